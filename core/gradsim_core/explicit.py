@@ -1,0 +1,154 @@
+"""Back-propagation with real weights: the forward and backward step, and the kernel that runs a block of networks.
+
+Vectors carry a power of two (see `range_safe`). Per network and layer the kernel returns three sums of squares with
+their exponents, of h^l, x^(l-1) and delta^l; every quantity derives from them in `quantities`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from . import dense, orthogonal
+from .lanes import LANES, load, store
+from .laws import gaussian
+from .normals import normal_pair
+from .philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT, random_words
+from .range_safe import add_constants, largest, linear_part, place, reach, saturate, settle, sum_of_squares, tail
+
+SUM_H, SUM_X, SUM_DELTA = range(3)
+
+
+class Work(NamedTuple):
+    """Arrays of one thread: what a network needs while it is on its way, in the precision of the run."""
+
+    weights: np.ndarray  # every layer's, as `dense` or `orthogonal` store them
+    h: np.ndarray  # (depth * padded,) preactivations
+    x: np.ndarray  # (padded,) activations of one layer
+    delta: np.ndarray  # (padded,)
+    y: np.ndarray  # (padded,) W^T delta
+    live: np.ndarray  # (padded,) 1 up to the width, then 0
+    scalars: np.ndarray  # standard deviations: of the draws of the weight law, of the biases, of the readout
+
+
+class Slopes(NamedTuple):
+    """One-sided slopes of phi at 0 and at infinity (NaN where they do not exist), and whether phi(0) = 0."""
+
+    zero: tuple[float, float]
+    infinity: tuple[float, float]
+    through_zero: bool
+    tail_sign: float
+
+
+def normals(cell, network, layer, role, scale, live, out):
+    """out = scale z with fresh standard normals z, zero in the padding."""
+    for i in range(0, len(live), 4 * LANES):
+        a, b, c, d = random_words(cell.key, network, layer, role, i // (4 * LANES))
+        z0, z1 = normal_pair(a, b, scale)
+        z2, z3 = normal_pair(c, d, scale)
+        store(out, i, z0 * scale * load(live, i))
+        if i + LANES < len(live):
+            store(out, i + LANES, z1 * scale * load(live, i + LANES))
+        if i + 2 * LANES < len(live):
+            store(out, i + 2 * LANES, z2 * scale * load(live, i + 2 * LANES))
+        if i + 3 * LANES < len(live):
+            store(out, i + 3 * LANES, z3 * scale * load(live, i + 3 * LANES))
+
+
+def add_bias(cell, network, layer, work, start, exponent):
+    """h + b in common units; returns their exponent. The smaller of the two units is scaled down, never up."""
+    normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.y)
+    shrink_h = math.ldexp(1.0, max(min(exponent, 0), -1074))
+    shrink_b = math.ldexp(1.0, max(min(-exponent, 0), -1074))
+    for i in range(0, len(work.live), LANES):
+        store(work.h, start + i, load(work.h, start + i) * shrink_h + load(work.y, i) * shrink_b)
+    return max(exponent, 0)
+
+
+def activate(phi, log_phi, slopes, alpha, work, start, shift):
+    """x = phi(h) for the layer stored at `start`, h in units of 2^shift; returns the exponent of x."""
+    stop = start + len(work.live)
+    if shift < 0 and slopes.through_zero:
+        linear_part(slopes.zero, work.h, start, stop, work.x)
+        return settle(work.x, 0, len(work.live), shift)
+    if shift > 0 and linear_part(slopes.infinity, work.h, start, stop, work.x):
+        add_constants(phi, alpha, slopes.infinity, work.h, start, stop, work.x, shift)
+        saturate(work.h, start, stop, shift)
+        return settle(work.x, 0, len(work.live), shift)
+    if shift != 0:
+        saturate(work.h, start, stop, shift)
+    for i in range(0, len(work.live), LANES):
+        store(work.x, i, phi(load(work.h, start + i), alpha) * load(work.live, i))
+    exponent = 0
+    if largest(work.x, 0, len(work.live)) < math.ldexp(1.0, -2 * reach(work.h)):
+        exponent = tail(log_phi, slopes.tail_sign, alpha, work.h, start, stop, work.x, work.live)
+    return settle(work.x, 0, len(work.live), exponent)
+
+
+def differentiate(dphi, log_dphi, slopes, alpha, work, start, exponent):
+    """delta = phi'(h) y for the layer stored at `start`, y in units of 2^exponent; returns the exponent of delta."""
+    padded = len(work.live)
+    exponent = settle(work.y, 0, padded, exponent)
+    for i in range(0, padded, LANES):
+        store(work.delta, i, dphi(load(work.h, start + i), alpha) * load(work.live, i))
+    if largest(work.delta, 0, padded) < math.ldexp(1.0, -2 * reach(work.h)):
+        exponent += tail(log_dphi, slopes.tail_sign, alpha, work.h, start, start + padded, work.delta, work.live)
+    for i in range(0, padded, LANES):
+        store(work.delta, i, load(work.delta, i) * load(work.y, i))
+    return settle(work.delta, 0, padded, exponent)
+
+
+def mask(values, start, live):
+    """Zero in the padding."""
+    for i in range(0, len(live), LANES):
+        store(values, start + i, load(values, start + i) * load(live, i))
+
+
+def build(phi, dphi, log_phi, log_dphi, draw):
+    """The block kernel of an activation and a weight law (draw = None: orthogonal), to be compiled or interpreted."""
+    forward = orthogonal.forward if draw is None else dense.forward
+    backward = orthogonal.backward if draw is None else dense.backward
+    draw = gaussian if draw is None else draw
+
+    def run_block(cell, slopes, first, work, sums, exponents):
+        """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth)."""
+        padded = len(work.live)
+        one = work.live[0]
+        for n in range(sums.shape[1]):
+            network = first + n
+            normals(cell, network, 0, ROLE_INPUT, one, work.live, work.x)
+            exponent = 0
+            for layer in range(1, cell.depth + 1):
+                start = (layer - 1) * padded
+                sums[SUM_X, n, layer - 1] = sum_of_squares(work.x, 0, padded)
+                exponents[SUM_X, n, layer - 1] = exponent
+                forward(draw, cell, network, layer, work.scalars[0], work.weights, work.x, work.h, start)
+                mask(work.h, start, work.live)
+                if cell.sigma_b > 0.0:
+                    exponent = add_bias(cell, network, layer, work, start, exponent)
+                shift = place(work.h, start, start + padded, exponent)
+                sums[SUM_H, n, layer - 1] = sum_of_squares(work.h, start, start + padded)
+                exponents[SUM_H, n, layer - 1] = shift
+                exponent = activate(phi, log_phi, slopes, cell.alpha, work, start, shift)
+            normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+            exponent = 0
+            for layer in range(cell.depth, 0, -1):
+                start = (layer - 1) * padded
+                exponent = differentiate(dphi, log_dphi, slopes, cell.alpha, work, start, exponent)
+                sums[SUM_DELTA, n, layer - 1] = sum_of_squares(work.delta, 0, padded)
+                exponents[SUM_DELTA, n, layer - 1] = exponent
+                if layer > 1:
+                    backward(cell, layer, work.weights, work.delta, work.y)
+                    mask(work.y, 0, work.live)
+
+    return run_block
+
+
+def draw_vectors(cell, network, live, scalars, out):
+    """Input, biases of layers 1 .. L and readout of one network, as rows of `out`."""
+    normals(cell, network, 0, ROLE_INPUT, live[0], live, out[0])
+    for layer in range(1, cell.depth + 1):
+        normals(cell, network, layer, ROLE_BIAS, scalars[1], live, out[layer])
+    normals(cell, network, 0, ROLE_READOUT, scalars[2], live, out[cell.depth + 1])

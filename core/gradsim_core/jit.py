@@ -1,0 +1,108 @@
+"""Every flag of the compiler, the disk cache, and how plain functions become compiled ones. Nothing else imports Numba's `njit`.
+
+Leaf functions stay plain Python: `make_compilable` tells Numba that it may compile them where a kernel calls them,
+so a kernel's closure captures functions, never dispatchers (a closure over a dispatcher would miss the disk cache).
+No flag relaxes IEEE arithmetic: with fastmath, NaN checks vanish and subnormals may be flushed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from functools import cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+
+def source_hash() -> str:
+    """Hash of the core's sources, which keys the cache: Numba itself does not notice an edit in another file."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cache_directory() -> Path:
+    """Where compiled kernels are kept: $GRADSIM_CACHE_DIR, else the user's cache directory; private to the user.
+
+    Cache files are pickles, so a directory that another user could write is never used.
+    """
+    base = os.environ.get("GRADSIM_CACHE_DIR")
+    home = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradsim"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = home.stat()
+        private = os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        if private and os.access(home, os.W_OK):
+            return home / source_hash()
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="gradsim-cache-"))
+
+
+@cache
+def _numba() -> ModuleType:
+    # The cache directory must be set before Numba decorates anything. Numba reads it at each decoration.
+    import numba
+    from numba.core import config
+
+    config.CACHE_DIR = str(cache_directory())
+    if not config.DISABLE_JIT:
+        _register_core()
+    return numba
+
+
+def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType:
+    """Let kernels call a plain function.
+
+    Leaf functions are inlined, since vectors are costly to pass. Functions over arrays are not: inlining them everywhere
+    doubled the time to compile and gained nothing.
+    """
+    from numba.extending import overload
+
+    bodies = getattr(function, "bodies", None)
+
+    def typing(*arguments):
+        if bodies is None:
+            return function
+        bits = getattr(arguments[-1], "bits", None) or arguments[-1].bitwidth
+        return bodies[0] if bits == 32 else bodies[1]
+
+    options = {"forceinline": True} if inline else {}
+    overload(function, strict=False, jit_options={"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options})(typing)
+    return function
+
+
+def user_function(function):
+    """A user's scalar function, compiled; one that is compiled already passes through."""
+    numba = _numba()
+    return function if hasattr(function, "py_func") or numba.config.DISABLE_JIT else numba.njit(function)
+
+
+def make_module_compilable(module: ModuleType, inline: bool) -> None:
+    """`make_compilable` for every function that a module defines."""
+    for function in vars(module).values():
+        if isinstance(function, FunctionType) and function.__module__ == module.__name__:
+            make_compilable(function, inline)
+
+
+def _register_core() -> None:
+    from . import activations, dense, elementary, explicit, lanes, laws, normals, orthogonal, philox, quantities, range_safe, statistics
+    from . import lanes_llvm as _  # registers the vector type
+
+    for module in (elementary, philox, normals, activations, laws):
+        make_module_compilable(module, inline=True)
+    for module in (range_safe, dense, orthogonal, explicit, quantities, statistics):
+        make_module_compilable(module, inline=False)
+    for function in (lanes.minimum, lanes.maximum):
+        make_compilable(function)
+
+
+def compile_kernel(function, disk_cache: bool = True):
+    """A block kernel: releases the GIL, is kept on disk, and is never parallel (blocks run on a thread pool)."""
+    return _numba().njit(nogil=True, cache=disk_cache, error_model="numpy")(function)
+
+
+compiled = cache(compile_kernel)

@@ -1,0 +1,141 @@
+"""Sixteen-lane vectors: the few primitive operations that every formula of the core is written in.
+
+Each function here is the *meaning* of an operation, in NumPy, on arrays of any shape: that is what the
+interpreter and the theory use. `lanes_llvm` gives the same names a second body, LLVM vectors of 16 lanes,
+for compiled kernels. Formulas written over these names and the ordinary operators therefore serve float32,
+float64, the interpreter and the vector unit from one text, and their bits cannot depend on what an
+auto-vectoriser makes of a loop.
+
+The one difference: `fma` rounds once when compiled and twice here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+LANES = 16
+
+
+def fma(a, b, c):
+    """a * b + c."""
+    return a * b + c
+
+
+def horner(x, coefficients):
+    """Polynomial c[0] + c[1] x + ... by Horner's rule, one fma per coefficient."""
+    value = x * 0 + coefficients[-1]
+    for c in coefficients[-2::-1]:
+        value = fma(value, x, c)
+    return value
+
+
+def sqrt(x):
+    """Square root."""
+    return np.sqrt(x)
+
+
+def absolute(x):
+    """|x|."""
+    return np.abs(x)
+
+
+def copysign(x, sign):
+    """|x| with the sign bit of `sign`."""
+    return np.copysign(x, sign)
+
+
+def rint(x):
+    """Nearest integer, ties to even, as a float."""
+    return np.rint(x)
+
+
+def minimum(a, b):
+    """The smaller of two numbers; where either is NaN, b."""
+    return select(a < b, a, b)
+
+
+def maximum(a, b):
+    """The larger of two numbers; where either is NaN, b."""
+    return select(a > b, a, b)
+
+
+def select(condition, a, b):
+    """a where the condition holds, else b; Python numbers take the precision of the other side."""
+    return np.where(condition, a, b)
+
+
+def float_bits(x):
+    """The bits of a float as a signed integer of the same size."""
+    return np.asarray(x).view(np.int32 if np.asarray(x).dtype == np.float32 else np.int64)
+
+
+def bits_float(i):
+    """The float whose bits these are."""
+    return np.asarray(i).view(np.float32 if np.asarray(i).dtype == np.int32 else np.float64)
+
+
+def to_int(x):
+    """A float of integer value as a signed integer of the same size."""
+    return np.asarray(x).astype(np.int32 if np.asarray(x).dtype == np.float32 else np.int64)
+
+
+def to_float(i, like):
+    """Signed integers as floats of the precision of `like`, rounded to nearest."""
+    return np.asarray(i).astype(np.asarray(like).dtype)
+
+
+def convert(x, like):
+    """Floats in the precision of `like`, rounded to nearest."""
+    return np.asarray(x).astype(np.asarray(like).dtype)
+
+
+def lane_get(x, i):
+    """Lane i as a scalar."""
+    return x[i]
+
+
+def lane_set(x, i, value):
+    """A copy of x with another value in lane i."""
+    x = x.copy()
+    x[i] = value
+    return x
+
+
+def splat(like, value):
+    """`value` in every lane, of the type of `like`."""
+    return np.full_like(like, value)
+
+
+def pack_words(x):
+    """Low words of 16 uint64 (8 even lanes, then 8 odd ones) as 16 signed int32 in lane order."""
+    words = np.empty(LANES, np.uint32)
+    words[0::2] = x[:8].astype(np.uint32)
+    words[1::2] = x[8:].astype(np.uint32)
+    return words.view(np.int32)
+
+
+def lane_words():
+    """The lane numbers as uint64, in the order `pack_words` expects."""
+    return np.array([*range(0, LANES, 2), *range(1, LANES, 2)], np.uint64)
+
+
+def load(array, i):
+    """Lanes i .. i+15 of a one-dimensional array."""
+    return array[i : i + LANES].copy()
+
+
+def store(array, i, value):
+    """Write a vector to lanes i .. i+15 of a one-dimensional array."""
+    array[i : i + LANES] = value
+
+
+def lane_sum(x):
+    """Sum over lanes, as a fixed tree: halves are added until one lane is left."""
+    while len(x) > 1:
+        x = x[: len(x) // 2] + x[len(x) // 2 :]
+    return x[0]
+
+
+def lane_max(x):
+    """Largest lane."""
+    return x.max()

@@ -1,0 +1,154 @@
+"""The weight laws: one block each, and the table that everything else iterates.
+
+A block draws four columns of 16 weights from the random words of one counter, already scaled to the standard
+deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not independent: that law
+has no such block, its reflections are in `orthogonal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from . import coefficients as c
+from .elementary import by_precision, log
+from .lanes import fma, horner, select, splat, to_float
+from .names import parse
+from .normals import normal_pair
+from .philox import ROLE_MASK, ROLE_WEIGHT, random_words
+
+_UNIT = 2.0**-32
+_SQRT_12 = 3.4641016151377544
+_ERF_SQRT_2 = 0.9544997361036416
+# Standard deviation of a standard normal cut at +-2.
+_TRUNCATED_STD = 0.8796256610342398
+
+
+def gaussian(key, network, layer, index, parameter, scale):
+    """N(0, scale^2)."""
+    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
+    w0, w1 = normal_pair(a, b, scale)
+    w2, w3 = normal_pair(c, d, scale)
+    return w0 * scale, w1 * scale, w2 * scale, w3 * scale
+
+
+def _uniform_from(word, scale):
+    """An odd multiple of 2^-32 in (-1/2, 1/2), spread to standard deviation `scale`."""
+    return (to_float(word | 1, scale) * _UNIT) * (scale * _SQRT_12)
+
+
+def uniform(key, network, layer, index, parameter, scale):
+    """Uniform on +-sqrt(3) scale."""
+    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
+    return _uniform_from(a, scale), _uniform_from(b, scale), _uniform_from(c, scale), _uniform_from(d, scale)
+
+
+def _quantile_32(w):
+    return horner(w, c.TRUNCATED_32)
+
+
+def _quantile_64(w):
+    return horner(w, c.TRUNCATED_64)
+
+
+_quantile = by_precision(_quantile_32, _quantile_64)
+
+
+def _truncated_from(word, scale):
+    x = to_float(word | 1, scale) * (2 * _UNIT)
+    cut = x * _ERF_SQRT_2
+    return x * _quantile(-log(fma(cut, -cut, splat(x, 1.0)))) * (scale / _TRUNCATED_STD)
+
+
+def truncated_normal(key, network, layer, index, parameter, scale):
+    """A normal cut at +-2 of its standard deviations, by its quantile function, rescaled to `scale`."""
+    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
+    return _truncated_from(a, scale), _truncated_from(b, scale), _truncated_from(c, scale), _truncated_from(d, scale)
+
+
+def _sign_from(word, scale):
+    return select(word < 0, splat(to_float(word, scale), -scale), scale)
+
+
+def rademacher(key, network, layer, index, parameter, scale):
+    """+-scale with equal chance."""
+    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
+    return _sign_from(a, scale), _sign_from(b, scale), _sign_from(c, scale), _sign_from(d, scale)
+
+
+def _kept(word, parameter):
+    """True with probability `parameter`, decided in exact arithmetic on 31 bits."""
+    return (word & 0x7FFFFFFF) <= int(parameter * 2147483648.0) - 1
+
+
+def sparse(key, network, layer, index, parameter, scale):
+    """Each normal weight is kept with probability `parameter`, else 0."""
+    w0, w1, w2, w3 = gaussian(key, network, layer, index, parameter, scale)
+    a, b, c, d = random_words(key, network, layer, ROLE_MASK, index)
+    return (
+        select(_kept(a, parameter), w0, 0.0),
+        select(_kept(b, parameter), w1, 0.0),
+        select(_kept(c, parameter), w2, 0.0),
+        select(_kept(d, parameter), w3, 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class WeightLaw:
+    """A law of the weights, of variance sigma_w^2 / fan_in.
+
+    Parameters
+    ----------
+    name : str
+        Name, with the parameter in brackets where there is one: ``"sparse(0.1)"``.
+    draw : callable or None
+        Four columns of 16 weights of one counter; None for the orthogonal law.
+    value, parameter, allowed : float, str, str
+        The parameter's value, name and range.
+    spread : float
+        Standard deviation of a drawn number before thinning, in units of the wanted one.
+    formula : str
+        For the documentation.
+    """
+
+    name: str
+    draw: Callable | None
+    value: float = 0.0
+    parameter: str | None = None
+    allowed: str = ""
+    spread: float = 1.0
+    formula: str = ""
+
+
+LAWS: dict[str, WeightLaw] = {
+    law.name: law
+    for law in (
+        WeightLaw("gaussian", gaussian, formula="N(0, s^2)"),
+        WeightLaw("uniform", uniform, formula="uniform on +-sqrt(3) s"),
+        WeightLaw("truncated_normal", truncated_normal, formula="normal cut at +-2, rescaled to s"),
+        WeightLaw("rademacher", rademacher, formula="+-s"),
+        WeightLaw("orthogonal", None, formula="sigma_w times a Haar-distributed orthogonal matrix"),
+        WeightLaw("sparse", sparse, 0.1, "density", "a number in (0, 1]",
+                  formula="N(0, s^2/density) kept with probability density, else 0"),
+    )
+}  # fmt: skip
+
+
+def resolve_law(law: str | WeightLaw) -> WeightLaw:
+    """The weight law of a name such as ``"gaussian"`` or ``"sparse(0.1)"``.
+
+    Raises
+    ------
+    ValueError
+        Unknown name or parameter: says what was got, the nearest name and what is allowed.
+    """
+    name, parameter = parse(getattr(law, "name", law), LAWS, "weight law")
+    row = LAWS[name]
+    if row.parameter is None:
+        if parameter is not None:
+            raise ValueError(f"weight law {name!r} takes no parameter, got {law!r}.")
+        return row
+    value = row.value if parameter is None else parameter
+    if not 2.0**-31 <= value <= 1:
+        raise ValueError(f"weight law {law!r}: {row.parameter} must be {row.allowed}.")
+    return replace(row, name=f"{name}({value:.12g})", value=value, spread=value**-0.5)

@@ -1,0 +1,145 @@
+"""Numbers of any size in float32: vectors with a common power of two kept aside.
+
+A vector v stands for v 2^e with an integer e. Rescaling by powers of two is exact, so that wherever plain
+back-propagation stays in range the results here have the same bits; beyond it they stay right. Three regimes of an
+activation:
+
+* |h| between 2^-R and 2^R: phi and dphi as they are;
+* all smaller, or the largest larger: phi(h) = slope h exactly in floating point, with the one-sided slopes at 0 or
+  at infinity, applied to the scaled vector;
+* all values so deep in a tail that they underflow without being zero: exp(ln|phi| - k ln 2), and k goes to e.
+
+All arrays are one-dimensional, padded with zeros to a multiple of 16; `live` is 1 up to the width and 0 beyond.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .elementary import LN2, exp
+from .lanes import LANES, absolute, convert, fma, lane_max, lane_sum, load, maximum, minimum, select, splat, store
+
+# A logarithm beyond this is not represented: the value becomes NaN and is counted. (ln gelu(-2^30) is already -2^59.)
+LOG_LIMIT = 2.0**50
+
+
+def reach(values):
+    """R for the precision of an array: 50 for float32, 450 for float64 (so that N h^2 cannot overflow)."""
+    return 50 if values.itemsize == 4 else 450
+
+
+def largest(values, start, stop):
+    """max |v|."""
+    size = absolute(load(values, start))
+    for i in range(start + LANES, stop, LANES):
+        size = maximum(size, absolute(load(values, i)))
+    return lane_max(size)
+
+
+def sum_of_squares(values, start, stop):
+    """Sum of v^2: sixteen partial sums, then a fixed tree."""
+    v = load(values, start)
+    total = v * v
+    for i in range(start + LANES, stop, LANES):
+        v = load(values, i)
+        total = fma(v, v, total)
+    return lane_sum(total)
+
+
+def rescale(values, start, stop, k):
+    """v 2^k in place, in two steps so that the factor itself cannot overflow."""
+    half = k // 2
+    first, second = math.ldexp(1.0, half), math.ldexp(1.0, k - half)
+    for i in range(start, stop, LANES):
+        store(values, i, load(values, i) * first * second)
+
+
+def settle(values, start, stop, exponent):
+    """Bring max |v| back near 1 where it has left 2^-20 .. 2^20, and return the new exponent."""
+    size = float(largest(values, start, stop))
+    if 2.0**-20 <= size <= 2.0**20 or not size < math.inf:
+        return exponent
+    if size == 0.0:
+        return 0
+    k = math.frexp(size)[1]
+    rescale(values, start, stop, -k)
+    return exponent + k
+
+
+def tail(log_function, sign, alpha, h, start, stop, out, live):
+    """exp(log_function(h)) of a layer that has underflowed, scaled by 2^-k: fills `out` and returns k.
+
+    Leaves `out` alone if the values are zero in theory too (ln = -inf). Lanes with |h| <= 1 are not in a tail.
+    """
+    top = splat(convert(load(h, start), 1.0), -np.inf)
+    for i in range(start, stop, LANES):
+        top = maximum(top, tail_logarithm(log_function, alpha, load(h, i)))
+    peak = float(lane_max(top))
+    if peak == -math.inf:
+        return 0
+    if not abs(peak) < LOG_LIMIT:
+        out[0] = math.nan
+        return 0
+    k = math.floor(peak / LN2)
+    for i in range(start, stop, LANES):
+        v = load(h, i)
+        size = convert(exp(tail_logarithm(log_function, alpha, v) - k * LN2), out[0]) * load(live, i - start)
+        store(out, i - start, select(v < 0.0, size * sign, size))
+    return k
+
+
+def tail_logarithm(log_function, alpha, h):
+    """ln of the size in float64 where h lies in a tail, -inf elsewhere."""
+    wide = convert(h, 1.0)
+    return select(absolute(wide) > 1.0, log_function(wide, alpha), -np.inf)
+
+
+def no_tail(h, alpha):
+    """The logarithm of an activation whose small values are zero in theory."""
+    return splat(h, -np.inf)
+
+
+def place(h, start, stop, exponent):
+    """Bring the preactivation h 2^e into the reach of the activation; returns the exponent s that remains.
+
+    s = 0 in the ordinary range, where h then holds the true values.
+    """
+    limit = reach(h)
+    size = float(largest(h, start, stop))
+    shift = 0
+    if 0.0 < size < math.inf:
+        true = exponent + math.frexp(size)[1]
+        shift = true - limit if true > limit else (true + limit if true < -limit else 0)
+    if exponent != shift:
+        rescale(h, start, stop, max(exponent - shift, -1100))
+    return shift
+
+
+def linear_part(slopes, h, start, stop, x):
+    """x = slope h in a regime where phi is linear; true if anything is left of it."""
+    below, above = slopes
+    for i in range(start, stop, LANES):
+        v = load(h, i)
+        store(x, i - start, select(v < 0.0, v * below, v * above))
+    return not largest(x, 0, stop - start) == 0.0
+
+
+def add_constants(phi, alpha, slopes, h, start, stop, x, shift):
+    """Where the slope at infinity is zero, phi(h) is a bounded constant: small beside the rest, but not nothing."""
+    below, above = slopes
+    bound, unit = math.ldexp(1.0, reach(h)), math.ldexp(1.0, -min(shift, 1074))
+    for i in range(start, stop, LANES):
+        v = load(h, i)
+        constant = phi(select(v < 0.0, splat(v, -bound), bound), alpha) * unit
+        flat = select(v < 0.0, splat(v, below), above) == 0.0
+        store(x, i - start, select(flat & (v != 0.0), constant, load(x, i - start)))
+
+
+def saturate(h, start, stop, shift):
+    """Replace h 2^shift by the nearest value within reach: phi' there, and phi where it is bounded, are the same."""
+    bound = math.ldexp(1.0, reach(h))
+    grow = math.ldexp(1.0, min(shift, 60))
+    for i in range(start, stop, LANES):
+        store(h, i, maximum(-bound, minimum(bound, load(h, i) * grow)))

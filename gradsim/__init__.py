@@ -1,0 +1,56 @@
+"""gradsim: do back-propagated gradients vanish, explode or survive?
+
+>>> import gradsim as gs
+>>> ens = gs.simulate("tanh", sigma_w=1.5, depth=32, width=64, networks=100)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradsim_core.activations import Activation
+
+    from gradsim import theory
+    from gradsim.errors import GradsimError
+    from gradsim.plots import layer_profile, phase_diagram
+    from gradsim.runs import Run, open, run
+    from gradsim.simulate import Ensemble, simulate, weights
+    from gradsim.sweep import Sweep
+
+__version__ = "0.1.0"
+
+# Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
+_HOMES = {
+    "Activation": "gradsim_core.activations",
+    "Ensemble": "gradsim.simulate",
+    "GradsimError": "gradsim.errors",
+    "Run": "gradsim.runs",
+    "Sweep": "gradsim.sweep",
+    "layer_profile": "gradsim.plots",
+    "open": "gradsim.runs",
+    "phase_diagram": "gradsim.plots",
+    "run": "gradsim.runs",
+    "simulate": "gradsim.simulate",
+    "theory": "gradsim",
+    "weights": "gradsim.simulate",
+}
+
+__all__ = [
+    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "open", "phase_diagram",
+    "run", "simulate", "theory", "weights",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gradsim' has no attribute {name!r}")
+    home = _HOMES[name]
+    value = import_module(f"gradsim.{name}") if home == "gradsim" else getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m gradsim` is the command line."""
+
+from gradsim.cli import main
+
+main()

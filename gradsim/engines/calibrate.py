@@ -1,0 +1,49 @@
+"""How long a plan will take on this machine, from a second of it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from gradsim.cells import Cell
+from gradsim.plan import Plan
+from gradsim.simulate import prepare
+from gradsim_core.statistics import reduce
+
+SECONDS = 1.0
+_KINDS = 8  # at most so many kinds of cell are timed, the heaviest first
+
+
+def predicted_seconds(plan: Plan, threads: int) -> float:
+    """Seconds that the whole plan takes, measured for a second on its own cells.
+
+    Cells of one kind (activation, law, width) cost about the same per weight; each kind is timed on a network of its
+    smallest depth, compilation left out.
+    """
+    kinds: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in plan.cells:
+        kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
+    heaviest = sorted(kinds.values(), key=lambda cells: -sum(cell.normals for cell in cells))[:_KINDS]
+    timed = total = seconds = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for cells in heaviest:
+            normals = float(sum(cell.normals for cell in cells))
+            timed += normals
+            seconds += normals * _seconds_per_normal(plan, min(cells, key=lambda cell: cell.depth), threads, pool, len(heaviest))
+    total = float(sum(cell.normals for cell in plan.cells))
+    return seconds * plan.sweep.networks * total / timed
+
+
+def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPoolExecutor, kinds: int) -> float:
+    machine, params = prepare(plan.sweep, cell)
+
+    def block(count: int) -> int:
+        reduce(machine.block(params, 0, count)[0])
+        return count
+
+    block(1)
+    count = max(1, int(1e7 // cell.normals))
+    start, done = time.monotonic(), 0
+    while (elapsed := time.monotonic() - start) < SECONDS / kinds or not done:
+        done += sum(pool.map(block, [count] * threads))
+    return elapsed / (done * cell.normals)

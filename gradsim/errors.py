@@ -1,0 +1,145 @@
+"""Every error that gradsim raises on purpose: what was got, what is allowed, and a remedy."""
+
+from __future__ import annotations
+
+import errno
+import reprlib
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from gradsim_core.names import nearest
+
+MISSING = object()
+"""The value of a :class:`SweepError` for a key that was not given."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def shown(value: object) -> str:
+    """Return the value as an error message shows it: its repr, cut to about 80 characters."""
+    return _SHORT.repr(value)
+
+
+def suggestion(word: object, choices: Iterable[str]) -> str:
+    """Return the remedy for a wrong name: the nearest of the choices, where one looks like it."""
+    found = nearest(str(word), choices)
+    return f"The nearest is {found}" if found else "Take one of these"
+
+
+class GradsimError(Exception):
+    """Base class of gradsim's errors.
+
+    ``exit_code`` is what the command line returns for it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class SweepError(GradsimError, ValueError):
+    """A parameter of a sweep, a cell or a command is not valid.
+
+    Parameters
+    ----------
+    field
+        The parameter's name, with its place on the axis where it has one: ``"sigma_w[3]"``.
+    value
+        What was got.
+    allowed
+        What is allowed, as the end of a sentence: ``"a finite number > 0"``.
+    remedy
+        What to do about it, as a sentence without its final stop.
+    others
+        Further faults found in the same sweep; the message has one line for each.
+    """
+
+    exit_code = 2
+
+    def __init__(self, field: str, value: object, allowed: str, remedy: str, others: Sequence[SweepError] = ()) -> None:
+        self.field, self.value, self.allowed, self.remedy = field, value, allowed, remedy
+        self.others = tuple(others)
+        super().__init__(field, value, allowed, remedy, self.others)
+
+    def joined(self, others: Sequence[SweepError]) -> SweepError:
+        """Return the same fault with others found beside it."""
+        return SweepError(self.field, self.value, self.allowed, self.remedy, others)
+
+    def __str__(self) -> str:
+        fault = "is missing" if self.value is MISSING else f"= {shown(self.value)} is refused"
+        sentence = f"{self.field} {fault}: allowed is {self.allowed}. {self.remedy}."
+        return "\n".join([sentence, *map(str, self.others)])
+
+
+class SweepFileError(GradsimError):
+    """A sweep file cannot be found, read or parsed."""
+
+    exit_code = 2
+
+
+class OutputError(GradsimError):
+    """The output directory cannot hold a dataset, or does not hold one."""
+
+    exit_code = 2
+
+
+class RunExistsError(OutputError):
+    """The output directory holds the dataset of another sweep."""
+
+
+class SchemaVersionError(GradsimError):
+    """A dataset was written by a newer gradsim, whose layout this version does not know."""
+
+    exit_code = 2
+
+
+class ShardsFailedError(GradsimError):
+    """Some shards of a run failed; the others are committed."""
+
+    exit_code = 3
+
+
+class CorruptDataError(GradsimError):
+    """A file of a dataset is damaged, missing or does not belong to it."""
+
+    exit_code = 4
+
+
+class StorageError(GradsimError):
+    """Reading or writing failed: a full disk, an I/O error. Committed shards stay, a run can be resumed.
+
+    Parameters
+    ----------
+    path
+        The file or directory that could not be read or written.
+    cause
+        The operating system's error.
+    """
+
+    exit_code = 5
+
+    def __init__(self, path: object, cause: OSError) -> None:
+        self.path, self.cause = str(path), cause
+        self.remedy = _REMEDIES.get(cause.errno or 0, "Check the disk and the permissions") + (
+            ", then give the same command again: finished shards are kept and the run goes on from there"
+        )
+        super().__init__(path, cause)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause.strerror or self.cause}. {self.remedy}."
+
+
+class Interrupted(GradsimError):
+    """The run was stopped early; the same command resumes it."""
+
+    exit_code = 75
+
+
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full. Free some space",
+    errno.EDQUOT: "The disk quota is used up. Free some space",
+    errno.EROFS: "The file system is read-only. Make it writable",
+    errno.EACCES: "Permission is missing. Grant it",
+    errno.EPERM: "Permission is missing. Grant it",
+    errno.EMFILE: "Too many files are open. Raise the limit (ulimit -n)",
+    errno.EIO: "The disk reports an input/output error. Check it",
+}

@@ -1,0 +1,97 @@
+"""Activations on a sweep's axis: names of the table, and a user's own pair."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import CodeType
+
+from gradsim.errors import SweepError, suggestion
+from gradsim_core.activations import ACTIVATIONS, Activation, resolve_activation
+from gradsim_core.laws import LAWS, resolve_law
+
+
+@dataclass(frozen=True)
+class OwnActivation:
+    """A user's own activation as a dataset remembers it: its name and a digest of its code, no functions."""
+
+    name: str
+    code: str
+
+
+AxisActivation = str | Activation | OwnActivation
+
+
+def check_activation(field: str, value: object) -> AxisActivation:
+    """Return the canonical name of a table's activation, or a user's own activation itself.
+
+    Raises
+    ------
+    SweepError
+        For an unknown name or parameter, or an own activation that takes a name of the table.
+    """
+    if isinstance(value, OwnActivation):
+        return value
+    allowed = f"one of {', '.join(ACTIVATIONS)}, or gs.Activation(name, phi, dphi)"
+    try:
+        found = resolve_activation(value)  # type: ignore[arg-type]  # it refuses what is neither name nor Activation
+    except (ValueError, TypeError) as error:
+        raise SweepError(field, value, allowed, _remedy(value, ACTIVATIONS, error)) from None
+    if isinstance(value, str):
+        return found.name
+    try:
+        named = resolve_activation(found.name)
+    except ValueError:
+        return found
+    if named != found:
+        raise SweepError(field, found.name, "a name that the table does not have", "Give your activation its own name")
+    return found.name
+
+
+def check_law(field: str, value: object) -> str:
+    """Return the canonical name of a weight law, or raise :class:`SweepError`."""
+    try:
+        return resolve_law(value).name  # type: ignore[arg-type]
+    except (ValueError, TypeError) as error:
+        raise SweepError(field, value, f"one of {', '.join(LAWS)}", _remedy(value, LAWS, error)) from None
+
+
+def _remedy(value: object, table: Iterable[str], error: Exception) -> str:
+    word = str(value).partition("(")[0]
+    return str(error).rstrip(".") if word in table else suggestion(word, table)
+
+
+def name_of(activation: AxisActivation) -> str:
+    """Return the name under which cells and files know the activation."""
+    return activation if isinstance(activation, str) else activation.name
+
+
+def as_own(activation: Activation | OwnActivation) -> OwnActivation:
+    """Return name and code digest of a user's own activation.
+
+    The digest covers bytecode, constants and names of both functions, so that it changes with what they
+    compute, and also with the version of Python.
+    """
+    if isinstance(activation, OwnActivation):
+        return activation
+    facts = [
+        activation.name, activation.alpha, activation.kinks, activation.slope_zero, activation.slope_inf,
+        _function(activation.phi), _function(activation.dphi),
+    ]  # fmt: skip
+    return OwnActivation(activation.name, hashlib.sha256(repr(facts).encode()).hexdigest())
+
+
+def _function(function: object) -> object:
+    function = getattr(function, "py_func", function)  # what numba compiled stands for its Python text
+    code = getattr(function, "__code__", None)
+    if code is None:  # written in C, such as a NumPy ufunc
+        return getattr(function, "__name__", repr(function))
+    contents = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    closure = [_function(value) if callable(value) else repr(value) for value in contents]
+    return [_code(code), repr(getattr(function, "__defaults__", None)), closure]
+
+
+def _code(code: CodeType) -> object:
+    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return [code.co_code.hex(), code.co_names, constants]

@@ -1,0 +1,97 @@
+"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Literal, Self, TextIO
+
+from tqdm.auto import tqdm
+
+Mode = Literal["auto", "bar", "log", "none"]
+LOG_SECONDS = 30.0
+
+
+class Progress:
+    """Reports networks done and the rate; work is counted in random normals, since cells differ in cost.
+
+    Parameters
+    ----------
+    normals, networks
+        The whole work, and the networks in it.
+    mode
+        "bar" (terminal and notebook), "log" (one line every 30 s), "none", or "auto": a bar on a terminal.
+    stream
+        Where to write; standard error by default.
+    """
+
+    def __init__(self, normals: int, networks: int, mode: Mode = "auto", stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        if mode == "auto":
+            mode = "bar" if self.stream.isatty() else "log"
+        self.mode, self.normals, self.networks = mode, max(normals, 1), networks
+        self.done_normals = self.done_networks = self._earlier = 0
+        self._start = self._last = time.monotonic()
+        self._bar: tqdm | None = None
+
+    def resume(self, normals: int, networks: int) -> None:
+        """Count work that an earlier run did: shown as done, left out of the rate."""
+        self._earlier = self.done_normals = normals
+        self.done_networks = networks
+
+    def __enter__(self) -> Self:
+        if self.mode == "bar":
+            self._bar = tqdm(
+                total=self.networks,
+                initial=self.done_networks,
+                unit=" networks",
+                unit_scale=True,
+                smoothing=0.05,
+                file=self.stream,
+                bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} networks [{elapsed}, {postfix}]",
+                postfix="starting",
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def add(self, normals: int, networks: int) -> None:
+        """Count work that has just been done."""
+        self.done_normals += normals
+        self.done_networks += networks
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._rest(now), refresh=False)
+            self._bar.update(networks)
+        elif self.mode == "log" and now - self._last >= LOG_SECONDS:
+            self._last = now
+            share = self.done_normals / self.normals
+            self.note(f"{share:4.0%}  {self.done_networks:,} of {self.networks:,} networks, {self._rest(now)}")
+
+    def note(self, text: str) -> None:
+        """Write a line beside the bar; nothing in mode "none"."""
+        if self._bar is not None:
+            self._bar.write(text, file=self.stream)
+        elif self.mode != "none":
+            print(text, file=self.stream, flush=True)
+
+    def _rest(self, now: float) -> str:
+        seconds = max(now - self._start, 1e-9)
+        rate = (self.done_normals - self._earlier) / seconds
+        left = (self.normals - self.done_normals) / rate if rate else float("inf")
+        return f"{rate / 1e9:.2f} G weights/s, {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: "42 s", "3 min 05 s", "2 h 10 min"."""
+    if not seconds < 1e12:
+        return "unknown time"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,210 @@
+"""Networks of one cell in memory: `simulate` and `weights`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradsim.cells import Cell, cell_key
+from gradsim.errors import SweepError
+from gradsim.sweep import Sweep
+from gradsim.threads import resolve_threads
+
+if TYPE_CHECKING:
+    from gradsim_core.cpu import Simulator, Weights
+    from gradsim_core.params import Params
+
+    from gradsim.own import AxisActivation
+
+BLOCK_NORMALS = 10**8
+"""Random normals of one block: about 0.15 s of one core, so that signals and progress are never far."""
+
+DEVICES = ("cpu",)
+
+
+class Ensemble(NamedTuple):
+    """What was measured in networks 0 .. n-1 of a cell.
+
+    The first four are float64 arrays (networks, depth) of natural logarithms, layer 1 first; exactly zero is
+    -inf, non-finite NaN.
+
+    Attributes
+    ----------
+    log_delta
+        ln \\|delta^l\\|_2, the backprop error.
+    log_weight_grad
+        ln \\|dC/dW^l\\|_F.
+    log_q
+        ln of the mean square preactivation.
+    log_gain
+        ln of the mean square of delta^l over that of delta^L.
+    status
+        int8 (networks,): 0 alive, 1 dead in some layer, 2 non-finite.
+    """
+
+    log_delta: npt.NDArray[np.float64]
+    log_weight_grad: npt.NDArray[np.float64]
+    log_q: npt.NDArray[np.float64]
+    log_gain: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+
+
+@lru_cache(maxsize=64)
+def simulator(sweep: Sweep, activation: str, law: str) -> Simulator:
+    """Return the compiled simulator of an activation and weight law of a sweep."""
+    from gradsim_core.cpu import Simulator
+    from gradsim_core.laws import resolve_law
+
+    return Simulator(sweep.find_activation(activation), resolve_law(law), sweep.dtype, sweep.method)
+
+
+def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
+    """Return the simulator and the numbers of one cell of a sweep."""
+    machine = simulator(sweep, cell.activation, cell.law)
+    key = cell_key(cell, sweep.seed)
+    return machine, machine.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
+
+
+def blocks(cell: Cell, first: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut networks first .. first + count - 1 of a cell into blocks (first, count) of about equal work."""
+    size = max(1, min(8192, BLOCK_NORMALS // cell.normals))
+    for start in range(first, first + count, size):
+        yield start, min(size, first + count - start)
+
+
+def simulate(
+    activation: AxisActivation = "tanh",
+    sigma_w: float = 1.0,
+    sigma_b: float = 0.0,
+    depth: int = 32,
+    width: int = 64,
+    networks: int = 1000,
+    seed: int = 1,
+    *,
+    law: str = "gaussian",
+    method: str = "explicit",
+    dtype: str = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Ensemble:
+    """Simulate back-propagation through random networks of one cell.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        Name of the table, such as ``"tanh"`` or ``"leaky_relu(0.2)"``, or a user's own pair.
+    sigma_w : float
+        Weight standard deviation times sqrt(fan_in), > 0.
+    sigma_b : float
+        Bias standard deviation, >= 0.
+    depth, width : int
+        Number of weight matrices; neurons in each layer.
+    networks : int
+        How many; the same networks 0 .. n-1 as any sweep with this cell and seed has.
+    seed : int
+        Root of all random numbers.
+    law : str
+        Weight law, such as ``"gaussian"``, ``"orthogonal"`` or ``"sparse(0.1)"``.
+    method : {"explicit"}
+        How to simulate: with real weights.
+    dtype : {"float32", "float64"}
+        Precision of the simulation.
+    device : {"cpu"}
+        Where to run.
+    threads : int, optional
+        Threads to run on; the numbers do not depend on it. Default: as many as this process may use.
+
+    Returns
+    -------
+    Ensemble
+        Four float64 arrays (networks, depth) and the status of each network.
+
+    Raises
+    ------
+    SweepError
+        If a value is not allowed; says which are.
+
+    Examples
+    --------
+    >>> ens = simulate("tanh", sigma_w=1.5, depth=32, width=64, networks=100)
+    >>> ens.log_gain.shape
+    (100, 32)
+    """
+    _check_device(device)
+    sweep, cell = _one_cell(
+        activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
+        law=law, method=method, dtype=dtype,
+    )  # fmt: skip
+    machine, params = prepare(sweep, cell)
+    values = np.empty((4, sweep.networks, cell.depth))
+    status = np.empty(sweep.networks, np.int8)
+
+    def run(block: tuple[int, int]) -> None:
+        first, count = block
+        values[:, first : first + count], status[first : first + count] = machine.block(params, first, count)
+
+    run_all(run, list(blocks(cell, 0, sweep.networks)), resolve_threads(threads))
+    return Ensemble(*values, status)
+
+
+def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:
+    """Call `run` on every item, on a pool of threads."""
+    if threads == 1 or len(items) == 1:
+        for item in items:
+            run(item)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(run, items):
+            pass
+
+
+def weights(network: int = 0, **cell: Any) -> Weights:
+    """Return the random numbers of one network exactly as simulated, for oracles and pictures.
+
+    Parameters
+    ----------
+    network : int
+        Which network of the cell, from 0.
+    **cell
+        The cell, as `simulate` takes it. How many networks there are, device and threads make no difference.
+
+    Returns
+    -------
+    Weights
+        NamedTuple ``x0`` (width,), ``W`` (depth, width, width), ``b`` (depth, width), ``v`` (width,) in the
+        precision of the simulation. Under the orthogonal law W is multiplied out, to rounding.
+
+    Raises
+    ------
+    SweepError
+        If a value is not allowed; says which are.
+    """
+    if isinstance(network, bool) or not isinstance(network, (int, np.integer)) or not 0 <= network < 2**48:
+        raise SweepError("network", network, "a whole number from 0 to 2^48 - 1", "Write for example network = 0")
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature(simulate).parameters.items()
+        if name not in ("networks", "device", "threads")
+    }
+    physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
+    sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
+    machine, params = prepare(sweep, one)
+    return machine.weights(params, int(network))
+
+
+def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
+    sweep = Sweep(**values)
+    if sweep.cell_count != 1:
+        raise SweepError("cells", sweep.cell_count, "one cell", "Give one value for each parameter, or run a Sweep")
+    return sweep, sweep.cells()[0]
+
+
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
+        raise SweepError("device", device, f"one of {', '.join(DEVICES)}", 'Write device = "cpu"')

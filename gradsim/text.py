@@ -1,0 +1,67 @@
+"""Tables for people and for programs: what the command line prints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+
+Format = Literal["table", "csv", "json"]
+
+SUMMARY_COLUMNS = [
+    "activation", "law", "sigma_b", "width", "depth", "sigma_w", "quenched_log_gain", "quenched_se", "median_log_gain",
+    "annealed_log_gain", "trusted", "decades", "dead_fraction", "phase", "chi_1", "complete",
+]  # fmt: skip
+BOUNDARY_COLUMNS = [
+    "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf",
+    "theory_width", "direction", "reason",
+]  # fmt: skip
+_AXES = ("activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete")
+
+
+def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) -> str:
+    """Return a frame as text.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    form
+        "table" for people: the given columns, those that are the same in every row in a line above; "csv" and "json"
+        (a list of records) for programs: every column, full precision.
+    columns
+        What the table shows.
+    """
+    if form == "csv":
+        return frame.to_csv(index=False).rstrip("\n")
+    if form == "json":
+        return str(frame.to_json(orient="records", double_precision=15))
+    shown = frame[[name for name in columns or frame.columns if name in frame]]
+    if len(shown) == 0:
+        return "(nothing yet)"
+    same = [name for name in _AXES if name in shown and len(shown) > 1 and shown[name].astype(str).nunique() == 1]
+    head = ", ".join(f"{name} {_word(shown[name].iloc[0])}" for name in same)
+    empty = [name for name in shown if name not in same and shown[name].isna().all()]
+    body = shown.drop(columns=[*same, *empty]).map(_word)
+    text = body.to_string(index=False)
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return f"{head}\n{lines}" if head else lines
+
+
+def _word(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.5g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError

@@ -1,0 +1,78 @@
+"""The correlation of two inputs: Gaussian averages in two variables and the fixed point c_star."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gradsim.theory.moments import Moments
+from gradsim.theory.quadrature import OSCILLATION, Array, gaussian_density, nodes_and_weights
+
+_CHUNK = 256  # outer nodes at a time: bounds the memory
+_REACH = 12.0  # standard deviations
+_NEWTON_STEPS = 100
+_ZERO = 1e-12
+
+
+def fixed_correlation(
+    table: Moments, q_star: float, sigma_w: float, sigma_b: float, chi_1: float
+) -> tuple[float, float]:
+    """c_star and chi_c = sigma_w^2 E[phi'(u1) phi'(u2)] there.
+
+    The map of the correlation is a power series with non-negative coefficients, so it is convex on [0, 1], has the fixed
+    point 1 with slope chi_1, and another one below 1 exactly if chi_1 > 1. Newton from 0 rises to it without overshoot.
+    """
+    if chi_1 <= 1.0 + 1e-12:
+        return 1.0, chi_1
+    act, derivative = table.activation, table.activation.derivative
+    c = 0.0
+    for _ in range(_NEWTON_STEPS):
+        image = (sigma_w**2 * pair_average(table, act, q_star, c) + sigma_b**2) / q_star
+        slope = sigma_w**2 * pair_average(table, derivative, q_star, c)
+        step = (image - c) / (1.0 - slope)
+        if slope >= 1.0 or c + step >= 1.0:  # the two fixed points have merged to rounding
+            return 1.0, chi_1
+        c += step
+        if abs(step) < 1e-13:
+            break
+    return (c if c > _ZERO else 0.0), slope
+
+
+def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float) -> float:
+    """E[f(u1) f(u2)] for u1, u2 ~ N(0, q) with correlation c in [0, 1).
+
+    The inner average over u2 given u1 is split at the kinks; the outer one also around the places where u2's mean
+    crosses a kink, on the scale on which the inner average smooths it.
+    """
+    deviation, spread = float(np.sqrt(q)), float(np.sqrt(q * (1.0 - c * c)))
+    if c == 0.0:
+        h, weights = table.grid(q)
+        return float(weights @ f(h)) ** 2
+    centres = np.append(table.kinks, 0.0) / c
+    scales = np.concatenate([[0.0], spread / c * 2.0 ** np.arange(-1, max(1.0, np.log2(14 * c * deviation / spread)) + 1)])
+    around = (centres[:, None] + np.concatenate([-scales[:0:-1], scales])).ravel()
+    even = deviation * _lattice(table, deviation)
+    edges = np.unique(np.concatenate([even, table.edges, around]))
+    u1, weights = nodes_and_weights(edges[np.abs(edges) <= _REACH * deviation])
+    weights = weights * gaussian_density(u1, deviation) * f(u1)
+    inner = [_inner_average(table, f, c * part, spread) for part in np.array_split(u1, len(u1) // _CHUNK + 1)]
+    return float(weights @ np.concatenate(inner))
+
+
+def _inner_average(table: Moments, f: Callable[[Array], Array], mean: Array, spread: float) -> Array:
+    """E[f(mean + spread z)] for an array of means."""
+    low, high = mean[:, None] - _REACH * spread, mean[:, None] + _REACH * spread
+    lattice = mean[:, None] + spread * _lattice(table, spread)
+    edges = np.clip(np.broadcast_to(table.edges, (len(mean), len(table.edges))), low, high)
+    h, weights = nodes_and_weights(np.sort(np.concatenate([lattice, edges], axis=1), axis=1))
+    average: Array = np.sum(weights * gaussian_density(h - mean[:, None], spread) * f(h), axis=1)
+    return average
+
+
+def _lattice(table: Moments, deviation: float) -> Array:
+    """Even panel edges in standard deviations; as narrow in h as an oscillating activation needs."""
+    panels = 16
+    if table.oscillates:
+        panels = max(panels, int(2 * _REACH * deviation / OSCILLATION) + 1)
+    return np.linspace(-_REACH, _REACH, panels + 1)

@@ -1,0 +1,129 @@
+"""The trajectory of q and chi through the layers, and the boundary at finite depth.
+
+While q relaxes from the default input to its fixed point the layers' factors differ from chi_1, so that the boundary at
+depth L lies elsewhere than chi_1 = 1: tanh, sigma_b = 0: 1.648 at L = 4, 1.166 at L = 64, 1 at infinity.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
+from gradsim.theory.finite_width import quenched_sigma_w
+from gradsim.theory.moments import moments
+from gradsim.theory.quadrature import Array
+from gradsim_core.activations import Activation, resolve_activation
+
+LOWEST, HIGHEST = 1e-3, 1e3  # sigma_w between which boundaries are looked for
+_SCAN = 512  # 2.7 % apart: the curves bend over a factor, not over per cents
+_ZOOM = 64
+
+
+class Trajectory(NamedTuple):
+    """Mean field layer by layer from the default input, in natural logarithms since q leaves any float's range.
+
+    Attributes
+    ----------
+    log_q
+        ln q^l at l = 1 .. L (last axis), with q^1 = sigma_w^2 + sigma_b^2.
+    log_chi
+        ln(sigma_w^2 E[phi'(sqrt(q^l) z)^2]): factor of E|delta|^2 from layer l + 1 to layer l.
+    """
+
+    log_q: Array
+    log_chi: Array
+
+    @property
+    def log_gain(self) -> Array:
+        """ln of E|delta^l|^2 over E|delta^L|^2 at l = 1 .. L: the sum of log_chi over l .. L - 1."""
+        gain = np.zeros_like(self.log_chi)
+        gain[..., :-1] = np.cumsum(self.log_chi[..., -2::-1], axis=-1)[..., ::-1]
+        return gain
+
+
+def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: float = 0.0) -> Trajectory:
+    """Follow q and chi through ``depth`` layers.
+
+    Parameters
+    ----------
+    sigma_w
+        A number or an array of them; the result has its shape and a last axis of length ``depth``.
+
+    Raises
+    ------
+    SweepError
+        For sigma_w <= 0, sigma_b < 0, depth < 1.
+    ValueError
+        For an unknown activation.
+    """
+    depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
+    log_w2 = 2.0 * np.log(np.vectorize(check_sigma_w, otypes=[float])(sigma_w))
+    table = moments(resolve_activation(activation))
+    with np.errstate(divide="ignore"):
+        log_b2 = 2.0 * np.log(sigma_b)
+    log_q = np.empty((*log_w2.shape, depth))
+    log_chi = np.empty_like(log_q)
+    log_q[..., 0] = np.logaddexp(log_w2, log_b2)
+    for layer in range(depth):
+        forward, backward = table.log_moments(log_q[..., layer])
+        log_chi[..., layer] = log_w2 + backward
+        if layer + 1 == depth:
+            break
+        with np.errstate(invalid="ignore"):
+            log_q[..., layer + 1] = np.logaddexp(log_w2 + forward, log_b2)
+        if np.array_equal(log_q[..., layer + 1], log_q[..., layer]):  # the fixed point, to the last bit
+            log_q[..., layer + 1 :] = log_q[..., layer, None]
+            log_chi[..., layer + 1 :] = log_chi[..., layer, None]
+            break
+    return Trajectory(log_q, log_chi)
+
+
+def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None) -> float:
+    """sigma_w at which the mean-field gain over ``depth`` layers is 1, from the default input.
+
+    Parameters
+    ----------
+    width
+        None: infinite width, the smallest upward root of sum over l = 1 .. L-1 of ln(sigma_w^2 E[phi'(sqrt(q^l) z)^2]).
+        A number: the exact quenched boundary at this width, for relu, leaky_relu and linear with zero bias and
+        Gaussian weights.
+
+    Raises
+    ------
+    NoCriticalPoint
+        If there is none, with the reason.
+    SweepError
+        For an argument that is not valid.
+    ValueError
+        For an unknown activation.
+    """
+    resolved, depth, sigma_b = resolve_activation(activation), check_count("depth", depth), check_sigma_b(sigma_b)
+    if depth == 1:
+        raise NoCriticalPoint("A network of depth 1 has no boundary: its gain is 1 by definition.")
+    if width is None:
+        return _infinite_width(resolved, depth, sigma_b)
+    if sigma_b > 0.0:
+        raise NoCriticalPoint("No exact finite-width law is known with biases: only for sigma_b = 0.")
+    return quenched_sigma_w(resolved, width)
+
+
+@lru_cache(maxsize=1024)
+def _infinite_width(activation: Activation, depth: int, sigma_b: float) -> float:
+    """Smallest upward root of the log gain of layer 1 in sigma_w: a scan, then finer scans of the bracket."""
+    low, high, points = np.log(LOWEST), np.log(HIGHEST), _SCAN
+    for points in (_SCAN, _ZOOM, _ZOOM, _ZOOM):
+        grid = np.linspace(low, high, points)
+        gain = trajectory(activation, depth, np.exp(grid), sigma_b).log_gain[:, 0]
+        upward = np.flatnonzero((gain[:-1] < 0.0) & (gain[1:] >= 0.0))
+        if not upward.size:
+            fate = "vanish" if np.all(gain < 0.0) else "do not vanish and then explode"
+            raise NoCriticalPoint(
+                f"{activation.name}: at depth {depth} gradients {fate} at every sigma_w from {LOWEST:g} to {HIGHEST:g}."
+            )
+        first = int(upward[0])
+        low, high = grid[first], grid[first + 1]
+    share = gain[first] / (gain[first] - gain[first + 1])
+    return float(np.exp(low + share * (high - low)))

@@ -1,0 +1,121 @@
+"""E[phi(sqrt(q) z)^2] and E[phi'(sqrt(q) z)^2] as functions of ln q, tabulated once per activation.
+
+Both are analytic in ln q within |Im ln q| < pi/2, so 20 Chebyshev nodes on each unit of ln q hold them to rounding.
+The table turns a trajectory of 10,000 layers at 500 values of sigma_w into a second of work, and a user's scalar Python
+phi costs no more than the library's.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.polynomial.chebyshev import chebval
+
+from gradsim.theory.quadrature import Array, feature_edges, gaussian_density, gaussian_grid, values
+from gradsim_core.activations import Activation
+
+SLOPE_RANGE = 83.0  # beyond |ln q| = 83 (|h| about 2^+-60) phi is its slope at 0 or infinity to rounding
+_TABLE_RANGE = 300.0  # beyond it squares may leave float64
+_ORDER = 20
+_POINTS = np.cos(np.pi * (np.arange(_ORDER) + 0.5) / _ORDER)
+_TO_COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, _ORDER - 1))
+
+
+class Moments:
+    """Mean squares of phi and phi' under N(0, q), in natural logarithms, for any q from 0 to infinity.
+
+    Parameters
+    ----------
+    activation
+        Its phi, phi' and slopes are used in float64.
+    """
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self.edges, self.kinks = feature_edges(activation)
+        self._slopes = activation.slope_inf or _measured(activation, 256.0, 512.0)
+        self.slope_zero = _mean_square(activation.slope_zero or _measured(activation, 1e-30, 1e-33))
+        self.slope_inf = _mean_square(self._slopes)
+        self.oscillates = self._slopes is None
+        self.at_zero = float(values(activation, np.zeros(1))[0]) ** 2
+        self._segments: dict[int, Array] = {}
+
+    def log_moments(self, log_q: Any) -> tuple[Array, Array]:
+        """ln E[phi(sqrt(q) z)^2] and ln E[phi'(sqrt(q) z)^2] at ln q; at -inf and +inf their limits.
+
+        Without usable slopes the limits are the values at the end of the table.
+        """
+        t = np.asarray(log_q, dtype=np.float64)
+        forward, backward = self._tabulated(t)
+        if self.slope_zero:
+            small = t < -SLOPE_RANGE
+            backward = np.where(small, np.log(self.slope_zero), backward)
+            if self.at_zero == 0.0:
+                forward = np.where(small, t + np.log(self.slope_zero), forward)
+        if self.slope_inf:
+            large = t > SLOPE_RANGE
+            backward = np.where(large, np.log(self.slope_inf), backward)
+            forward = np.where(large, t + np.log(self.slope_inf), forward)
+        elif self.slope_inf == 0.0:
+            backward = np.where(t == np.inf, -np.inf, backward)
+        return forward, backward
+
+    def grid(self, q: float) -> tuple[Array, Array]:
+        """Nodes h and weights (the Gaussian's density in them) for averages over N(0, q)."""
+        deviation = float(np.sqrt(q))
+        h, weights = gaussian_grid(self.edges, self.oscillates, deviation, deviation)
+        return h, weights * gaussian_density(h, deviation)
+
+    def _pair(self, h: Array) -> tuple[Array, Array]:
+        """phi and phi' at h; their slopes at infinity where a user's own function overflows on the way to its value."""
+        phi, dphi = values(self.activation, h), values(self.activation.derivative, h)
+        if self._slopes is not None:
+            slope = np.where(h < 0.0, *self._slopes)
+            phi = np.where(np.isfinite(phi), phi, slope * h)
+            dphi = np.where(np.isfinite(dphi), dphi, slope)
+        return phi, dphi
+
+    def _tabulated(self, t: Array) -> tuple[Array, Array]:
+        """Logarithms of both moments from the table; the ends of its range are held."""
+        low = -SLOPE_RANGE if self.slope_zero else -_TABLE_RANGE
+        high = SLOPE_RANGE if self.slope_inf else _TABLE_RANGE
+        inside = np.clip(np.nan_to_num(t, nan=0.0, posinf=high, neginf=low), low, high)
+        segment = np.minimum(np.floor(inside), high - 1).astype(np.int64)
+        distinct, place = np.unique(segment, return_inverse=True)
+        coefficients = np.stack([self._coefficients(int(k)) for k in distinct], -1)
+        x = 2.0 * (inside - segment) - 1.0
+        value = chebval(x, coefficients[..., place.reshape(t.shape)], tensor=False)
+        forward, backward = np.where(np.isnan(t), np.nan, value)
+        return forward, backward
+
+    def _coefficients(self, segment: int) -> Array:
+        """Chebyshev coefficients of both logarithms on segment <= ln q <= segment + 1, shape (20, 2)."""
+        if segment not in self._segments:
+            deviation = np.exp(0.5 * (segment + 0.5 + 0.5 * _POINTS))
+            h, weights = gaussian_grid(self.edges, self.oscillates, float(deviation.max()), float(deviation.min()))
+            density = gaussian_density(h, deviation[:, None])
+            with np.errstate(over="ignore", invalid="ignore"):
+                averages = (np.stack(self._pair(h)) ** 2 * weights) @ density.T
+                logarithms = np.log(np.maximum(averages, np.finfo(float).tiny))  # a flat phi: chi_1 = 0
+                self._segments[segment] = _TO_COEFFICIENTS @ logarithms.T
+        return self._segments[segment]
+
+
+@lru_cache(maxsize=64)
+def moments(activation: Activation) -> Moments:
+    """The one :class:`Moments` of an activation."""
+    return Moments(activation)
+
+
+def _mean_square(slopes: tuple[float, float] | None) -> float | None:
+    """Mean of the squared one-sided slopes: half of z falls on either side."""
+    return None if slopes is None else 0.5 * (slopes[0] ** 2 + slopes[1] ** 2)
+
+
+def _measured(activation: Activation, *distances: float) -> tuple[float, float] | None:
+    """One-sided slopes of a user's own activation, which states none: phi' at two distances, if they agree."""
+    slopes = values(activation.derivative, np.array([[-distance, distance] for distance in distances]))
+    agree = np.isfinite(slopes).all() and np.allclose(slopes[0], slopes[1], rtol=1e-12, atol=1e-12)
+    return (float(slopes[1, 0]), float(slopes[1, 1])) if agree else None

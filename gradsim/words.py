@@ -1,0 +1,52 @@
+"""Base of the validated models: every fault becomes a sentence with field, value, allowed and a remedy.
+
+What is allowed and an example stand in each field itself (``Field(description=…, examples=[…])``), so that
+checks, messages and documentation read the same text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from gradsim.errors import MISSING, SweepError, suggestion
+
+
+class Words(BaseModel):
+    """Frozen, refuses unknown keys, and raises :class:`SweepError` only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults: dict[tuple[int | str, ...], SweepError] = {}
+            # Unknown keys first: they often explain a missing one. One fault a field: the next repeats it.
+            for detail in sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden"):
+                faults.setdefault(detail["loc"][:1], self._fault(detail, values))
+            first, *others = faults.values()
+        else:
+            return
+        raise first.joined(others)
+
+    @classmethod
+    def _fault(cls, detail: ErrorDetails, values: dict[str, Any]) -> SweepError:
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, SweepError):
+            return cause
+        name, *place = (str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            allowed = f"one of the keys {', '.join(cls.model_fields)}"
+            return SweepError(name, detail["input"], allowed, suggestion(name, cls.model_fields))
+        field = cls.model_fields[name]
+        value = MISSING if detail["type"] == "missing" else detail["input"]
+        remedy = f"Write for example {name} = {_toml((field.examples or [None])[0])}"
+        several = hasattr(values.get(name), "__len__") and not isinstance(values[name], str)
+        return SweepError(f"{name}[{place[0]}]" if place and several else name, value, str(field.description), remedy)
+
+
+def _toml(example: object) -> str:
+    return f'"{example}"' if isinstance(example, str) else str(example)

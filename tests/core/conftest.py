@@ -1,0 +1,27 @@
+"""Cells of the core by words, and what they give."""
+
+from __future__ import annotations
+
+import pytest
+from gradsim_core.activations import resolve_activation
+from gradsim_core.cpu import Simulator
+from gradsim_core.laws import resolve_law
+
+
+class Cell:
+    """A simulator with the numbers of one cell."""
+
+    def __init__(self, activation, law="gaussian", dtype="float64", *, interpret=False, key=777, **numbers):
+        self.machine = Simulator(resolve_activation(activation), resolve_law(law), dtype, interpret=interpret)
+        self.params = self.machine.params(key, **numbers)
+
+    def block(self, count, first=0):
+        return self.machine.block(self.params, first, count)
+
+    def weights(self, network):
+        return self.machine.weights(self.params, network)
+
+
+@pytest.fixture
+def cell():
+    return Cell

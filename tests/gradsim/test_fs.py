@@ -1,0 +1,123 @@
+"""Files appear complete or not at all; every fault of the system is a StorageError with path and remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from gradsim import fs
+from gradsim.errors import OutputError, StorageError
+
+PRIMITIVES = ("_open", "_write", "_fsync", "_close", "_rename")
+
+
+@pytest.fixture
+def tmp(tmp_path: Path) -> Path:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    return folder
+
+
+def fail(number: int):
+    def primitive(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return primitive
+
+
+def test_commit_replaces_and_leaves_nothing_behind(tmp: Path) -> None:
+    path = tmp.parent / "file"
+    fs.commit(tmp, path, b"old")
+    fs.commit(tmp, path, b"new" * 10**6)
+    assert fs.read_bytes(path) == b"new" * 10**6
+    assert fs.names(tmp) == []
+
+
+def test_write_new_does_not_replace(tmp: Path) -> None:
+    path = tmp.parent / "file"
+    assert fs.write_new(tmp, path, b"first")
+    assert not fs.write_new(tmp, path, b"second")
+    assert fs.read_bytes(path) == b"first"
+    assert fs.names(tmp) == []
+
+
+def test_one_of_many_writers_wins(tmp: Path) -> None:
+    path, won = tmp.parent / "file", []
+
+    def write(i: int) -> None:
+        if fs.write_new(tmp, path, b"%d" % i):
+            won.append(i)
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert fs.read_bytes(path) == b"%d" % won[0]
+
+
+def test_without_hard_links(tmp: Path, monkeypatch) -> None:
+    monkeypatch.setattr(fs, "_link", fail(errno.EPERM))
+    path = tmp.parent / "file"
+    assert fs.write_new(tmp, path, b"first")
+    assert not fs.write_new(tmp, path, b"second")
+    assert fs.read_bytes(path) == b"first"
+
+
+def test_short_writes_are_continued(tmp: Path, monkeypatch) -> None:
+    monkeypatch.setattr(fs, "_write", lambda descriptor, data: os.write(descriptor, data[:7]))
+    fs.commit(tmp, tmp.parent / "file", bytes(range(100)))
+    assert fs.read_bytes(tmp.parent / "file") == bytes(range(100))
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_faults_name_path_and_remedy_and_keep_the_old_file(tmp: Path, monkeypatch, primitive: str) -> None:
+    path = tmp.parent / "file"
+    fs.commit(tmp, path, b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(fs, primitive, fail(errno.ENOSPC))
+        with pytest.raises(StorageError, match="Free some space") as caught:
+            fs.commit(tmp, path, b"new")
+    assert str(path) in str(caught.value)
+    assert caught.value.exit_code == 5
+    assert fs.read_bytes(path) == b"old"
+
+
+def test_missing_is_an_answer(tmp: Path) -> None:
+    assert fs.read_bytes(tmp / "none") is None
+    assert fs.read_bytes(tmp / "none" / "deeper") is None
+    assert fs.names(tmp / "none") == []
+    fs.remove(tmp / "none")
+    with pytest.raises(FileNotFoundError), fs.reading(tmp / "none"):
+        pass
+    with pytest.raises(StorageError):
+        fs.read_bytes(tmp)
+
+
+def test_make_dirs(tmp: Path) -> None:
+    fs.make_dirs(tmp / "a" / "b" / "c")
+    fs.make_dirs(tmp / "a" / "b" / "c")
+    assert (tmp / "a" / "b" / "c").is_dir()
+    (tmp / "file").write_bytes(b"")
+    with pytest.raises(StorageError):
+        fs.make_dirs(tmp / "file" / "a")
+
+
+def test_check_writable(tmp: Path, monkeypatch) -> None:
+    (tmp / "file").write_bytes(b"")
+    (tmp / "dangling").symlink_to(tmp / "nowhere")
+    fs.check_writable(tmp)
+    fs.check_writable(tmp / "a" / "b")
+    for path in (tmp / "file", tmp / "file" / "a" / "b", tmp / "dangling"):
+        with pytest.raises(OutputError, match="not a directory"):
+            fs.check_writable(path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(OutputError, match="not writable") as caught:
+        fs.check_writable(tmp / "a")
+    assert caught.value.exit_code == 2
+    assert fs.names(tmp) == ["dangling", "file"]
