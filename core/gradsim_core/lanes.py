@@ -106,17 +106,16 @@ def splat(like, value):
     return np.full_like(like, value)
 
 
-def pack_words(x):
-    """Low words of 16 uint64 (8 even lanes, then 8 odd ones) as 16 signed int32 in lane order."""
+def pack_words(even, odd):
+    """Low words of eight uint64 of even lanes and eight of odd ones, as 16 signed int32 in lane order."""
     words = np.empty(LANES, np.uint32)
-    words[0::2] = x[:8].astype(np.uint32)
-    words[1::2] = x[8:].astype(np.uint32)
+    words[0::2], words[1::2] = even.astype(np.uint32), odd.astype(np.uint32)
     return words.view(np.int32)
 
 
-def lane_words():
-    """The lane numbers as uint64, in the order `pack_words` expects."""
-    return np.array([*range(0, LANES, 2), *range(1, LANES, 2)], np.uint64)
+def lane_words(half):
+    """The numbers of the even (half 0) or odd (half 1) lanes, as uint64."""
+    return np.arange(half, LANES, 2, np.uint64)
 
 
 def load(array, i):

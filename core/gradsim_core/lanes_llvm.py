@@ -21,11 +21,11 @@ from .lanes import LANES
 
 
 class Lanes(types.Type):
-    """A vector of 16 numbers: kind "float", "int", "uint" or "mask", and bits of each."""
+    """A vector of numbers: kind "float", "int", "uint" or "mask", bits of each, and how many (16, or a half of 8)."""
 
-    def __init__(self, kind: str, bits: int):
-        self.kind, self.bits = kind, bits
-        super().__init__(name=f"Lanes({kind}{bits})")
+    def __init__(self, kind: str, bits: int, count: int = LANES):
+        self.kind, self.bits, self.count = kind, bits, count
+        super().__init__(name=f"Lanes({kind}{bits}x{count})")
 
     @property
     def element(self):
@@ -37,11 +37,11 @@ class Lanes(types.Type):
     @property
     def llvm(self):
         """The LLVM type of the vector."""
-        return ir.VectorType(self.element, LANES)
+        return ir.VectorType(self.element, self.count)
 
     def like(self, kind: str) -> Lanes:
-        """The vector of another kind with the same number of bits in a lane."""
-        return Lanes(kind, self.bits)
+        """The vector of another kind with the same lanes and bits."""
+        return Lanes(kind, self.bits, self.count)
 
 
 @register_model(Lanes)
@@ -69,7 +69,7 @@ def _splat(builder, lanes_type: Lanes, scalar):
     elif scalar.type.width < lanes_type.element.width:
         scalar = builder.sext(scalar, lanes_type.element)
     first = builder.insert_element(ir.Constant(lanes_type.llvm, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    return _shuffle(builder, first, first, [0] * LANES)
+    return _shuffle(builder, first, first, [0] * lanes_type.count)
 
 
 def _first_lanes(args, kinds):
@@ -110,7 +110,7 @@ def _intrinsic(name: str):
 
     def build(builder, main, *values):
         fn_type = ir.FunctionType(main.llvm, [main.llvm] * len(values))
-        suffix = f"v{LANES}{'f' if main.kind == 'float' else 'i'}{main.bits}"
+        suffix = f"v{main.count}{'f' if main.kind == 'float' else 'i'}{main.bits}"
         fn = cgutils.get_or_insert_function(builder.module, fn_type, f"llvm.{name}.{suffix}")
         return builder.call(fn, values)
 
@@ -255,24 +255,27 @@ def _lower_horner(context, builder, sig, args):
 @infer_global(lanes.lane_words)
 class _LaneWords(AbstractTemplate):
     def generic(self, args, kws):
-        return signature(Lanes("uint", 64))
+        return signature(Lanes("uint", 64, LANES // 2), types.intp)
 
 
-@lower_builtin(lanes.lane_words)
+@lower_builtin(lanes.lane_words, types.intp)
 def _lower_lane_words(context, builder, sig, args):
-    return ir.Constant(sig.return_type.llvm, [int(word) for word in lanes.lane_words()])
+    even, odd = (ir.Constant(sig.return_type.llvm, [int(word) for word in lanes.lane_words(half)]) for half in (0, 1))
+    return builder.select(builder.icmp_signed("==", args[0], args[0].type(0)), even, odd)
 
 
-def _pack_words(builder, sig, x):
-    even = _shuffle(builder, x, x, range(8))
-    odd = _shuffle(builder, x, x, range(8, 16))
-    half = even.type
-    low = builder.and_(even, ir.Constant(half, [0xFFFFFFFF] * 8))
-    high = builder.shl(odd, ir.Constant(half, [32] * 8))
+@infer_global(lanes.pack_words)
+class _PackWords(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(Lanes("int", 32), *args) if isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(lanes.pack_words, Lanes, Lanes)
+def _lower_pack_words(context, builder, sig, args):
+    half = args[0].type
+    low = builder.and_(args[0], ir.Constant(half, [0xFFFFFFFF] * (LANES // 2)))
+    high = builder.shl(args[1], ir.Constant(half, [32] * (LANES // 2)))
     return builder.bitcast(builder.or_(low, high), sig.return_type.llvm)
-
-
-_cast(lanes.pack_words, 1, lambda x: Lanes("int", 32), _pack_words, ("uint",))
 
 
 def _halves(builder, x, combine):

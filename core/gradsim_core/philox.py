@@ -68,9 +68,13 @@ def philox(word_0, word_1, word_2, word_3, key):
 
 
 def random_words(key, network, layer, role, index):
-    """Four vectors of 16 int32 words for one (network, layer, role, index)."""
-    lane = lane_words()
-    word_0 = lane | np.uint64(layer << 12 | role << 4)
+    """Four vectors of 16 int32 words for one (network, layer, role, index).
+
+    Even and odd lanes one after the other: the state of eight lanes fits the registers of AVX2, that of sixteen does not.
+    """
+    stream = np.uint64(layer << 12 | role << 4)
+    word_1, word_2 = np.uint64(index & 0xFFFFFFFF), np.uint64(network & 0xFFFFFFFF)
     word_3 = np.uint64(index >> 32) << np.uint64(16) | np.uint64(network >> 32)
-    a, b, c, d = philox(word_0, np.uint64(index & 0xFFFFFFFF), np.uint64(network & 0xFFFFFFFF), word_3, key)
-    return pack_words(a), pack_words(b), pack_words(c), pack_words(d)
+    a, b, c, d = philox(lane_words(0) | stream, word_1, word_2, word_3, key)
+    e, f, g, h = philox(lane_words(1) | stream, word_1, word_2, word_3, key)
+    return pack_words(a, e), pack_words(b, f), pack_words(c, g), pack_words(d, h)
