@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradsim.errors import GradsimError
     from gradsim.plots import layer_profile, phase_diagram
     from gradsim.runs import Run, open, run
-    from gradsim.simulate import Ensemble, simulate, weights
+    from gradsim.ensemble import Ensemble, simulate, weights
     from gradsim.sweep import Sweep
 
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 # Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
 _HOMES = {
     "Activation": "gradsim_core.activations",
-    "Ensemble": "gradsim.simulate",
+    "Ensemble": "gradsim.ensemble",
     "GradsimError": "gradsim.errors",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
@@ -32,9 +32,9 @@ _HOMES = {
     "open": "gradsim.runs",
     "phase_diagram": "gradsim.plots",
     "run": "gradsim.runs",
-    "simulate": "gradsim.simulate",
+    "simulate": "gradsim.ensemble",
     "theory": "gradsim",
-    "weights": "gradsim.simulate",
+    "weights": "gradsim.ensemble",
 }
 
 __all__ = [

@@ -54,7 +54,9 @@ def cli() -> None:
     "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
     help="A bar on a terminal, else a line every 30 s.",
 )  # fmt: skip
-def run(sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, threads: int | None, **options: Any) -> None:
+def run(
+    sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, threads: int | None, **options: Any
+) -> None:
     """Run SWEEP, a TOML file or the name of a shipped sweep, or what is left of it.
 
     The same command resumes a run that was stopped. Shipped sweeps: phase-tanh, phase-sigmoid, phase-relu.
@@ -80,7 +82,13 @@ def run(sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, thre
     out = out or Path("out") / Path(sweep).stem
     before = _done_before(out)
     result = runs.run(
-        wanted, out, engine=options["engine"], device=options["device"], threads=threads, progress=options["progress"], yes=yes
+        wanted,
+        out,
+        engine=options["engine"],
+        device=options["device"],
+        threads=threads,
+        progress=options["progress"],
+        yes=yes,
     )
     if before:
         click.echo(f"{out} already holds this sweep, complete. Nothing was run.\n")
@@ -164,7 +172,13 @@ def status(directory: Path, form: str) -> None:
         return
     for name, value in facts.items():
         if value is not None:
-            shown = ("yes" if value else "no") if isinstance(value, bool) else f"{value:,}" if isinstance(value, int) else value
+            shown = (
+                ("yes" if value else "no")
+                if isinstance(value, bool)
+                else f"{value:,}"
+                if isinstance(value, int)
+                else value
+            )
             click.echo(f"{name:15} {shown}")
     if missing:
         click.echo("Give the same `gradsim run` command again to compute the missing shards.")
@@ -195,10 +209,14 @@ def boundary(directory: Path, level: float, form: Any) -> None:
 @click.argument("activation")
 @click.option("--sigma-w", type=float, help="Weight standard deviation: adds the mean-field numbers there.")
 @click.option("--sigma-b", type=float, default=0.0, show_default=True, help="Bias standard deviation.")
-@click.option("--depth", type=int, multiple=True, default=(4, 8, 16, 32, 64), show_default=True, help="Depths; repeat it.")
+@click.option(
+    "--depth", type=int, multiple=True, default=(4, 8, 16, 32, 64), show_default=True, help="Depths; repeat it."
+)
 @click.option("--width", type=int, help="Width: adds the exact root for relu, leaky_relu and linear.")
 @_FORMAT
-def theory(activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[int, ...], width: int | None, form: Any) -> None:
+def theory(
+    activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[int, ...], width: int | None, form: Any
+) -> None:
     """Print what theory says of ACTIVATION: where gradients neither vanish nor explode.
 
     \b
@@ -219,10 +237,9 @@ def theory(activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[
 @cli.command()
 def info() -> None:
     """Print versions, processor, threads and the directory of compiled kernels."""
-    from gradsim_core.jit import cache_directory
-
     from gradsim.provenance import environment
     from gradsim.threads import resolve_threads
+    from gradsim_core.jit import cache_directory
 
     facts = environment() | {"threads": str(resolve_threads()), "kernel cache": str(cache_directory())}
     for name, value in facts.items():

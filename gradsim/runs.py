@@ -16,7 +16,7 @@ from gradsim.errors import Interrupted, SweepError
 from gradsim.parts import Ids, Names
 from gradsim.plan import check_cap, plan
 from gradsim.progress import Mode, Progress
-from gradsim.simulate import DEVICES
+from gradsim.ensemble import DEVICES
 from gradsim.sweep import Sweep
 from gradsim.threads import resolve_threads
 
@@ -200,7 +200,9 @@ def _compute(dataset: Dataset, threads: int, mode: Mode) -> None:
     work = dataset.plan
     meter = Progress(work.normals, work.networks, mode)
     done = dataset.networks_done()
-    meter.resume(int(sum(n * cell.normals for n, cell in zip(done.tolist(), work.cells, strict=True))), int(np.sum(done)))
+    meter.resume(
+        int(sum(n * cell.normals for n, cell in zip(done.tolist(), work.cells, strict=True))), int(np.sum(done))
+    )
     try:
         with meter:
             run_local(dataset, threads, meter)

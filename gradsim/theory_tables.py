@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
 from gradsim import theory
-from gradsim.errors import SweepError
 
 
 def numbers(activation: str, sigma_w: float, sigma_b: float) -> pd.DataFrame:
@@ -17,22 +18,25 @@ def numbers(activation: str, sigma_w: float, sigma_b: float) -> pd.DataFrame:
 
 
 def boundaries(activation: str, sigma_b: float, depths: Sequence[int], width: int | None) -> pd.DataFrame:
-    """Return a row per depth, the last for infinite depth: sigma_w of the boundary, or the reason why there is none."""
-    rows = [("inf", lambda: theory.critical_sigma_w(activation, sigma_b))]
-    for depth in depths:
-        rows.insert(-1, (str(depth), lambda depth=depth: theory.boundary(activation, depth, sigma_b)))
-    frame = pd.DataFrame([{"activation": activation, "sigma_b": sigma_b, "depth": name} | _root(root) for name, root in rows])
+    """Return a row per depth, the last for infinite depth: sigma_w of the boundary, or the reason why there is none.
+
+    With a width, `sigma_w_at_width` is the exact root of the mean of ln at that width, the same at every depth.
+    """
+    roots = {str(depth): partial(theory.boundary, activation, depth, sigma_b) for depth in depths}
+    roots["inf"] = partial(theory.critical_sigma_w, activation, sigma_b)
+    rows = [
+        {"activation": activation, "sigma_b": sigma_b, "depth": depth, **_root(root)} for depth, root in roots.items()
+    ]
     if width is not None:
-        exact = _root(lambda: theory.boundary(activation, 2, sigma_b, width))
-        frame["sigma_w_at_width"] = exact["sigma_w"]
-        frame["reason"] = frame["reason"].fillna(exact["reason"])
-    return frame
+        exact = _root(partial(theory.boundary, activation, 2, sigma_b, width))
+        for row in rows:
+            row["sigma_w_at_width"] = exact["sigma_w"]
+            row["reason"] = row["reason"] or exact["reason"]
+    return pd.DataFrame(rows)
 
 
-def _root(root: Callable[[], float]) -> dict[str, object]:
+def _root(root: Callable[[], float]) -> dict[str, Any]:
     try:
         return {"sigma_w": root(), "reason": None}
     except theory.NoCriticalPoint as none:
         return {"sigma_w": None, "reason": str(none)}
-    except SweepError:
-        raise

@@ -17,7 +17,19 @@ from typing import Any
 import numpy as np
 
 from .elementary import (
-    INV_SQRT_2PI, cos, erf, exp, exp_minus_square, expm1, log, log1p, logistic, mills_ratio, normal_tail, sin, tanh,
+    INV_SQRT_2PI,
+    cos,
+    erf,
+    exp,
+    exp_minus_square,
+    expm1,
+    log,
+    log1p,
+    logistic,
+    mills_ratio,
+    normal_tail,
+    sin,
+    tanh,
 )  # fmt: skip
 from .lanes import absolute, maximum, minimum, select, splat
 from .names import parse

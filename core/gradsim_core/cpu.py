@@ -118,7 +118,13 @@ class Simulator:
     def params(self, key: int, depth: int, width: int, sigma_w: float, sigma_b: float = 0.0) -> Params:
         """The cell as the kernel takes it."""
         return Params(
-            np.uint64(key), depth, width, float(sigma_w), float(sigma_b), float(self.activation.alpha), float(self.law.value)
+            np.uint64(key),
+            depth,
+            width,
+            float(sigma_w),
+            float(sigma_b),
+            float(self.activation.alpha),
+            float(self.law.value),
         )
 
     def _work(self, cell: Params) -> Work:
@@ -144,7 +150,9 @@ class Simulator:
         size = 3 * count * cell.depth
         sums, exponents = np.ones(padded(size)), np.zeros(padded(size))
         shape = (3, count, cell.depth)
-        self._run(cell, self._slopes, first, self._work(cell), sums[:size].reshape(shape), exponents[:size].reshape(shape))
+        self._run(
+            cell, self._slopes, first, self._work(cell), sums[:size].reshape(shape), exponents[:size].reshape(shape)
+        )
         self._call(quantities.take_logarithms)(sums, exponents)
         values, status = np.empty((4, count, cell.depth)), np.empty(count, np.int8)
         finish = self._call(quantities.finish)

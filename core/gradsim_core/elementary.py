@@ -10,7 +10,20 @@ from __future__ import annotations
 import numpy as np
 
 from . import coefficients as c
-from .lanes import absolute, bits_float, copysign, float_bits, fma, horner, maximum, minimum, rint, select, to_float, to_int
+from .lanes import (
+    absolute,
+    bits_float,
+    copysign,
+    float_bits,
+    fma,
+    horner,
+    maximum,
+    minimum,
+    rint,
+    select,
+    to_float,
+    to_int,
+)
 
 LN2 = 0.6931471805599453
 SQRT_HALF = 0.7071067811865476

@@ -34,7 +34,9 @@ def cache_directory() -> Path:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = home.stat()
-        private = os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        private = os.name == "nt" or (
+            status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        )
         if private and os.access(home, os.W_OK):
             return home / source_hash()
     except OSError:
@@ -71,7 +73,11 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
         return bodies[0] if bits == 32 else bodies[1]
 
     options = {"forceinline": True} if inline else {}
-    overload(function, strict=False, jit_options={"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options})(typing)
+    overload(
+        function,
+        strict=False,
+        jit_options={"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options},
+    )(typing)
     return function
 
 
@@ -89,8 +95,21 @@ def make_module_compilable(module: ModuleType, inline: bool) -> None:
 
 
 def _register_core() -> None:
-    from . import activations, dense, elementary, explicit, lanes, laws, normals, orthogonal, philox, quantities, range_safe, statistics
-    from . import lanes_llvm as _  # registers the vector type
+    from . import (
+        activations,
+        dense,
+        elementary,
+        explicit,
+        lanes,
+        laws,
+        normals,
+        orthogonal,
+        philox,
+        quantities,
+        range_safe,
+        statistics,
+    )
+    from . import lanes_llvm as _lanes_llvm  # noqa: F401  registers the vector type
 
     for module in (elementary, philox, normals, activations, laws):
         make_module_compilable(module, inline=True)

@@ -89,7 +89,9 @@ def _primitive(function, arity: int, result, build, kinds=("float", "int", "uint
 
     def lower(context, builder, sig, args):
         main = _first_lanes(sig.args, kinds)
-        operands = [v if isinstance(t, Lanes) else _splat(builder, main, v) for t, v in zip(sig.args, args, strict=True)]
+        operands = [
+            v if isinstance(t, Lanes) else _splat(builder, main, v) for t, v in zip(sig.args, args, strict=True)
+        ]
         return build(builder, main, *operands)
 
     for pattern in itertools.product((Lanes, types.Number), repeat=arity):
@@ -149,7 +151,14 @@ for _function, _build in {
     _primitive(_function, 2, _same, _build)
 for _function, _name in {operator.and_: "and_", operator.or_: "or_", operator.xor: "xor"}.items():
     _primitive(_function, 2, _same, _integer(_name), kinds=("int", "uint", "mask"))
-for _function, _name in {operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=", operator.eq: "==", operator.ne: "!="}.items():
+for _function, _name in {
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.eq: "==",
+    operator.ne: "!=",
+}.items():
     _primitive(_function, 2, _mask, _comparison(_name))
 _primitive(operator.neg, 1, _same, lambda builder, main, a: builder.fneg(a) if main.kind == "float" else builder.neg(a))
 _primitive(operator.invert, 1, _same, lambda builder, main, a: builder.not_(a), kinds=("mask", "int", "uint"))
@@ -228,7 +237,9 @@ class _Select(AbstractTemplate):
 
 def _lower_select(context, builder, sig, args):
     main = sig.return_type
-    a, b = (v if isinstance(t, Lanes) else _splat(builder, main, v) for t, v in zip(sig.args[1:], args[1:], strict=True))
+    a, b = (
+        v if isinstance(t, Lanes) else _splat(builder, main, v) for t, v in zip(sig.args[1:], args[1:], strict=True)
+    )
     return builder.select(args[0], a, b)
 
 

@@ -9,7 +9,7 @@ import math
 
 from .elementary import log_scaled
 from .explicit import SUM_DELTA, SUM_H, SUM_X
-from .lanes import LANES, load, select, splat, store
+from .lanes import LANES, load, select, store
 from .range_safe import LOG_LIMIT
 
 QUANTITIES = ("log_delta", "log_weight_grad", "log_q", "log_gain")

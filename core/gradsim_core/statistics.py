@@ -130,12 +130,24 @@ def merge(*parts: Sums) -> Sums:
     minimum, maximum = np.min([p.minimum for p in parts], axis=0), np.max([p.maximum for p in parts], axis=0)
     reach = max(0.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in (minimum, maximum)))
     if reach * FIXED_POINT * float(networks.max(initial=0)) >= 2.0**62:
-        raise OverflowError(f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards.")
+        raise OverflowError(
+            f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards."
+        )
     columns, bins, counts = (np.concatenate([part[k] for part in parts]) for k in (8, 9, 10))
     keys, where = np.unique((columns << 32) + bins.astype(np.int64) + 2**31, return_inverse=True)
     merged = np.zeros(len(keys), np.int64)
     np.add.at(merged, where, counts)
     found = ((keys & 0xFFFFFFFF) - 2**31).astype(np.int32)
     return Sums(
-        networks, dead, nonfinite, total, high + (low >> 50), low & ((1 << 50) - 1), minimum, maximum, keys >> 32, found, merged
+        networks,
+        dead,
+        nonfinite,
+        total,
+        high + (low >> 50),
+        low & ((1 << 50) - 1),
+        minimum,
+        maximum,
+        keys >> 32,
+        found,
+        merged,
     )

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gradsim.cells import Cell
 from gradsim.plan import Plan
-from gradsim.simulate import prepare
+from gradsim.ensemble import prepare
 from gradsim_core.statistics import reduce
 
 SECONDS = 1.0
@@ -29,7 +29,9 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
         for cells in heaviest:
             normals = float(sum(cell.normals for cell in cells))
             timed += normals
-            seconds += normals * _seconds_per_normal(plan, min(cells, key=lambda cell: cell.depth), threads, pool, len(heaviest))
+            seconds += normals * _seconds_per_normal(
+                plan, min(cells, key=lambda cell: cell.depth), threads, pool, len(heaviest)
+            )
     total = float(sum(cell.normals for cell in plan.cells))
     return seconds * plan.sweep.networks * total / timed
 

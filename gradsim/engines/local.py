@@ -6,8 +6,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,17 @@ from gradsim.cells import Cell
 from gradsim.dataset import Dataset
 from gradsim.plan import Plan, Shard
 from gradsim.progress import Progress
-from gradsim.simulate import blocks, prepare
+from gradsim.ensemble import blocks, prepare
+from gradsim_core.cpu import Simulator
+from gradsim_core.params import Params
 from gradsim_core.statistics import Sums, merge, reduce
 
 ENGINES = ("local",)
 _MERGE_AT = 32  # parts of a cell held before they are merged: memory stays flat, merging stays cheap
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block:
     """What one block of networks gave; `values` only where single networks are stored."""
 
     cell: Cell
@@ -76,19 +80,16 @@ def compute_shard(
 
 
 def _jobs(plan: Plan, shard: Shard) -> Iterator[Callable[[], Block]]:
-    keep = plan.sweep.record == "networks"
     for part in shard.slices:
         cell = plan.cells[part.cell_id]
         machine, params = prepare(plan.sweep, cell)
         for first, count in blocks(cell, part.first, part.count):
+            yield partial(_run_block, machine, params, cell, first, count, plan.sweep.record == "networks")
 
-            def job(
-                cell: Cell = cell, machine=machine, params=params, first: int = first, count: int = count
-            ) -> Block:  # type: ignore[no-untyped-def]
-                values, _ = machine.block(params, first, count)
-                return Block(cell, count, reduce(values), values if keep else None)
 
-            yield job
+def _run_block(machine: Simulator, params: Params, cell: Cell, first: int, count: int, keep: bool) -> Block:
+    values, _ = machine.block(params, first, count)
+    return Block(cell, count, reduce(values), values if keep else None)
 
 
 def ordered(pool: ThreadPoolExecutor, jobs: Iterable[Callable[[], Block]], in_flight: int) -> Iterator[Block]:

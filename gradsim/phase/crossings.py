@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression
 
 Array = NDArray[np.float64]
 
-_DRAWS = 2000
+_DRAWS = 1000
 _CLEAR = 3.0  # standard errors from 0 at which the sign of a cell is no longer in doubt
 _NEIGHBOURS = 3  # cells beyond the crossing on either side that shape the fit
 _FEWEST = 3

@@ -62,7 +62,7 @@ class Histograms(NamedTuple):
 
     Attributes
     ----------
-    row, low, high, count
+    row, low, high, networks
         Of each bin: its row of the sums, its edges cut to the row's [min, max], its networks.
     live, dead, mean
         Of each row: finite networks, dead networks, exact mean of the finite ones.
@@ -71,7 +71,7 @@ class Histograms(NamedTuple):
     row: NDArray[np.int64]
     low: Array
     high: Array
-    count: NDArray[np.int64]
+    networks: NDArray[np.int64]
     live: NDArray[np.int64]
     dead: NDArray[np.int64]
     mean: Array
@@ -103,12 +103,12 @@ class Histograms(NamedTuple):
         result[np.broadcast_to(total == 0, result.shape)] = np.nan
         alive = (rank >= 0.0) & (self.live[:, None] > 0) & ((rank > 0.0) | (self.dead[:, None] == 0))
         position = (rank + ends - self.live[:, None])[alive]
-        cumulative = np.cumsum(self.count)
+        cumulative = np.cumsum(self.networks)
         last = np.broadcast_to(np.searchsorted(cumulative, ends, side="left"), result.shape)[alive]
         place = np.minimum(np.searchsorted(cumulative, position, side="left"), last)
         first = np.broadcast_to(np.searchsorted(cumulative, ends - self.live[:, None], side="right"), result.shape)
         place = np.maximum(place, first[alive])
-        inside = 1.0 - (cumulative[place] - position) / self.count[place]
+        inside = 1.0 - (cumulative[place] - position) / self.networks[place]
         result[alive] = self.low[place] + np.clip(inside, 0.0, 1.0) * (self.high - self.low)[place]
         return result
 
@@ -118,7 +118,7 @@ class Histograms(NamedTuple):
         Values are taken as even inside a bin, then shifted to the exact mean: without the shift a distribution
         narrower than a bin would be off by up to 0.02.
         """
-        networks = (self.live + self.dead + others).astype(np.float64)
+        counted = (self.live + self.dead + others).astype(np.float64)
         width = self.high - self.low
         even = np.where(width > 0.0, np.sinh(width / 2) / np.where(width > 0.0, width / 2, 1.0), 1.0)
         middle = 0.5 * (self.low + self.high)
@@ -126,20 +126,21 @@ class Histograms(NamedTuple):
         np.maximum.at(largest, self.row, middle)
         weight = even * np.exp(middle - largest[self.row])
         with np.errstate(divide="ignore", invalid="ignore"):
-            shift = self.mean - self._total(self.count * middle) / self.live
-            total = self._total(self.count * weight)
-            log_mean = np.where(self.live > 0, largest + np.log(total) - np.log(networks) + shift, -np.inf)
-            variance = self._total(self.count * weight**2) / total**2 - 1.0 / networks
-            top_share = self._total(self._top(networks) * weight) / total
-        log_mean[networks == 0] = np.nan
+            shift = self.mean - self._total(self.networks * middle) / self.live
+            total = self._total(self.networks * weight)
+            log_mean = np.where(self.live > 0, largest + np.log(total) - np.log(counted) + shift, -np.inf)
+            variance = self._total(self.networks * weight**2) / total**2 - 1.0 / counted
+            top_share = self._total(self._top(counted) * weight) / total
+        log_mean[counted == 0] = np.nan
         return Exponential(log_mean, np.sqrt(np.maximum(variance, 0.0)), top_share)
 
     def _total(self, values: Array) -> Array:
         """Sum over the bins of each row."""
-        return np.bincount(self.row, values, len(self.live))
+        return np.bincount(self.row, values, len(self.live)).astype(np.float64)
 
-    def _top(self, networks: Array) -> Array:
+    def _top(self, counted: Array) -> Array:
         """How many networks of each bin are among the largest 0.01 % of their row, at least one."""
-        wanted = np.maximum(1.0, np.floor(TOP_FRACTION * networks))
-        above = np.cumsum(self.live)[self.row] - np.cumsum(self.count)
-        return np.clip(wanted[self.row] - above, 0, self.count)
+        wanted = np.maximum(1.0, np.floor(TOP_FRACTION * counted))
+        above = np.cumsum(self.live)[self.row] - np.cumsum(self.networks)
+        taken: Array = np.clip(wanted[self.row] - above, 0.0, self.networks.astype(np.float64))
+        return taken

@@ -50,7 +50,9 @@ def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float
         h, weights = table.grid(q)
         return float(weights @ f(h)) ** 2
     centres = np.append(table.kinks, 0.0) / c
-    scales = np.concatenate([[0.0], spread / c * 2.0 ** np.arange(-1, max(1.0, np.log2(14 * c * deviation / spread)) + 1)])
+    scales = np.concatenate(
+        [[0.0], spread / c * 2.0 ** np.arange(-1, max(1.0, np.log2(14 * c * deviation / spread)) + 1)]
+    )
     around = (centres[:, None] + np.concatenate([-scales[:0:-1], scales])).ravel()
     even = deviation * _lattice(table, deviation)
     edges = np.unique(np.concatenate([even, table.edges, around]))

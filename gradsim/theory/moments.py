@@ -17,10 +17,10 @@ from gradsim.theory.quadrature import Array, feature_edges, gaussian_density, ga
 from gradsim_core.activations import Activation
 
 SLOPE_RANGE = 83.0  # beyond |ln q| = 83 (|h| about 2^+-60) phi is its slope at 0 or infinity to rounding
-_TABLE_RANGE = 300.0  # beyond it squares may leave float64
+_TABLE_RANGE = 300  # beyond it squares may leave float64
 _ORDER = 20
 _POINTS = np.cos(np.pi * (np.arange(_ORDER) + 0.5) / _ORDER)
-_TO_COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, _ORDER - 1))
+_TO_COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, _ORDER - 1)).astype(np.float64)
 
 
 class Moments:
@@ -40,7 +40,8 @@ class Moments:
         self.slope_inf = _mean_square(self._slopes)
         self.oscillates = self._slopes is None
         self.at_zero = float(values(activation, np.zeros(1))[0]) ** 2
-        self._segments: dict[int, Array] = {}
+        self._table = np.empty((_ORDER, 2, 2 * _TABLE_RANGE))
+        self._filled = np.zeros(2 * _TABLE_RANGE, bool)
 
     def log_moments(self, log_q: Any) -> tuple[Array, Array]:
         """ln E[phi(sqrt(q) z)^2] and ln E[phi'(sqrt(q) z)^2] at ln q; at -inf and +inf their limits.
@@ -79,28 +80,31 @@ class Moments:
 
     def _tabulated(self, t: Array) -> tuple[Array, Array]:
         """Logarithms of both moments from the table; the ends of its range are held."""
-        low = -SLOPE_RANGE if self.slope_zero else -_TABLE_RANGE
-        high = SLOPE_RANGE if self.slope_inf else _TABLE_RANGE
+        low = -SLOPE_RANGE if self.slope_zero else float(-_TABLE_RANGE)
+        high = SLOPE_RANGE if self.slope_inf else float(_TABLE_RANGE)
         inside = np.clip(np.nan_to_num(t, nan=0.0, posinf=high, neginf=low), low, high)
         segment = np.minimum(np.floor(inside), high - 1).astype(np.int64)
-        distinct, place = np.unique(segment, return_inverse=True)
-        coefficients = np.stack([self._coefficients(int(k)) for k in distinct], -1)
+        place = segment + _TABLE_RANGE
+        if not self._filled[place].all():
+            for k in set(segment.ravel().tolist()):
+                self._fill(k)
         x = 2.0 * (inside - segment) - 1.0
-        value = chebval(x, coefficients[..., place.reshape(t.shape)], tensor=False)
-        forward, backward = np.where(np.isnan(t), np.nan, value)
+        value = chebval(x, self._table[..., place], tensor=False)
+        forward, backward = np.where(np.isnan(t), np.nan, value).astype(np.float64)
         return forward, backward
 
-    def _coefficients(self, segment: int) -> Array:
-        """Chebyshev coefficients of both logarithms on segment <= ln q <= segment + 1, shape (20, 2)."""
-        if segment not in self._segments:
-            deviation = np.exp(0.5 * (segment + 0.5 + 0.5 * _POINTS))
-            h, weights = gaussian_grid(self.edges, self.oscillates, float(deviation.max()), float(deviation.min()))
-            density = gaussian_density(h, deviation[:, None])
-            with np.errstate(over="ignore", invalid="ignore"):
-                averages = (np.stack(self._pair(h)) ** 2 * weights) @ density.T
-                logarithms = np.log(np.maximum(averages, np.finfo(float).tiny))  # a flat phi: chi_1 = 0
-                self._segments[segment] = _TO_COEFFICIENTS @ logarithms.T
-        return self._segments[segment]
+    def _fill(self, segment: int) -> None:
+        """Put the Chebyshev coefficients of both logarithms on segment <= ln q <= segment + 1 into the table."""
+        if self._filled[segment + _TABLE_RANGE]:
+            return
+        deviation = np.exp(0.5 * (segment + 0.5 + 0.5 * _POINTS))
+        h, weights = gaussian_grid(self.edges, self.oscillates, float(deviation.max()), float(deviation.min()))
+        density = gaussian_density(h, deviation[:, None])
+        with np.errstate(over="ignore", invalid="ignore"):
+            averages = (np.stack(self._pair(h)) ** 2 * weights) @ density.T
+            logarithms = np.log(np.maximum(averages, np.finfo(float).tiny))  # a flat phi: chi_1 = 0
+            self._table[..., segment + _TABLE_RANGE] = _TO_COEFFICIENTS @ logarithms.T
+        self._filled[segment + _TABLE_RANGE] = True
 
 
 @lru_cache(maxsize=64)

@@ -109,7 +109,9 @@ def _halved_panels(activation: Activation, kinks: set[float]) -> Array:
         for square, scale in zip(squares, scales, strict=True):
             whole = _integral(square, left, right)
             halves = _integral(square, left, middle) + _integral(square, middle, right)
-            bad |= ~np.isnan(whole) & (np.abs(whole - halves) > 1e-13 * scale.within(np.maximum(np.abs(left), np.abs(right))))
+            bad |= ~np.isnan(whole) & (
+                np.abs(whole - halves) > 1e-13 * scale.within(np.maximum(np.abs(left), np.abs(right)))
+            )
         bad &= right - left > 4e-15 * np.maximum(1.0, np.abs(middle))
         left, middle, right = left[bad], middle[bad], right[bad]
         edges.update(middle.tolist())

@@ -17,10 +17,9 @@ from gradsim.sweep import Sweep
 from gradsim.threads import resolve_threads
 
 if TYPE_CHECKING:
+    from gradsim.own import AxisActivation
     from gradsim_core.cpu import Simulator, Weights
     from gradsim_core.params import Params
-
-    from gradsim.own import AxisActivation
 
 BLOCK_NORMALS = 10**8
 """Random normals of one block: about 0.15 s of one core, so that signals and progress are never far."""
@@ -150,7 +149,7 @@ def simulate(
         values[:, first : first + count], status[first : first + count] = machine.block(params, first, count)
 
     run_all(run, list(blocks(cell, 0, sweep.networks)), resolve_threads(threads))
-    return Ensemble(*values, status)
+    return Ensemble(values[0], values[1], values[2], values[3], status)
 
 
 def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:

@@ -1,0 +1,50 @@
+# make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
+# make test    set up with the test extras; lint, types, import contract, the suite (under 6 minutes on two cores)
+# make verify  long statistical proofs        make faults  the fault suite        make bench  the benchmarks
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c requirements.lock
+TORCH := torch==2.13.0
+
+.PHONY: run test lint types imports suite verify faults bench clean
+
+run: .venv/run.stamp
+	$(BIN)/gradsim run phase-tanh --out out/phase-tanh
+
+test: lint types imports suite
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test.stamp
+	$(BIN)/mypy
+
+imports: .venv/test.stamp
+	$(BIN)/lint-imports
+
+suite: .venv/test.stamp
+	$(BIN)/pytest -n 2 --dist worksteal -m "not verify and not faults"
+
+verify: .venv/test.stamp
+	$(BIN)/pytest -n 2 --dist worksteal -m verify -rA
+
+faults: .venv/test.stamp
+	$(BIN)/pytest -n 2 --dist worksteal -m faults
+
+bench: .venv/test.stamp
+	$(BIN)/pytest bench --benchmark-enable --benchmark-only
+
+clean:
+	rm -rf .venv out
+
+.venv/run.stamp: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) -e ".[plot]"
+	touch $@
+
+# PyTorch is an oracle of the tests, which skip without it; a plain "torch" would fetch gigabytes for GPUs.
+.venv/test.stamp: .venv/run.stamp
+	$(PIP) -e ".[plot,test]"
+	-$(PIP) "$(TORCH)"
+	touch $@

@@ -1,0 +1,218 @@
+"""The command line: what it prints, its exit codes, and bad input refused before anything is written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gradsim as gs
+import pytest
+from gradsim import fs
+from gradsim.cli import main
+
+SMALL = """
+activation = "tanh"
+sigma_w = [0.8, 1.2, 1.6, 2.0]
+depth = [3, 6]
+width = 8
+networks = 300
+seed = 5
+shard_size = 400_000
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL)
+    return file
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line here: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        out = capsys.readouterr()
+        return stop.value.code, out.out, out.err
+
+    return run
+
+
+def test_run_shows_everything(call, sweep, tmp_path):
+    code, out, _ = call("run", sweep, "--out", tmp_path / "run", "--progress", "none")
+    assert code == 0
+    assert "quenched_log_gain" in out
+    assert "theory" in out
+    assert f"Dataset: {tmp_path / 'run'}" in out
+    assert (tmp_path / "run" / "phase.png").read_bytes().startswith(b"\x89PNG")
+    code, again, _ = call("run", sweep, "--out", tmp_path / "run")
+    assert code == 0
+    assert "already holds this sweep, complete" in again
+    assert again.endswith(out)
+
+
+def test_tables_for_programs(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
+    code, out, _ = call("summarize", tmp_path / "run", "--format", "json")
+    assert code == 0
+    rows = json.loads(out)
+    assert len(rows) == 8
+    summary = gs.open(tmp_path / "run").summary()
+    assert [row["quenched_log_gain"] for row in rows] == pytest.approx(summary["quenched_log_gain"].tolist(), rel=1e-14)
+    code, out, _ = call("boundary", tmp_path / "run", "--format", "csv")
+    assert out.splitlines()[0].startswith("activation,law,sigma_b,width,depth,kind,sigma_w,ci_low,ci_high,theory")
+    assert len(out.splitlines()) == 1 + 2 * 3
+    code, out, _ = call("status", tmp_path / "run", "--format", "json")
+    assert json.loads(out)[0]["complete"] is True
+    code, out, _ = call("status", tmp_path / "run")
+    assert "complete        yes" in out
+
+
+def test_options_apply_before_the_hash(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot", "--networks", "20", "--dtype", "float64")
+    stored = gs.open(tmp_path / "run").sweep
+    assert (stored.networks, stored.dtype) == (20, "float64")
+    assert stored.content_hash == gs.Sweep.from_toml(sweep).replace(networks=20, dtype="float64").content_hash
+
+
+def test_dry_run_writes_nothing(call, sweep, tmp_path):
+    code, out, _ = call("run", sweep, "--out", tmp_path / "run", "--dry-run")
+    assert code == 0
+    assert {"cells", "shards", "networks", "weights", "time", "on disk", "memory"} == {
+        line[:9].strip() for line in out.splitlines()
+    }
+    assert not (tmp_path / "run").exists()
+
+
+def test_theory(call):
+    code, out, _ = call("theory", "tanh", "--depth", "4", "--depth", "64", "--format", "json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["sigma_w"] for row in rows] == pytest.approx([1.648, 1.166, 1.0], abs=1e-3)
+    assert call("theory", "relu", "--width", "16", "--sigma-w", "1.5")[0] == 0
+
+
+def test_info(call):
+    code, out, _ = call("info")
+    assert code == 0
+    for name in ("gradsim", "numba", "numpy", "cpu", "threads", "kernel cache"):
+        assert f"\n{name}" in "\n" + out
+
+
+def test_version(call):
+    assert call("--version") == (0, f"gradsim, version {gs.__version__}\n", "")
+
+
+def test_help_is_fast_and_imports_no_numba():
+    code = (
+        "import sys, runpy; sys.argv = ['gradsim', '--help']\n"
+        "try:\n    runpy.run_module('gradsim', run_name='__main__')\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "assert not {'numba', 'pandas', 'numpy', 'scipy'} & set(sys.modules), 'heavy import'\n"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "phase-tanh" in done.stdout
+    assert time.monotonic() - start < 5  # it takes 0.1 s; a busy machine may be slower
+
+
+BAD_FILES = {
+    "unknown key": ("activations = ['tanh']", "activation"),
+    "unknown activation": (SMALL.replace("tanh", "tahn"), "tanh"),
+    "sigma_w of 0": (SMALL.replace("0.8, 1.2", "0.0, 1.2"), "> 0"),
+    "sigma_w NaN": (SMALL.replace("0.8, 1.2", "nan, 1.2"), "finite"),
+    "depth 0": (SMALL.replace("[3, 6]", "0"), "depth"),
+    "width 0": (SMALL.replace("width = 8", "width = 0"), "width"),
+    "empty axis": (SMALL.replace("[3, 6]", "[]"), "depth"),
+    "num 0": (SMALL.replace("[0.8, 1.2, 1.6, 2.0]", "{ start = 1, stop = 2, num = 0 }"), "num"),
+    "networks 0": (SMALL.replace("300", "0"), "networks"),
+    "seed too large": (SMALL.replace("seed = 5", "seed = 9223372036854775808"), "seed"),
+    "malformed": ("activation = [", "TOML"),
+    "too large": ("#" * (2**20 + 1), "1 MiB"),
+    "work size": (SMALL.replace("width = 8", "width = 100000").replace("300", "1000000"), "--yes"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_sweep(call, tmp_path, name):
+    text, words = BAD_FILES[name]
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    start = time.monotonic()
+    code, out, err = call("run", file, "--out", tmp_path / "run")
+    assert code == 2
+    assert out == ""
+    assert words in err
+    assert not (tmp_path / "run").exists()
+    assert time.monotonic() - start < 1
+
+
+def test_bad_places(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
+    before = sorted(tmp_path.rglob("*"))
+    other = tmp_path / "file"
+    other.write_text("a regular file")
+    for arguments, words in [
+        (("run", sweep, "--out", tmp_path / "run", "--networks", "301"), "another sweep"),
+        (("run", sweep, "--out", other / "run"), "cannot be written"),
+        (("run", sweep, "--out", tmp_path / "new", "--threads", "0"), "threads"),
+        (("run", sweep, "--out", tmp_path / "new", "--device", "tpu"), "device"),
+        (("run", sweep, "--out", tmp_path / "new", "--engine", "cloud"), "engine"),
+        (("run", sweep, "--out", tmp_path / "new", "--method", "conditional"), "method"),
+        (("run", "phase-tan", "--out", tmp_path / "new"), "phase-tanh"),
+        (("run", tmp_path / "none.toml", "--out", tmp_path / "new"), "no such"),
+        (("status", tmp_path / "none"), "no gradsim dataset"),
+        (("boundary", tmp_path / "run", "--level", "1.5"), "level"),
+        (("theory", "tahn"), "tanh"),
+        (("theory", "tanh", "--sigma-w", "-1"), "sigma_w"),
+        (("run",), "SWEEP"),
+        (("rum",), "rum"),
+    ]:
+        code, _, err = call(*arguments)
+        assert code == 2, (arguments, err)
+        assert words in err, (arguments, err)
+        assert "Traceback" not in err
+    other.unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO])
+def test_full_disk(call, sweep, tmp_path, monkeypatch, fault):
+    """The disk fills up in the middle of the run: exit 5, the first shards stay, the same command completes it."""
+    write, calls = fs._write, [0]
+
+    def failing(descriptor, data):
+        calls[0] += 1
+        if calls[0] > 8:
+            raise OSError(fault, os.strerror(fault))
+        return write(descriptor, data)
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(fs, "_write", failing)
+        code, _, err = call("run", sweep, "--out", out, "--progress", "none", "--no-plot")
+    assert code == 5
+    assert str(out) in err
+    assert "again" in err
+    assert len(gs.open(out).dataset.committed()) > 0
+    assert call("run", sweep, "--out", out, "--progress", "none", "--no-plot")[0] == 0
+    assert gs.open(out).complete
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_for_real(sweep, tmp_path):
+    """A limit on the size of files, set for a real process: exit 5, and a resume completes the run."""
+    limit = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, -1)); from gradsim.cli import main; main(['run', {str(sweep)!r}, '--out', {str(tmp_path / 'run')!r}, '--no-plot'])"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
+    done = subprocess.run([sys.executable, "-c", limit], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 5, done.stderr
+    assert "again" in done.stderr
