@@ -44,8 +44,8 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
     Parameters
     ----------
     summary, boundary
-        Frames of :func:`gradsim.phase.summary` and :func:`gradsim.phase.boundary`. Each (activation, law, sigma_b, width)
-        gets a panel; only the first 12 are drawn, and the picture says so.
+        Frames of :func:`gradsim.phase.summary` and :func:`gradsim.phase.boundary`. Each (activation, law, sigma_b,
+        width) gets a panel; only the first 12 are drawn, and the picture says so.
     path
         Where the picture goes; its suffix chooses the format.
 
@@ -80,9 +80,17 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
     if mesh is not None:
         bar = figure.colorbar(mesh, ax=list(axes), extend="both", pad=0.02, aspect=28)
         bar.set_label("decades of |δ¹|/|δᴸ|   (mean over networks)")
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
+    legends = [panel.get_legend_handles_labels() for panel in axes]
+    named = {label: handle for handles, labels in legends for handle, label in zip(handles, labels, strict=True)}
+    if named:
+        figure.legend(
+            named.values(),
+            named.keys(),
+            loc="outside lower center",
+            ncols=min(len(named), 2 * columns + 1),
+            frameon=False,
+            fontsize=10,
+        )
     if len(groups) > len(shown):
         figure.suptitle(f"the first {len(shown)} of {len(groups)} combinations", fontsize=10)
     return _save(figure, path)

@@ -135,7 +135,8 @@ class Simulator:
         draw = cell.sigma_w * (1.0 if self.law.draw is None else self.law.spread / math.sqrt(cell.width))
         scalars = np.array([draw, cell.sigma_b, 1.0 / math.sqrt(cell.width)], self.dtype)
         weights = np.empty(cell.depth * self._layout.storage(cell.width), self.dtype)
-        return Work(weights, empty(cell.depth * row), empty(row), empty(row), empty(row), live, scalars)
+        words = np.empty(dense.AHEAD * dense.TILE, np.int32)
+        return Work(weights, words, empty(cell.depth * row), empty(row), empty(row), empty(row), live, scalars)
 
     def block(self, cell: Params, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Simulate networks first .. first + count - 1.

@@ -25,6 +25,7 @@ class Work(NamedTuple):
     """Arrays of one thread: what a network needs while it is on its way, in the precision of the run."""
 
     weights: np.ndarray  # every layer's, as `dense` or `orthogonal` store them
+    words: np.ndarray  # random words of a few tiles
     h: np.ndarray  # (depth * padded,) preactivations
     x: np.ndarray  # (padded,) activations of one layer
     delta: np.ndarray  # (padded,)
@@ -124,7 +125,7 @@ def build(phi, dphi, log_phi, log_dphi, draw):
                 start = (layer - 1) * padded
                 sums[SUM_X, n, layer - 1] = sum_of_squares(work.x, 0, padded)
                 exponents[SUM_X, n, layer - 1] = exponent
-                forward(draw, cell, network, layer, work.scalars[0], work.weights, work.x, work.h, start)
+                forward(draw, cell, network, layer, work.scalars[0], work, start)
                 mask(work.h, start, work.live)
                 if cell.sigma_b > 0.0:
                     exponent = add_bias(cell, network, layer, work, start, exponent)

@@ -1,6 +1,6 @@
 """The weight laws: one block each, and the table that everything else iterates.
 
-A block draws four columns of 16 weights from the random words of one counter, already scaled to the standard
+A block makes four columns of 16 weights from the four random words of one counter, already scaled to the standard
 deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not independent: that law
 has no such block, its reflections are in `orthogonal`.
 """
@@ -15,7 +15,7 @@ from .elementary import by_precision, log
 from .lanes import fma, horner, select, splat, to_float
 from .names import parse
 from .normals import normal_pair
-from .philox import ROLE_MASK, ROLE_WEIGHT, random_words
+from .philox import ROLE_MASK, random_words
 
 _UNIT = 2.0**-32
 _SQRT_12 = 3.4641016151377544
@@ -24,9 +24,8 @@ _ERF_SQRT_2 = 0.9544997361036416
 _TRUNCATED_STD = 0.8796256610342398
 
 
-def gaussian(key, network, layer, index, parameter, scale):
+def gaussian(a, b, c, d, cell, network, layer, index, scale):
     """N(0, scale^2)."""
-    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
     w0, w1 = normal_pair(a, b, scale)
     w2, w3 = normal_pair(c, d, scale)
     return w0 * scale, w1 * scale, w2 * scale, w3 * scale
@@ -37,9 +36,8 @@ def _uniform_from(word, scale):
     return (to_float(word | 1, scale) * _UNIT) * (scale * _SQRT_12)
 
 
-def uniform(key, network, layer, index, parameter, scale):
+def uniform(a, b, c, d, cell, network, layer, index, scale):
     """Uniform on +-sqrt(3) scale."""
-    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
     return _uniform_from(a, scale), _uniform_from(b, scale), _uniform_from(c, scale), _uniform_from(d, scale)
 
 
@@ -60,9 +58,8 @@ def _truncated_from(word, scale):
     return x * _quantile(-log(fma(cut, -cut, splat(x, 1.0)))) * (scale / _TRUNCATED_STD)
 
 
-def truncated_normal(key, network, layer, index, parameter, scale):
+def truncated_normal(a, b, c, d, cell, network, layer, index, scale):
     """A normal cut at +-2 of its standard deviations, by its quantile function, rescaled to `scale`."""
-    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
     return _truncated_from(a, scale), _truncated_from(b, scale), _truncated_from(c, scale), _truncated_from(d, scale)
 
 
@@ -70,9 +67,8 @@ def _sign_from(word, scale):
     return select(word < 0, splat(to_float(word, scale), -scale), scale)
 
 
-def rademacher(key, network, layer, index, parameter, scale):
+def rademacher(a, b, c, d, cell, network, layer, index, scale):
     """+-scale with equal chance."""
-    a, b, c, d = random_words(key, network, layer, ROLE_WEIGHT, index)
     return _sign_from(a, scale), _sign_from(b, scale), _sign_from(c, scale), _sign_from(d, scale)
 
 
@@ -81,15 +77,15 @@ def _kept(word, parameter):
     return (word & 0x7FFFFFFF) <= int(parameter * 2147483648.0) - 1
 
 
-def sparse(key, network, layer, index, parameter, scale):
-    """Each normal weight is kept with probability `parameter`, else 0."""
-    w0, w1, w2, w3 = gaussian(key, network, layer, index, parameter, scale)
-    a, b, c, d = random_words(key, network, layer, ROLE_MASK, index)
+def sparse(a, b, c, d, cell, network, layer, index, scale):
+    """Each normal weight is kept with the cell's probability, else 0."""
+    w0, w1, w2, w3 = gaussian(a, b, c, d, cell, network, layer, index, scale)
+    a, b, c, d = random_words(cell.key, network, layer, ROLE_MASK, index)
     return (
-        select(_kept(a, parameter), w0, 0.0),
-        select(_kept(b, parameter), w1, 0.0),
-        select(_kept(c, parameter), w2, 0.0),
-        select(_kept(d, parameter), w3, 0.0),
+        select(_kept(a, cell.law_parameter), w0, 0.0),
+        select(_kept(b, cell.law_parameter), w1, 0.0),
+        select(_kept(c, cell.law_parameter), w2, 0.0),
+        select(_kept(d, cell.law_parameter), w3, 0.0),
     )
 
 

@@ -58,15 +58,16 @@ def reflect(weights, row, x, start, length):
         store(x, start + k, fma(load(weights, row + k), factor, load(x, start + k)))
 
 
-def forward(draw, cell, network, layer, scale, weights, x, h, start):
-    """Draw W of a layer, and set h[start:] = W x; `scale` is sigma_w."""
+def forward(draw, cell, network, layer, scale, work, start):
+    """Draw W of a layer, and set work.h[start:] = W work.x; `scale` is sigma_w."""
+    weights, h = work.weights, work.h
     length = -(-cell.width // LANES) * LANES
     first = (layer - 1) * cell.width * length
     signs = first + (cell.width - 1) * length
     for k in range(0, length, LANES):
         words, _, _, _ = random_words(cell.key, network, layer, ROLE_MASK, k // LANES)
         store(weights, signs + k, select(words < 0, splat(to_float(words, scale), -scale), scale))
-        store(h, start + k, load(weights, signs + k) * load(x, k))
+        store(h, start + k, load(weights, signs + k) * load(work.x, k))
     for j in range(cell.width - 2, -1, -1):
         row = first + j * length
         draw_normals(cell, network, layer, j, scale, weights, row)

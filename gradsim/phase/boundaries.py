@@ -41,9 +41,9 @@ def boundary(
     -------
     pandas.DataFrame
         A row per (activation, law, sigma_b, width, depth, kind). ``kind``: "quenched" (mean of ln over live networks is
-        0), "annealed" (ln of the mean is 0), "median". sigma_w, ci_low, ci_high; theory (infinite width, at this depth),
-        theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction; trusted: False where rare
-        networks carry the annealed numbers; reason: why there is no number, or why not to trust it.
+        0), "annealed" (ln of the mean is 0), "median". sigma_w, ci_low, ci_high; theory (infinite width, at this
+        depth), theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction; trusted: False where
+        rare networks carry the annealed numbers; reason: why there is no number, or why not to trust it.
 
     Raises
     ------
@@ -70,8 +70,10 @@ def boundary(
                     "reason": reason,
                 }
             )
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame.astype({"crossing": "Int64", "trusted": bool, "direction": object, "reason": object})
+    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # object first: a missing sentence stays None
+    numbers = dict.fromkeys(("sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width"), float)
+    types = {name: summary[name].dtype for name in AXES}
+    return frame.astype({**types, **numbers, "crossing": "Int64", "trusted": bool})
 
 
 def _crossing(group: dict[str, Any], cells: pd.DataFrame, kind: str, level: float) -> Crossing:

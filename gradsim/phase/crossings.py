@@ -155,9 +155,10 @@ def _linear(x: Array, curves: Array, axis: int) -> PPoly:
 def _interpolation_error(x: Array, curves: Array, roots: Array) -> float:
     """Standard deviation of the interpolation's own error: on a coarse grid with many networks it exceeds the noise.
 
-    Against mean-field curves of seven activations on 26 cells PCHIP's error of ln sigma_w (up to 0.003 at depth 64, where
-    the curve bends within one step) is about 0.6 of its distance from the cubic spline, and below a quarter of its distance
-    from the straight line where the curve is smooth. What the noise explains of these distances is taken off.
+    Against mean-field curves of seven activations on 26 cells PCHIP's error of ln sigma_w (up to 0.003 at depth 64,
+    where the curve bends within one step) is about 0.6 of its distance from the cubic spline, and below a quarter of
+    its distance from the straight line where the curve is smooth. What the noise explains of these distances is
+    taken off.
     """
     squares = [0.0]
     for interpolant, share in (("cubic", 1.0), ("linear", 0.25)):

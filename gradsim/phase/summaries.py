@@ -18,9 +18,10 @@ MARGIN = float(np.log(10.0))
 MOST_TOP_SHARE = 0.1
 """Above this share of the sum in its largest 0.01 % of networks an annealed number is not trusted.
 
-For a log-normal gain with standard deviation s of its logarithm the largest fraction p carries Phi(s - z), Phi(z) = 1 - p,
-and the mean of n networks has relative error sqrt((exp(s^2) - 1) / n). A share of 0.1 means s = 2.4: a relative error of
-0.2 with 8,192 networks, 0.02 with 10^6. At s = 3.5 the share is 0.4 and the error of 8,192 networks would be 5.
+For a log-normal gain with standard deviation s of its logarithm the largest fraction p carries Phi(s - z), Phi(z) =
+1 - p, and the mean of n networks has relative error sqrt((exp(s^2) - 1) / n). A share of 0.1 means s = 2.4: a relative
+error of 0.2 with 8,192 networks, 0.02 with 10^6. At s = 3.5 the share is 0.4 and the error of 8,192 networks would
+be 5.
 """
 
 _Z95 = float(norm.ppf(0.975))
@@ -51,16 +52,18 @@ def summary(
     Returns
     -------
     pandas.DataFrame
-        The columns of ``cells``, then quenched_log_gain and quenched_se (mean of ln over live networks), median_log_gain
-        and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share, trusted, decades (of the
-        norm), dead_fraction, phase, chi_1, complete. NaN, None where there are no networks yet.
+        The columns of ``cells``, then quenched_log_gain and quenched_se (mean of ln over live networks),
+        median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share,
+        trusted, decades (of the norm), dead_fraction, phase, chi_1, complete. NaN, None where there are no networks
+        yet.
     """
     gain = _at_first_layer(cells, layers, "log_gain")
     delta = _at_first_layer(cells, layers, "log_delta")
     last = layers.merge(cells[["cell_id", "depth"]], left_on=["cell_id", "layer"], right_on=["cell_id", "depth"])
     sunk = last[last["quantity"] == "log_q"].set_index("cell_id")["dead"]
-    # A network whose signal died on the way forward has delta^L = 0 and no log_gain, but its gain counts as 0; one whose
-    # last layer alone is off has no gain to count. So relu at sigma_w^2 = 2 has mean gain 1 at every width and depth.
+    # A network whose signal died on the way forward has delta^L = 0 and no log_gain, but its gain counts as 0; one
+    # whose last layer alone is off has no gain to count. So relu at sigma_w^2 = 2 has mean gain 1 at every width and
+    # depth.
     others = sunk.reindex(cells["cell_id"]).fillna(0).to_numpy(np.int64)
     histogram = Histograms.of(gain, histograms)
     exponential = histogram.exponential(others)
@@ -96,8 +99,8 @@ def _at_first_layer(cells: pd.DataFrame, layers: pd.DataFrame, quantity: str) ->
 def _median(histogram: Histograms, std: Array) -> tuple[Array, Array]:
     """Median and its standard error: half the distance of the order statistics one standard deviation away.
 
-    Added to it is what a straight line inside a bin of width w misses of a bell: w^3 / 16 std^2, at most w / 4, taken as
-    two standard errors. It counts where a bin is not narrow against the distribution, at great widths.
+    Added to it is what a straight line inside a bin of width w misses of a bell: w^3 / 16 std^2, at most w / 4,
+    taken as two standard errors. It counts where a bin is not narrow against the distribution, at great widths.
     """
     networks = (histogram.live + histogram.dead).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -20,8 +20,9 @@ def fixed_correlation(
 ) -> tuple[float, float]:
     """c_star and chi_c = sigma_w^2 E[phi'(u1) phi'(u2)] there.
 
-    The map of the correlation is a power series with non-negative coefficients, so it is convex on [0, 1], has the fixed
-    point 1 with slope chi_1, and another one below 1 exactly if chi_1 > 1. Newton from 0 rises to it without overshoot.
+    The map of the correlation is a power series with non-negative coefficients, so it is convex on [0, 1], has the
+    fixed point 1 with slope chi_1, and another one below 1 exactly if chi_1 > 1. Newton from 0 rises to it without
+    overshoot.
     """
     if chi_1 <= 1.0 + 1e-12:
         return 1.0, chi_1

@@ -1,8 +1,8 @@
-"""Exact laws at finite width: linear, relu and leaky_relu with zero bias and Gaussian weights (NUMERICS of the project).
+"""Exact laws at finite width: linear, relu and leaky_relu with zero bias and Gaussian weights.
 
-Each layer multiplies |delta|^2 by an independent factor S = (sigma_w^2 / n) (chi2_K + a^2 chi2_(n-K)), K ~ Binomial(n, 1/2)
-(Hanin & Nica 2018, arXiv:1812.05994). E S is the mean-field value at every width, E ln S lies below: the annealed and the
-quenched boundary differ, and neither depends on the depth.
+Each layer multiplies |delta|^2 by an independent factor S = (sigma_w^2 / n) (chi2_K + a^2 chi2_(n-K)), K ~
+Binomial(n, 1/2) (Hanin & Nica 2018, arXiv:1812.05994). E S is the mean-field value at every width, E ln S lies
+below: the annealed and the quenched boundary differ, and neither depends on the depth.
 """
 
 from __future__ import annotations

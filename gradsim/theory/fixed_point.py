@@ -1,7 +1,8 @@
 """Fixed points of the mean field, the depth scales around them, and the critical sigma_w.
 
-q^(l+1) = sigma_w^2 E[phi(sqrt(q^l) z)^2] + sigma_b^2 from q^1 = sigma_w^2 + sigma_b^2: q_star is the fixed point that the
-default input reaches, not any other (Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232).
+q^(l+1) = sigma_w^2 E[phi(sqrt(q^l) z)^2] + sigma_b^2 from q^1 = sigma_w^2 + sigma_b^2: q_star is the fixed point
+that the default input reaches, not any other (Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017,
+arXiv:1611.01232).
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> fl
     if chi_above - chi_below > _JUMP:
         end = "runs to infinity" if np.isinf(q_above) else f"jumps from {q_below:.4g} to {q_above:.4g}"
         raise NoCriticalPoint(
-            f"{activation.name}: q {end} at sigma_w = {root:.6g}, where chi_1 jumps from {chi_below:.4g} to {chi_above:.4g}."
+            f"{activation.name}: q {end} at sigma_w = {root:.6g}, where chi_1 jumps from {chi_below:.4g} "
+            f"to {chi_above:.4g}."
         )
     # Above such a point chi_1 - 1 grows only quadratically (tanh), so that rounding would blur the root to 1e-8.
     zero = moments(activation).slope_zero

@@ -74,7 +74,9 @@ def test_float64_error(name):
     x = x[:: len(x) // 600]
     got = apply(getattr(elementary, name), x)
     exact = [exact(mp.mpf(float(value))) for value in x]
-    error = [abs(mp.mpf(float(g)) - e) / mp.mpf(float(np.spacing(abs(float(e))))) for g, e in zip(got, exact, strict=True)]
+    error = [
+        abs(mp.mpf(float(g)) - e) / mp.mpf(float(np.spacing(abs(float(e))))) for g, e in zip(got, exact, strict=True)
+    ]
     assert max(error) <= bound, (max(error), x[np.argmax(error)])
 
 

@@ -44,7 +44,13 @@ COMPILED = [("gaussian", activation) for activation in naive.PHI] + [(law, "tanh
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize(("law", "activation"), COMPILED)
 def test_compiled(cell, law, activation, dtype):
-    for width, depth, sigma_w, sigma_b in [(16, 8, 1.5, 0.3), (5, 4, 1.0, 0.0), (1, 1, 2.0, 0.5), (13, 8, 1.2, 0.0), (16, 8, 0.7, 1.0)]:
+    for width, depth, sigma_w, sigma_b in [
+        (16, 8, 1.5, 0.3),
+        (5, 4, 1.0, 0.0),
+        (1, 1, 2.0, 0.5),
+        (13, 8, 1.2, 0.0),
+        (16, 8, 0.7, 1.0),
+    ]:
         one = cell(activation, law, dtype, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width)
         assert worst(one, 4) < TOLERANCE[dtype], (width, depth, sigma_w, sigma_b)
 

@@ -55,7 +55,12 @@ def test_lanes_are_plain_philox_of_the_packed_counter(counter):
     network, layer, role, index = counter
     vectors = lanes_of(*counter)
     for lane in (0, 1, 7, 8, 15):
-        packed = (layer << 12 | role << 4 | lane, index & 0xFFFFFFFF, network & 0xFFFFFFFF, index >> 32 << 16 | network >> 32)
+        packed = (
+            layer << 12 | role << 4 | lane,
+            index & 0xFFFFFFFF,
+            network & 0xFFFFFFFF,
+            index >> 32 << 16 | network >> 32,
+        )
         expected = philox(*(np.uint64(word) for word in packed), np.uint64(0x299F31D0A4093822))
         assert [int(vectors[lane + 16 * k]) & 0xFFFFFFFF for k in range(4)] == [int(word) for word in expected]
 
@@ -69,7 +74,13 @@ def test_interpreter_and_compiled_agree():
 def test_counters_do_not_overlap():
     """All (network, layer, role, index) near the edges of their fields give different words."""
     seen = set()
-    values = [(n, la, r, i) for n in (0, 1, 2**32, 2**48 - 1) for la in (0, 1, 2**20 - 1) for r in (0, 15) for i in (0, 2**32, 2**48 - 1)]
+    values = [
+        (n, la, r, i)
+        for n in (0, 1, 2**32, 2**48 - 1)
+        for la in (0, 1, 2**20 - 1)
+        for r in (0, 15)
+        for i in (0, 2**32, 2**48 - 1)
+    ]
     for value in values:
         seen.add(lanes_of(*value).tobytes())
     assert len(seen) == len(values)

@@ -77,7 +77,19 @@ def test_tables_for_programs(call, sweep, tmp_path):
 
 
 def test_options_apply_before_the_hash(call, sweep, tmp_path):
-    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot", "--networks", "20", "--dtype", "float64")
+    call(
+        "run",
+        sweep,
+        "--out",
+        tmp_path / "run",
+        "--progress",
+        "none",
+        "--no-plot",
+        "--networks",
+        "20",
+        "--dtype",
+        "float64",
+    )
     stored = gs.open(tmp_path / "run").sweep
     assert (stored.networks, stored.dtype) == (20, "float64")
     assert stored.content_hash == gs.Sweep.from_toml(sweep).replace(networks=20, dtype="float64").content_hash

@@ -84,7 +84,8 @@ def test_an_annealed_number_that_few_networks_carry_is_marked() -> None:
 
 
 def test_dead_networks_count_as_zero_in_the_annealed_mean() -> None:
-    # Width 4, 5 layers, sigma_w^2 = 2: with the dead the mean gain is exactly 1 (simulated: K active neurons per layer).
+    # Width 4, 5 layers, sigma_w^2 = 2: with the dead the mean gain is exactly 1 (simulated: K active neurons per
+    # layer).
     rng = np.random.default_rng(7)
     active = rng.binomial(4, 0.5, (400_000, 5))
     forward_dead = (active[:, :4] == 0).any(axis=1)
@@ -245,3 +246,12 @@ def test_coverage_of_the_interval(step: float, noise: float) -> None:
 def test_level_is_a_probability() -> None:
     with pytest.raises(SweepError, match="level"):
         phase.boundary(noisy_summary(4, 20), level=95)
+
+
+def test_nulls_and_types_of_the_boundary() -> None:
+    rows = pd.concat([noisy_summary(16, 100), noisy_summary(1, 20)])
+    frame = phase.boundary(rows)
+    assert frame.loc[frame["depth"] == 16, "reason"].tolist() == [None] * 3
+    assert frame.loc[frame["depth"] == 1, "direction"].tolist() == [None] * 3
+    assert frame.dtypes[["depth", "crossing", "trusted"]].astype(str).tolist() == ["int64", "Int64", "bool"]
+    assert phase.boundary(rows.iloc[:0]).columns.tolist() == frame.columns.tolist()

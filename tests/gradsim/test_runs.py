@@ -30,7 +30,10 @@ SWEEP = {
 
 def stored(path: Path) -> dict[str, str]:
     """Digest of every data file."""
-    return {file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(path.glob("data/*/*.parquet"))}
+    return {
+        file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(path.glob("data/*/*.parquet"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,10 @@ def test_more_cells_and_networks_change_no_earlier_number(clean, tmp_path):
     old = clean.dataset.read_layers(quantity="log_delta").set_index(["cell_id", "layer"])
     for cell_id, new_id in ids.items():
         rows = run.networks(cells=int(new_id)).query("network < 300")
-        fixed = np.rint(rows["log_delta"].replace(-np.inf, np.nan) * FIXED_POINT).groupby(rows["layer"]).mean() / FIXED_POINT
+        fixed = (
+            np.rint(rows["log_delta"].replace(-np.inf, np.nan) * FIXED_POINT).groupby(rows["layer"]).mean()
+            / FIXED_POINT
+        )
         np.testing.assert_allclose(old.loc[cell_id]["mean"], fixed, rtol=1e-14)
 
 
@@ -147,9 +153,17 @@ def test_summary_and_boundary(clean):
     np.testing.assert_allclose(summary["decades"], summary["quenched_log_gain"] / (2 * np.log(10)))
     assert summary.set_index(["activation", "sigma_w", "depth"]).loc[("tanh", 0.8, 6), "phase"] == "vanishing"
     boundary = clean.boundary()
-    assert {"sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width", "crossing", "direction", "reason"} <= set(
-        boundary.columns
-    )
+    assert {
+        "sigma_w",
+        "ci_low",
+        "ci_high",
+        "theory",
+        "theory_inf",
+        "theory_width",
+        "crossing",
+        "direction",
+        "reason",
+    } <= set(boundary.columns)
     assert set(boundary["kind"]) == {"quenched", "annealed", "median"}
     assert len(boundary) == 2 * 2 * 3
 
@@ -170,7 +184,9 @@ def test_pandas_duckdb_and_polars_read_the_dataset(clean):
     assert total == int(polars.scan_parquet(folder).select(polars.col("networks").sum()).collect().item())
     assert total == duckdb.sql(f"select sum(networks) from '{folder}/*.parquet'").fetchall()[0][0]
     cells = clean.path / "cells.parquet"
-    joined = duckdb.sql(f"select count(*) from '{folder}/*.parquet' join '{cells}' using (cell_id) where sigma_w > 1").fetchall()[0]
+    joined = duckdb.sql(
+        f"select count(*) from '{folder}/*.parquet' join '{cells}' using (cell_id) where sigma_w > 1"
+    ).fetchall()[0]
     assert joined[0] == int(frame["cell_id"].isin(clean.cells().query("sigma_w > 1")["cell_id"]).sum())
     assert polars.read_parquet(cells)["sigma_w"].to_list() == pd.read_parquet(cells)["sigma_w"].tolist()
     assert not pd.read_parquet(folder, columns=["min", "max"]).isin([np.inf, -np.inf]).any().any()

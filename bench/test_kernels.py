@@ -1,0 +1,45 @@
+"""The explicit kernel on one thread, and the reduction of a block to statistics."""
+
+from __future__ import annotations
+
+import pytest
+from gradsim_core.activations import resolve_activation
+from gradsim_core.cpu import Simulator
+from gradsim_core.laws import resolve_law
+from gradsim_core.statistics import merge, reduce
+
+SIZES = [(64, 32, 300), (256, 64, 8), (16, 16, 10_000), (1024, 4, 6)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("width", "depth", "networks"), SIZES)
+def test_explicit_block(benchmark, width, depth, networks, dtype):
+    """Networks per second of one thread; extra_info has ns per weight."""
+    if benchmark.disabled:
+        networks = 1
+    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), dtype)
+    cell = machine.params(1, depth, width, 1.5)
+    machine.block(cell, 0, 1)
+    benchmark(machine.block, cell, 0, networks)
+    if not benchmark.disabled:
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info["networks_per_second"] = networks / seconds
+        benchmark.extra_info["ns_per_weight"] = seconds * 1e9 / (networks * depth * width**2)
+
+
+@pytest.mark.parametrize(("width", "depth", "networks"), SIZES[:3])
+def test_reduction(benchmark, width, depth, networks):
+    """A block to exactly mergeable sums and histograms."""
+    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"))
+    values, _ = machine.block(machine.params(1, depth, width, 1.5), 0, 10 if benchmark.disabled else networks)
+    benchmark(reduce, values)
+    if not benchmark.disabled:
+        benchmark.extra_info["ns_per_value"] = benchmark.stats.stats.median * 1e9 / values.size
+
+
+def test_merge(benchmark):
+    """Thirty-two blocks of a cell into one."""
+    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"))
+    cell = machine.params(1, 64, 16, 1.5)
+    parts = [reduce(machine.block(cell, 200 * k, 200)[0]) for k in range(2 if benchmark.disabled else 32)]
+    benchmark(merge, *parts)

@@ -1,0 +1,156 @@
+"""Back-propagation step by step in 40 digits, from formulas independent of the core, to decide what is really zero."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+from gradsim_core import explicit
+from gradsim_core.lanes import LANES
+from gradsim_core.range_safe import LOG_LIMIT
+
+mp.mp.dps = 40
+SELU_SCALE, SELU_ALPHA = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
+ROOT = mp.sqrt(2 / mp.pi)
+FAR = mp.mpf(2) ** 64
+# What stands for a size whose logarithm is beyond what is represented.
+NOTHING = mp.ldexp(1, -int(LOG_LIMIT) * 8)
+
+
+def sigmoid(h):
+    return 1 / (1 + mp.exp(-h))
+
+
+def softplus(h):
+    e = mp.exp(-abs(h))
+    return max(h, 0) + (e if e < mp.mpf(10) ** -45 else mp.log(1 + e))
+
+
+def cdf(h):
+    return mp.erfc(-h / mp.sqrt(2)) / 2
+
+
+def tanh_softplus(h):
+    e = mp.exp(min(h, 100))
+    return mp.mpf(1) if h > 100 else e * (e + 2) / (e * (e + 2) + 2)
+
+
+def mish_derivative(h):
+    t = tanh_softplus(h)
+    return t + h * (1 - t * t) * sigmoid(h)
+
+
+def sech_squared(h):
+    e = mp.exp(-2 * abs(h))
+    return 4 * e / (1 + e) ** 2
+
+
+def gelu_tanh_parts(h):
+    u = 2 * ROOT * (h + mp.mpf("0.044715") * h**3)
+    return sigmoid(u), sigmoid(-u), 2 * ROOT * (1 + 3 * mp.mpf("0.044715") * h**2)
+
+
+def gelu_tanh_derivative(h):
+    s, c, slope = gelu_tanh_parts(h)
+    return s * (1 + h * slope * c)
+
+
+def elu(h):
+    return h if h > 0 else mp.expm1(h)
+
+
+# name: phi, dphi, and their values far left and far right of FAR ("h" = itself), which mpmath need not evaluate
+FORMULAS = {
+    "linear": (lambda h: h, lambda h: mp.mpf(1)),
+    "relu": (lambda h: max(h, 0), lambda h: mp.mpf(h > 0)),
+    "leaky_relu": (lambda h: h if h > 0 else h * mp.mpf(0.01), lambda h: mp.mpf(1 if h > 0 else 0.01)),
+    "tanh": (mp.tanh, sech_squared),
+    "sigmoid": (sigmoid, lambda h: sigmoid(abs(h)) * mp.exp(-abs(h)) / (1 + mp.exp(-abs(h)))),
+    "erf": (mp.erf, lambda h: 2 / mp.sqrt(mp.pi) * mp.exp(-h * h)),
+    "hard_tanh": (lambda h: min(max(h, -1), 1), lambda h: mp.mpf(abs(h) < 1)),
+    "softplus": (softplus, sigmoid),
+    "softsign": (lambda h: h / (1 + abs(h)), lambda h: (1 + abs(h)) ** -2),
+    "elu": (elu, lambda h: mp.mpf(1) if h > 0 else mp.exp(h)),
+    "selu": (
+        lambda h: SELU_SCALE * (h if h > 0 else SELU_ALPHA * mp.expm1(h)),
+        lambda h: SELU_SCALE * (1 if h > 0 else SELU_ALPHA * mp.exp(h)),
+    ),
+    "gelu": (lambda h: h * cdf(h), lambda h: cdf(h) + h * mp.npdf(h)),
+    "gelu_tanh": (lambda h: h * gelu_tanh_parts(h)[0], gelu_tanh_derivative),
+    "silu": (lambda h: h * sigmoid(h), lambda h: sigmoid(h) * (1 + h * sigmoid(-h))),
+    "mish": (lambda h: h * tanh_softplus(h), mish_derivative),
+    "sin": (mp.sin, mp.cos),
+}
+RECTIFIERS = ("softplus", "gelu", "gelu_tanh", "silu", "mish")
+BELL = ("tanh", "sigmoid", "erf")
+
+
+def phi(name, h):
+    if abs(h) < FAR or name in ("linear", "relu", "leaky_relu", "hard_tanh", "softsign"):
+        return FORMULAS[name][0](h)
+    if name in RECTIFIERS or name == "sigmoid":
+        return (h if name in RECTIFIERS else mp.mpf(1)) if h > 0 else NOTHING
+    return FORMULAS[name][0](h) if h > 0 and name in ("elu", "selu") else FORMULAS[name][0](mp.sign(h) * FAR)
+
+
+def dphi(name, h):
+    if abs(h) < FAR or name in ("linear", "relu", "leaky_relu", "hard_tanh", "softsign"):
+        return FORMULAS[name][1](h)
+    return NOTHING if name in BELL or h < 0 else FORMULAS[name][1](FAR)
+
+
+class Recorded:
+    """One interpreted network with every vector on its way: x, h, delta as (L, N) arrays of mpf, W, b, v as simulated."""
+
+    def __init__(self, cell, monkeypatch, network=0):
+        machine, p = cell.machine, cell.params
+        x0, self.W, self.b, self.v = machine.weights(p, network)
+        vectors, original = [], explicit.sum_of_squares
+
+        def keep(values, start, stop):
+            vectors.append(values[start : start + p.width].copy())
+            return original(values, start, stop)
+
+        sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
+        with monkeypatch.context() as patch:
+            patch.setattr(explicit, "sum_of_squares", keep)
+            machine._run(p, machine._slopes, network, machine._work(p), sums, exponents)
+        rows = [vectors[0 : 2 * p.depth : 2], vectors[1 : 2 * p.depth : 2], vectors[: 2 * p.depth - 1 : -1]]
+        units = exponents[[explicit.SUM_X, explicit.SUM_H, explicit.SUM_DELTA], 0]
+        self.x, self.h, self.delta = (
+            [[mp.ldexp(mp.mpf(float(v)), int(e)) for v in row] for row, e in zip(r, u, strict=True)]
+            for r, u in zip(rows, units, strict=True)
+        )
+        self.name, self.p, self.dtype = machine.activation.name, p, machine.dtype
+        assert -(-p.width // LANES) * LANES == len(vectors[0]) or len(vectors[0]) == p.width
+
+    def errors(self):
+        """(step, layer, error): of every step, in ulps of the largest sum of absolute terms that the step could give.
+
+        Each step starts from the recorded vectors, so chaos magnifies nothing, however deep the network. In a tail of
+        logarithm g there are 2^-52 |g| more to an ulp, since g is rounded in float64.
+        """
+        W = [[[mp.mpf(float(w)) for w in row] for row in layer] for layer in self.W]
+        L, N, eps = self.p.depth, self.p.width, float(np.finfo(self.dtype).eps)
+        for layer in range(L):
+            terms = [[w * x for w, x in zip(row, self.x[layer], strict=True)] + [mp.mpf(float(b))] for row, b in zip(W[layer], self.b[layer], strict=True)]
+            yield "h", layer, worst(self.h[layer], [mp.fsum(t) for t in terms], max(mp.fsum(map(abs, t)) for t in terms), eps)
+            if layer + 1 < L:
+                exact = [phi(self.name, h) for h in self.h[layer]]
+                yield "x", layer, worst(self.x[layer + 1], exact, max(map(abs, exact)), eps)
+            back = [[mp.mpf(float(v))] for v in self.v] if layer == L - 1 else [[W[layer + 1][i][j] * self.delta[layer + 1][i] for i in range(N)] for j in range(N)]
+            slopes = [dphi(self.name, h) for h in self.h[layer]]
+            exact = [s * mp.fsum(t) for s, t in zip(slopes, back, strict=True)]
+            scale = max(abs(s) * mp.fsum(map(abs, t)) for s, t in zip(slopes, back, strict=True))
+            yield "delta", layer, worst(self.delta[layer], exact, scale, eps)
+
+
+def worst(got, exact, scale, eps):
+    """max |got - exact| / scale in ulps, and in units of a tail's logarithm; 0 where both are beyond representation."""
+    largest = max(map(abs, got))
+    if scale == 0 or largest == 0:
+        return 0.0 if scale == largest else np.inf
+    size = float(mp.log(scale))
+    if size < -LOG_LIMIT / 2:
+        return 0.0 if float(mp.log(largest)) < -LOG_LIMIT / 2 else np.inf
+    gap = max(abs(g - e) for g, e in zip(got, exact, strict=True)) / scale
+    return float(gap / (eps + abs(size) * 2.0**-52))
