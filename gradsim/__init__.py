@@ -10,14 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradsim_core.activations import Activation
-
     from gradsim import theory
+    from gradsim.ensemble import Ensemble, simulate, weights
     from gradsim.errors import GradsimError
     from gradsim.plots import layer_profile, phase_diagram
     from gradsim.runs import Run, open, run
-    from gradsim.ensemble import Ensemble, simulate, weights
     from gradsim.sweep import Sweep
+    from gradsim_core.activations import Activation
 
 __version__ = "0.1.0"
 

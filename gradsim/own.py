@@ -49,6 +49,12 @@ def check_activation(field: str, value: object) -> AxisActivation:
     return found.name
 
 
+def find_activation(activation: str | Activation) -> Activation:
+    """Return the activation of a name, or a user's own pair itself, or raise :class:`SweepError`."""
+    known = check_activation("activation", activation)
+    return resolve_activation(known if isinstance(known, str) else activation)
+
+
 def check_law(field: str, value: object) -> str:
     """Return the canonical name of a weight law, or raise :class:`SweepError`."""
     try:

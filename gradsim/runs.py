@@ -12,11 +12,11 @@ import pandas as pd
 from gradsim import phase
 from gradsim.dataset import Dataset
 from gradsim.engines import ENGINES, run_local
+from gradsim.ensemble import DEVICES
 from gradsim.errors import Interrupted, SweepError
 from gradsim.parts import Ids, Names
 from gradsim.plan import check_cap, plan
 from gradsim.progress import Mode, Progress
-from gradsim.ensemble import DEVICES
 from gradsim.sweep import Sweep
 from gradsim.threads import resolve_threads
 

@@ -167,7 +167,7 @@ def selu_derivative(h, alpha):
 
 
 def log_selu_derivative(h, alpha):
-    return h + 0.5642530987641866
+    return h + 0.5642333055432538
 
 
 def normal_cdf(h):
@@ -208,10 +208,12 @@ def gelu_tanh_derivative(h, alpha):
 
 
 def log_gelu_tanh_tail(h, alpha):
+    h = maximum(-1e6, h)  # where ln is beyond what is represented, and h^3 not yet
     return log(absolute(h)) + log_logistic(_gelu_tanh_argument(h))
 
 
 def log_gelu_tanh_derivative_tail(h, alpha):
+    h = maximum(-1e6, h)
     y = _gelu_tanh_argument(h)
     slope = (2.0 * _SQRT_2_OVER_PI) * (3 * 0.044715 * h * h + 1.0)
     return log_logistic(y) + log(absolute(h * slope * logistic(-y) + 1.0))
@@ -242,7 +244,7 @@ def _mish_parts(h):
 
 
 def mish(h, alpha):
-    w, numerator, denominator = _mish_parts(h)
+    _, numerator, denominator = _mish_parts(h)
     return h * (numerator / denominator)
 
 
@@ -254,12 +256,12 @@ def mish_derivative(h, alpha):
 
 
 def log_mish_tail(h, alpha):
-    w, numerator, denominator = _mish_parts(h)
+    w, _, denominator = _mish_parts(h)
     return h + log(absolute(h) * (w + 2.0) / denominator)
 
 
 def log_mish_derivative_tail(h, alpha):
-    w, numerator, denominator = _mish_parts(h)
+    w, _, denominator = _mish_parts(h)
     return h + log(absolute((w + 2.0) / denominator + h * 4.0 * (w + 1.0) / (denominator * denominator)))
 
 
@@ -338,14 +340,14 @@ ACTIVATIONS: dict[str, Activation] = {
     for row in (
         Activation("linear", linear, linear_derivative, slope_zero=(1, 1), slope_inf=(1, 1), formula="h",
                    reference="Saxe et al. 2014, arXiv:1312.6120"),
-        Activation("relu", relu, relu_derivative, kinks=(0.0,), slope_zero=(0, 1), slope_inf=(0, 1), formula="max(h, 0)",
-                   reference="Nair and Hinton 2010"),
+        Activation("relu", relu, relu_derivative, kinks=(0.0,), slope_zero=(0, 1), slope_inf=(0, 1),
+                   formula="max(h, 0)", reference="Nair and Hinton 2010"),
         Activation("leaky_relu", leaky_relu, leaky_relu_derivative, 0.01, "slope", "any finite number", (0.0,),
                    formula="h if h > 0 else slope h", reference="Maas et al. 2013"),
         Activation("tanh", tanh_activation, tanh_derivative, slope_zero=(1, 1), slope_inf=(0, 0),
                    log_dphi=log_tanh_derivative, formula="tanh h", reference="LeCun et al. 1998"),
-        Activation("sigmoid", sigmoid, sigmoid_derivative, slope_zero=(0.25, 0.25), slope_inf=(0, 0), log_phi=log_sigmoid,
-                   log_dphi=log_sigmoid_derivative, formula="1/(1 + e^-h)", reference="Rumelhart et al. 1986"),
+        Activation("sigmoid", sigmoid, sigmoid_derivative, slope_zero=(0.25, 0.25), slope_inf=(0, 0),
+                   log_phi=log_sigmoid, log_dphi=log_sigmoid_derivative, formula="1/(1 + e^-h)", reference="Rumelhart et al. 1986"),
         Activation("erf", erf_activation, erf_derivative, slope_zero=(_TWO_OVER_SQRT_PI, _TWO_OVER_SQRT_PI),
                    slope_inf=(0, 0), log_dphi=log_erf_derivative, formula="erf h", reference="Williams 1997"),
         Activation("hard_tanh", hard_tanh, hard_tanh_derivative, kinks=(-1.0, 1.0), slope_zero=(1, 1), slope_inf=(0, 0),

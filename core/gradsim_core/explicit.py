@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from . import dense, orthogonal
-from .lanes import LANES, load, store
+from .lanes import LANES, load, select, store
 from .laws import gaussian
 from .normals import normal_pair
 from .philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT, random_words
-from .range_safe import add_constants, largest, linear_part, place, reach, saturate, settle, sum_of_squares, tail
+from .range_safe import add_constants, largest, linear_part, place, saturate, settle, sum_of_squares, tail, tiny
 
 SUM_H, SUM_X, SUM_DELTA = range(3)
 
@@ -27,7 +27,7 @@ class Work(NamedTuple):
     weights: np.ndarray  # every layer's, as `dense` or `orthogonal` store them
     words: np.ndarray  # random words of a few tiles
     h: np.ndarray  # (depth * padded,) preactivations
-    x: np.ndarray  # (padded,) activations of one layer
+    x: np.ndarray  # (padded,) activations of one layer; going backward its slopes
     delta: np.ndarray  # (padded,)
     y: np.ndarray  # (padded,) W^T delta
     live: np.ndarray  # (padded,) 1 up to the width, then 0
@@ -81,10 +81,10 @@ def activate(phi, log_phi, slopes, alpha, work, start, shift):
     if shift != 0:
         saturate(work.h, start, stop, shift)
     for i in range(0, len(work.live), LANES):
-        store(work.x, i, phi(load(work.h, start + i), alpha) * load(work.live, i))
+        store(work.x, i, select(load(work.live, i) > 0.0, phi(load(work.h, start + i), alpha), 0.0))
     exponent = 0
-    if largest(work.x, 0, len(work.live)) < math.ldexp(1.0, -2 * reach(work.h)):
-        exponent = tail(log_phi, slopes.tail_sign, alpha, work.h, start, stop, work.x, work.live)
+    if largest(work.x, 0, len(work.live)) < tiny(work.x):
+        exponent = tail(log_phi, slopes.tail_sign, alpha, work.h[start:stop], work.x, work.live, work.x)
     return settle(work.x, 0, len(work.live), exponent)
 
 
@@ -93,11 +93,13 @@ def differentiate(dphi, log_dphi, slopes, alpha, work, start, exponent):
     padded = len(work.live)
     exponent = settle(work.y, 0, padded, exponent)
     for i in range(0, padded, LANES):
-        store(work.delta, i, dphi(load(work.h, start + i), alpha) * load(work.live, i))
-    if largest(work.delta, 0, padded) < math.ldexp(1.0, -2 * reach(work.h)):
-        exponent += tail(log_dphi, slopes.tail_sign, alpha, work.h, start, start + padded, work.delta, work.live)
-    for i in range(0, padded, LANES):
-        store(work.delta, i, load(work.delta, i) * load(work.y, i))
+        slope = select(load(work.live, i) > 0.0, dphi(load(work.h, start + i), alpha), 0.0)
+        store(work.x, i, slope)
+        store(work.delta, i, slope * load(work.y, i))
+    if largest(work.delta, 0, padded) < tiny(work.delta):
+        h = work.h[start : start + padded]
+        exponent += tail(log_dphi, slopes.tail_sign, alpha, h, work.x, work.y, work.delta)
+        exponent = max(exponent, -(2**60))
     return settle(work.delta, 0, padded, exponent)
 
 
@@ -120,7 +122,7 @@ def build(phi, dphi, log_phi, log_dphi, draw):
         for n in range(sums.shape[1]):
             network = first + n
             normals(cell, network, 0, ROLE_INPUT, one, work.live, work.x)
-            exponent = 0
+            exponent, broken = 0, 0.0
             for layer in range(1, cell.depth + 1):
                 start = (layer - 1) * padded
                 sums[SUM_X, n, layer - 1] = sum_of_squares(work.x, 0, padded)
@@ -132,8 +134,10 @@ def build(phi, dphi, log_phi, log_dphi, draw):
                 shift = place(work.h, start, start + padded, exponent)
                 sums[SUM_H, n, layer - 1] = sum_of_squares(work.h, start, start + padded)
                 exponents[SUM_H, n, layer - 1] = shift
+                broken += 0.0 * sums[SUM_H, n, layer - 1]
                 exponent = activate(phi, log_phi, slopes, cell.alpha, work, start, shift)
             normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+            work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
             exponent = 0
             for layer in range(cell.depth, 0, -1):
                 start = (layer - 1) * padded

@@ -1,4 +1,4 @@
-"""The primitives of `lanes` as LLVM vectors: one Numba type, and one lowering for each primitive.
+"""The primitives of `lanes` as LLVM vectors: one lowering for each; importing this module registers them.
 
 Locals of this type live in vector registers; LLVM splits them for narrower machines (AVX2, SSE, NEON) without
 changing a bit, because no operation here may be reassociated or contracted.
@@ -6,117 +6,17 @@ changing a bit, because no operation here may be reassociated or contracted.
 
 from __future__ import annotations
 
-import itertools
 import operator
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.extending import models, register_model
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.np.arrayobj import make_array
 
 from . import lanes
 from .lanes import LANES
-
-
-class Lanes(types.Type):
-    """A vector of numbers: kind "float", "int", "uint" or "mask", bits of each, and how many (16, or a half of 8)."""
-
-    def __init__(self, kind: str, bits: int, count: int = LANES):
-        self.kind, self.bits, self.count = kind, bits, count
-        super().__init__(name=f"Lanes({kind}{bits}x{count})")
-
-    @property
-    def element(self):
-        """The LLVM type of one lane."""
-        if self.kind == "float":
-            return ir.FloatType() if self.bits == 32 else ir.DoubleType()
-        return ir.IntType(1 if self.kind == "mask" else self.bits)
-
-    @property
-    def llvm(self):
-        """The LLVM type of the vector."""
-        return ir.VectorType(self.element, self.count)
-
-    def like(self, kind: str) -> Lanes:
-        """The vector of another kind with the same lanes and bits."""
-        return Lanes(kind, self.bits, self.count)
-
-
-@register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, fe_type.llvm)
-
-
-def _shuffle(builder, a, b, indices):
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(indices)), list(indices))
-    return builder.shuffle_vector(a, b, mask)
-
-
-def _splat(builder, lanes_type: Lanes, scalar):
-    """A scalar (of any Numba number type, already an LLVM value) in every lane."""
-    if isinstance(lanes_type.element, (ir.FloatType, ir.DoubleType)):
-        if isinstance(scalar.type, ir.IntType):
-            scalar = builder.sitofp(scalar, lanes_type.element)
-        elif isinstance(scalar.type, ir.DoubleType) and lanes_type.bits == 32:
-            scalar = builder.fptrunc(scalar, lanes_type.element)
-        elif isinstance(scalar.type, ir.FloatType) and lanes_type.bits == 64:
-            scalar = builder.fpext(scalar, lanes_type.element)
-    elif scalar.type.width > lanes_type.element.width:
-        scalar = builder.trunc(scalar, lanes_type.element)
-    elif scalar.type.width < lanes_type.element.width:
-        scalar = builder.sext(scalar, lanes_type.element)
-    first = builder.insert_element(ir.Constant(lanes_type.llvm, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    return _shuffle(builder, first, first, [0] * lanes_type.count)
-
-
-def _first_lanes(args, kinds):
-    return next((a for a in args if isinstance(a, Lanes) and a.kind in kinds), None)
-
-
-def _primitive(function, arity: int, result, build, kinds=("float", "int", "uint")):
-    """Type and lower one operation whose operands are vectors of one type, or scalars to be splatted."""
-
-    def generic(self, args, kws):
-        main = _first_lanes(args, kinds)
-        if main is None or kws or len(args) != arity:
-            return None
-        return signature(result(main), *(types.unliteral(a) for a in args))
-
-    infer_global(function)(type("Template", (AbstractTemplate,), {"generic": generic}))
-
-    def lower(context, builder, sig, args):
-        main = _first_lanes(sig.args, kinds)
-        operands = [
-            v if isinstance(t, Lanes) else _splat(builder, main, v) for t, v in zip(sig.args, args, strict=True)
-        ]
-        return build(builder, main, *operands)
-
-    for pattern in itertools.product((Lanes, types.Number), repeat=arity):
-        if Lanes in pattern:
-            lower_builtin(function, *pattern)(lower)
-
-
-def _same(main):
-    return main
-
-
-def _mask(main):
-    return main.like("mask")
-
-
-def _intrinsic(name: str):
-    """A body that calls LLVM's intrinsic of this name on the vector type."""
-
-    def build(builder, main, *values):
-        fn_type = ir.FunctionType(main.llvm, [main.llvm] * len(values))
-        suffix = f"v{main.count}{'f' if main.kind == 'float' else 'i'}{main.bits}"
-        fn = cgutils.get_or_insert_function(builder.module, fn_type, f"llvm.{name}.{suffix}")
-        return builder.call(fn, values)
-
-    return build
+from .lanes_type import Lanes, cast, first_lanes, intrinsic, mask, primitive, same, shuffle, splat
 
 
 def _arithmetic(float_op: str, int_op: str):
@@ -148,9 +48,9 @@ for _function, _build in {
     operator.lshift: _integer("shl"),
     operator.rshift: _shift_right,
 }.items():
-    _primitive(_function, 2, _same, _build)
+    primitive(_function, 2, same, _build)
 for _function, _name in {operator.and_: "and_", operator.or_: "or_", operator.xor: "xor"}.items():
-    _primitive(_function, 2, _same, _integer(_name), kinds=("int", "uint", "mask"))
+    primitive(_function, 2, same, _integer(_name), kinds=("int", "uint", "mask"))
 for _function, _name in {
     operator.lt: "<",
     operator.le: "<=",
@@ -159,34 +59,20 @@ for _function, _name in {
     operator.eq: "==",
     operator.ne: "!=",
 }.items():
-    _primitive(_function, 2, _mask, _comparison(_name))
-_primitive(operator.neg, 1, _same, lambda builder, main, a: builder.fneg(a) if main.kind == "float" else builder.neg(a))
-_primitive(operator.invert, 1, _same, lambda builder, main, a: builder.not_(a), kinds=("mask", "int", "uint"))
-_primitive(lanes.fma, 3, _same, _intrinsic("fma"))
-_primitive(lanes.sqrt, 1, _same, _intrinsic("sqrt"))
-_primitive(lanes.absolute, 1, _same, _intrinsic("fabs"))
-_primitive(lanes.copysign, 2, _same, _intrinsic("copysign"))
-_primitive(lanes.rint, 1, _same, _intrinsic("rint"))
-_primitive(lanes.splat, 2, _same, lambda builder, main, like, value: value)
+    primitive(_function, 2, mask, _comparison(_name))
+primitive(operator.neg, 1, same, lambda builder, main, a: builder.fneg(a) if main.kind == "float" else builder.neg(a))
+primitive(operator.invert, 1, same, lambda builder, main, a: builder.not_(a), kinds=("mask", "int", "uint"))
+primitive(lanes.fma, 3, same, intrinsic("fma"))
+primitive(lanes.sqrt, 1, same, intrinsic("sqrt"))
+primitive(lanes.absolute, 1, same, intrinsic("fabs"))
+primitive(lanes.copysign, 2, same, intrinsic("copysign"))
+primitive(lanes.rint, 1, same, intrinsic("rint"))
+primitive(lanes.splat, 2, same, lambda builder, main, like, value: value)
 
 
-def _cast(function, arity: int, result, build, kinds):
-    """A primitive of one vector whose other arguments only choose the type."""
-
-    def generic(self, args, kws):
-        if kws or len(args) != arity or not isinstance(args[0], Lanes) or args[0].kind not in kinds:
-            return None
-        return signature(result(*args), *(types.unliteral(a) for a in args))
-
-    infer_global(function)(type("Template", (AbstractTemplate,), {"generic": generic}))
-    lower_builtin(function, Lanes, *[types.Any] * (arity - 1))(
-        lambda context, builder, sig, args: build(builder, sig, args[0])
-    )
-
-
-_cast(lanes.float_bits, 1, lambda x: x.like("int"), lambda b, sig, x: b.bitcast(x, sig.return_type.llvm), ("float",))
-_cast(lanes.bits_float, 1, lambda x: x.like("float"), lambda b, sig, x: b.bitcast(x, sig.return_type.llvm), ("int",))
-_cast(lanes.to_int, 1, lambda x: x.like("int"), lambda b, sig, x: b.fptosi(x, sig.return_type.llvm), ("float",))
+cast(lanes.float_bits, 1, lambda x: x.like("int"), lambda b, sig, x: b.bitcast(x, sig.return_type.llvm), ("float",))
+cast(lanes.bits_float, 1, lambda x: x.like("float"), lambda b, sig, x: b.bitcast(x, sig.return_type.llvm), ("int",))
+cast(lanes.to_int, 1, lambda x: x.like("int"), lambda b, sig, x: b.fptosi(x, sig.return_type.llvm), ("float",))
 
 
 def _convert(builder, sig, x):
@@ -200,8 +86,8 @@ def _float_like(x, like) -> Lanes:
     return Lanes("float", like.bits if isinstance(like, Lanes) else like.bitwidth)
 
 
-_cast(lanes.to_float, 2, _float_like, lambda b, sig, i: b.sitofp(i, sig.return_type.llvm), ("int",))
-_cast(lanes.convert, 2, _float_like, _convert, ("float",))
+cast(lanes.to_float, 2, _float_like, lambda b, sig, i: b.sitofp(i, sig.return_type.llvm), ("int",))
+cast(lanes.convert, 2, _float_like, _convert, ("float",))
 
 
 @infer_global(lanes.lane_get)
@@ -229,7 +115,7 @@ def _lower_lane_set(context, builder, sig, args):
 @infer_global(lanes.select)
 class _Select(AbstractTemplate):
     def generic(self, args, kws):
-        main = _first_lanes(args[1:], ("float", "int", "uint"))
+        main = first_lanes(args[1:], ("float", "int", "uint"))
         if main is None or not isinstance(args[0], Lanes) or args[0].kind != "mask":
             return None
         return signature(main, *(types.unliteral(a) for a in args))
@@ -237,9 +123,7 @@ class _Select(AbstractTemplate):
 
 def _lower_select(context, builder, sig, args):
     main = sig.return_type
-    a, b = (
-        v if isinstance(t, Lanes) else _splat(builder, main, v) for t, v in zip(sig.args[1:], args[1:], strict=True)
-    )
+    a, b = (v if isinstance(t, Lanes) else splat(builder, main, v) for t, v in zip(sig.args[1:], args[1:], strict=True))
     return builder.select(args[0], a, b)
 
 
@@ -255,8 +139,8 @@ class _Horner(AbstractTemplate):
 
 @lower_builtin(lanes.horner, Lanes, types.UniTuple)
 def _lower_horner(context, builder, sig, args):
-    main, fused = sig.args[0], _intrinsic("fma")
-    coefficients = [_splat(builder, main, c) for c in cgutils.unpack_tuple(builder, args[1])]
+    main, fused = sig.args[0], intrinsic("fma")
+    coefficients = [splat(builder, main, c) for c in cgutils.unpack_tuple(builder, args[1])]
     value = coefficients[-1]
     for c in coefficients[-2::-1]:
         value = fused(builder, main, value, args[0], c)
@@ -293,7 +177,7 @@ def _halves(builder, x, combine):
     width = LANES
     while width > 1:
         width //= 2
-        x = combine(_shuffle(builder, x, x, range(width)), _shuffle(builder, x, x, range(width, 2 * width)))
+        x = combine(shuffle(builder, x, x, range(width)), shuffle(builder, x, x, range(width, 2 * width)))
     return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
 
 
@@ -301,8 +185,8 @@ def _scalar(main):
     return {32: types.float32, 64: types.float64}[main.bits]
 
 
-_cast(lanes.lane_sum, 1, _scalar, lambda b, sig, x: _halves(b, x, b.fadd), ("float",))
-_cast(
+cast(lanes.lane_sum, 1, _scalar, lambda b, sig, x: _halves(b, x, b.fadd), ("float",))
+cast(
     lanes.lane_max, 1, _scalar,
     lambda b, sig, x: _halves(b, x, lambda a, c: b.select(b.fcmp_ordered(">", a, c), a, c)), ("float",),
 )  # fmt: skip

@@ -7,7 +7,8 @@ activation:
 * |h| between 2^-R and 2^R: phi and dphi as they are;
 * all smaller, or the largest larger: phi(h) = slope h exactly in floating point, with the one-sided slopes at 0 or
   at infinity, applied to the scaled vector;
-* all values so deep in a tail that they underflow without being zero: exp(ln|phi| - k ln 2), and k goes to e.
+* all so deep in a tail that they underflow without being zero: exp(ln|phi| - k ln 2), and k goes to e. In the backward
+  pass this is decided, and done, for the products phi'(h) y: where phi' is largest, y may be zero.
 
 All arrays are one-dimensional, padded with zeros to a multiple of 16; `live` is 1 up to the width and 0 beyond.
 """
@@ -18,8 +19,22 @@ import math
 
 import numpy as np
 
-from .elementary import LN2, exp
-from .lanes import LANES, absolute, convert, fma, lane_max, lane_sum, load, maximum, minimum, select, splat, store
+from .elementary import LN2, exp, log
+from .lanes import (
+    LANES,
+    absolute,
+    convert,
+    copysign,
+    fma,
+    lane_max,
+    lane_sum,
+    load,
+    maximum,
+    minimum,
+    select,
+    splat,
+    store,
+)
 
 # A logarithm beyond this is not represented: the value becomes NaN and is counted. (ln gelu(-2^30) is already -2^59.)
 LOG_LIMIT = 2.0**50
@@ -68,32 +83,51 @@ def settle(values, start, stop, exponent):
     return exponent + k
 
 
-def tail(log_function, sign, alpha, h, start, stop, out, live):
-    """exp(log_function(h)) of a layer that has underflowed, scaled by 2^-k: fills `out` and returns k.
+def tiny(values):
+    """Where a vector has left the range: the square of anything smaller would be subnormal.
 
-    Leaves `out` alone if the values are zero in theory too (ln = -inf). Lanes with |h| <= 1 are not in a tail.
+    Tails are taken over so early that no result depends on whether the processor flushes subnormals to zero.
     """
-    top = splat(convert(load(h, start), 1.0), -np.inf)
-    for i in range(start, stop, LANES):
-        top = maximum(top, tail_logarithm(log_function, alpha, load(h, i)))
+    return 2.0**-62 if values.itemsize == 4 else 2.0**-510
+
+
+def log_size(x):
+    """ln x of float64 x >= 0: -inf at 0 and for subnormals, NaN for what is not finite."""
+    return select((x >= 2.0**-1022) & (x < math.inf), log(x), x - math.inf)
+
+
+def log_product(log_function, sign, alpha, h, v, u, bound):
+    """ln |v u| in float64, and a number with its sign, where v is a value of phi or dphi at h.
+
+    A tiny v at |h| > 1 lies in a tail: then ln |v| is log_function(h), unless that knows no tail (-inf).
+    """
+    h, v, u = convert(h, 1.0), convert(v, 1.0), convert(u, 1.0)
+    size, logarithm = absolute(v), log_function(h, alpha)
+    deep = (absolute(h) > 1.0) & (size < bound) & (logarithm > -math.inf)
+    negative = select(deep, select(h < 0.0, splat(h, sign), 1.0), v)
+    return select(deep, logarithm, log_size(size)) + log_size(absolute(u)), copysign(splat(u, 1.0), negative) * u
+
+
+def tail(log_function, sign, alpha, h, values, factor, out):
+    """out = values factor 2^-k for a layer where this product has underflowed; returns k.
+
+    `values` are phi or dphi at h. Leaves `out` alone if the products are zero in theory too. Below -LOG_LIMIT, k only
+    says so much: the logarithm of such a vector is not represented, what does not depend on it is.
+    """
+    bound = tiny(values)
+    top = splat(convert(load(h, 0), 1.0), -np.inf)
+    for i in range(0, len(h), LANES):
+        size, _ = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
+        top = maximum(top, size)
     peak = float(lane_max(top))
-    if peak == -math.inf:
+    if not abs(peak) < math.inf:
         return 0
-    if not abs(peak) < LOG_LIMIT:
-        out[0] = math.nan
-        return 0
-    k = math.floor(peak / LN2)
-    for i in range(start, stop, LANES):
-        v = load(h, i)
-        size = convert(exp(tail_logarithm(log_function, alpha, v) - k * LN2), out[0]) * load(live, i - start)
-        store(out, i - start, select(v < 0.0, size * sign, size))
+    k = math.floor(max(peak, -4.0 * LOG_LIMIT) / LN2)
+    shift = k * LN2 if peak > -LOG_LIMIT else peak
+    for i in range(0, len(h), LANES):
+        size, signed = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
+        store(out, i, convert(copysign(exp(size - shift), signed), out[0]))
     return k
-
-
-def tail_logarithm(log_function, alpha, h):
-    """ln of the size in float64 where h lies in a tail, -inf elsewhere."""
-    wide = convert(h, 1.0)
-    return select(absolute(wide) > 1.0, log_function(wide, alpha), -np.inf)
 
 
 def no_tail(h, alpha):
@@ -108,12 +142,12 @@ def place(h, start, stop, exponent):
     """
     limit = reach(h)
     size = float(largest(h, start, stop))
-    shift = 0
-    if 0.0 < size < math.inf:
-        true = exponent + math.frexp(size)[1]
-        shift = true - limit if true > limit else (true + limit if true < -limit else 0)
+    if not 0.0 < size < math.inf:
+        return 0
+    true = exponent + math.frexp(size)[1]
+    shift = true - limit if true > limit else (true + limit if true < -limit else 0)
     if exponent != shift:
-        rescale(h, start, stop, max(exponent - shift, -1100))
+        rescale(h, start, stop, exponent - shift)
     return shift
 
 
@@ -123,7 +157,7 @@ def linear_part(slopes, h, start, stop, x):
     for i in range(start, stop, LANES):
         v = load(h, i)
         store(x, i - start, select(v < 0.0, v * below, v * above))
-    return not largest(x, 0, stop - start) == 0.0
+    return largest(x, 0, stop - start) != 0.0
 
 
 def add_constants(phi, alpha, slopes, h, start, stop, x, shift):
@@ -140,6 +174,6 @@ def add_constants(phi, alpha, slopes, h, start, stop, x, shift):
 def saturate(h, start, stop, shift):
     """Replace h 2^shift by the nearest value within reach: phi' there, and phi where it is bounded, are the same."""
     bound = math.ldexp(1.0, reach(h))
-    grow = math.ldexp(1.0, min(shift, 60))
+    grow = math.ldexp(1.0, max(min(shift, 2 * reach(h)), -1074))
     for i in range(start, stop, LANES):
         store(h, i, maximum(-bound, minimum(bound, load(h, i) * grow)))

@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from gradsim.cells import Cell
-from gradsim.plan import Plan
 from gradsim.ensemble import prepare
+from gradsim.plan import Plan
 from gradsim_core.statistics import reduce
 
 SECONDS = 1.0

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from gradsim.cells import Cell
 from gradsim.dataset import Dataset
+from gradsim.ensemble import blocks, prepare
 from gradsim.plan import Plan, Shard
 from gradsim.progress import Progress
-from gradsim.ensemble import blocks, prepare
 from gradsim_core.cpu import Simulator
 from gradsim_core.params import Params
 from gradsim_core.statistics import Sums, merge, reduce

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradsim.own import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_width import quenched_sigma_w
 from gradsim.theory.moments import moments
 from gradsim.theory.quadrature import Array
-from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.activations import Activation
 
 LOWEST, HIGHEST = 1e-3, 1e3  # sigma_w between which boundaries are looked for
 _SCAN = 512  # 2.7 % apart: the curves bend over a factor, not over per cents
@@ -61,7 +62,7 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     """
     depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
     log_w2 = 2.0 * np.log(np.vectorize(check_sigma_w, otypes=[float])(sigma_w))
-    table = moments(resolve_activation(activation))
+    table = moments(find_activation(activation))
     with np.errstate(divide="ignore"):
         log_b2 = 2.0 * np.log(sigma_b)
     log_q = np.empty((*log_w2.shape, depth))
@@ -100,7 +101,7 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
     ValueError
         For an unknown activation.
     """
-    resolved, depth, sigma_b = resolve_activation(activation), check_count("depth", depth), check_sigma_b(sigma_b)
+    resolved, depth, sigma_b = find_activation(activation), check_count("depth", depth), check_sigma_b(sigma_b)
     if depth == 1:
         raise NoCriticalPoint("A network of depth 1 has no boundary: its gain is 1 by definition.")
     if width is None:

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.special import digamma
 from scipy.stats import binom
 
+from gradsim.own import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count
-from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.activations import Activation
 
 _LN2 = float(np.log(2.0))
 
@@ -26,7 +27,7 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
         For an activation without an exact law.
     """
     width = check_count("width", width)
-    slope = _negative_slope(resolve_activation(activation))
+    slope = _negative_slope(find_activation(activation))
     if slope == 0.0:
         live = np.arange(1, width + 1)
         weights = binom.pmf(live, width, 0.5)
@@ -59,7 +60,7 @@ def annealed_sigma_w(activation: str | Activation) -> float:
     NoCriticalPoint
         For an activation without an exact law.
     """
-    return float(np.sqrt(2.0 / (1.0 + _negative_slope(resolve_activation(activation)) ** 2)))
+    return float(np.sqrt(2.0 / (1.0 + _negative_slope(find_activation(activation)) ** 2)))
 
 
 def _negative_slope(activation: Activation) -> float:

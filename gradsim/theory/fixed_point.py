@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
+from gradsim.own import find_activation
 from gradsim.theory.correlation import fixed_correlation
 from gradsim.theory.errors import NoCriticalPoint, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_depth import HIGHEST, LOWEST
 from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
-from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.activations import Activation
 
 _NOISE = 4e-13  # rounding of ln(q'/q): below it q stands still
 _STRIDE = 0.125  # step in ln q of the search for a fixed point
@@ -60,7 +61,7 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     ValueError
         For an unknown activation.
     """
-    resolved = resolve_activation(activation)
+    resolved = find_activation(activation)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
     table = moments(resolved)
     q_star = _q_star(resolved, sigma_w, sigma_b)
@@ -76,7 +77,7 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
 
 def chi_1(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
     """sigma_w^2 E[phi'(sqrt(q_star) z)^2] alone: a tenth of the time of :func:`mean_field`."""
-    resolved = resolve_activation(activation)
+    resolved = find_activation(activation)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
     with np.errstate(divide="ignore"):
         log_q = np.log(_q_star(resolved, sigma_w, sigma_b))
@@ -95,7 +96,7 @@ def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> floa
     ValueError
         For an unknown activation.
     """
-    return _critical(resolve_activation(activation), check_sigma_b(sigma_b))
+    return _critical(find_activation(activation), check_sigma_b(sigma_b))
 
 
 @lru_cache(maxsize=256)

@@ -132,12 +132,23 @@ class Recorded:
         W = [[[mp.mpf(float(w)) for w in row] for row in layer] for layer in self.W]
         L, N, eps = self.p.depth, self.p.width, float(np.finfo(self.dtype).eps)
         for layer in range(L):
-            terms = [[w * x for w, x in zip(row, self.x[layer], strict=True)] + [mp.mpf(float(b))] for row, b in zip(W[layer], self.b[layer], strict=True)]
-            yield "h", layer, worst(self.h[layer], [mp.fsum(t) for t in terms], max(mp.fsum(map(abs, t)) for t in terms), eps)
+            terms = [
+                [w * x for w, x in zip(row, self.x[layer], strict=True)] + [mp.mpf(float(b))]
+                for row, b in zip(W[layer], self.b[layer], strict=True)
+            ]
+            yield (
+                "h",
+                layer,
+                worst(self.h[layer], [mp.fsum(t) for t in terms], max(mp.fsum(map(abs, t)) for t in terms), eps),
+            )
             if layer + 1 < L:
                 exact = [phi(self.name, h) for h in self.h[layer]]
                 yield "x", layer, worst(self.x[layer + 1], exact, max(map(abs, exact)), eps)
-            back = [[mp.mpf(float(v))] for v in self.v] if layer == L - 1 else [[W[layer + 1][i][j] * self.delta[layer + 1][i] for i in range(N)] for j in range(N)]
+            back = (
+                [[mp.mpf(float(v))] for v in self.v]
+                if layer == L - 1
+                else [[W[layer + 1][i][j] * self.delta[layer + 1][i] for i in range(N)] for j in range(N)]
+            )
             slopes = [dphi(self.name, h) for h in self.h[layer]]
             exact = [s * mp.fsum(t) for s, t in zip(slopes, back, strict=True)]
             scale = max(abs(s) * mp.fsum(map(abs, t)) for s, t in zip(slopes, back, strict=True))
