@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def run(
         _print_plan(wanted, threads, yes)
         return
     out = out or Path("out") / Path(sweep).stem
-    before = _done_before(out)
+    before, start = _networks_done(out), time.monotonic()
     result = runs.run(
         wanted,
         out,
@@ -90,15 +91,18 @@ def run(
         progress=options["progress"],
         yes=yes,
     )
-    if before:
+    computed = result.dataset.plan.networks - before
+    if computed:
+        click.echo(f"{computed:,} networks in {time.monotonic() - start:.1f} s, compilation included.\n")
+    else:
         click.echo(f"{out} already holds this sweep, complete. Nothing was run.\n")
     _print_results(result, plot)
 
 
-def _done_before(out: Path) -> bool:
+def _networks_done(out: Path) -> int:
     from gradsim import runs
 
-    return (out / "sweep.toml").is_file() and runs.open(out).complete
+    return int(runs.open(out).dataset.networks_done().sum()) if (out / "sweep.toml").is_file() else 0
 
 
 def _print_results(result: Run, plot: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 Format = Literal["table", "csv", "json"]
@@ -51,10 +52,10 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
 def _word(value: object) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return "-"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.5g}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return str(value)
 
 
