@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gradsim_core.activations import resolve_activation
 from gradsim_core.cpu import Simulator
 from gradsim_core.laws import resolve_law

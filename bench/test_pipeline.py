@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 
-import gradsim as gs
 import pytest
+
+import gradsim as gs
 from gradsim import schema, tables
 from gradsim.dataset import Dataset
 from gradsim.ensemble import prepare
@@ -88,7 +89,9 @@ def test_first_result(benchmark, tmp_path, start):
 
 MEMORY = """
 import resource, sys, gradsim as gs
-gs.run(gs.Sweep(activation="tanh", sigma_w=[1.0, 2.0], depth=8, width=8, networks=int(sys.argv[2]) // 2, seed=1), sys.argv[1], progress="none")
+networks = int(sys.argv[2]) // 2
+sweep = gs.Sweep(activation="tanh", sigma_w=[1.0, 2.0], depth=8, width=8, networks=networks, seed=1)
+gs.run(sweep, sys.argv[1], progress="none")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

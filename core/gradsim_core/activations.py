@@ -316,7 +316,8 @@ class Activation:
     @property
     def built_in(self) -> bool:
         """Whether this is a row of the table, and not a user's own pair."""
-        return self.name.split("(")[0] in ACTIVATIONS and self.phi is ACTIVATIONS[self.name.split("(")[0]].phi
+        row = ACTIVATIONS.get(self.name.split("(")[0])
+        return row is not None and self.phi is row.phi and self.dphi is row.dphi
 
     def __call__(self, h: Any) -> np.ndarray:
         """phi at an array of preactivations, in float64."""
@@ -347,7 +348,8 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("tanh", tanh_activation, tanh_derivative, slope_zero=(1, 1), slope_inf=(0, 0),
                    log_dphi=log_tanh_derivative, formula="tanh h", reference="LeCun et al. 1998"),
         Activation("sigmoid", sigmoid, sigmoid_derivative, slope_zero=(0.25, 0.25), slope_inf=(0, 0),
-                   log_phi=log_sigmoid, log_dphi=log_sigmoid_derivative, formula="1/(1 + e^-h)", reference="Rumelhart et al. 1986"),
+                   log_phi=log_sigmoid, log_dphi=log_sigmoid_derivative,
+                   formula="1/(1 + e^-h)", reference="Rumelhart et al. 1986"),
         Activation("erf", erf_activation, erf_derivative, slope_zero=(_TWO_OVER_SQRT_PI, _TWO_OVER_SQRT_PI),
                    slope_inf=(0, 0), log_dphi=log_erf_derivative, formula="erf h", reference="Williams 1997"),
         Activation("hard_tanh", hard_tanh, hard_tanh_derivative, kinks=(-1.0, 1.0), slope_zero=(1, 1), slope_inf=(0, 0),

@@ -1,6 +1,6 @@
 """Polynomial coefficients of the elementary functions, lowest power first; one tuple for each precision.
 
-Chebyshev fits, computed in 60 digits by `tests/core/fit_coefficients.py`; the relative error of each fit stands beside it.
+Chebyshev fits in 60 digits by `tests/core/fit_coefficients.py`; the relative error of each stands beside it.
 """
 
 # sin(pi t) / t in t^2, |t| <= 1/2
@@ -189,7 +189,7 @@ ERFCX_64 = (  # relative error 2^-57.2
     -1.5845133139202165e-10,
 )
 
-# z / x in w = -ln(1 - (c x)^2), z the normal with |z| <= 2 whose signed probability is x, c = erf(sqrt 2)
+# z / x in w = -ln(1 - (c x)^2): z the normal cut at 2 with signed probability x, c = erf(sqrt 2)
 TRUNCATED_32 = (  # relative error 2^-33.4
     1.196288013430424,
     0.31318746222136845,

@@ -1,4 +1,4 @@
-"""Every flag of the compiler, the disk cache, and how plain functions become compiled ones. Nothing else imports Numba's `njit`.
+"""Every flag of the compiler, the disk cache, and how plain functions become compiled ones.
 
 Leaf functions stay plain Python: `make_compilable` tells Numba that it may compile them where a kernel calls them,
 so a kernel's closure captures functions, never dispatchers (a closure over a dispatcher would miss the disk cache).
@@ -59,8 +59,8 @@ def _numba() -> ModuleType:
 def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType:
     """Let kernels call a plain function.
 
-    Leaf functions are inlined, since vectors are costly to pass. Functions over arrays are not: inlining them everywhere
-    doubled the time to compile and gained nothing.
+    Leaf functions are inlined, since vectors are costly to pass. Functions over arrays are not: inlining them
+    everywhere made compilation slower and gained nothing.
     """
     from numba.extending import overload
 

@@ -70,7 +70,7 @@ def philox(word_0, word_1, word_2, word_3, key):
 def random_words(key, network, layer, role, index):
     """Four vectors of 16 int32 words for one (network, layer, role, index).
 
-    Even and odd lanes one after the other: the state of eight lanes fits the registers of AVX2, that of sixteen does not.
+    Even and odd lanes one after the other: the state of eight fits the registers of AVX2, that of sixteen does not.
     """
     stream = np.uint64(layer << 12 | role << 4)
     word_1, word_2 = np.uint64(index & 0xFFFFFFFF), np.uint64(network & 0xFFFFFFFF)

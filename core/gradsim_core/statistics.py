@@ -60,7 +60,7 @@ def sum_columns(values, integers, minimum, maximum, bins):
                 else:
                     minimum[q, i] = min(minimum[q, i], v)
                     maximum[q, i] = max(maximum[q, i], v)
-                    bins[q, i, n] = int(math.floor(v * BINS_PER_LN))
+                    bins[q, i, n] = math.floor(v * BINS_PER_LN)
                     fixed = int(np.rint(v * FIXED_POINT))
                     integers[3, q, i] += fixed
                     high, low = abs(fixed) >> 25, abs(fixed) & 0x1FFFFFF

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mpmath as mp
 import numpy as np
+
 from gradsim_core import explicit
-from gradsim_core.lanes import LANES
 from gradsim_core.range_safe import LOG_LIMIT
 
 mp.mp.dps = 40
@@ -121,7 +121,6 @@ class Recorded:
             for r, u in zip(rows, units, strict=True)
         )
         self.name, self.p, self.dtype = machine.activation.name, p, machine.dtype
-        assert -(-p.width // LANES) * LANES == len(vectors[0]) or len(vectors[0]) == p.width
 
     def errors(self):
         """(step, layer, error): of every step, in ulps of the largest sum of absolute terms that the step could give.
@@ -129,30 +128,59 @@ class Recorded:
         Each step starts from the recorded vectors, so chaos magnifies nothing, however deep the network. In a tail of
         logarithm g there are 2^-52 |g| more to an ulp, since g is rounded in float64.
         """
+        eps = float(np.finfo(self.dtype).eps)
         W = [[[mp.mpf(float(w)) for w in row] for row in layer] for layer in self.W]
-        L, N, eps = self.p.depth, self.p.width, float(np.finfo(self.dtype).eps)
-        for layer in range(L):
+        readout = [[mp.mpf(float(v))] for v in self.v]
+        for layer in range(self.p.depth):
+            h = self.h[layer]
             terms = [
-                [w * x for w, x in zip(row, self.x[layer], strict=True)] + [mp.mpf(float(b))]
+                products(row, self.x[layer]) + [mp.mpf(float(b))]
                 for row, b in zip(W[layer], self.b[layer], strict=True)
             ]
-            yield (
-                "h",
-                layer,
-                worst(self.h[layer], [mp.fsum(t) for t in terms], max(mp.fsum(map(abs, t)) for t in terms), eps),
-            )
-            if layer + 1 < L:
-                exact = [phi(self.name, h) for h in self.h[layer]]
-                yield "x", layer, worst(self.x[layer + 1], exact, max(map(abs, exact)), eps)
-            back = (
-                [[mp.mpf(float(v))] for v in self.v]
-                if layer == L - 1
-                else [[W[layer + 1][i][j] * self.delta[layer + 1][i] for i in range(N)] for j in range(N)]
-            )
-            slopes = [dphi(self.name, h) for h in self.h[layer]]
+            yield "h", layer, worst(h, [mp.fsum(t) for t in terms], max(map(total, terms)), eps)
+            if layer + 1 < self.p.depth:
+                exact = [phi(self.name, value) for value in h]
+                yield "x", layer, worst(self.x[layer + 1], exact, self.scale(exact, h), eps)
+                back = [products(column, self.delta[layer + 1]) for column in zip(*W[layer + 1], strict=True)]
+            else:
+                back = readout
+            slopes = [dphi(self.name, value) for value in h]
             exact = [s * mp.fsum(t) for s, t in zip(slopes, back, strict=True)]
-            scale = max(abs(s) * mp.fsum(map(abs, t)) for s, t in zip(slopes, back, strict=True))
+            scale = self.scale([s * total(t) for s, t in zip(slopes, back, strict=True)], h)
             yield "delta", layer, worst(self.delta[layer], exact, scale, eps)
+
+    def scale(self, values, h):
+        """The size of a vector; for sin more, since the interpreter, which rounds twice in fma, loses |h| ulps."""
+        return max(map(abs, values)) * (1 + max(map(abs, h)) if self.name == "sin" else 1)
+
+    def logarithms(self):
+        """log_delta, log_weight_grad, log_q, log_gain of the recorded vectors; NaN beyond what is represented."""
+        delta, x, h = (
+            [logarithm(mp.fsum(v * v for v in row)) for row in rows] for rows in (self.delta, self.x, self.h)
+        )
+        both = zip(delta, x, strict=True)
+        size = logarithm(mp.mpf(self.p.width))
+        return np.array(
+            [
+                [d / 2 for d in delta], [(d + y) / 2 for d, y in both], [q - size for q in h],
+                [d if d == -np.inf else d - delta[-1] for d in delta],
+            ]
+        )  # fmt: skip
+
+
+def products(a, b):
+    return [x * y for x, y in zip(a, b, strict=True)]
+
+
+def total(terms):
+    return mp.fsum(map(abs, terms))
+
+
+def logarithm(value):
+    if value == 0:
+        return -np.inf
+    log = float(mp.log(value))
+    return log if abs(log) < LOG_LIMIT else np.nan
 
 
 def worst(got, exact, scale, eps):

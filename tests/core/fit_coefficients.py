@@ -82,7 +82,7 @@ FITS = {  # name: (what it is, function, low, high, degree for float32, degree f
             0, (PI / 2) ** 2 + MARGIN, 4, 9),
     "ERF": ("erf(x) / x in x^2, |x| <= 1", _even(mp.erf), 0, 1, 7, 13),
     "ERFCX": ("(1 + 2x) exp(x^2) erfc(x) in t = (x - 5/2) / (x + 5/2), x >= 0", _erfcx, -1, 1, 12, 26),
-    "TRUNCATED": ("z / x in w = -ln(1 - (c x)^2), z the normal with |z| <= 2 whose signed probability is x, c = erf(sqrt 2)",
+    "TRUNCATED": ("z / x in w = -ln(1 - (c x)^2): z the normal cut at 2 with signed probability x, c = erf(sqrt 2)",
                   _truncated, 0, -mp.log(1 - _CUT**2) + MARGIN, 8, 16),
 }  # fmt: skip
 
@@ -92,7 +92,7 @@ def module() -> str:
     lines = [
         '"""Polynomial coefficients of the elementary functions, lowest power first; one tuple for each precision.',
         "",
-        "Chebyshev fits, computed in 60 digits by `tests/core/fit_coefficients.py`; the relative error of each fit stands beside it.",
+        "Chebyshev fits in 60 digits by `tests/core/fit_coefficients.py`; the relative error of each stands beside it.",
         '"""',
         "",
     ]

@@ -7,10 +7,11 @@ from functools import cache
 import mpmath as mp
 import numpy as np
 import pytest
+from scipy import special
+
 from gradsim_core import elementary, jit
 from gradsim_core.lanes import load, store
 from gradsim_core.normals import normal_pair
-from scipy import special
 
 mp.mp.dps = 50
 
@@ -80,7 +81,7 @@ def test_float64_error(name):
     assert max(error) <= bound, (max(error), x[np.argmax(error)])
 
 
-@pytest.mark.parametrize("name", [name for name in CASES])
+@pytest.mark.parametrize("name", list(CASES))
 def test_nan_stays_nan(name):
     for dtype in (np.float32, np.float64):
         if name not in ("log", "erfcx", "normal_tail"):
@@ -128,9 +129,8 @@ def test_normals_against_float64_everywhere():
 
 def test_coefficients_are_the_fits():
     """`coefficients.py` is the output of the fitting script, to the last digit."""
-    from tests.core import fit_coefficients
-
     from gradsim_core import coefficients
+    from tests.core import fit_coefficients
 
     with open(coefficients.__file__) as file:
         assert file.read() == fit_coefficients.module()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gradsim_core.activations import ACTIVATIONS
 from gradsim_core.laws import LAWS
-
 from tests import naive
 
 SHAPES = [{"depth": 1, "width": 1}, {"depth": 2, "width": 3}, {"depth": 4, "width": 5}]
@@ -64,8 +64,8 @@ def test_wider(cell, width):
 def torch_functions(torch):
     f = torch.nn.functional
     return {
-        "linear": lambda h: h, "relu": f.relu, "leaky_relu": f.leaky_relu, "leaky_relu(0.2)": lambda h: f.leaky_relu(h, 0.2),
-        "tanh": torch.tanh, "sigmoid": torch.sigmoid, "erf": torch.erf, "hard_tanh": f.hardtanh,
+        "linear": lambda h: h, "relu": f.relu, "leaky_relu": f.leaky_relu,
+        "leaky_relu(0.2)": lambda h: f.leaky_relu(h, 0.2), "tanh": torch.tanh, "sigmoid": torch.sigmoid, "erf": torch.erf, "hard_tanh": f.hardtanh,
         "softplus": lambda h: f.softplus(h, threshold=1e9), "softsign": f.softsign, "elu": f.elu,
         "elu(0.5)": lambda h: f.elu(h, 0.5), "selu": f.selu, "gelu": f.gelu,
         "gelu_tanh": lambda h: f.gelu(h, approximate="tanh"), "silu": f.silu, "mish": f.mish, "sin": torch.sin,

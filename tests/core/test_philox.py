@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gradsim_core import jit
 from gradsim_core.lanes import store
 from gradsim_core.philox import philox, random_words
@@ -32,9 +33,12 @@ def test_known_answers(counter, key, answer, compiled):
     assert list(function(*words(counter), low | high << np.uint64(32))) == words(answer)
 
 
-def lanes_of(network, layer, role, index, key=np.uint64(0x299F31D0A4093822)):
+KEY = np.uint64(0x299F31D0A4093822)
+
+
+def lanes_of(network, layer, role, index):
     out = np.zeros(64, np.int32)
-    jit.compiled(store_words)(key, network, layer, role, index, out)
+    jit.compiled(store_words)(KEY, network, layer, role, index, out)
     return out
 
 
@@ -61,13 +65,13 @@ def test_lanes_are_plain_philox_of_the_packed_counter(counter):
             network & 0xFFFFFFFF,
             index >> 32 << 16 | network >> 32,
         )
-        expected = philox(*(np.uint64(word) for word in packed), np.uint64(0x299F31D0A4093822))
+        expected = philox(*(np.uint64(word) for word in packed), KEY)
         assert [int(vectors[lane + 16 * k]) & 0xFFFFFFFF for k in range(4)] == [int(word) for word in expected]
 
 
 def test_interpreter_and_compiled_agree():
     for counter in COUNTERS:
-        interpreted = np.concatenate(random_words(np.uint64(0x299F31D0A4093822), *counter))
+        interpreted = np.concatenate(random_words(KEY, *counter))
         np.testing.assert_array_equal(interpreted, lanes_of(*counter))
 
 

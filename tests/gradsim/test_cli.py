@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
+
+import pytest
 
 import gradsim as gs
-import pytest
 from gradsim import fs
 from gradsim.cli import main
 
@@ -221,11 +221,17 @@ def test_full_disk(call, sweep, tmp_path, monkeypatch, fault):
     assert gs.open(out).complete
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_full_disk_for_real(sweep, tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
+def test_full_disk_for_real(call, sweep, tmp_path):
     """A limit on the size of files, set for a real process: exit 5, and a resume completes the run."""
-    limit = f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, -1)); from gradsim.cli import main; main(['run', {str(sweep)!r}, '--out', {str(tmp_path / 'run')!r}, '--no-plot'])"
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
-    done = subprocess.run([sys.executable, "-c", limit], capture_output=True, text=True, env=environment, check=False)
+    limit = (
+        "import resource, signal, sys; from gradsim.cli import main;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, -1));"
+        "main(['run', sys.argv[1], '--out', sys.argv[2], '--no-plot'])"
+    )
+    command = [sys.executable, "-c", limit, str(sweep), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
     assert "again" in done.stderr
+    assert call("run", sweep, "--out", tmp_path / "run", "--no-plot")[0] == 0
+    assert gs.open(tmp_path / "run").complete

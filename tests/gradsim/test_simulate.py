@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import gradsim as gs
 import numpy as np
 import pytest
-from gradsim.errors import SweepError
 
+import gradsim as gs
+from gradsim.errors import SweepError
 from tests import naive
 
 CELL = {"activation": "tanh", "sigma_w": 1.5, "sigma_b": 0.3, "depth": 6, "width": 9, "dtype": "float64"}

@@ -1,0 +1,220 @@
+"""The range-safe promise: any depth, any gain, no false zero, infinity or NaN, and plain bits wherever plain works."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gradsim_core import explicit
+from gradsim_core.activations import ACTIVATIONS, Activation
+from tests.core import exact
+
+DTYPES = ("float32", "float64")
+# Activations whose derivative is exactly zero on an interval: their layers can die, and do.
+CAN_DIE = ("relu", "hard_tanh")
+# Unbounded on the right and flat on the left: a layer far to the left leaves what a logarithm can say.
+ONE_SIDED = ("softplus", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
+PLAIN = {
+    "settle": lambda values, start, stop, exponent: exponent,
+    "place": lambda h, start, stop, exponent: 0,
+    "tail": lambda log_function, sign, alpha, h, values, factor, out: 0,
+}
+
+
+def make_plain(monkeypatch):
+    for name, function in PLAIN.items():
+        monkeypatch.setattr(explicit, name, function)
+
+
+def sums_of(one, count=1):
+    """Sums of squares and exponents, as the kernel returns them: (3, count, depth) each."""
+    machine, shape = one.machine, (3, count, one.params.depth)
+    sums, exponents = np.zeros(shape), np.zeros(shape)
+    machine._run(one.params, machine._slopes, 0, machine._work(one.params), sums, exponents)
+    return sums, exponents
+
+
+@pytest.mark.parametrize("sigma_b", [0.0, 0.3])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_plain_bits(cell, monkeypatch, activation, sigma_b):
+    """In float32, |delta| runs over 2^-60 .. 2^40 here: settling acts, and changes no bit."""
+    settled = 0
+    for sigma_w, depth in ((0.2, 24), (1.0, 24), (12.0, 12)):
+        one = cell(
+            activation, "gaussian", "float32", interpret=True, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=4
+        )
+        safe, exponents = sums_of(one, 2)
+        with monkeypatch.context() as patch:
+            make_plain(patch)
+            plain, none = sums_of(one, 2)
+        assert not none.any()
+        in_range = (plain > 2.0**-120) & (plain < 2.0**120)
+        settled += np.count_nonzero(exponents[in_range])
+        np.testing.assert_array_equal(np.ldexp(safe, 2 * exponents.astype(int))[in_range], plain[in_range])
+    assert settled > 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ["linear", "relu", "leaky_relu(0.25)"])
+def test_powers_of_two(cell, activation, dtype):
+    """sigma_w 2^k at the same key gives the same bits, k further up in each layer: beyond every float, and back."""
+    numbers = {"depth": 300, "width": 24}
+    sums, exponents = sums_of(cell(activation, "gaussian", dtype, sigma_w=1.4, **numbers), 3)
+    mantissa, power = np.frexp(sums)
+    power = power + 2 * exponents
+    layer = np.arange(300)
+    steps = np.array([layer, layer + 1, 299 - layer])[:, np.newaxis]  # matrices behind x^(l-1), h^l, delta^l
+    for k in (-40, -7, 7, 40):
+        sums, exponents = sums_of(cell(activation, "gaussian", dtype, sigma_w=1.4 * 2.0**k, **numbers), 3)
+        shifted, shifted_power = np.frexp(sums)
+        np.testing.assert_array_equal(shifted, mantissa)
+        np.testing.assert_array_equal(shifted_power + 2 * exponents - 2 * k * steps, power)
+
+
+def check_every_step(cell, monkeypatch, activation, law, dtype, **numbers):
+    one = cell(activation, law, dtype, interpret=True, **numbers)
+    recorded = exact.Recorded(one, monkeypatch)
+    step, layer, error = max(recorded.errors(), key=lambda entry: entry[2])
+    assert error < 24, (step, layer, error, numbers)
+    values = one.block(1)[0][:, 0]
+    expected = recorded.logarithms()
+    bound = {"float32": 1e-6, "float64": 1e-14}[dtype] * np.maximum(1, np.abs(np.nan_to_num(expected, neginf=0)))
+    with np.errstate(invalid="ignore"):
+        same = (values == expected) | (np.isnan(values) & np.isnan(expected)) | (np.abs(values - expected) <= bound)
+    assert same.all(), (numbers, values[~same], expected[~same])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", exact.FORMULAS)
+def test_every_step_against_40_digits(cell, monkeypatch, activation, dtype):
+    """Each step of the pass, in and beyond every regime, starting from the vectors that the kernel had before it."""
+    far = 1e10 if dtype == "float32" else 1e60
+    for sigma_w in (0.01, 1.0, 100.0, 1 / far, far):
+        for width in (1, 3, 5):
+            for sigma_b in (0.0, 0.3):
+                numbers = {"sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 12, "width": width}
+                check_every_step(cell, monkeypatch, activation, "gaussian", dtype, **numbers)
+
+
+@pytest.mark.parametrize("law", ["sparse(0.5)", "rademacher"])
+@pytest.mark.parametrize("activation", ["tanh", "erf", "sigmoid", "gelu", "linear"])
+def test_laws_with_zeros(cell, monkeypatch, activation, law):
+    """Exact zeros in W: phi' may be largest where W^T delta is zero."""
+    for key in range(6):
+        numbers = {"sigma_w": 100.0, "depth": 12, "width": 4, "key": key}
+        check_every_step(cell, monkeypatch, activation, law, "float32", **numbers)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", exact.FORMULAS)
+def test_every_step_deep(cell, monkeypatch, activation, dtype):
+    for sigma_w in (0.01, 0.1, 1.0, 10.0, 100.0):
+        for key, width in enumerate((1, 3, 4, 5)):
+            for sigma_b in (0.0, 0.3):
+                numbers = {"sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 200, "width": width, "key": key}
+                check_every_step(cell, monkeypatch, activation, "gaussian", dtype, **numbers)
+
+
+def test_a_lost_tail_is_caught(cell, monkeypatch):
+    """The check of every step fails where the tails are left out."""
+    monkeypatch.setattr(explicit, "tail", PLAIN["tail"])
+    with pytest.raises(AssertionError):
+        for key in range(5):
+            numbers = {"sigma_w": 100.0, "depth": 12, "width": 3, "key": key}
+            check_every_step(cell, monkeypatch, "tanh", "gaussian", "float32", **numbers)
+
+
+def check_deep_values(activation, values):
+    """Nothing false: zeros only where a layer is dead, NaN only where a logarithm is not represented."""
+    log_delta, log_weight_grad, log_q, log_gain = values
+    assert not np.isposinf(values).any()
+    if activation not in CAN_DIE:
+        assert not np.isneginf(values).any()
+    elif np.isneginf(log_delta).any():
+        last = np.flatnonzero(np.isneginf(log_delta)).max()
+        assert np.isneginf(log_delta[: last + 1]).all()
+        if activation == "relu" and last + 1 < len(log_delta):
+            assert log_weight_grad[last + 1] == -np.inf  # x^l = 0, and so delta^l = 0
+    if not np.isnan(values).any():
+        return
+    assert activation in ONE_SIDED
+    last = np.flatnonzero(np.isnan(log_delta)).max(initial=-1)
+    assert last < 0 or log_q[last] > 30  # |h| > 2^20 before its e^-h^2 leaves the logarithms
+    for layer in np.flatnonzero(np.isnan(log_q)):
+        assert np.isnan(log_q[layer - 1]) or log_q[layer - 1] > 30
+    assert np.isnan(log_gain).any() == np.isnan(log_delta).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_depth_10000(cell, activation, dtype):
+    for sigma_w in (0.01, 0.1, 1.0, 10.0, 100.0):
+        for sigma_b in (0.0, 0.3):
+            for width in (4, 16):
+                numbers = {"sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 10_000, "width": width}
+                values, status = cell(activation, "gaussian", dtype, **numbers).block(1)
+                check_deep_values(activation, values[:, 0])
+                if sigma_w <= 1 and activation not in CAN_DIE:
+                    assert status[0] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide_relu_lives_for_10000_layers(cell, dtype):
+    for sigma_w in (0.01, 100.0):
+        values, status = cell("relu", "gaussian", dtype, sigma_w=sigma_w, depth=10_000, width=48).block(1)
+        assert status[0] == 0
+        assert np.isfinite(values).all()
+
+
+def test_relu_dies_in_the_same_layer_in_both_precisions(cell):
+    for sigma_w in (0.01, 1.4, 100.0):
+        single, double = (
+            cell("relu", "gaussian", dtype, sigma_w=sigma_w, depth=40, width=4).block(300)[0] for dtype in DTYPES
+        )
+        np.testing.assert_array_equal(np.isneginf(single[0]), np.isneginf(double[0]))
+        assert np.isneginf(single[0]).mean() > 0.3
+
+
+@pytest.mark.parametrize(("activation", "width"), [("erf", 64), ("tanh", 16), ("sigmoid", 16), ("erf", 4)])
+def test_saturated_layers_are_not_dead(cell, activation, width):
+    """Without tails, 0.7 % (erf) and 0.12 % (tanh) of the layers of the first two cells are falsely dead in float32."""
+    values, status = cell(activation, "gaussian", "float32", sigma_w=100.0, depth=16, width=width).block(1000)
+    assert not status.any()
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_overflow_is_never_lost(cell, activation):
+    """An infinite h makes the network non-finite, and every delta behind it NaN, whatever phi' makes of it."""
+    values, status = cell(activation, "gaussian", "float32", sigma_w=3e38, depth=3, width=5).block(40)
+    broken = np.isnan(values[2]).any(axis=1)
+    assert broken.any()
+    assert (status[broken] == 2).all()
+    assert np.isnan(values[0][broken]).all()
+
+
+def test_padding_is_inert(cell):
+    """A user's own pair that is not defined at 0, where the padding lies."""
+    own = Activation("mine", lambda h: h + 0.1 / h if h else np.nan, lambda h: 1 - 0.1 / h**2 if h else np.nan)
+    for interpret in (True, False):
+        values, status = cell(own, interpret=interpret, sigma_w=1.0, sigma_b=1.0, depth=3, width=5).block(4)
+        assert not status.any()
+        assert np.isfinite(values).all()
+
+
+def test_subnormals_do_not_matter():
+    """The same bytes where the processor flushes subnormals to zero, as an unrelated library may have it do."""
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.core.flush", *flag], capture_output=True, text=True, check=True
+        ).stdout
+        for flag in ([], ["--flush"])
+    ]
+    assert outputs[0].splitlines()[0] == "subnormals kept"
+    if outputs[1].splitlines()[0] == "subnormals kept":
+        pytest.skip("no way to flush subnormals on this processor")
+    assert outputs[0].splitlines()[1:] == outputs[1].splitlines()[1:]
