@@ -64,6 +64,7 @@ def _plain(value: object) -> object:
 _Axis = BeforeValidator(_values)
 _Float = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
 _Int = Annotated[int, Field(strict=True), BeforeValidator(_plain)]
+_SMALLEST, _LARGEST = 1e-30, 1e30  # a float32 weight beyond has no room left for the width
 _DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # what the random numbers' counter can hold
 
 
@@ -107,11 +108,11 @@ class Sweep(Words):
         description="a list of one or more weight laws",
         examples=["gaussian"],
     )
-    sigma_w: Annotated[tuple[Annotated[_Float, Field(gt=0)], ...], FailFast(), _Axis] = Field(
-        min_length=1, description="one or more finite numbers > 0", examples=[1.5]
+    sigma_w: Annotated[tuple[Annotated[_Float, Field(ge=_SMALLEST, le=_LARGEST)], ...], FailFast(), _Axis] = Field(
+        min_length=1, description="one or more finite numbers > 0 (from 1e-30 to 1e30)", examples=[1.5]
     )
-    sigma_b: Annotated[tuple[Annotated[_Float, Field(ge=0)], ...], FailFast(), _Axis] = Field(
-        default=(0.0,), min_length=1, description="one or more finite numbers >= 0", examples=[0.0]
+    sigma_b: Annotated[tuple[Annotated[_Float, Field(ge=0, le=_LARGEST)], ...], FailFast(), _Axis] = Field(
+        default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
     depth: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_DEPTH_CAP)], ...], FailFast(), _Axis] = Field(
         min_length=1, description=f"one or more whole numbers from 1 to {_DEPTH_CAP}", examples=[32]

@@ -186,10 +186,10 @@ def logarithm(value):
 def worst(got, exact, scale, eps):
     """max |got - exact| / scale in ulps, and in units of a tail's logarithm; 0 where both are beyond representation."""
     largest = max(map(abs, got))
-    if scale == 0 or largest == 0:
-        return 0.0 if scale == largest else np.inf
+    if scale == 0:
+        return 0.0 if largest == 0 else np.inf
     size = float(mp.log(scale))
     if size < -LOG_LIMIT / 2:
-        return 0.0 if float(mp.log(largest)) < -LOG_LIMIT / 2 else np.inf
+        return 0.0 if largest > 0 and float(mp.log(largest)) < -LOG_LIMIT / 2 else np.inf
     gap = max(abs(g - e) for g, e in zip(got, exact, strict=True)) / scale
     return float(gap / (eps + abs(size) * 2.0**-52))

