@@ -222,6 +222,11 @@ def logistic(x):
     return select(x < 0.0, e, 1.0) / (e + 1.0)
 
 
+def log_logistic(h):
+    """ln of the logistic function, for h of any size."""
+    return minimum(0.0, h) - log1p(exp(-absolute(h)))
+
+
 def _erfcx_polynomial_32(t):
     return horner(t, c.ERFCX_32)
 

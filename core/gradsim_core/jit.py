@@ -19,7 +19,7 @@ from types import FunctionType, ModuleType
 def source_hash() -> str:
     """Hash of the core's sources, which keys the cache: Numba itself does not notice an edit in another file."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -111,7 +111,7 @@ def _register_core() -> None:
     )
     from . import lanes_llvm as _lanes_llvm  # noqa: F401  registers the vector type
 
-    for module in (elementary, philox, normals, activations, laws):
+    for module in (elementary, philox, normals, activations.rectifying, activations.saturating, laws):
         make_module_compilable(module, inline=True)
     for module in (range_safe, dense, orthogonal, explicit, quantities, statistics):
         make_module_compilable(module, inline=False)

@@ -99,11 +99,11 @@ def dphi(name, h):
 
 
 class Recorded:
-    """One interpreted network with every vector on its way: x, h, delta as (L, N) arrays of mpf, W, b, v as simulated."""
+    """One interpreted network with every vector on its way: x, h, delta as L lists of N mpf; W, b, v as simulated."""
 
     def __init__(self, cell, monkeypatch, network=0):
         machine, p = cell.machine, cell.params
-        x0, self.W, self.b, self.v = machine.weights(p, network)
+        _, self.W, self.b, self.v = machine.weights(p, network)
         vectors, original = [], explicit.sum_of_squares
 
         def keep(values, start, stop):
@@ -134,7 +134,7 @@ class Recorded:
         for layer in range(self.p.depth):
             h = self.h[layer]
             terms = [
-                products(row, self.x[layer]) + [mp.mpf(float(b))]
+                [*products(row, self.x[layer]), mp.mpf(float(b))]
                 for row, b in zip(W[layer], self.b[layer], strict=True)
             ]
             yield "h", layer, worst(h, [mp.fsum(t) for t in terms], max(map(total, terms)), eps)
@@ -190,6 +190,7 @@ def worst(got, exact, scale, eps):
         return 0.0 if largest == 0 else np.inf
     size = float(mp.log(scale))
     if size < -LOG_LIMIT / 2:
-        return 0.0 if largest > 0 and float(mp.log(largest)) < -LOG_LIMIT / 2 else np.inf
+        small = largest > 0 and float(mp.log(largest)) < -LOG_LIMIT / 2
+        return 0.0 if small or (largest == 0 and not any(exact)) else np.inf
     gap = max(abs(g - e) for g, e in zip(got, exact, strict=True)) / scale
     return float(gap / (eps + abs(size) * 2.0**-52))

@@ -1,0 +1,31 @@
+"""Digests of what a few small cells give: run as a program, under whatever processor Numba is told to compile for."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+from gradsim_core import statistics
+from tests.core.conftest import Cell
+
+QUICK = [("tanh", "gaussian", 16, 0.3)]
+FULL = [
+    *QUICK, ("gelu", "gaussian", 33, 0.0), ("erf", "truncated_normal", 5, 0.3), ("sin", "uniform", 16, 0.1),
+    ("mish", "sparse(0.3)", 17, 0.2), ("softplus", "orthogonal", 9, 0.0), ("sigmoid", "rademacher", 16, 1.0),
+]  # fmt: skip
+
+
+def digests(cells):
+    """One line for each cell."""
+    for activation, law, width, sigma_b in cells:
+        for dtype in ("float32", "float64"):
+            for sigma_w in (0.05, 1.5, 60.0):
+                one = Cell(activation, law, dtype, sigma_w=sigma_w, sigma_b=sigma_b, depth=24, width=width)
+                values, status = one.block(20)
+                parts = values, status, *statistics.reduce(values)
+                digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+                yield f"{activation} {law} {dtype} {sigma_w} {digest[:32]}\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(digests(FULL if "--full" in sys.argv else QUICK))

@@ -1,0 +1,111 @@
+"""Numbers are a pure function of the cell and the network: not of blocks, threads, order, or the processor."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import gradsim
+from gradsim_core import statistics
+from tests.core import digest
+
+CELLS = [("tanh", "gaussian", 16), ("relu", "sparse(0.3)", 17), ("gelu", "orthogonal", 5)]
+# (CPU, features) as LLVM names them, beside the processor at hand. The first has neither AVX nor fma: every fma is then
+# a call into libm.
+TARGETS = {"generic": ("x86-64", ""), "AVX2": ("x86-64-v3", "+avx2,+fma,-avx512f")}
+
+
+def assert_same(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("activation", "law", "width"), CELLS)
+def test_blocks(cell, activation, law, width, dtype):
+    """The same bits for blocks of 1, 7 and 1000 networks, and from any first network."""
+    one = cell(activation, law, dtype, sigma_w=1.7, sigma_b=0.2, depth=12, width=width)
+    values, status = one.block(1000)
+    assert_same(one.block(400), (values[:, :400], status[:400]))
+    for size, stop in ((1, 30), (7, 1000)):
+        for first in range(0, stop, size):
+            count = min(size, stop - first)
+            assert_same(one.block(count, first), (values[:, first : first + count], status[first : first + count]))
+    assert len(np.unique(values[0, :, 0])) > 990  # and the networks differ
+
+
+def test_statistics_do_not_depend_on_blocks(cell):
+    one = cell("tanh", "gaussian", "float32", sigma_w=1.7, depth=12, width=16)
+    whole = statistics.reduce(one.block(1000)[0])
+    for size in (1, 7):
+        parts = [statistics.reduce(one.block(min(size, 1000 - first), first)[0]) for first in range(0, 1000, size)]
+        assert_same(statistics.merge(*parts[::-1]), whole)
+
+
+def test_far_networks(cell):
+    """Networks are numbered to 2^48: those beyond 2^32 are others, and a block may cross it."""
+    one = cell("tanh", "gaussian", "float32", sigma_w=1.7, depth=6, width=16)
+    crossing = one.block(4, 2**32 - 2)[0]
+    assert_same((crossing[:, 2:],), (one.block(2, 2**32)[0],))
+    assert not np.isin(crossing[0, 2:], one.block(8)[0][0]).any()
+    assert np.isfinite(one.block(2, 2**48 - 2)[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads(dtype, monkeypatch):
+    """gradsim.simulate gives the same bits on 1, 2 and 5 threads, in many small blocks."""
+    monkeypatch.setattr("gradsim.ensemble.BLOCK_NORMALS", 10_000)
+    cell = {"sigma_w": 1.7, "sigma_b": 0.2, "depth": 12, "width": 16, "dtype": dtype}
+    one, two, five = (gradsim.simulate("tanh", networks=300, threads=threads, **cell) for threads in (1, 2, 5))
+    assert_same(one, two)
+    assert_same(one, five)
+    assert_same(gradsim.simulate("tanh", networks=100, threads=2, **cell), [part[:100] for part in one])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("activation", "law", "width"), CELLS)
+def test_interpreter(cell, activation, law, width, dtype):
+    """The interpreter rounds twice in each fma: close, not equal. Random words and shapes of the law are the same."""
+    numbers = {"sigma_w": 1.2, "sigma_b": 0.2, "depth": 4, "width": width}
+    compiled, interpreted = (cell(activation, law, dtype, interpret=flag, **numbers) for flag in (False, True))
+    tolerance = {"float32": 2e-5, "float64": 1e-13}[dtype]
+    np.testing.assert_allclose(compiled.block(2)[0], interpreted.block(2)[0], rtol=tolerance, atol=tolerance)
+    for a, b in zip(compiled.weights(1), interpreted.weights(1), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+
+def start(target, tmp_path, *flags):
+    name, features = TARGETS[target]
+    processor = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "GRADSIM_CACHE_DIR": str(tmp_path / target)}
+    command = [sys.executable, "-m", "tests.core.digest", *flags]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | processor)
+
+
+def host_has_avx2():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return {"avx2", "fma"} <= set(next(line for line in file if line.startswith("flags")).split())
+    except (OSError, StopIteration):
+        return False
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86 processors")
+@pytest.mark.parametrize(
+    ("cells", "flags"),
+    [(digest.QUICK, ()), pytest.param(digest.FULL, ("--full",), marks=pytest.mark.verify)],
+    ids=["quick", "full"],
+)
+def test_processors(tmp_path, cells, flags):
+    """The same bytes compiled for this processor, for AVX2, and for one with neither AVX nor fma."""
+    targets = TARGETS if host_has_avx2() else ["generic"]
+    running = [start(target, tmp_path, *flags) for target in targets]
+    here = "".join(digest.digests(cells))
+    assert len(here.splitlines()) == 6 * len(cells)
+    for process in running:
+        assert process.communicate()[0] == here
+        assert process.returncode == 0
