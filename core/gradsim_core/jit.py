@@ -111,7 +111,15 @@ def _register_core() -> None:
     )
     from . import lanes_llvm as _lanes_llvm  # noqa: F401  registers the vector type
 
-    for module in (elementary, philox, normals, activations.rectifying, activations.saturating, laws):
+    for module in (
+        elementary,
+        philox,
+        normals,
+        activations.gated,
+        activations.rectifying,
+        activations.saturating,
+        laws,
+    ):
         make_module_compilable(module, inline=True)
     for module in (range_safe, dense, orthogonal, explicit, quantities, statistics):
         make_module_compilable(module, inline=False)
