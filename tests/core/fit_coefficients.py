@@ -33,7 +33,7 @@ def chebyshev_fit(function, low, high, degree):
 def relative_error(function, coefficients, low, high, points=301):
     """Largest relative error on a grid."""
     grid = [mp.mpf(low) + (mp.mpf(high) - low) * k / (points - 1) for k in range(points)]
-    return max(abs(mp.polyval(coefficients[::-1], x) / function(x) - 1) for x in grid)
+    return max(abs(mp.fsum(c * x**k for k, c in enumerate(coefficients)) / function(x) - 1) for x in grid)
 
 
 def _even(function):
