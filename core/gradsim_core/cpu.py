@@ -76,9 +76,9 @@ def _slopes(activation: Activation) -> Slopes:
     at_zero = float(activation(0.0))
     zero = activation.slope_zero
     if zero is None and at_zero == 0.0:
-        # A user's own pair: its slope at 0, unless it is flat there, when no linear regime exists.
-        slope = float(activation.derivative(0.0))
-        zero = (slope, slope) if slope != 0.0 else None
+        # A user's own pair: its slopes beside 0, unless it is flat there, when no linear regime exists.
+        below, above = activation.derivative([-1e-300, 1e-300])
+        zero = (below, above) if below != 0.0 or above != 0.0 else None
     pair = lambda slopes: missing if slopes is None else (float(slopes[0]), float(slopes[1]))  # noqa: E731
     return Slopes(pair(zero), pair(activation.slope_inf), at_zero == 0.0, activation.tail_sign)
 

@@ -138,3 +138,16 @@ def test_own_activation(cell):
         mine = cell(own, interpret=interpret, sigma_w=2.0, sigma_b=0.5, depth=4, width=5).block(3)[0]
         table = cell("sigmoid", interpret=interpret, sigma_w=2.0, sigma_b=0.5, depth=4, width=5).block(3)[0]
         np.testing.assert_allclose(mine, table, rtol=0, atol=1e-13)
+
+
+def test_own_relu_with_a_slope_of_one_at_zero(cell):
+    """The slopes of a user's pair are taken beside 0, not at it: relu's law also where h is below 2^-50."""
+    from gradsim_core.activations import Activation
+
+    own = Activation("my_relu", lambda h: h if h > 0.0 else 0.0, lambda h: 1.0 if h >= 0.0 else 0.0)
+    numbers = {"sigma_w": 1e-9, "depth": 6, "width": 8}
+    np.testing.assert_allclose(
+        cell(own, interpret=True, **numbers).block(5)[0],
+        cell("relu", interpret=True, **numbers).block(5)[0],
+        atol=1e-12,
+    )
