@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gradsim.ensemble import Ensemble, simulate, weights
     from gradsim.errors import GradsimError
     from gradsim.plots import layer_profile, phase_diagram
-    from gradsim.runs import Run, open, run
+    from gradsim.runs import Run, run
+    from gradsim.runs import open as open
     from gradsim.sweep import Sweep
     from gradsim_core.activations import Activation
 
@@ -36,8 +37,9 @@ _HOMES = {
     "weights": "gradsim.ensemble",
 }
 
+# Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "open", "phase_diagram",
+    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "phase_diagram",
     "run", "simulate", "theory", "weights",
 ]  # fmt: skip
 
@@ -52,4 +54,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "open"])

@@ -84,7 +84,9 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
 def user_function(function):
     """A user's scalar function, compiled; one that is compiled already passes through."""
     numba = _numba()
-    return function if hasattr(function, "py_func") or numba.config.DISABLE_JIT else numba.njit(function)
+    if hasattr(function, "py_func") or numba.config.DISABLE_JIT:
+        return function
+    return numba.njit(function if isinstance(function, FunctionType) else lambda h: function(h))  # a NumPy ufunc
 
 
 def make_module_compilable(module: ModuleType, inline: bool) -> None:

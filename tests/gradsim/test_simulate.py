@@ -109,3 +109,23 @@ def test_bad_values(change, words):
 def test_bad_network(network):
     with pytest.raises(SweepError, match="network"):
         gs.weights(network, **CELL)
+
+
+def test_own_activation_from_numpy_functions():
+    mine = gs.Activation("numpy_tanh", np.tanh, lambda h: 1 / np.cosh(h) ** 2)
+    cell = {**CELL, "sigma_b": 0.0}
+    own, table = (gs.simulate(**{**cell, "activation": one}, networks=1).log_q for one in (mine, "tanh"))
+    assert own.shape == table.shape
+    assert np.isfinite(own).all()
+
+
+def test_own_activation_must_be_functions():
+    with pytest.raises(TypeError, match="function of one number"):
+        gs.Activation("mine", 1, lambda h: 1.0)
+
+
+def test_star_import_leaves_open_alone():
+    names: dict[str, object] = {}
+    exec("from gradsim import *", names)
+    assert "simulate" in names
+    assert "open" not in names

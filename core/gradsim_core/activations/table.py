@@ -53,6 +53,14 @@ class Activation:
     formula: str = ""
     reference: str = ""
 
+    def __post_init__(self) -> None:
+        for what in ("phi", "dphi"):
+            if not callable(getattr(self, what)):
+                found = getattr(self, what)
+                raise TypeError(
+                    f"{what} of Activation {self.name!r} is {found!r}: it must be a function of one number."
+                )
+
     @property
     def built_in(self) -> bool:
         """Whether this is a row of the table, and not a user's own pair."""
