@@ -1,6 +1,6 @@
 # make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
 # make test    set up with the test extras; lint, types, import contract, the suite (under 6 minutes on two cores)
-# make verify  long statistical proofs        make faults  the fault suite        make bench  the benchmarks
+# make verify  long statistical proofs        make faults  killed runs, full disks        make bench  the benchmarks
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c requirements.lock
@@ -30,7 +30,7 @@ verify: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist worksteal -m verify -rA
 
 faults: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal -m faults
+	$(BIN)/pytest -n 2 --dist worksteal tests/gradsim/test_dataset_faults.py tests/gradsim/test_runs.py tests/gradsim/test_cli.py
 
 bench: .venv/test.stamp
 	$(BIN)/pytest bench --benchmark-enable --benchmark-only
