@@ -68,8 +68,9 @@ class Dataset:
         """
         dataset = cls(Path(path), sweep)
         fs.check_writable(dataset.path)
+        found = fs.names(dataset.path)  # before the sweep is looked for, which another process may be writing
         if not dataset._holds_same_sweep():
-            dataset._refuse_other_files()
+            dataset._refuse_other_files(found)
         dataset._make_folders()
         dataset._write_new("sweep.toml", sweep.stored_text().encode())
         dataset._holds_same_sweep()  # another process may have been first, with another sweep
@@ -251,8 +252,8 @@ class Dataset:
             )
         return stored is not None
 
-    def _refuse_other_files(self) -> None:
-        others = [name for name in fs.names(self.path) if name not in _FIRST_NAMES]
+    def _refuse_other_files(self, found: list[str]) -> None:
+        others = [name for name in found if name not in _FIRST_NAMES]
         if others:
             raise OutputError(
                 f"{self.path}: the directory is no dataset and holds other files ({others[0]}, …). "
