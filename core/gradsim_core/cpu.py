@@ -59,7 +59,7 @@ def _kernel(activation: Activation, law: WeightLaw, interpret: bool):
     phi, dphi = activation.phi, activation.dphi
     if own:
         phi, dphi = (jit.make_compilable(_by_lane(function, interpret)) for function in (phi, dphi))
-    body = explicit.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law.draw)
+    body = explicit.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
     return body if interpret else jit.compile_kernel(body, disk_cache=not own)
 
 

@@ -21,6 +21,11 @@ def storage(width):
     return -(-width // 4) * -(-width // LANES) * TILE
 
 
+def position(block, column, blocks):
+    """Where 16 rows of a column lie in a layer."""
+    return ((column // 4 * blocks + block) * 4 + column % 4) * LANES
+
+
 def forward(draw, cell, network, layer, scale, work, start):
     """Draw W of a layer, and set work.h[start:] = W work.x; `scale` is the standard deviation of an entry.
 

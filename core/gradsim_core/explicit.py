@@ -11,14 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import dense, orthogonal
+from . import dense, elementwise, orthogonal
 from .lanes import LANES, load, select, store
 from .laws import gaussian
-from .normals import normal_pair
-from .philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT, random_words
+from .normals import fill_normals
+from .params import SUM_DELTA, SUM_H, SUM_X
+from .philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
 from .range_safe import add_constants, largest, linear_part, place, saturate, settle, sum_of_squares, tail, tiny
-
-SUM_H, SUM_X, SUM_DELTA = range(3)
 
 
 class Work(NamedTuple):
@@ -43,29 +42,22 @@ class Slopes(NamedTuple):
     tail_sign: float
 
 
-def normals(cell, network, layer, role, scale, live, out):
-    """out = scale z with fresh standard normals z, zero in the padding."""
-    for i in range(0, len(live), 4 * LANES):
-        a, b, c, d = random_words(cell.key, network, layer, role, i // (4 * LANES))
-        z0, z1 = normal_pair(a, b, scale)
-        z2, z3 = normal_pair(c, d, scale)
-        store(out, i, z0 * scale * load(live, i))
-        if i + LANES < len(live):
-            store(out, i + LANES, z1 * scale * load(live, i + LANES))
-        if i + 2 * LANES < len(live):
-            store(out, i + 2 * LANES, z2 * scale * load(live, i + 2 * LANES))
-        if i + 3 * LANES < len(live):
-            store(out, i + 3 * LANES, z3 * scale * load(live, i + 3 * LANES))
-
-
 def add_bias(cell, network, layer, work, start, exponent):
     """h + b in common units; returns their exponent. The smaller of the two units is scaled down, never up."""
-    normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.y)
+    fill_normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.y)
     shrink_h = math.ldexp(1.0, max(min(exponent, 0), -1074))
     shrink_b = math.ldexp(1.0, max(min(-exponent, 0), -1074))
     for i in range(0, len(work.live), LANES):
         store(work.h, start + i, load(work.h, start + i) * shrink_h + load(work.y, i) * shrink_b)
     return max(exponent, 0)
+
+
+def preactivate(cell, network, layer, work, start, exponent):
+    """W x, in units of 2^exponent, to h in reach of the activation; returns the exponent that remains."""
+    mask(work.h, start, work.live)
+    if cell.sigma_b > 0.0:
+        exponent = add_bias(cell, network, layer, work, start, exponent)
+    return place(work.h, start, start + len(work.live), exponent)
 
 
 def activate(phi, log_phi, slopes, alpha, work, start, shift):
@@ -109,8 +101,9 @@ def mask(values, start, live):
         store(values, start + i, load(values, start + i) * load(live, i))
 
 
-def build(phi, dphi, log_phi, log_dphi, draw):
-    """The block kernel of an activation and a weight law (draw = None: orthogonal), to be compiled or interpreted."""
+def build(phi, dphi, log_phi, log_dphi, law):
+    """The block kernel of an activation and a weight law, to be compiled or interpreted."""
+    draw, has_zeros = law.draw, law.has_zeros
     forward = orthogonal.forward if draw is None else dense.forward
     backward = orthogonal.backward if draw is None else dense.backward
     draw = gaussian if draw is None else draw
@@ -121,39 +114,43 @@ def build(phi, dphi, log_phi, log_dphi, draw):
         one = work.live[0]
         for n in range(sums.shape[1]):
             network = first + n
-            normals(cell, network, 0, ROLE_INPUT, one, work.live, work.x)
-            exponent, broken = 0, 0.0
+            fill_normals(cell, network, 0, ROLE_INPUT, one, work.live, work.x)
+            exponent, broken, lost = 0, 0.0, False
             for layer in range(1, cell.depth + 1):
                 start = (layer - 1) * padded
                 sums[SUM_X, n, layer - 1] = sum_of_squares(work.x, 0, padded)
                 exponents[SUM_X, n, layer - 1] = exponent
                 forward(draw, cell, network, layer, work.scalars[0], work, start)
-                mask(work.h, start, work.live)
-                if cell.sigma_b > 0.0:
-                    exponent = add_bias(cell, network, layer, work, start, exponent)
-                shift = place(work.h, start, start + padded, exponent)
+                shift = preactivate(cell, network, layer, work, start, exponent)
                 sums[SUM_H, n, layer - 1] = sum_of_squares(work.h, start, start + padded)
                 exponents[SUM_H, n, layer - 1] = shift
                 broken += 0.0 * sums[SUM_H, n, layer - 1]
                 exponent = activate(phi, log_phi, slopes, cell.alpha, work, start, shift)
-            normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+                if has_zeros and not lost:
+                    lost = elementwise.is_lost_forward(phi, log_phi, cell, work, start)
+            fill_normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
             work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
             exponent = 0
             for layer in range(cell.depth, 0, -1):
                 start = (layer - 1) * padded
                 exponent = differentiate(dphi, log_dphi, slopes, cell.alpha, work, start, exponent)
+                if has_zeros and not lost:
+                    lost = elementwise.is_lost_backward(log_dphi, cell.alpha, work, start)
                 sums[SUM_DELTA, n, layer - 1] = sum_of_squares(work.delta, 0, padded)
                 exponents[SUM_DELTA, n, layer - 1] = exponent
                 if layer > 1:
                     backward(cell, layer, work.weights, work.delta, work.y)
                     mask(work.y, 0, work.live)
+            if has_zeros and lost:
+                out = sums[:, n], exponents[:, n]
+                elementwise.run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, *out)
 
     return run_block
 
 
 def draw_vectors(cell, network, live, scalars, out):
     """Input, biases of layers 1 .. L and readout of one network, as rows of `out`."""
-    normals(cell, network, 0, ROLE_INPUT, live[0], live, out[0])
+    fill_normals(cell, network, 0, ROLE_INPUT, live[0], live, out[0])
     for layer in range(1, cell.depth + 1):
-        normals(cell, network, layer, ROLE_BIAS, scalars[1], live, out[layer])
-    normals(cell, network, 0, ROLE_READOUT, scalars[2], live, out[cell.depth + 1])
+        fill_normals(cell, network, layer, ROLE_BIAS, scalars[1], live, out[layer])
+    fill_normals(cell, network, 0, ROLE_READOUT, scalars[2], live, out[cell.depth + 1])

@@ -101,6 +101,7 @@ def _register_core() -> None:
         activations,
         dense,
         elementary,
+        elementwise,
         explicit,
         lanes,
         laws,
@@ -123,7 +124,7 @@ def _register_core() -> None:
         laws,
     ):
         make_module_compilable(module, inline=True)
-    for module in (range_safe, dense, orthogonal, explicit, quantities, statistics):
+    for module in (range_safe, dense, orthogonal, elementwise, explicit, quantities, statistics):
         make_module_compilable(module, inline=False)
     for function in (lanes.minimum, lanes.maximum):
         make_compilable(function)

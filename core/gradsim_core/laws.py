@@ -103,6 +103,8 @@ class WeightLaw:
         The parameter's value, name and range.
     spread : float
         Standard deviation of a drawn number before thinning, in units of the wanted one.
+    has_zeros : bool
+        Whether entries can be zero, so that elements of a vector need not mix (see `elementwise`).
     formula : str
         For the documentation.
     """
@@ -113,6 +115,7 @@ class WeightLaw:
     parameter: str | None = None
     allowed: str = ""
     spread: float = 1.0
+    has_zeros: bool = False
     formula: str = ""
 
 
@@ -124,7 +127,7 @@ LAWS: dict[str, WeightLaw] = {
         WeightLaw("truncated_normal", truncated_normal, formula="normal cut at +-2, rescaled to s"),
         WeightLaw("rademacher", rademacher, formula="+-s"),
         WeightLaw("orthogonal", None, formula="sigma_w times a Haar-distributed orthogonal matrix"),
-        WeightLaw("sparse", sparse, 0.1, "density", "a number in (0, 1]",
+        WeightLaw("sparse", sparse, 0.1, "density", "a number in (0, 1]", has_zeros=True,
                   formula="N(0, s^2/density) kept with probability density, else 0"),
     )
 }  # fmt: skip

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from . import coefficients as c
 from .elementary import by_precision, log_64, log_from_parts_32
-from .lanes import bits_float, float_bits, fma, horner, select, sqrt, to_float
+from .lanes import LANES, bits_float, float_bits, fma, horner, load, select, sqrt, store, to_float
+from .philox import random_words
 
 _UNIT = 2.0**-32
 
@@ -52,3 +53,18 @@ def normal_pair(word_radius, word_angle, like):
     signed_radius, positive_radius = radius(word_radius, like)
     sine, cosine = sinpi_cospi(to_float(word_angle, like) * _UNIT)
     return signed_radius * cosine, positive_radius * sine
+
+
+def fill_normals(cell, network, layer, role, scale, live, out):
+    """out = scale z with fresh standard normals z, zero in the padding."""
+    for i in range(0, len(live), 4 * LANES):
+        a, b, c, d = random_words(cell.key, network, layer, role, i // (4 * LANES))
+        z0, z1 = normal_pair(a, b, scale)
+        z2, z3 = normal_pair(c, d, scale)
+        store(out, i, z0 * scale * load(live, i))
+        if i + LANES < len(live):
+            store(out, i + LANES, z1 * scale * load(live, i + LANES))
+        if i + 2 * LANES < len(live):
+            store(out, i + 2 * LANES, z2 * scale * load(live, i + 2 * LANES))
+        if i + 3 * LANES < len(live):
+            store(out, i + 3 * LANES, z3 * scale * load(live, i + 3 * LANES))

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# What a kernel returns of each network and layer: sums of squares of h^l, x^(l-1), delta^l.
+SUM_H, SUM_X, SUM_DELTA = range(3)
+
 
 class Params(NamedTuple):
     """One cell as a kernel sees it.

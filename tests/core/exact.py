@@ -5,7 +5,8 @@ from __future__ import annotations
 import mpmath as mp
 import numpy as np
 
-from gradsim_core import explicit
+from gradsim_core import elementwise, explicit
+from gradsim_core.params import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.range_safe import LOG_LIMIT
 
 mp.mp.dps = 40
@@ -99,7 +100,10 @@ def dphi(name, h):
 
 
 class Recorded:
-    """One interpreted network with every vector on its way: x, h, delta as L lists of N mpf; W, b, v as simulated."""
+    """One interpreted network with every vector on its way: x, h, delta as L lists of N mpf; W, b, v as simulated.
+
+    Where the network was run again element by element, those are its vectors.
+    """
 
     def __init__(self, cell, monkeypatch, network=0):
         machine, p = cell.machine, cell.params
@@ -111,13 +115,24 @@ class Recorded:
             return original(values, start, stop)
 
         sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
+        again, original_again = [], elementwise.sum_of_squares
+
+        def keep_again(v, start, stop):
+            elements = zip(v.sign[start : start + p.width], v.log[start : start + p.width], strict=True)
+            again.append([mp.mpf(0) if g == -np.inf else mp.mpf(s) * mp.exp(mp.mpf(g)) for s, g in elements])
+            return original_again(v, start, stop)
+
+        sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
         with monkeypatch.context() as patch:
             patch.setattr(explicit, "sum_of_squares", keep)
+            patch.setattr(elementwise, "sum_of_squares", keep_again)
             machine._run(p, machine._slopes, network, machine._work(p), sums, exponents)
+        if again:
+            vectors, exponents = again, np.zeros_like(exponents)
         rows = [vectors[0 : 2 * p.depth : 2], vectors[1 : 2 * p.depth : 2], vectors[: 2 * p.depth - 1 : -1]]
-        units = exponents[[explicit.SUM_X, explicit.SUM_H, explicit.SUM_DELTA], 0]
+        units = exponents[[SUM_X, SUM_H, SUM_DELTA], 0]
         self.x, self.h, self.delta = (
-            [[mp.ldexp(mp.mpf(float(v)), int(e)) for v in row] for row, e in zip(r, u, strict=True)]
+            [[mp.ldexp(v if again else mp.mpf(float(v)), int(e)) for v in row] for row, e in zip(r, u, strict=True)]
             for r, u in zip(rows, units, strict=True)
         )
         self.name, self.p, self.dtype = machine.activation.name, p, machine.dtype
@@ -155,17 +170,7 @@ class Recorded:
 
     def logarithms(self):
         """log_delta, log_weight_grad, log_q, log_gain of the recorded vectors; NaN beyond what is represented."""
-        delta, x, h = (
-            [logarithm(mp.fsum(v * v for v in row)) for row in rows] for rows in (self.delta, self.x, self.h)
-        )
-        both = zip(delta, x, strict=True)
-        size = logarithm(mp.mpf(self.p.width))
-        return np.array(
-            [
-                [d / 2 for d in delta], [(d + y) / 2 for d, y in both], [q - size for q in h],
-                [d if d == -np.inf else d - delta[-1] for d in delta],
-            ]
-        )  # fmt: skip
+        return four_logarithms(self.delta, self.x, self.h)
 
 
 def products(a, b):
@@ -194,3 +199,30 @@ def worst(got, exact, scale, eps):
         return 0.0 if small or (largest == 0 and not any(exact)) else np.inf
     gap = max(abs(g - e) for g, e in zip(got, exact, strict=True)) / scale
     return float(gap / (eps + abs(size) * 2.0**-52))
+
+
+def backprop(name, weights):
+    """log_delta, log_weight_grad, log_q, log_gain of a whole network from its weights, as `logarithms` gives them."""
+    x, xs, hs, deltas = [mp.mpf(float(v)) for v in weights.x0], [], [], []
+    matrices = [[[mp.mpf(float(w)) for w in row] for row in layer] for layer in weights.W]
+    for layer, b in zip(matrices, weights.b, strict=True):
+        xs.append(x)
+        hs.append([mp.fsum(products(row, x)) + mp.mpf(float(v)) for row, v in zip(layer, b, strict=True)])
+        x = [phi(name, value) for value in hs[-1]]
+    y = [mp.mpf(float(v)) for v in weights.v]
+    for layer, h in zip(matrices[::-1], hs[::-1], strict=True):
+        deltas.insert(0, [dphi(name, value) * v for value, v in zip(h, y, strict=True)])
+        y = [mp.fsum(products(column, deltas[0])) for column in zip(*layer, strict=True)]
+    return four_logarithms(deltas, xs, hs)
+
+
+def four_logarithms(deltas, xs, hs):
+    delta, x, h = ([logarithm(mp.fsum(v * v for v in row)) for row in rows] for rows in (deltas, xs, hs))
+    both = zip(delta, x, strict=True)
+    size = logarithm(mp.mpf(len(hs[0])))
+    return np.array(
+        [
+            [d / 2 for d in delta], [(d + y) / 2 for d, y in both], [q - size for q in h],
+            [d if d == -np.inf else d - delta[-1] for d in delta],
+        ]
+    )  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from gradsim_core import explicit
+from gradsim_core import elementwise, explicit
 from gradsim_core.activations import ACTIVATIONS, Activation
 from tests.core import exact
 
@@ -106,6 +106,50 @@ def test_laws_with_zeros(cell, monkeypatch, activation, law):
     for key in range(6):
         numbers = {"sigma_w": 100.0, "depth": 12, "width": 4, "key": key}
         check_every_step(cell, monkeypatch, activation, law, "float32", **numbers)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "erf", "gelu", "elu", "relu", "linear"])
+def test_weights_with_zeros_against_40_digits(cell, activation, dtype):
+    """Whole networks whose elements lie further apart than any float: dead only where all paths are cut."""
+    networks = [(8, 3, 0.4, 100.0, 0.0), (12, 5, 0.3, 60.0, 0.0), (8, 3, 0.4, 100.0, 0.3), (6, 2, 0.5, 1e4, 0.2)]
+    again = 0
+    for depth, width, density, sigma_w, sigma_b in networks:
+        numbers = {"depth": depth, "width": width, "sigma_w": sigma_w, "sigma_b": sigma_b}
+        one = cell(activation, f"sparse({density})", dtype, interpret=True, **numbers)
+        values = one.block(8)[0]
+        for n in range(8):
+            expected = exact.backprop(activation, one.weights(n))
+            np.testing.assert_array_equal(np.isneginf(values[:, n]), np.isneginf(expected))
+            finite = np.isfinite(expected) & np.isfinite(values[:, n])
+            assert (np.isnan(expected) >= np.isnan(values[:, n])).all()
+            got, exactly = values[:, n][finite], expected[finite]
+            gap = np.abs(got - exactly) / np.maximum(1, np.abs(exactly))
+            assert gap.max(initial=0) < {"float32": 0.02, "float64": 1e-9}[dtype], (numbers, n)
+            again += expected[0].min() < -200
+    assert again > 0 or activation in ("relu", "linear")
+
+
+def test_lost_elements_are_needed(cell, monkeypatch):
+    """Without the second run those networks read dead."""
+    monkeypatch.setattr(elementwise, "run_again", lambda *arguments: None)
+    numbers = {"depth": 40, "width": 8, "sigma_w": 100.0, "interpret": True}
+    _, status = cell("tanh", "sparse(0.3)", "float32", **numbers).block(10)
+    assert (status == 1).sum() > 5
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dead_only_where_all_paths_are_cut(cell, dtype):
+    """Saturated units of all sizes, 300 layers: a layer is dead if and only if no chain of weights leads to it."""
+    one = cell("tanh", "sparse(0.1)", dtype, sigma_w=100.0, depth=300, width=16)
+    values, status = one.block(200)
+    assert 0 < (status == 1).sum() < 30
+    for n in range(200):
+        reached = np.ones(16, bool)
+        for layer, W in zip(range(299, -1, -1), one.weights(n).W[::-1], strict=True):
+            assert (values[0, n, layer] > -np.inf) == reached.any()
+            reached = (W[reached] != 0).any(axis=0)
 
 
 @pytest.mark.verify
