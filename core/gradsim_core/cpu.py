@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import dense, explicit, jit, laws, orthogonal, quantities
+from . import conditional, dense, explicit, jit, laws, orthogonal, quantities
 from .activations import ACTIVATIONS, Activation
 from .elementary import log_64
 from .explicit import Slopes, Work
@@ -22,7 +22,7 @@ from .params import Params
 from .range_safe import no_tail
 
 DTYPES = ("float32", "float64")
-METHODS = ("explicit",)
+METHODS = {"explicit": explicit, "conditional": conditional}
 
 
 class Weights(NamedTuple):
@@ -53,13 +53,13 @@ def _by_lane(function, interpret: bool):
 
 
 @cache
-def _kernel(activation: Activation, law: WeightLaw, interpret: bool):
+def _kernel(activation: Activation, law: WeightLaw, method: str, interpret: bool):
     """The block kernel. Parameters of activation and law are run-time numbers, so that a family compiles once."""
     own = not activation.built_in
     phi, dphi = activation.phi, activation.dphi
     if own:
         phi, dphi = (jit.make_compilable(_by_lane(function, interpret)) for function in (phi, dphi))
-    body = explicit.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
+    body = METHODS[method].build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
     return body if interpret else jit.compile_kernel(body, disk_cache=not own)
 
 
@@ -106,12 +106,12 @@ class Simulator:
         interpret: bool = False,
     ):
         if method not in METHODS or dtype not in DTYPES:
-            raise ValueError(f"method {method!r}, dtype {dtype!r}: allowed are {METHODS} and {DTYPES}.")
-        self.activation, self.law, self.dtype = activation, law, np.dtype(dtype)
+            raise ValueError(f"method {method!r}, dtype {dtype!r}: allowed are {tuple(METHODS)} and {DTYPES}.")
+        self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
         self._layout = orthogonal if law.draw is None else dense
         self._slopes = _slopes(activation)
         family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
-        run = _kernel(family, laws.LAWS[law.name.split("(")[0]], interpret)
+        run = _kernel(family, laws.LAWS[law.name.split("(")[0]], method, interpret)
         self._call = _interpreted if interpret else jit.compiled
         self._run = _interpreted(run) if interpret else run
 
@@ -127,12 +127,14 @@ class Simulator:
             float(self.law.value),
         )
 
-    def _work(self, cell: Params) -> Work:
+    def _work(self, cell: Params) -> Work | conditional.Work:
         row = padded(cell.width)
         empty = lambda n: np.zeros(n, self.dtype)  # noqa: E731
         live = np.ones(row, self.dtype)
         live[cell.width :] = 0
         draw = cell.sigma_w * (1.0 if self.law.draw is None else self.law.spread / math.sqrt(cell.width))
+        if self.method == "conditional":
+            return conditional.allocate(cell, self.dtype, draw)
         scalars = np.array([draw, cell.sigma_b, 1.0 / math.sqrt(cell.width)], self.dtype)
         weights = np.empty(cell.depth * self._layout.storage(cell.width), self.dtype)
         words = np.empty(dense.AHEAD * dense.TILE, np.int32)

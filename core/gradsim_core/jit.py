@@ -99,11 +99,13 @@ def make_module_compilable(module: ModuleType, inline: bool) -> None:
 def _register_core() -> None:
     from . import (
         activations,
+        conditional,
         dense,
         elementary,
         elementwise,
         explicit,
         lanes,
+        lanewise,
         laws,
         normals,
         orthogonal,
@@ -124,7 +126,7 @@ def _register_core() -> None:
         laws,
     ):
         make_module_compilable(module, inline=True)
-    for module in (range_safe, dense, orthogonal, elementwise, explicit, quantities, statistics):
+    for module in (range_safe, dense, orthogonal, elementwise, explicit, lanewise, conditional, quantities, statistics):
         make_module_compilable(module, inline=False)
     for function in (lanes.minimum, lanes.maximum):
         make_compilable(function)

@@ -1,0 +1,299 @@
+"""The exact conditional sampler: back-propagation through random weights that are never drawn, O(N) a layer.
+
+W is seen only through h' = W x and y = W^T delta. For normal entries of variance s^2 = sigma_w^2 / N, h' is normal of
+variance s^2 |x|^2, and given h' the rest of W is what it was orthogonal to x, so that
+
+    y = x (h' . delta) / |x|^2 + s |delta| P g,    g standard normal, P the projector orthogonal to x.
+
+For a Haar matrix times sigma_w, h' = sigma_w |x| u with u uniform on the sphere, and
+y = x (h' . delta) / |x|^2 + sigma_w |delta - u (u . delta)| P g / |P g|. `core/README.md` derives both.
+
+A normal bias joins h' before it is drawn: h = v z with v^2 = s^2 |x|^2 + sigma_b^2, and given h the part h' is
+v (r^2 z + r t z') with r = s |x| / v, t = sigma_b / v and fresh z', of which only z' . delta is needed: one normal.
+
+Sixteen networks run side by side, one per lane, so that every sum over neurons is vertical. Arrays are
+[layer][neuron][lane]. Only lengths and inner products pass from layer to layer, so that the powers of two that keep
+them in range are one number per network (`lanewise`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from . import lanewise
+from .lanes import LANES, absolute, convert, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
+from .lanewise import exponent_of, is_faint, scaled
+from .normals import normal_pair
+from .params import SUM_DELTA, SUM_H, SUM_X
+from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words
+from .range_safe import no_tail
+
+AHEAD = 4  # counters
+SCALE, SHARE, BIAS_SHARE, INVERSE_NORM = range(4)
+
+
+class Work(NamedTuple):
+    """Arrays of one thread, flat, in the precision of the run unless said otherwise."""
+
+    words: np.ndarray  # random words of a few counters, int32
+    z: np.ndarray  # (depth, rows, 16) standard normals, or u; h = scale z without a bias or with normal weights
+    x: np.ndarray  # (depth, rows, 16) activations
+    slope: np.ndarray  # (depth, rows, 16) phi'(h)
+    g: np.ndarray  # (rows, 16) normals of the backward pass, then delta where it is needed
+    h: np.ndarray  # (rows, 16) preactivations where they are needed
+    layers: np.ndarray  # (depth, 4, 16) of each layer: scale of h, r, t, 1 / |x|
+    shifts: np.ndarray  # (depth, 16) exponent of h, float64
+    sums: np.ndarray  # (3, depth, 16), float64
+    exponents: np.ndarray  # (3, depth, 16), float64
+    scalars: np.ndarray  # s in [1/2, 1) and its exponent, sigma_b and its exponent, 1 / sqrt(N); float64
+
+
+def rows(width):
+    """Neurons of a layer as stored: whole counters."""
+    return -(-width // 4) * 4
+
+
+def fill(cell, group, layer, role, words, out, start):
+    """Standard normals for all neurons of a layer, each for sixteen networks.
+
+    A few counters at a time, first the integer and then the floating-point part, as in `dense.forward`.
+    """
+    counters = rows(cell.width) // 4
+    for first in range(0, counters, AHEAD):
+        last = min(first + AHEAD, counters)
+        for index in range(first, last):
+            a, b, c, d = random_words(cell.key, group, layer, role, index)
+            k = (index - first) * 4 * LANES
+            store(words, k, a)
+            store(words, k + LANES, b)
+            store(words, k + 2 * LANES, c)
+            store(words, k + 3 * LANES, d)
+        for index in range(first, last):
+            k, i = (index - first) * 4 * LANES, start + index * 4 * LANES
+            z0, z1 = normal_pair(load(words, k), load(words, k + LANES), out[0])
+            z2, z3 = normal_pair(load(words, k + 2 * LANES), load(words, k + 3 * LANES), out[0])
+            store(out, i, z0)
+            store(out, i + LANES, z1)
+            store(out, i + 2 * LANES, z2)
+            store(out, i + 3 * LANES, z3)
+
+
+def dot(a, i, b, j, width):
+    """Inner products over neurons, one a lane."""
+    total = load(a, i) * load(b, j)
+    for k in range(LANES, width * LANES, LANES):
+        total = fma(load(a, i + k), load(b, j + k), total)
+    return total
+
+
+def inverse(v):
+    """1 / v, and 0 for 0."""
+    return select(v == 0.0, 0.0, 1.0 / v)
+
+
+def record(work, which, layer, total, exponent):
+    """Keep a sum of squares 4^exponent."""
+    i = (which * (len(work.shifts) // LANES) + layer - 1) * LANES
+    store(work.sums, i, convert(total, 1.0))
+    store(work.exponents, i, exponent)
+
+
+def kept(work, layer, which):
+    """What `keep` kept of a layer."""
+    return load(work.layers, ((layer - 1) * 4 + which) * LANES)
+
+
+def keep(work, layer, which, value):
+    """Keep a number per network for the backward pass."""
+    store(work.layers, ((layer - 1) * 4 + which) * LANES, value)
+
+
+def place(work, layer, square, unit):
+    """The exponent of h = W x + b where |x|^2 = square 4^unit, which is kept, and in its units the scales of both."""
+    size = sqrt(select(square < np.inf, square, np.nan)) * work.scalars[0]
+    exponent = select(size > 0.0, exponent_of(size) + unit + work.scalars[1], -lanewise.FAR)
+    shift = lanewise.placed(maximum(exponent, work.scalars[3]), work.z)
+    store(work.shifts, (layer - 1) * LANES, shift)
+    return shift, scaled(unit + work.scalars[1] - shift, size), scaled(work.scalars[3] - shift, splat(size, work.scalars[2]))
+
+
+def draw_gaussian(cell, group, layer, work, start, scale, scale_b):
+    """z, so that h = v z; returns v. Normal biases only widen the scale, see above."""
+    fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
+    v = scale
+    if cell.sigma_b > 0.0:
+        v = sqrt(fma(scale, scale, scale_b * scale_b))
+        keep(work, layer, SHARE, scale * inverse(v))
+        keep(work, layer, BIAS_SHARE, scale_b * inverse(v))
+    keep(work, layer, SCALE, v)
+    return v
+
+
+def draw_orthogonal(cell, group, layer, work, start, scale, scale_b):
+    """u into work.z and h into work.h; returns the scale of work.h, 1."""
+    fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
+    unit = inverse(sqrt(dot(work.z, start, work.z, start, cell.width)))
+    for i in range(start, start + cell.width * LANES, LANES):
+        store(work.z, i, load(work.z, i) * unit)
+    keep(work, layer, SCALE, scale)
+    keep(work, layer, BIAS_SHARE, scale_b)
+    preactivations_orthogonal(cell, group, layer, work, start)
+    return splat(scale, 1.0)
+
+
+def preactivations_gaussian(cell, group, layer, work, start):
+    """h into work.h, in units of the layer's power of two."""
+    scale = kept(work, layer, SCALE)
+    for i in range(0, cell.width * LANES, LANES):
+        store(work.h, i, load(work.z, start + i) * scale)
+
+
+def preactivations_orthogonal(cell, group, layer, work, start):
+    """h into work.h, in units of the layer's power of two."""
+    if cell.sigma_b == 0.0:
+        preactivations_gaussian(cell, group, layer, work, start)
+        return
+    fill(cell, group, layer, GROUP_BIAS, work.words, work.h, 0)
+    scale, scale_b = kept(work, layer, SCALE), kept(work, layer, BIAS_SHARE)
+    for i in range(0, cell.width * LANES, LANES):
+        store(work.h, i, fma(load(work.h, i), scale_b, load(work.z, start + i) * scale))
+
+
+def activate(phi, dphi, alpha, source, offset, scale, work, start, width):
+    """x = phi(h) and phi'(h) for h = scale source; returns |x|^2 and |h|^2."""
+    square_x = square = splat(scale, 0.0)
+    for i in range(0, width * LANES, LANES):
+        value = load(source, offset + i)
+        h = value * scale
+        x = phi(h, alpha)
+        store(work.x, start + i, x)
+        store(work.slope, start + i, dphi(h, alpha))
+        square_x, square = fma(x, x, square_x), fma(value, value, square)
+    return square_x, square * (scale * scale)
+
+
+def recall_gaussian(cell, group, layer, work, square, along, inner, inverse_norm, start):
+    """Coefficients (f, e) in y = s (f P g + e x / |x|): |delta|, and z' . delta from `along` = z . delta."""
+    length = sqrt(square)
+    if cell.sigma_b > 0.0:
+        a, b, _, _ = random_words(cell.key, group, layer, GROUP_BIAS, 0)
+        fresh, _ = normal_pair(a, b, length)
+        along = fma(kept(work, layer, SHARE), along, kept(work, layer, BIAS_SHARE) * length * fresh)
+    return length, along
+
+
+def recall_orthogonal(cell, group, layer, work, square, along, inner, inverse_norm, start):
+    """Coefficients (f, e) in y = sigma_w (f P g + e x / |x|); no f where x is the only direction there is."""
+    if cell.width == 1:
+        return select(inverse_norm > 0.0, 0.0, inverse(absolute(load(work.g, 0))) * sqrt(square)), along
+    along = select(inverse_norm > 0.0, along, 0.0)
+    projected = splat(square, 0.0)
+    for i in range(0, cell.width * LANES, LANES):
+        rest = fma(load(work.x, start + i), -(inner * inverse_norm), load(work.g, i))
+        projected = fma(rest, rest, projected)
+    across = fma(along, -along, square)
+    return sqrt(select(across > 0.0, across, 0.0)) * inverse(sqrt(projected)), along
+
+
+def differentiate(work, start, of_g, of_x, width):
+    """|delta|^2 and z . delta for delta = phi'(h) y, y = of_g g + of_x x."""
+    square = along = splat(of_g, 0.0)
+    for i in range(0, width * LANES, LANES):
+        y = fma(load(work.x, start + i), of_x, load(work.g, i) * of_g)
+        delta = load(work.slope, start + i) * y
+        square, along = fma(delta, delta, square), fma(load(work.z, start + i), delta, along)
+    return square, along
+
+
+def differentiate_faint(log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along):
+    """The same by logarithms in the lanes where phi' y has underflowed, and the exponent; h is in work.h."""
+    size = cell.width * LANES
+    h, slope, y = work.h[:size], work.slope[start : start + size], work.g[:size]
+    lanewise.true_values(h, load(work.shifts, (layer - 1) * LANES))
+    for i in range(0, size, LANES):
+        store(y, i, fma(load(work.x, start + i), of_x, load(y, i) * of_g))
+    none = splat(load(work.shifts, 0), 0.0)
+    mended, unit = lanewise.rescue(log_dphi, slopes.tail_sign, cell.alpha, h, slope, y, y, square, none)
+    return mended, select(mended > square, dot(work.z, start, y, 0, cell.width), along), unit
+
+
+def deliver(work, group, first, sums, exponents):
+    """The group's sums and exponents to the networks first .. of a block."""
+    depth = sums.shape[2]
+    for lane in range(LANES):
+        n = group * LANES + lane - first
+        if 0 <= n < sums.shape[1]:
+            for which in range(3):
+                for layer in range(depth):
+                    sums[which, n, layer] = work.sums[(which * depth + layer) * LANES + lane]
+                    exponents[which, n, layer] = work.exponents[(which * depth + layer) * LANES + lane]
+
+
+def build(phi, dphi, log_phi, log_dphi, law):
+    """The block kernel of an activation and a weight law, to be compiled or interpreted."""
+    orthogonal = law.draw is None
+    draw = draw_orthogonal if orthogonal else draw_gaussian
+    recall = recall_orthogonal if orthogonal else recall_gaussian
+    preactivations = preactivations_orthogonal if orthogonal else preactivations_gaussian
+    phi_has_tail, dphi_has_tail = log_phi is not no_tail, log_dphi is not no_tail
+
+    def run_block(cell, slopes, first, work, sums, exponents):
+        """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth)."""
+        size = rows(cell.width) * LANES
+        for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
+            fill(cell, group, 0, GROUP_INPUT, work.words, work.g, 0)
+            square, unit = dot(work.g, 0, work.g, 0, cell.width), splat(load(work.shifts, 0), 0.0)
+            zero = broken = splat(square, 0.0)
+            for layer in range(1, cell.depth + 1):
+                start = (layer - 1) * size
+                record(work, SUM_X, layer, square, unit)
+                shift, scale, scale_b = place(work, layer, square, unit)
+                scale = draw(cell, group, layer, work, start, scale, scale_b)
+                source, offset = (work.h, 0) if orthogonal else (work.z, start)
+                square, square_h = activate(phi, dphi, cell.alpha, source, offset, scale, work, start, cell.width)
+                record(work, SUM_H, layer, square_h, shift)
+                broken, unit = fma(square_h, 0.0, broken), splat(shift, 0.0)
+                if lane_max(absolute(shift)) > 0.0 or is_faint(square, phi_has_tail):
+                    preactivations(cell, group, layer, work, start)
+                    square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
+                keep(work, layer, INVERSE_NORM, inverse(sqrt(square)))
+            fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
+            of_g, of_x, unit = splat(zero, work.scalars[4]), zero, splat(unit, 0.0)
+            for layer in range(cell.depth, 0, -1):
+                start = (layer - 1) * size
+                square, along = differentiate(work, start, of_g, of_x, cell.width)
+                if is_faint(square, dphi_has_tail):
+                    preactivations(cell, group, layer, work, start)
+                    square, along, k = differentiate_faint(
+                        log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along
+                    )
+                    unit = unit + k
+                k = rint(exponent_of(square) * 0.5)
+                square, along, unit = scaled(k * -2.0, square + broken), scaled(-k, along), unit + k
+                record(work, SUM_DELTA, layer, square, unit)
+                if layer > 1:
+                    fill(cell, group, layer, GROUP_BACKWARD, work.words, work.g, 0)
+                    inverse_norm = kept(work, layer - 1, INVERSE_NORM)
+                    inner = dot(work.x, start - size, work.g, 0, cell.width) * inverse_norm
+                    length, along = recall(cell, group, layer, work, square, along, inner, inverse_norm, start - size)
+                    of_g = length * work.scalars[0]
+                    of_x = fma(length, -inner, along) * inverse_norm * work.scalars[0]
+                    unit = unit + work.scalars[1]
+            deliver(work, group, first, sums, exponents)
+
+    return run_block
+
+
+def allocate(cell, dtype, spread):
+    """Work for a cell; `spread` is the standard deviation of W's entries (of an orthogonal W: sigma_w)."""
+    size = rows(cell.width) * LANES
+    empty = lambda n: np.zeros(n, dtype)  # noqa: E731
+    double = lambda n: np.zeros(n * cell.depth * LANES)  # noqa: E731
+    scale_b = math.frexp(cell.sigma_b) if cell.sigma_b > 0.0 else (0.0, -lanewise.FAR)
+    scalars = np.array([*math.frexp(spread), *scale_b, 1.0 / math.sqrt(cell.width)])
+    z, x, slope = (empty(cell.depth * size) for _ in range(3))
+    words, layers = np.empty(AHEAD * 4 * LANES, np.int32), empty(cell.depth * 4 * LANES)
+    return Work(words, z, x, slope, empty(size), empty(size), layers, double(1), double(3), double(3), scalars)
