@@ -24,11 +24,6 @@ class Cell(NamedTuple):
     depth: int
     width: int
 
-    @property
-    def normals(self) -> int:
-        """Random numbers of one network: as many as it has weights."""
-        return self.depth * self.width**2
-
 
 def round12(value: float) -> float:
     """Return the value at 12 significant digits: the precision at which a sweep and its keys see floats."""

@@ -19,6 +19,7 @@ _FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="A table for people, or every column for programs.",
 )  # fmt: skip
+_CONDITIONAL_COST = 1.6  # of a normal of the conditional sampler, in weights of explicit back-propagation
 _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
@@ -139,7 +140,7 @@ def _print_plan(sweep: Sweep, threads: int | None, yes: bool) -> None:
         "cells": f"{estimate.cells:,}",
         "shards": f"{estimate.shards:,}",
         "networks": f"{estimate.networks:,}",
-        "weights": f"{estimate.normals:.3g}",
+        "normals": f"{estimate.normals:.3g} random numbers to draw",
         "time": f"{duration(predicted_seconds(work, count))} on {count} threads (measured for 1 s)",
         "on disk": f"about {text.size(estimate.bytes)}",
         "memory": f"about {text.size(estimate.peak_memory)}",

@@ -80,7 +80,7 @@ class Plan:
         self.sweep = sweep
         self.cells: list[Cell] = sweep.cells()
         _refuse_equal_keys(self.cells, sweep.seed)
-        self._costs = [_cost(sweep, cell.depth, cell.normals) for cell in self.cells]
+        self._costs = [_cost(sweep, cell.depth, sweep.normals(cell)) for cell in self.cells]
         # Python's whole numbers: the sums may pass 2^63.
         self._starts = [0, *accumulate(cost * sweep.networks for cost in self._costs)]
         last = self._starts[-1] - self._costs[-1]
@@ -94,7 +94,7 @@ class Plan:
     @property
     def normals(self) -> int:
         """Random normals of all cells: the work."""
-        return self.sweep.networks * sum(cell.normals for cell in self.cells)
+        return self.sweep.networks * sum(map(self.sweep.normals, self.cells))
 
     def shard(self, index: int) -> Shard:
         """Return one shard; ``IndexError`` if there is none of that number."""

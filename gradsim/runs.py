@@ -200,9 +200,8 @@ def _compute(dataset: Dataset, threads: int, mode: Mode) -> None:
     work = dataset.plan
     meter = Progress(work.normals, work.networks, mode)
     done = dataset.networks_done()
-    meter.resume(
-        int(sum(n * cell.normals for n, cell in zip(done.tolist(), work.cells, strict=True))), int(np.sum(done))
-    )
+    normals = (n * dataset.sweep.normals(cell) for n, cell in zip(done.tolist(), work.cells, strict=True))
+    meter.resume(int(sum(normals)), int(np.sum(done)))
     try:
         with meter:
             run_local(dataset, threads, meter)

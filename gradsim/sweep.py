@@ -21,9 +21,10 @@ from gradsim.errors import SweepError
 from gradsim.own import AxisActivation, OwnActivation, as_own, check_activation, check_law, name_of
 from gradsim.words import Words
 from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.laws import resolve_law
 
-METHODS = ("explicit",)
-"""The ways to simulate a network that this version has."""
+METHODS = ("explicit", "conditional")
+"""The ways to simulate a network: with real weights, or by their exact law given what was seen of them."""
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes in the order of the cells: sigma_w runs fastest."""
@@ -51,10 +52,7 @@ def _place(axis: str, i: int, values: Sequence[object]) -> str:
 def _method(value: object) -> object:
     if value in METHODS:
         return value
-    remedy = 'Write method = "explicit"'
-    if value == "conditional":
-        remedy = f"This version of gradsim does not have the conditional sampler yet. {remedy}"
-    raise SweepError("method", value, f"one of {', '.join(METHODS)}", remedy)
+    raise SweepError("method", value, f"one of {', '.join(METHODS)}", 'Write method = "explicit"')
 
 
 def _plain(value: object) -> object:
@@ -81,8 +79,11 @@ class Sweep(Words):
         Networks of each cell.
     seed
         Root of all random numbers.
-    method, dtype
-        How a network is simulated.
+    method
+        ``"explicit"`` draws real weights; ``"conditional"`` samples the same laws exactly without them, many times
+        faster, for gaussian and orthogonal weights.
+    dtype
+        Precision of the simulation.
     record
         ``"layers"`` stores per-layer statistics, ``"networks"`` also a row per network and layer.
     shard_size
@@ -145,7 +146,23 @@ class Sweep(Words):
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
+        if self.method == "conditional" and not self.may_be_conditional:
+            raise SweepError(
+                "method",
+                "conditional",
+                "gaussian and orthogonal weights: only theirs have a known law given W x and W^T delta",
+                'Write method = "explicit", or take law = "gaussian"',
+            )
         return self
+
+    @property
+    def may_be_conditional(self) -> bool:
+        """Whether the conditional sampler knows all weight laws of this sweep."""
+        return all(resolve_law(law).conditional for law in self.law)
+
+    def normals(self, cell: Cell) -> int:
+        """Random normals that one network of a cell takes: the work."""
+        return cell.depth * (cell.width**2 if self.method == "explicit" else 2 * cell.width)
 
     @classmethod
     def from_toml(cls, path_or_name: str | Path) -> Self:

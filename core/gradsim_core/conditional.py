@@ -117,7 +117,11 @@ def place(work, layer, square, unit):
     exponent = select(size > 0.0, exponent_of(size) + unit + work.scalars[1], -lanewise.FAR)
     shift = lanewise.placed(maximum(exponent, work.scalars[3]), work.z)
     store(work.shifts, (layer - 1) * LANES, shift)
-    return shift, scaled(unit + work.scalars[1] - shift, size), scaled(work.scalars[3] - shift, splat(size, work.scalars[2]))
+    return (
+        shift,
+        scaled(unit + work.scalars[1] - shift, size),
+        scaled(work.scalars[3] - shift, splat(size, work.scalars[2])),
+    )
 
 
 def draw_gaussian(cell, group, layer, work, start, scale, scale_b):
@@ -175,27 +179,30 @@ def activate(phi, dphi, alpha, source, offset, scale, work, start, width):
     return square_x, square * (scale * scale)
 
 
-def recall_gaussian(cell, group, layer, work, square, along, inner, inverse_norm, start):
-    """Coefficients (f, e) in y = s (f P g + e x / |x|): |delta|, and z' . delta from `along` = z . delta."""
+def combine_gaussian(cell, group, layer, work, square, along, inverse_norm, start):
+    """Coefficients (of_g, of_x) in y / s = of_g g + of_x x, given |delta|^2 and `along` = z . delta; g is in work.g."""
     length = sqrt(square)
     if cell.sigma_b > 0.0:
         a, b, _, _ = random_words(cell.key, group, layer, GROUP_BIAS, 0)
         fresh, _ = normal_pair(a, b, length)
         along = fma(kept(work, layer, SHARE), along, kept(work, layer, BIAS_SHARE) * length * fresh)
-    return length, along
+    inner = dot(work.x, start, work.g, 0, cell.width) * inverse_norm
+    return length, fma(length, -inner, along) * inverse_norm
 
 
-def recall_orthogonal(cell, group, layer, work, square, along, inner, inverse_norm, start):
-    """Coefficients (f, e) in y = sigma_w (f P g + e x / |x|); no f where x is the only direction there is."""
-    if cell.width == 1:
-        return select(inverse_norm > 0.0, 0.0, inverse(absolute(load(work.g, 0))) * sqrt(square)), along
-    along = select(inverse_norm > 0.0, along, 0.0)
+def combine_orthogonal(cell, group, layer, work, square, along, inverse_norm, start):
+    """The same with y / sigma_w; where x is the only direction there is, none of g."""
+    inner = dot(work.x, start, work.g, 0, cell.width) * inverse_norm
     projected = splat(square, 0.0)
     for i in range(0, cell.width * LANES, LANES):
         rest = fma(load(work.x, start + i), -(inner * inverse_norm), load(work.g, i))
         projected = fma(rest, rest, projected)
+    along = select(inverse_norm > 0.0, along, 0.0)
     across = fma(along, -along, square)
-    return sqrt(select(across > 0.0, across, 0.0)) * inverse(sqrt(projected)), along
+    length = sqrt(select(across > 0.0, across, 0.0)) * inverse(sqrt(projected))
+    if cell.width == 1:
+        length = select(inverse_norm > 0.0, 0.0, length)
+    return length, fma(length, -inner, along) * inverse_norm
 
 
 def differentiate(work, start, of_g, of_x, width):
@@ -236,7 +243,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation and a weight law, to be compiled or interpreted."""
     orthogonal = law.draw is None
     draw = draw_orthogonal if orthogonal else draw_gaussian
-    recall = recall_orthogonal if orthogonal else recall_gaussian
+    combine = combine_orthogonal if orthogonal else combine_gaussian
     preactivations = preactivations_orthogonal if orthogonal else preactivations_gaussian
     phi_has_tail, dphi_has_tail = log_phi is not no_tail, log_dphi is not no_tail
 
@@ -277,11 +284,8 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 if layer > 1:
                     fill(cell, group, layer, GROUP_BACKWARD, work.words, work.g, 0)
                     inverse_norm = kept(work, layer - 1, INVERSE_NORM)
-                    inner = dot(work.x, start - size, work.g, 0, cell.width) * inverse_norm
-                    length, along = recall(cell, group, layer, work, square, along, inner, inverse_norm, start - size)
-                    of_g = length * work.scalars[0]
-                    of_x = fma(length, -inner, along) * inverse_norm * work.scalars[0]
-                    unit = unit + work.scalars[1]
+                    of_g, of_x = combine(cell, group, layer, work, square, along, inverse_norm, start - size)
+                    of_g, of_x, unit = of_g * work.scalars[0], of_x * work.scalars[0], unit + work.scalars[1]
             deliver(work, group, first, sums, exponents)
 
     return run_block

@@ -91,7 +91,7 @@ class Simulator:
     activation, law : Activation, WeightLaw
         From `resolve_activation`, `resolve_law`.
     dtype : {"float32", "float64"}
-    method : {"explicit"}
+    method : {"explicit", "conditional"}
     interpret : bool
         Run the same text in the Python interpreter: slow, for tests.
     """
@@ -107,6 +107,8 @@ class Simulator:
     ):
         if method not in METHODS or dtype not in DTYPES:
             raise ValueError(f"method {method!r}, dtype {dtype!r}: allowed are {tuple(METHODS)} and {DTYPES}.")
+        if method == "conditional" and not law.conditional:
+            raise ValueError(f"weight law {law.name!r} cannot be sampled conditionally.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
         self._layout = orthogonal if law.draw is None else dense
         self._slopes = _slopes(activation)
@@ -163,7 +165,7 @@ class Simulator:
         return values, status
 
     def weights(self, cell: Params, network: int) -> Weights:
-        """Input, weights, biases and readout of one network, exactly as simulated."""
+        """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""
         work, row = self._work(cell), padded(cell.width)
         dims = np.zeros((3, 1, cell.depth))
         self._run(cell, self._slopes, network, work, dims, dims.copy())

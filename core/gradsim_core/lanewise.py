@@ -77,10 +77,10 @@ def placed(exponent, values):
 
 
 def true_values(h, shift):
-    """h 2^shift, or the nearest value within reach, in place."""
-    bound = 2.0 ** reach(h)
+    """h 2^shift, or the nearest value within reach, in place: phi' there is the same."""
+    bound, up = 2.0 ** reach(h), maximum(shift, 0.0)
     for i in range(0, len(h), LANES):
-        store(h, i, maximum(-bound, minimum(bound, scaled(shift, load(h, i)))))
+        store(h, i, maximum(-bound, minimum(bound, scaled(up, load(h, i)))))
 
 
 def linear_at_infinity(slopes, h):
@@ -101,10 +101,10 @@ def activate(phi, dphi, log_phi, slopes, cell, work, start, shift):
     high = select(shift > 0.0, convert(linear_at_infinity(slopes, h), 1.0), 0.0) > 0.0
     low = (shift < 0.0) if slopes.through_zero else (shift != shift)
     unit = select(high | low, shift, 0.0)
-    shrink, bound = scaled(-unit, splat(load(x, 0), 1.0)), 2.0 ** reach(x)
+    shrink, bound, up = scaled(-unit, splat(load(x, 0), 1.0)), 2.0 ** reach(x), maximum(shift, 0.0)
     for i in range(0, size, LANES):
         v = load(h, i)
-        near = maximum(-bound, minimum(bound, scaled(shift, v)))
+        near = maximum(-bound, minimum(bound, scaled(up, v)))
         value, linear = phi(near, cell.alpha), select(v < 0.0, v * below, v * above)
         # Where the slope at infinity is zero, phi is a bounded constant: small beside the rest, but not nothing.
         value = select(high, select(linear == 0.0, value * shrink, linear), value)

@@ -105,6 +105,8 @@ class WeightLaw:
         Standard deviation of a drawn number before thinning, in units of the wanted one.
     has_zeros : bool
         Whether entries can be zero, so that elements of a vector need not mix (see `elementwise`).
+    conditional : bool
+        Whether W can be sampled given what was seen of it (see `conditional`).
     formula : str
         For the documentation.
     """
@@ -116,17 +118,19 @@ class WeightLaw:
     allowed: str = ""
     spread: float = 1.0
     has_zeros: bool = False
+    conditional: bool = False
     formula: str = ""
 
 
 LAWS: dict[str, WeightLaw] = {
     law.name: law
     for law in (
-        WeightLaw("gaussian", gaussian, formula="N(0, s^2)"),
+        WeightLaw("gaussian", gaussian, conditional=True, formula="N(0, s^2)"),
         WeightLaw("uniform", uniform, formula="uniform on +-sqrt(3) s"),
         WeightLaw("truncated_normal", truncated_normal, formula="normal cut at +-2, rescaled to s"),
         WeightLaw("rademacher", rademacher, formula="+-s"),
-        WeightLaw("orthogonal", None, formula="sigma_w times a Haar-distributed orthogonal matrix"),
+        WeightLaw("orthogonal", None, conditional=True,
+                  formula="sigma_w times a Haar-distributed orthogonal matrix"),
         WeightLaw("sparse", sparse, 0.1, "density", "a number in (0, 1]", has_zeros=True,
                   formula="N(0, s^2/density) kept with probability density, else 0"),
     )

@@ -23,16 +23,16 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
     kinds: dict[tuple[str, str, int], list[Cell]] = {}
     for cell in plan.cells:
         kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
-    heaviest = sorted(kinds.values(), key=lambda cells: -sum(cell.normals for cell in cells))[:_KINDS]
+    heaviest = sorted(kinds.values(), key=lambda cells: -sum(map(plan.sweep.normals, cells)))[:_KINDS]
     timed = total = seconds = 0.0
     with ThreadPoolExecutor(threads) as pool:
         for cells in heaviest:
-            normals = float(sum(cell.normals for cell in cells))
+            normals = float(sum(map(plan.sweep.normals, cells)))
             timed += normals
             seconds += normals * _seconds_per_normal(
                 plan, min(cells, key=lambda cell: cell.depth), threads, pool, len(heaviest)
             )
-    total = float(sum(cell.normals for cell in plan.cells))
+    total = float(sum(map(plan.sweep.normals, plan.cells)))
     return seconds * plan.sweep.networks * total / timed
 
 
@@ -44,8 +44,8 @@ def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPoolEx
         return count
 
     block(1)
-    count = max(1, int(1e7 // cell.normals))
+    count = max(1, int(1e7 // plan.sweep.normals(cell)))
     start, done = time.monotonic(), 0
     while (elapsed := time.monotonic() - start) < SECONDS / kinds or not done:
         done += sum(pool.map(block, [count] * threads))
-    return elapsed / (done * cell.normals)
+    return elapsed / (done * plan.sweep.normals(cell))

@@ -72,7 +72,7 @@ def compute_shard(
             held[:] = [merge(*held)]
         if block.values is not None:
             values.setdefault(block.cell.cell_id, []).append(block.values)
-        progress.add(block.count * block.cell.normals, block.count)
+        progress.add(block.count * plan.sweep.normals(block.cell), block.count)
     return (
         {cell_id: merge(*held) for cell_id, held in parts.items()},
         {cell_id: np.concatenate(held, axis=1) for cell_id, held in values.items()},
@@ -83,7 +83,7 @@ def _jobs(plan: Plan, shard: Shard) -> Iterator[Callable[[], Block]]:
     for part in shard.slices:
         cell = plan.cells[part.cell_id]
         machine, params = prepare(plan.sweep, cell)
-        for first, count in blocks(cell, part.first, part.count):
+        for first, count in blocks(plan.sweep, cell, part.first, part.count):
             yield partial(_run_block, machine, params, cell, first, count, plan.sweep.record == "networks")
 
 

@@ -12,8 +12,11 @@ from gradsim_core.laws import resolve_law
 class Cell:
     """A simulator with the numbers of one cell."""
 
-    def __init__(self, activation, law="gaussian", dtype="float64", *, interpret=False, key=777, **numbers):
-        self.machine = Simulator(resolve_activation(activation), resolve_law(law), dtype, interpret=interpret)
+    def __init__(
+        self, activation, law="gaussian", dtype="float64", method="explicit", *, interpret=False, key=777, **numbers
+    ):
+        words = resolve_activation(activation), resolve_law(law), dtype, method
+        self.machine = Simulator(*words, interpret=interpret)
         self.params = self.machine.params(key, **numbers)
 
     def block(self, count, first=0):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 
 from gradsim_core import statistics
+from gradsim_core.cpu import METHODS
+from gradsim_core.laws import resolve_law
 from tests.core.conftest import Cell
 
 QUICK = [("tanh", "gaussian", 16, 0.3)]
@@ -18,13 +21,15 @@ FULL = [
 def digests(cells):
     """One line for each cell."""
     for activation, law, width, sigma_b in cells:
-        for dtype in ("float32", "float64"):
+        for dtype, method in itertools.product(("float32", "float64"), METHODS):
+            if method == "conditional" and not resolve_law(law).conditional:
+                continue
             for sigma_w in (0.05, 1.5, 60.0):
-                one = Cell(activation, law, dtype, sigma_w=sigma_w, sigma_b=sigma_b, depth=24, width=width)
+                one = Cell(activation, law, dtype, method, sigma_w=sigma_w, sigma_b=sigma_b, depth=24, width=width)
                 values, status = one.block(20)
                 parts = values, status, *statistics.reduce(values)
                 digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
-                yield f"{activation} {law} {dtype} {sigma_w} {digest[:32]}\n"
+                yield f"{activation} {law} {dtype} {method} {sigma_w} {digest[:32]}\n"
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_bad_places(call, sweep, tmp_path):
         (("run", sweep, "--out", tmp_path / "new", "--threads", "0"), "threads"),
         (("run", sweep, "--out", tmp_path / "new", "--device", "tpu"), "device"),
         (("run", sweep, "--out", tmp_path / "new", "--engine", "cloud"), "engine"),
-        (("run", sweep, "--out", tmp_path / "new", "--method", "conditional"), "method"),
+        (("run", sweep, "--out", tmp_path / "new", "--method", "exact"), "method"),
         (("run", "phase-tan", "--out", tmp_path / "new"), "phase-tanh"),
         (("run", tmp_path / "none.toml", "--out", tmp_path / "new"), "no such"),
         (("status", tmp_path / "none"), "no gradsim dataset"),

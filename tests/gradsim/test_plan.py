@@ -41,7 +41,7 @@ def test_small_sweep_is_one_shard() -> None:
 def test_every_network_is_in_exactly_one_shard(networks, depth, width, shard_size, record) -> None:
     sweep = make(networks=networks, depth=depth, width=width, shard_size=shard_size, record=record)
     made = plan(sweep)
-    work = {cell.cell_id: cell.normals for cell in made.cells}
+    work = {cell.cell_id: sweep.normals(cell) for cell in made.cells}
     reached: dict[int, int] = defaultdict(int)
     for index, shard in enumerate(made.shards()):
         assert shard.index == index
@@ -60,7 +60,7 @@ def test_every_network_is_in_exactly_one_shard(networks, depth, width, shard_siz
 def test_shards_are_equal_work() -> None:
     sweep = Sweep.from_toml("phase-tanh")
     made = plan(sweep)
-    work = [sum(made.cells[p.cell_id].normals * p.count for p in shard.slices) for shard in made.shards()]
+    work = [sum(sweep.normals(made.cells[p.cell_id]) * p.count for p in shard.slices) for shard in made.shards()]
     assert len(work) == -(-made.normals // sweep.shard_size) == 3
     assert all(abs(one - sweep.shard_size) < 64 * 64**2 for one in work[:-1])
 

@@ -12,7 +12,7 @@ from gradsim.axes import CELL_CAP
 from gradsim.cells import Cell, cell_key, round12
 from gradsim.errors import GradsimError, SweepError, SweepFileError
 from gradsim.own import OwnActivation
-from gradsim.sweep import METHODS, Sweep
+from gradsim.sweep import Sweep
 from gradsim_core.activations import Activation
 
 BASE = {"activation": "tanh", "sigma_w": 1.5, "depth": 4, "width": 8, "networks": 10, "seed": 1}
@@ -55,7 +55,8 @@ def test_cells_are_numbered_in_order_with_sigma_w_fastest() -> None:
         ("tanh", 16, 4),
     ]
     assert cells[8].activation == "relu"
-    assert cells[3].normals == 8 * 8 * 8
+    assert sweep.normals(cells[3]) == 8 * 8 * 8
+    assert sweep.replace(method="conditional").normals(cells[3]) == 2 * 8 * 8
 
 
 def test_keys_never_change() -> None:
@@ -108,7 +109,7 @@ def test_shipped_sweeps() -> None:
     assert tanh.cell_count * tanh.networks == 1_064_960
     assert (tanh.sigma_w[0], tanh.sigma_w[-1], len(tanh.sigma_w)) == (0.5, 3.0, 26)
     for sweep in sweeps.values():
-        assert sum(cell.normals for cell in sweep.cells()) * sweep.networks < 1.1e11
+        assert sum(map(sweep.normals, sweep.cells())) * sweep.networks < 1.1e11
 
 
 def test_replace_validates() -> None:
@@ -192,10 +193,10 @@ def test_one_sentence_for_each_fault() -> None:
     assert caught.value.field == "sigmaw"
 
 
-@pytest.mark.skipif("conditional" in METHODS, reason="the conditional sampler is there")
-def test_conditional_is_not_there_yet() -> None:
-    with pytest.raises(SweepError, match="does not have the conditional sampler yet"):
-        make(method="conditional")
+def test_conditional_needs_a_known_law() -> None:
+    assert make(method="conditional", law=["gaussian", "orthogonal"]).may_be_conditional
+    with pytest.raises(SweepError, match="only theirs have a known law"):
+        make(method="conditional", law=["gaussian", "sparse(0.5)"])
 
 
 @pytest.mark.parametrize(

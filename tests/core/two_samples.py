@@ -1,0 +1,57 @@
+"""Two-sample tests of the conditional sampler against explicit back-propagation."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from gradsim_core import conditional, jit
+from gradsim_core.range_safe import no_tail
+
+
+def same_correlation(a, b):
+    """p-value for equal rank correlation in two samples of pairs (2, networks): Welch's t of the products of ranks."""
+    ranks = stats.rankdata(np.hstack([a, b]), axis=1)
+    products = np.prod(ranks - ranks.mean(axis=1, keepdims=True), axis=0)
+    return stats.ttest_ind(*np.split(products, [a.shape[1]]), equal_var=False).pvalue
+
+
+def p_values(explicit, sampled):
+    """KS in every quantity and layer, rank correlations between layers and quantities, and the number of dead."""
+    (values, status), (others, other_status) = explicit, sampled
+    counts = [[(s == 1).sum(), (s != 1).sum()] for s in (status, other_status)]
+    if counts[0][0] + counts[1][0]:
+        yield "dead", stats.fisher_exact(counts).pvalue
+    values, others = values[:, status == 0], others[:, other_status == 0]
+    depth = values.shape[2]
+    for quantity in range(4):
+        for layer in range(depth - (quantity == 3)):
+            pair = values[quantity, :, layer], others[quantity, :, layer]
+            yield f"KS {quantity} {layer + 1}", stats.ks_2samp(*pair).pvalue
+    pairs = [((q, 0), (q, layer)) for q in range(3) for layer in {1, depth // 2, depth - 1}]
+    pairs += [((q, layer), (r, layer)) for q, r in ((0, 2), (0, 1), (1, 2)) for layer in (0, depth - 1)]
+    for (q, layer), (r, other) in pairs:
+        a, b = (np.array([v[q, :, layer], v[r, :, other]]) for v in (values, others))
+        yield f"correlation {q} {layer + 1} with {r} {other + 1}", same_correlation(a, b)
+
+
+def compare(
+    cell, activation, law, sigma_b, width, networks, *, dtype="float32", sigma_w=1.3, depth=6, planted=1.0, build=False
+):
+    """All p-values of a cell, the methods under different keys."""
+    numbers = {"sigma_b": sigma_b, "depth": depth, "width": width}
+    explicit = cell(activation, law, dtype, sigma_w=sigma_w, key=11, **numbers)
+    sampled = cell(activation, law, dtype, "conditional", sigma_w=sigma_w * planted, key=12, **numbers)
+    if build:  # anew, with what a test has put in place of parts of it
+        one = sampled.machine.activation
+        body = conditional.build(
+            one.phi, one.dphi, one.log_phi or no_tail, one.log_dphi or no_tail, sampled.machine.law
+        )
+        sampled.machine._run = jit.compile_kernel(body, disk_cache=False)
+    return list(p_values(explicit.block(networks), sampled.block(networks)))
+
+
+def lowest_p_value(*arguments, **options):
+    """The least of them, times their number."""
+    found = compare(*arguments, **options)
+    return min(p for _, p in found) * len(found)
