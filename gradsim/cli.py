@@ -81,6 +81,7 @@ def run(
     if dry_run:
         _print_plan(wanted, threads, yes)
         return
+    _mention_conditional(wanted)
     out = out or Path("out") / Path(sweep).stem
     before, start = _networks_done(out), time.monotonic()
     result = runs.run(
@@ -98,6 +99,20 @@ def run(
     else:
         click.echo(f"{out} already holds this sweep, complete. Nothing was run.\n")
     _print_results(result, plot)
+
+
+def _mention_conditional(sweep: Sweep) -> None:
+    drawn = sum(map(sweep.normals, sweep.cells()))
+    instead = (
+        sum(map(sweep.replace(method="conditional").normals, sweep.cells())) if sweep.may_be_conditional else drawn
+    )
+    faster = drawn / (_CONDITIONAL_COST * instead)
+    if faster >= 2:
+        click.echo(
+            f"These laws can be sampled without drawing weights: exact too, and about {faster:.0f} times faster here, "
+            "with --method conditional.",
+            err=True,
+        )
 
 
 def _networks_done(out: Path) -> int:

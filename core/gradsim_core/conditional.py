@@ -117,11 +117,8 @@ def place(work, layer, square, unit):
     exponent = select(size > 0.0, exponent_of(size) + unit + work.scalars[1], -lanewise.FAR)
     shift = lanewise.placed(maximum(exponent, work.scalars[3]), work.z)
     store(work.shifts, (layer - 1) * LANES, shift)
-    return (
-        shift,
-        scaled(unit + work.scalars[1] - shift, size),
-        scaled(work.scalars[3] - shift, splat(size, work.scalars[2])),
-    )
+    scale_b = scaled(work.scalars[3] - shift, splat(size, work.scalars[2]))
+    return shift, scaled(unit + work.scalars[1] - shift, size), scale_b
 
 
 def draw_gaussian(cell, group, layer, work, start, scale, scale_b):

@@ -190,7 +190,8 @@ def test_params_are_numbers(cell):
     one = cell("tanh", "gaussian", "float32", "conditional", sigma_w=1.5, depth=3, width=1)
     assert isinstance(one.params, Params)
     values, status = one.block(40)
-    assert np.isfinite(values).all() and not status.any()
+    assert np.isfinite(values).all()
+    assert not status.any()
     assert len(np.unique(values[0, :, 0])) == 40
 
 

@@ -43,10 +43,8 @@ def compare(
     explicit = cell(activation, law, dtype, sigma_w=sigma_w, key=11, **numbers)
     sampled = cell(activation, law, dtype, "conditional", sigma_w=sigma_w * planted, key=12, **numbers)
     if build:  # anew, with what a test has put in place of parts of it
-        one = sampled.machine.activation
-        body = conditional.build(
-            one.phi, one.dphi, one.log_phi or no_tail, one.log_dphi or no_tail, sampled.machine.law
-        )
+        one, law = sampled.machine.activation, sampled.machine.law
+        body = conditional.build(one.phi, one.dphi, one.log_phi or no_tail, one.log_dphi or no_tail, law)
         sampled.machine._run = jit.compile_kernel(body, disk_cache=False)
     return list(p_values(explicit.block(networks), sampled.block(networks)))
 
