@@ -76,7 +76,7 @@ def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[i
     The conditional sampler runs aligned groups of sixteen networks, which blocks do not cut.
     """
     group = 16 if sweep.method == "conditional" else 1
-    size = max(1, min(8192, BLOCK_NORMALS // sweep.normals(cell)) // group) * group
+    size = max(1, min(4096, BLOCK_NORMALS // sweep.normals(cell)) // group) * group
     start, stop = first, first + count
     while start < stop:
         end = min(start - start % group + size, stop)

@@ -24,11 +24,11 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .lanes import LANES, absolute, convert, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
+from .lanes import LANES, absolute, aligned, convert, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
 from .lanewise import exponent_of, is_faint, scaled
-from .normals import normal_pair
+from .normals import four_normals, normal_pair
 from .params import SUM_DELTA, SUM_H, SUM_X
-from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words
+from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, fill_words, random_words
 from .range_safe import no_tail
 
 AHEAD = 4  # counters
@@ -57,36 +57,33 @@ def rows(width):
 
 
 def fill(cell, group, layer, role, words, out, start):
-    """Standard normals for all neurons of a layer, each for sixteen networks.
+    """Standard normals for all neurons of a layer, each for sixteen networks; zero beyond the width.
 
     A few counters at a time, first the integer and then the floating-point part, as in `dense.forward`.
     """
     counters = rows(cell.width) // 4
     for first in range(0, counters, AHEAD):
         last = min(first + AHEAD, counters)
+        fill_words(cell.key, group, layer, role, first, last, words)
         for index in range(first, last):
-            a, b, c, d = random_words(cell.key, group, layer, role, index)
-            k = (index - first) * 4 * LANES
-            store(words, k, a)
-            store(words, k + LANES, b)
-            store(words, k + 2 * LANES, c)
-            store(words, k + 3 * LANES, d)
-        for index in range(first, last):
-            k, i = (index - first) * 4 * LANES, start + index * 4 * LANES
-            z0, z1 = normal_pair(load(words, k), load(words, k + LANES), out[0])
-            z2, z3 = normal_pair(load(words, k + 2 * LANES), load(words, k + 3 * LANES), out[0])
+            z0, z1, z2, z3 = four_normals(words, index - first, out[0])
+            i = start + index * 4 * LANES
             store(out, i, z0)
             store(out, i + LANES, z1)
             store(out, i + 2 * LANES, z2)
             store(out, i + 3 * LANES, z3)
+    for i in range(start + cell.width * LANES, start + rows(cell.width) * LANES, LANES):
+        store(out, i, load(out, i) * 0.0)
 
 
 def dot(a, i, b, j, width):
-    """Inner products over neurons, one a lane."""
-    total = load(a, i) * load(b, j)
-    for k in range(LANES, width * LANES, LANES):
-        total = fma(load(a, i + k), load(b, j + k), total)
-    return total
+    """Inner products over neurons, one a lane. Two sums, to hide latency."""
+    even = load(a, i) * load(b, j)
+    odd = load(a, i + LANES) * load(b, j + LANES)
+    for k in range(2 * LANES, rows(width) * LANES, 2 * LANES):
+        even = fma(load(a, i + k), load(b, j + k), even)
+        odd = fma(load(a, i + k + LANES), load(b, j + k + LANES), odd)
+    return even + odd
 
 
 def inverse(v):
@@ -203,13 +200,17 @@ def combine_orthogonal(cell, group, layer, work, square, along, inverse_norm, st
 
 
 def differentiate(work, start, of_g, of_x, width):
-    """|delta|^2 and z . delta for delta = phi'(h) y, y = of_g g + of_x x."""
-    square = along = splat(of_g, 0.0)
-    for i in range(0, width * LANES, LANES):
-        y = fma(load(work.x, start + i), of_x, load(work.g, i) * of_g)
-        delta = load(work.slope, start + i) * y
-        square, along = fma(delta, delta, square), fma(load(work.z, start + i), delta, along)
-    return square, along
+    """|delta|^2 and z . delta for delta = phi'(h) y, y = of_g g + of_x x; phi' is zero beyond the width."""
+    even_square = odd_square = even_along = odd_along = splat(of_g, 0.0)
+    for i in range(0, rows(width) * LANES, 2 * LANES):
+        k = start + i
+        y = fma(load(work.x, k), of_x, load(work.g, i) * of_g)
+        delta = load(work.slope, k) * y
+        even_square, even_along = fma(delta, delta, even_square), fma(load(work.z, k), delta, even_along)
+        y = fma(load(work.x, k + LANES), of_x, load(work.g, i + LANES) * of_g)
+        delta = load(work.slope, k + LANES) * y
+        odd_square, odd_along = fma(delta, delta, odd_square), fma(load(work.z, k + LANES), delta, odd_along)
+    return even_square + odd_square, even_along + odd_along
 
 
 def differentiate_faint(log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along):
@@ -291,10 +292,10 @@ def build(phi, dphi, log_phi, log_dphi, law):
 def allocate(cell, dtype, spread):
     """Work for a cell; `spread` is the standard deviation of W's entries (of an orthogonal W: sigma_w)."""
     size = rows(cell.width) * LANES
-    empty = lambda n: np.zeros(n, dtype)  # noqa: E731
-    double = lambda n: np.zeros(n * cell.depth * LANES)  # noqa: E731
+    empty = lambda n: aligned(n, dtype)  # noqa: E731
+    double = lambda n: aligned(n * cell.depth * LANES, np.float64)  # noqa: E731
     scale_b = math.frexp(cell.sigma_b) if cell.sigma_b > 0.0 else (0.0, -lanewise.FAR)
     scalars = np.array([*math.frexp(spread), *scale_b, 1.0 / math.sqrt(cell.width)])
     z, x, slope = (empty(cell.depth * size) for _ in range(3))
-    words, layers = np.empty(AHEAD * 4 * LANES, np.int32), empty(cell.depth * 4 * LANES)
+    words, layers = aligned(AHEAD * 4 * LANES, np.int32), empty(cell.depth * 4 * LANES)
     return Work(words, z, x, slope, empty(size), empty(size), layers, double(1), double(3), double(3), scalars)

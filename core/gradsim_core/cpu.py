@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from . import conditional, dense, explicit, jit, laws, orthogonal, quantities
 from .activations import ACTIVATIONS, Activation
 from .elementary import log_64
 from .explicit import Slopes, Work
-from .lanes import LANES, lane_get, lane_set
+from .lanes import LANES, aligned, lane_get, lane_set
 from .laws import WeightLaw
 from .params import Params
 from .range_safe import no_tail
@@ -131,15 +132,15 @@ class Simulator:
 
     def _work(self, cell: Params) -> Work | conditional.Work:
         row = padded(cell.width)
-        empty = lambda n: np.zeros(n, self.dtype)  # noqa: E731
-        live = np.ones(row, self.dtype)
-        live[cell.width :] = 0
+        empty = lambda n: aligned(n, self.dtype)  # noqa: E731
+        live = empty(row)
+        live[: cell.width] = 1
         draw = cell.sigma_w * (1.0 if self.law.draw is None else self.law.spread / math.sqrt(cell.width))
         if self.method == "conditional":
             return conditional.allocate(cell, self.dtype, draw)
         scalars = np.array([draw, cell.sigma_b, 1.0 / math.sqrt(cell.width)], self.dtype)
-        weights = np.empty(cell.depth * self._layout.storage(cell.width), self.dtype)
-        words = np.empty(dense.AHEAD * dense.TILE, np.int32)
+        weights = empty(cell.depth * self._layout.storage(cell.width))
+        words = aligned(dense.AHEAD * dense.TILE, np.int32)
         return Work(weights, words, empty(cell.depth * row), empty(row), empty(row), empty(row), live, scalars)
 
     def block(self, cell: Params, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,17 +153,22 @@ class Simulator:
         status : int8 array (count,)
             0 alive, 1 dead in some layer, 2 non-finite.
         """
-        size = 3 * count * cell.depth
-        sums, exponents = np.ones(padded(size)), np.zeros(padded(size))
-        shape = (3, count, cell.depth)
-        self._run(
-            cell, self._slopes, first, self._work(cell), sums[:size].reshape(shape), exponents[:size].reshape(shape)
-        )
-        self._call(quantities.take_logarithms)(sums, exponents)
-        values, status = np.empty((4, count, cell.depth)), np.empty(count, np.int8)
-        finish = self._call(quantities.finish)
-        finish(sums[:size].reshape(shape), cell.width, float(log_64(np.float64(cell.width))), values, status)
+        values, status, work = np.empty((4, count, cell.depth)), np.empty(count, np.int8), self._work(cell)
+        # A part at a time, whose sums stay in the cache; parts do not cut groups of sixteen networks.
+        part = max(2**15 // cell.depth // LANES, 1) * LANES
+        edges = [first, *range(first - first % LANES + part, first + count, part), first + count]
+        for start, stop in pairwise(edges):
+            out = values[:, start - first : stop - first], status[start - first : stop - first]
+            self._run_part(cell, start, stop - start, work, *out)
         return values, status
+
+    def _run_part(self, cell: Params, first: int, count: int, work, values, status) -> None:
+        size, shape = 3 * count * cell.depth, (3, count, cell.depth)
+        sums, exponents = np.ones(padded(size)), np.zeros(padded(size))
+        self._run(cell, self._slopes, first, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
+        self._call(quantities.take_logarithms)(sums, exponents)
+        log_width = float(log_64(np.float64(cell.width)))
+        self._call(quantities.finish)(sums[:size].reshape(shape), cell.width, log_width, values, status)
 
     def weights(self, cell: Params, network: int) -> Weights:
         """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""

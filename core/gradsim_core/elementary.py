@@ -149,6 +149,26 @@ def expm1_64(x):
 expm1 = by_precision(expm1_32, expm1_64)
 
 
+def _decay_32(x):
+    clamped = maximum(x, -87.0)
+    k = rint(clamped * (1 / LN2))
+    r = fma(k, -_LN2_32[1], fma(k, -_LN2_32[0], select(x == x, clamped, x)))
+    p, two_k = fma(horner(r, c.EXPM1_32), r * r, r), _power_of_two_32(to_int(k))
+    return fma(two_k, p, two_k), fma(two_k, p, two_k - 1.0)
+
+
+def _decay_64(x):
+    clamped = maximum(x, -708.0)
+    k = rint(clamped * (1 / LN2))
+    r = fma(k, -_LN2_64[1], fma(k, -_LN2_64[0], select(x == x, clamped, x)))
+    p, two_k = fma(horner(r, c.EXPM1_64), r * r, r), _power_of_two_64(to_int(k))
+    return fma(two_k, p, two_k), fma(two_k, p, two_k - 1.0)
+
+
+# e^x and e^x - 1 for x <= 0, from one polynomial; they stay above the subnormals.
+decay = by_precision(_decay_32, _decay_64)
+
+
 def log1p(x):
     """ln(1 + x) for x >= 0, with the rounding of 1 + x put back."""
     u = x + 1.0
@@ -211,9 +231,16 @@ cos = by_precision(cos_32, cos_64)
 
 
 def tanh(x):
-    """tanh x through expm1, so that small x keep their relative accuracy."""
-    t = expm1(absolute(x) * -2.0)
-    return copysign(t / (t + 2.0), x)
+    """tanh x through e^-2|x| - 1, so that small x keep their relative accuracy."""
+    _, t = decay(absolute(x) * -2.0)
+    return copysign(t * (1.0 / (t + 2.0)), x)
+
+
+def tanh_derivative(x):
+    """1 / cosh^2 x, of full relative accuracy until it is subnormal; what it shares with tanh is computed once."""
+    e, t = decay(absolute(x) * -2.0)
+    half = 2.0 * (1.0 / (t + 2.0))
+    return e * half * half
 
 
 def logistic(x):

@@ -138,3 +138,11 @@ def lane_sum(x):
 def lane_max(x):
     """Largest lane."""
     return x.max()
+
+
+def aligned(size, dtype):
+    """Zeros that start on a cache line, so that no vector straddles two."""
+    line, dtype = 64, np.dtype(dtype)
+    raw = np.zeros(size * dtype.itemsize + line, np.uint8)
+    start = -raw.ctypes.data % line
+    return raw[start : start + size * dtype.itemsize].view(dtype)

@@ -55,6 +55,14 @@ def normal_pair(word_radius, word_angle, like):
     return signed_radius * cosine, positive_radius * sine
 
 
+def four_normals(words, index, like):
+    """Four vectors of normals from the words that `fill_words` stored of one counter."""
+    k = index * 4 * LANES
+    z0, z1 = normal_pair(load(words, k), load(words, k + LANES), like)
+    z2, z3 = normal_pair(load(words, k + 2 * LANES), load(words, k + 3 * LANES), like)
+    return z0, z1, z2, z3
+
+
 def fill_normals(cell, network, layer, role, scale, live, out):
     """out = scale z with fresh standard normals z, zero in the padding."""
     for i in range(0, len(live), 4 * LANES):

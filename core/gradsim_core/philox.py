@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .lanes import lane_words, pack_words
+from .lanes import LANES, lane_words, pack_words, store
 
 # What a random number is for: one stream per role, so that no two numbers of a network share a counter.
 ROLE_INPUT, ROLE_READOUT, ROLE_WEIGHT, ROLE_BIAS, ROLE_MASK = range(5)
@@ -80,3 +80,14 @@ def random_words(key, network, layer, role, index):
     a, b, c, d = philox(lane_words(0) | stream, word_1, word_2, word_3, key)
     e, f, g, h = philox(lane_words(1) | stream, word_1, word_2, word_3, key)
     return pack_words(a, e), pack_words(b, f), pack_words(c, g), pack_words(d, h)
+
+
+def fill_words(key, network, layer, role, first, last, words):
+    """The words of the counters first .. last - 1, 64 each."""
+    for index in range(first, last):
+        a, b, c, d = random_words(key, network, layer, role, index)
+        k = (index - first) * 4 * LANES
+        store(words, k, a)
+        store(words, k + LANES, b)
+        store(words, k + 2 * LANES, c)
+        store(words, k + 3 * LANES, d)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import jit
+from .lanes import LANES, absolute, float_bits, load, rint, select, splat, store
 from .quantities import QUANTITIES
 
 FIXED_POINT = 2.0**20
@@ -19,7 +20,8 @@ BINS_PER_LN = 16 / math.log(2)
 GAIN = QUANTITIES.index("log_gain")
 # Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums: they count as non-finite here.
 LARGEST = 2.0**26
-_NO_BIN = np.int32(-(2**31))
+_NO_BIN = -(2**31)
+_MOST_AT_ONCE = 4096  # networks: sums of squares of 25 bits fit 64
 
 
 class Sums(NamedTuple):
@@ -42,84 +44,138 @@ class Sums(NamedTuple):
     hist_count: np.ndarray
 
 
-def sum_columns(values, integers, minimum, maximum, bins):
-    """Counts and fixed-point sums (6, 4, depth), extremes (4, depth) and the bin of every value (4, depth, count)."""
-    for q in range(values.shape[0]):
-        for n in range(values.shape[1]):
-            undefined = q == GAIN and values[0, n, -1] == -math.inf
-            for i in range(values.shape[2]):
-                v = values[q, n, i]
-                bins[q, i, n] = _NO_BIN
-                if undefined:
-                    continue
-                integers[0, q, i] += 1
-                if v == -math.inf:
-                    integers[1, q, i] += 1
-                elif not abs(v) < LARGEST:
-                    integers[2, q, i] += 1
-                else:
-                    minimum[q, i] = min(minimum[q, i], v)
-                    maximum[q, i] = max(maximum[q, i], v)
-                    bins[q, i, n] = math.floor(v * BINS_PER_LN)
-                    fixed = int(np.rint(v * FIXED_POINT))
-                    integers[3, q, i] += fixed
-                    high, low = abs(fixed) >> 25, abs(fixed) & 0x1FFFFFF
-                    cross = 2 * high * low
-                    square_low = integers[5, q, i] + low * low + ((cross & 0x1FFFFFF) << 25)
-                    integers[4, q, i] += high * high + (cross >> 25) + (square_low >> 50)
-                    integers[5, q, i] = square_low & ((1 << 50) - 1)
+def sum_tile(values, offset, depth, skip, floats, integers, bins):
+    """Sums of sixteen neighbouring columns, of all networks but those to skip, and the bin of every value.
 
-
-def count_bins(bins, column, column_out, bin_out, count_out, size):
-    """Append the histogram of one column's bins to the sparse output, from position `size`; returns the new size."""
-    ordered = np.sort(bins)
-    previous = _NO_BIN
-    for b in ordered:
-        if b == _NO_BIN:
+    floats (4, 16): live, dead, minimum, maximum. integers (4, 16): of round(v 2^20) the sum, and with its size split
+    into 25 low bits and the rest, the sums of high^2, high low, low^2. bins (networks, 16).
+    """
+    live = dead = splat(load(values, offset), 0.0)
+    low, high = splat(live, np.inf), splat(live, -np.inf)
+    total = high_high = high_low = low_low = float_bits(live)
+    for n in range(len(skip)):
+        if skip[n]:
+            store(bins, n * LANES, splat(total, _NO_BIN))
             continue
-        if b != previous:
-            column_out[size], bin_out[size], count_out[size] = column, b, 0
-            previous = b
-            size += 1
-        count_out[size - 1] += 1
+        v = load(values, offset + n * depth)
+        fits = absolute(v) < LARGEST
+        live, dead = live + select(fits, splat(v, 1.0), 0.0), dead + select(v == -np.inf, splat(v, 1.0), 0.0)
+        low, high = select(fits & (v < low), v, low), select(fits & (v > high), v, high)
+        v = select(fits, v, 0.0)
+        fixed = nearest(v * FIXED_POINT)
+        size = select(fixed < 0, -fixed, fixed)
+        upper, lower = (size >> 25) & 0x1FFFFFF, size & 0x1FFFFFF
+        total, high_high = total + fixed, high_high + upper * upper
+        high_low, low_low = high_low + upper * lower, low_low + lower * lower
+        scaled = v * BINS_PER_LN
+        down = rint(scaled)
+        store(bins, n * LANES, select(fits, nearest(select(down > scaled, down - 1.0, down)), _NO_BIN))
+    for k, part in enumerate((live, dead, low, high)):
+        store(floats, k * LANES, part)
+    for k, part in enumerate((total, high_high, high_low, low_low)):
+        store(integers, k * LANES, part)
+
+
+def nearest(x):
+    """The nearest integer, ties to even, of |x| < 2^51: added to 1.5 2^52, it stands in the last bits."""
+    return float_bits(x + 1.5 * 2.0**52) - 0x4338000000000000
+
+
+def count_tile(bins, low, high, window):
+    """Histograms of a tile's columns into window (16, width), from their lowest bin; returns the width, 0: too wide."""
+    width = np.max(high - low) + 1
+    if width > len(window) // LANES:
+        return 0
+    window[: LANES * width] = 0
+    for n in range(0, len(bins), LANES):
+        for lane in range(LANES):
+            if bins[n + lane] != _NO_BIN:
+                window[lane * width + bins[n + lane] - low[lane]] += 1
+    return width
+
+
+def count_sorted(bins, column, out, size):
+    """Append the histogram of one column, however wide, to the sparse `out`; returns its new size."""
+    previous = _NO_BIN
+    for b in np.sort(bins):
+        if b != _NO_BIN:
+            if b != previous:
+                out[0, size], out[1, size], out[2, size] = column, b, 0
+                previous = b
+                size += 1
+            out[2, size - 1] += 1
     return size
 
 
-def count_columns(bins, window, column_out, bin_out, count_out):
-    """Sparse histograms of all columns of `bins` (columns, count); `window` is scratch. Returns their total size."""
-    size = 0
-    for column in range(bins.shape[0]):
-        low, high = np.int64(2**31), np.int64(-(2**31))
-        for b in bins[column]:
-            if b != _NO_BIN:
-                low, high = min(low, np.int64(b)), max(high, np.int64(b))
-        if high < low:
+def emit_tile(bins, width, low, high, lanes, window, column, out, size):
+    """Append the histograms of a tile's columns to `out` (3, size): column, bin, count; returns the new size."""
+    for lane in range(*lanes):
+        if width == 0:
+            size = count_sorted(bins[lane::LANES], column + lane, out, size)
             continue
-        if high - low >= len(window):  # a few networks spread over thousands of octaves
-            size = count_bins(bins[column], column, column_out, bin_out, count_out, size)
-            continue
-        window[: high - low + 1] = 0
-        for b in bins[column]:
-            if b != _NO_BIN:
-                window[b - low] += 1
-        for k in range(high - low + 1):
-            if window[k]:
-                column_out[size], bin_out[size], count_out[size] = column, low + k, window[k]
+        for k in range(high[lane] - low[lane] + 1):
+            if window[lane * width + k]:
+                out[0, size], out[1, size], out[2, size] = column + lane, low[lane] + k, window[lane * width + k]
                 size += 1
+    return size
+
+
+def combine(networks, floats, parts, integers, extremes, low, high):
+    """A tile's sums as in `Sums`, integers (6, 16) and extremes (2, 16), and the lowest and highest bin of each."""
+    for lane in range(LANES):
+        live, dead = int(floats[lane]), int(floats[LANES + lane])
+        cross = 2 * parts[2 * LANES + lane]
+        square_low = parts[3 * LANES + lane] + ((cross & 0x1FFFFFF) << 25)
+        integers[0, lane], integers[1, lane], integers[2, lane] = networks, dead, networks - dead - live
+        integers[3, lane] = parts[lane]
+        integers[4, lane] = parts[LANES + lane] + (cross >> 25) + (square_low >> 50)
+        integers[5, lane] = square_low & ((1 << 50) - 1)
+        smallest, greatest = floats[2 * LANES + lane], floats[3 * LANES + lane]
+        extremes[0, lane], extremes[1, lane] = smallest, greatest
+        low[lane] = math.floor(smallest * BINS_PER_LN) if live else 0
+        high[lane] = math.floor(greatest * BINS_PER_LN) if live else -1
+
+
+def sum_columns(flat, skip, integers, extremes, out):
+    """All columns of values (4, count, depth), flat, sixteen at a time; returns the size of the histograms in `out`.
+
+    integers (6, 4, depth) and extremes (2, 4, depth) as in `Sums`. The last tile of a row may overlap the one before.
+    """
+    quantities, count = skip.shape
+    depth = integers.shape[2]
+    floats, parts = np.empty(4 * LANES), np.empty(4 * LANES, np.int64)
+    tile, ends = np.empty((6, LANES), np.int64), np.empty((2, LANES))
+    low, high = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    bins, window = np.empty(count * LANES, np.int64), np.empty(LANES * 4096, np.int32)
+    size = 0
+    for q in range(quantities):
+        networks = count - np.sum(skip[q])
+        for begin in range(0, depth, LANES):
+            start = max(min(begin, depth - LANES), 0)
+            lanes = begin - start, min(LANES, depth - start)
+            sum_tile(flat, q * count * depth + start, depth, skip[q], floats, parts, bins)
+            combine(networks, floats, parts, tile, ends, low, high)
+            integers[:, q, begin : start + lanes[1]] = tile[:, lanes[0] : lanes[1]]
+            extremes[:, q, begin : start + lanes[1]] = ends[:, lanes[0] : lanes[1]]
+            width = count_tile(bins, low, high, window)
+            size = emit_tile(bins, width, low, high, lanes, window, q * depth + start, out, size)
     return size
 
 
 def reduce(values: np.ndarray) -> Sums:
     """Sums of a block's values (4, count, depth), as `Simulator.block` returns them."""
     quantities, count, depth = values.shape
-    integers = np.zeros((6, quantities, depth), np.int64)
-    minimum, maximum = np.full((quantities, depth), np.inf), np.full((quantities, depth), -np.inf)
-    bins = np.empty((quantities, depth, count), np.int32)
-    jit.compiled(sum_columns)(values, integers, minimum, maximum, bins)
-    columns, found, counts = np.empty(bins.size, np.int64), np.empty(bins.size, np.int32), np.empty(bins.size, np.int64)
-    window = np.empty(4096, np.int64)
-    size = jit.compiled(count_columns)(bins.reshape(-1, count), window, columns, found, counts)
-    return Sums(*integers, minimum, maximum, columns[:size].copy(), found[:size].copy(), counts[:size].copy())
+    if count > _MOST_AT_ONCE:
+        return merge(*(reduce(values[:, i : i + _MOST_AT_ONCE]) for i in range(0, count, _MOST_AT_ONCE)))
+    skip = np.zeros((quantities, count), np.bool_)
+    skip[GAIN] = values[0, :, -1] == -np.inf
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if depth < LANES:
+        flat = np.append(flat, np.zeros(LANES))  # a tile reads on into the next network
+    integers, extremes = np.empty((6, quantities, depth), np.int64), np.empty((2, quantities, depth))
+    out = np.empty((3, values.size), np.int64)
+    size = jit.compiled(sum_columns)(flat, skip, integers, extremes, out)
+    return Sums(*integers, *extremes, out[0, :size].copy(), out[1, :size].astype(np.int32), out[2, :size].copy())
 
 
 def merge(*parts: Sums) -> Sums:
@@ -134,9 +190,12 @@ def merge(*parts: Sums) -> Sums:
             f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards."
         )
     columns, bins, counts = (np.concatenate([part[k] for part in parts]) for k in (8, 9, 10))
-    keys, where = np.unique((columns << 32) + bins.astype(np.int64) + 2**31, return_inverse=True)
-    merged = np.zeros(len(keys), np.int64)
-    np.add.at(merged, where, counts)
+    keys = (columns << 32) + bins.astype(np.int64) + 2**31
+    order = np.argsort(keys, kind="stable")  # which makes use of the parts being sorted
+    keys = keys[order]
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    merged = np.add.reduceat(counts[order], first) if len(first) else counts
+    keys = keys[first]
     found = ((keys & 0xFFFFFFFF) - 2**31).astype(np.int32)
     return Sums(
         networks,

@@ -99,7 +99,7 @@ def test_options_apply_before_the_hash(call, sweep, tmp_path):
 def test_dry_run_writes_nothing(call, sweep, tmp_path):
     code, out, _ = call("run", sweep, "--out", tmp_path / "run", "--dry-run")
     assert code == 0
-    assert {"cells", "shards", "networks", "weights", "time", "on disk", "memory"} == {
+    assert {"cells", "shards", "networks", "normals", "time", "on disk", "memory"} == {
         line[:9].strip() for line in out.splitlines()
     }
     assert not (tmp_path / "run").exists()

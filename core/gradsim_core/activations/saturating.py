@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gradsim_core.elementary import cos, erf, exp, exp_minus_square, log1p, log_logistic, logistic, sin, tanh
+from gradsim_core.elementary import (
+    cos,
+    erf,
+    exp,
+    exp_minus_square,
+    log1p,
+    log_logistic,
+    logistic,
+    sin,
+    tanh,
+    tanh_derivative,
+)
 from gradsim_core.lanes import absolute, maximum, minimum, select, splat
 
 from .table import define
@@ -14,9 +25,8 @@ def tanh_activation(h, alpha):
     return tanh(h)
 
 
-def tanh_derivative(h, alpha):
-    e = exp(absolute(h) * -2.0)
-    return 4.0 * e / ((e + 1.0) * (e + 1.0))
+def tanh_slope(h, alpha):
+    return tanh_derivative(h)
 
 
 def log_tanh_derivative(h, alpha):
@@ -27,7 +37,7 @@ def log_tanh_derivative(h, alpha):
 define(
     "tanh",
     tanh_activation,
-    tanh_derivative,
+    tanh_slope,
     slope_zero=(1, 1),
     slope_inf=(0, 0),
     log_dphi=log_tanh_derivative,

@@ -1,0 +1,93 @@
+"""gradsim's own contenders, and what bounds them: the same random numbers drawn and used for nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from bench.peers import Job, Step
+from gradsim_core import conditional, dense, jit
+from gradsim_core.activations import resolve_activation
+from gradsim_core.cpu import Simulator
+from gradsim_core.lanes import LANES, load, store
+from gradsim_core.laws import gaussian, resolve_law
+from gradsim_core.philox import GROUP_BACKWARD, GROUP_FORWARD, ROLE_WEIGHT, fill_words
+
+
+def weights_only(cell, first, count, scale, work):
+    """Draw and store the weights of networks first .. first + count - 1 as `dense.forward` does, unused."""
+    tiles = dense.storage(cell.width) // dense.TILE
+    for network in range(first, first + count):
+        for layer in range(1, cell.depth + 1):
+            for begin in range(0, tiles, dense.AHEAD):
+                end = min(begin + dense.AHEAD, tiles)
+                fill_words(cell.key, network, layer, ROLE_WEIGHT, begin, end, work.words)
+                for index in range(begin, end):
+                    k, out = (index - begin) * dense.TILE, ((layer - 1) * tiles + index) * dense.TILE
+                    a, b = load(work.words, k), load(work.words, k + LANES)
+                    c, d = load(work.words, k + 2 * LANES), load(work.words, k + 3 * LANES)
+                    w0, w1, w2, w3 = gaussian(a, b, c, d, cell, network, layer, index, scale)
+                    store(work.weights, out, w0)
+                    store(work.weights, out + LANES, w1)
+                    store(work.weights, out + 2 * LANES, w2)
+                    store(work.weights, out + 3 * LANES, w3)
+
+
+def normals_only(cell, first, count, scale, work):
+    """Draw and store the 2 N L normals of the conditional sampler, unused."""
+    size = conditional.rows(cell.width) * LANES
+    for group in range(first // LANES, (first + count) // LANES):
+        for layer in range(1, cell.depth + 1):
+            conditional.fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, (layer - 1) * size)
+            conditional.fill(cell, group, layer, GROUP_BACKWARD, work.words, work.g, 0)
+
+
+def simulate(method: str) -> Callable[[Job, int, int], Step]:
+    """Steps of gradsim itself: a block on each thread."""
+
+    def make(job: Job, chunk: int, threads: int) -> Step:
+        machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
+        cell = machine.params(2024, job.depth, job.width, job.sigma_w)
+        return _on_threads(lambda first: machine.block(cell, first, chunk)[0][3, :, 0], chunk, threads)
+
+    return make
+
+
+def draw(method: str) -> Callable[[Job, int, int], Step]:
+    """Steps that only draw: what gradsim would take if everything else were free."""
+    kernel = {"explicit": weights_only, "conditional": normals_only}[method]
+
+    def make(job: Job, chunk: int, threads: int) -> Step:
+        machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
+        cell = machine.params(2024, job.depth, job.width, job.sigma_w)
+        work = {first: machine._work(cell) for first in range(threads)}
+        run, scale = jit.compiled(kernel), np.float32(job.scale)
+
+        def block(first: int) -> np.ndarray:
+            run(cell, first, chunk, scale, work[first // chunk % threads])
+            return np.full(chunk, np.nan)
+
+        return _on_threads(block, chunk, threads)
+
+    return make
+
+
+def _on_threads(block: Callable[[int], np.ndarray], chunk: int, threads: int) -> Step:
+    pool, counter = ThreadPoolExecutor(threads), itertools.count()
+
+    def step() -> np.ndarray:
+        first = next(counter) * chunk * threads
+        return np.concatenate(list(pool.map(block, range(first, first + chunk * threads, chunk))))
+
+    return step
+
+
+OWN: dict[str, Callable[[Job, int, int], Step]] = {
+    "gradsim explicit": simulate("explicit"),
+    "gradsim conditional": simulate("conditional"),
+    "weights only": draw("explicit"),
+    "normals only": draw("conditional"),
+}
