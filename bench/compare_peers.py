@@ -131,9 +131,8 @@ def table(job: Job, rates: dict[str, list[float]], setups: dict[str, Setup]) -> 
     """Markdown: networks per second, then ratios, medians with the least and the most."""
     lines = [f"\n| N = {job.width}, L = {job.depth} | networks/s | least - most | run as |", "|---|---:|---:|---|"]
     for name, values in sorted(rates.items(), key=lambda entry: -np.median(entry[1])):
-        lines.append(
-            f"| {name} | {np.median(values):,.0f} | {min(values):,.0f} - {max(values):,.0f} | {setups[name]} |"
-        )
+        spread = f"{min(values):,.0f} - {max(values):,.0f}"
+        lines.append(f"| {name} | {np.median(values):,.0f} | {spread} | {setups[name]} |")
     lines += ["", "| ratio | median | least - most |", "|---|---:|---:|"]
     for what, values in ratios(rates):
         lines.append(f"| {what} | {np.median(values):.2f} | {min(values):.2f} - {max(values):.2f} |")

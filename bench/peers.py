@@ -1,8 +1,8 @@
 """The same job in other libraries, each as an expert would write it: many networks, gradients of every layer.
 
-A peer is a function of a `Job` and a chunk size that returns a step: a call that draws, runs and differentiates `chunk`
-new random networks and returns ln(|delta^1|^2 / |delta^L|^2) of each, a float array (chunk,). Everything a step needs is
-imported and allocated before.
+A peer is a function of a `Job` and a chunk size that returns a step: a call that draws, runs and differentiates
+`chunk` new random networks and returns ln(|delta^1|^2 / |delta^L|^2) of each, a float array (chunk,). Everything a
+step needs is imported and allocated before.
 """
 
 from __future__ import annotations

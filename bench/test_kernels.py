@@ -1,4 +1,4 @@
-"""The explicit kernel on one thread, and the reduction of a block to statistics."""
+"""The kernels on one thread, and the reduction of a block to statistics."""
 
 from __future__ import annotations
 
@@ -26,6 +26,22 @@ def test_explicit_block(benchmark, width, depth, networks, dtype):
         seconds = benchmark.stats.stats.median
         benchmark.extra_info["networks_per_second"] = networks / seconds
         benchmark.extra_info["ns_per_weight"] = seconds * 1e9 / (networks * depth * width**2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("width", "depth", "networks"), [(64, 32, 4096), (256, 64, 512), (16, 16, 16_384)])
+def test_conditional_block(benchmark, width, depth, networks, dtype):
+    """Networks per second of one thread; extra_info has ns per normal."""
+    if benchmark.disabled:
+        networks = 16
+    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), dtype, "conditional")
+    cell = machine.params(1, depth, width, 1.5)
+    machine.block(cell, 0, 16)
+    benchmark(machine.block, cell, 0, networks)
+    if not benchmark.disabled:
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info["networks_per_second"] = networks / seconds
+        benchmark.extra_info["ns_per_normal"] = seconds * 1e9 / (2 * networks * depth * width)
 
 
 @pytest.mark.parametrize(("width", "depth", "networks"), SIZES[:3])

@@ -165,6 +165,25 @@ def _print_plan(sweep: Sweep, threads: int | None, yes: bool) -> None:
 
 
 @cli.command()
+@click.argument("sweep", metavar="SWEEP")
+@click.option("--method", help="Method, in place of the sweep's.")
+@click.option("--dtype", help="float32 or float64, in place of the sweep's.")
+def warmup(sweep: str, **options: str | None) -> None:
+    """Compile what SWEEP needs into the cache, so that runs start at once.
+
+    The cache is in $GRADSIM_CACHE_DIR, else in the user's cache directory.
+    """
+    from gradsim.ensemble import warm_up
+    from gradsim.sweep import Sweep
+    from gradsim_core.jit import cache_directory
+
+    changes = {key: value for key, value in options.items() if value is not None}
+    start = time.monotonic()
+    kernels = warm_up(Sweep.from_toml(sweep).replace(**changes))
+    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, kept in {cache_directory()}")
+
+
+@cli.command()
 @_DIRECTORY
 @_FORMAT
 def status(directory: Path, form: str) -> None:

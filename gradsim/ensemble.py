@@ -70,6 +70,18 @@ def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     return machine, machine.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 
 
+def warm_up(sweep: Sweep) -> int:
+    """Compile what a sweep needs, or load it from the cache; returns the number of kernels."""
+    from gradsim_core.statistics import reduce
+
+    kinds = {(cell.activation, cell.law): cell for cell in reversed(sweep.cells())}
+    for cell in kinds.values():
+        machine, _ = prepare(sweep, cell)
+        params = machine.params(0, 1, 1, cell.sigma_w, cell.sigma_b)
+        reduce(machine.block(params, 0, 1)[0])
+    return len(kinds)
+
+
 def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[int, int]]:
     """Cut networks first .. first + count - 1 of a cell into blocks (first, count) of about equal work.
 

@@ -25,6 +25,7 @@ from tests.core.two_samples import lowest_p_value
 
 DTYPES = ("float32", "float64")
 LAWS = ("gaussian", "orthogonal")
+SLOW_TO_COMPILE = [pytest.param(name, marks=pytest.mark.verify) for name in ACTIVATIONS if name not in ("tanh", "relu")]
 
 
 def drawn(p, layer, role):
@@ -99,11 +100,10 @@ def test_float32(cell, law):
     np.testing.assert_allclose(single, double, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ["relu", "linear"])
-def test_exact_laws(cell, activation, dtype):
+def test_exact_laws(cell, activation):
     for width in (8, 16):
-        one = cell(activation, "gaussian", dtype, "conditional", sigma_w=1.3, depth=8, width=width, key=width)
+        one = cell(activation, "gaussian", "float32", "conditional", sigma_w=1.3, depth=8, width=width, key=width)
         found, dead, p_value = findings(one, 20_000)
         report(one, 20_000, found, dead, p_value)
         assert all(abs(entry.z) < 4.5 for entry in found), found
@@ -120,7 +120,7 @@ def test_same_law_as_explicit(cell, activation, law, sigma_b):
 
 
 @pytest.mark.parametrize("sigma_w", [0.01, 100.0, 1e-12, 1e12])
-@pytest.mark.parametrize("activation", ["tanh", "gelu", "sigmoid", "relu", "softplus"])
+@pytest.mark.parametrize("activation", ["tanh", "relu", *SLOW_TO_COMPILE])
 def test_same_law_beyond_the_range(cell, activation, sigma_w):
     """The regimes beside the ordinary one, in float32: saturated, linear at zero, linear at infinity."""
     for width, sigma_b in ((3, 0.0), (5, 0.3)):
@@ -130,8 +130,8 @@ def test_same_law_beyond_the_range(cell, activation, sigma_w):
         assert found > 1e-8, (width, sigma_b)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "sin"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.verify)])
+@pytest.mark.parametrize("activation", ["tanh", "relu", *SLOW_TO_COMPILE])
 def test_deep(cell, activation, dtype):
     """Depth 10,000, sigma_w 0.01 to 100: no false zero, infinity or NaN."""
     for sigma_w in (0.01, 1.0, 100.0):

@@ -235,3 +235,23 @@ def test_full_disk_for_real(call, sweep, tmp_path):
     assert "again" in done.stderr
     assert call("run", sweep, "--out", tmp_path / "run", "--no-plot")[0] == 0
     assert gs.open(tmp_path / "run").complete
+
+
+def test_warmup(call, sweep):
+    code, out, _ = call("warmup", sweep)
+    assert code == 0
+    assert "kernels are ready" in out
+    assert call("warmup", sweep, "--method", "exact")[0] == 2
+
+
+def test_the_faster_method_is_mentioned_once(call, tmp_path):
+    wide = tmp_path / "wide.toml"
+    wide.write_text('activation = "tanh"\nsigma_w = 1.5\ndepth = 2\nwidth = 64\nnetworks = 50\nseed = 1\n')
+    arguments = ("run", wide, "--progress", "none", "--no-plot")
+    _, _, err = call(*arguments, "--out", tmp_path / "explicit")
+    assert err.count("20 times faster") == 1
+    assert "--method conditional" in err
+    code, out, err = call(*arguments, "--out", tmp_path / "conditional", "--method", "conditional")
+    assert code == 0
+    assert "faster" not in err
+    assert "50 networks" in out
