@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .lanes import LANES, fma, lane_sum, load, splat, store
+from .lanes import LANES, fma, four_sums, load, splat, store
 from .philox import ROLE_WEIGHT, random_words
 
 TILE = 4 * LANES
@@ -80,8 +80,7 @@ def backward(cell, layer, weights, delta, y):
             y2 = fma(load(weights, tile + 2 * LANES), d, y2)
             y3 = fma(load(weights, tile + 3 * LANES), d, y3)
             tile += TILE
-        y[4 * group], y[4 * group + 1] = lane_sum(y0), lane_sum(y1)
-        y[4 * group + 2], y[4 * group + 3] = lane_sum(y2), lane_sum(y3)
+        y[4 * group], y[4 * group + 1], y[4 * group + 2], y[4 * group + 3] = four_sums(y0, y1, y2, y3)
 
 
 def matrix(weights, layer, width):

@@ -65,34 +65,36 @@ def activate(phi, log_phi, slopes, alpha, work, start, shift):
     stop = start + len(work.live)
     if shift < 0 and slopes.through_zero:
         linear_part(slopes.zero, work.h, start, stop, work.x)
-        return settle(work.x, 0, len(work.live), shift)
+        return settle(work.x, 0, len(work.live), shift, largest(work.x, 0, len(work.live)))
     if shift > 0 and linear_part(slopes.infinity, work.h, start, stop, work.x):
         add_constants(phi, alpha, slopes.infinity, work.h, start, stop, work.x, shift)
         saturate(work.h, start, stop, shift)
-        return settle(work.x, 0, len(work.live), shift)
+        return settle(work.x, 0, len(work.live), shift, largest(work.x, 0, len(work.live)))
     if shift != 0:
         saturate(work.h, start, stop, shift)
     for i in range(0, len(work.live), LANES):
         store(work.x, i, select(load(work.live, i) > 0.0, phi(load(work.h, start + i), alpha), 0.0))
-    exponent = 0
-    if largest(work.x, 0, len(work.live)) < tiny(work.x):
+    exponent, size = 0, largest(work.x, 0, len(work.live))
+    if size < tiny(work.x):
         exponent = tail(log_phi, slopes.tail_sign, alpha, work.h[start:stop], work.x, work.live, work.x)
-    return settle(work.x, 0, len(work.live), exponent)
+        size = largest(work.x, 0, len(work.live))
+    return settle(work.x, 0, len(work.live), exponent, size)
 
 
 def differentiate(dphi, log_dphi, slopes, alpha, work, start, exponent):
     """delta = phi'(h) y for the layer stored at `start`, y in units of 2^exponent; returns the exponent of delta."""
     padded = len(work.live)
-    exponent = settle(work.y, 0, padded, exponent)
+    exponent = settle(work.y, 0, padded, exponent, largest(work.y, 0, padded))
     for i in range(0, padded, LANES):
         slope = select(load(work.live, i) > 0.0, dphi(load(work.h, start + i), alpha), 0.0)
         store(work.x, i, slope)
         store(work.delta, i, slope * load(work.y, i))
-    if largest(work.delta, 0, padded) < tiny(work.delta):
+    size = largest(work.delta, 0, padded)
+    if size < tiny(work.delta):
         h = work.h[start : start + padded]
         exponent += tail(log_dphi, slopes.tail_sign, alpha, h, work.x, work.y, work.delta)
-        exponent = max(exponent, -(2**60))
-    return settle(work.delta, 0, padded, exponent)
+        exponent, size = max(exponent, -(2**60)), largest(work.delta, 0, padded)
+    return settle(work.delta, 0, padded, exponent, size)
 
 
 def mask(values, start, live):

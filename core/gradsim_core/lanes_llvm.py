@@ -192,6 +192,28 @@ cast(
 )  # fmt: skip
 
 
+@infer_global(lanes.four_sums)
+class _FourSums(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(types.UniTuple(_scalar(args[0]), 4), *args) if isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(lanes.four_sums, Lanes, Lanes, Lanes, Lanes)
+def _lower_four_sums(context, builder, sig, args):
+    quarters = []
+    for x in args:
+        x = builder.fadd(shuffle(builder, x, x, range(8)), shuffle(builder, x, x, range(8, 16)))
+        quarters.append(builder.fadd(shuffle(builder, x, x, range(4)), shuffle(builder, x, x, range(4, 8))))
+    # Two vectors share each of the last additions: the tree is that of `lane_sum`.
+    pairs = [
+        builder.fadd(shuffle(builder, x, y, (0, 1, 4, 5)), shuffle(builder, x, y, (2, 3, 6, 7)))
+        for x, y in (quarters[:2], quarters[2:])
+    ]
+    total = builder.fadd(shuffle(builder, *pairs, (0, 2, 4, 6)), shuffle(builder, *pairs, (1, 3, 5, 7)))
+    sums = [builder.extract_element(total, ir.Constant(ir.IntType(32), k)) for k in range(4)]
+    return context.make_tuple(builder, sig.return_type, sums)
+
+
 def _element_type(array) -> Lanes | None:
     dtype = array.dtype
     if isinstance(dtype, types.Float):

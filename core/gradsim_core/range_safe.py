@@ -71,9 +71,9 @@ def rescale(values, start, stop, k):
         store(values, i, load(values, i) * first * second)
 
 
-def settle(values, start, stop, exponent):
-    """Bring max |v| back near 1 where it has left 2^-20 .. 2^20, and return the new exponent."""
-    size = float(largest(values, start, stop))
+def settle(values, start, stop, exponent, size):
+    """Bring size = max |v| back near 1 where it has left 2^-20 .. 2^20, and return the new exponent."""
+    size = float(size)
     if 2.0**-20 <= size <= 2.0**20 or not size < math.inf:
         return exponent
     if size == 0.0:

@@ -18,7 +18,7 @@ CAN_DIE = ("relu", "hard_tanh")
 # Unbounded on the right and flat on the left: a layer far to the left leaves what a logarithm can say.
 ONE_SIDED = ("softplus", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
 PLAIN = {
-    "settle": lambda values, start, stop, exponent: exponent,
+    "settle": lambda values, start, stop, exponent, size: exponent,
     "place": lambda h, start, stop, exponent: 0,
     "tail": lambda log_function, sign, alpha, h, values, factor, out: 0,
 }
