@@ -1,4 +1,4 @@
-"""How cost grows: time against networks, depth and width, for both methods: `python -m bench.growth --plot growth.png`."""
+"""Time against networks, depth and width, for both methods: `python -m bench.growth --plot growth.png`."""
 
 from __future__ import annotations
 
