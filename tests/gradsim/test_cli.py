@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -124,18 +123,16 @@ def test_version(call):
     assert call("--version") == (0, f"gradsim, version {gs.__version__}\n", "")
 
 
-def test_help_is_fast_and_imports_no_numba():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys, runpy; sys.argv = ['gradsim', '--help']\n"
         "try:\n    runpy.run_module('gradsim', run_name='__main__')\n"
         "except SystemExit as stop:\n    assert not stop.code\n"
         "assert not {'numba', 'pandas', 'numpy', 'scipy'} & set(sys.modules), 'heavy import'\n"
     )
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "phase-tanh" in done.stdout
-    assert time.monotonic() - start < 5  # it takes 0.1 s; a busy machine may be slower
 
 
 BAD_FILES = {
@@ -160,13 +157,11 @@ def test_bad_sweep(call, tmp_path, name):
     text, words = BAD_FILES[name]
     file = tmp_path / "bad.toml"
     file.write_text(text)
-    start = time.monotonic()
     code, out, err = call("run", file, "--out", tmp_path / "run")
     assert code == 2
     assert out == ""
     assert words in err
     assert not (tmp_path / "run").exists()
-    assert time.monotonic() - start < 1
 
 
 def test_bad_places(call, sweep, tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -174,11 +172,9 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("change", "got", "remedy"), REFUSED, ids=[f"{i}-{next(iter(r[0]))}" for i, r in enumerate(REFUSED)]
 )
-def test_refused_fast_with_field_value_and_remedy(change: dict[str, object], got: str, remedy: str) -> None:
-    start = time.perf_counter()
+def test_refused_with_field_value_and_remedy(change: dict[str, object], got: str, remedy: str) -> None:
     with pytest.raises(SweepError, match=got) as caught:
         make(**change)
-    assert time.perf_counter() - start < 1
     caught.match(remedy)
     assert caught.value.exit_code == 2
     assert len(str(caught.value).splitlines()) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -155,9 +154,7 @@ def test_pair_average_is_the_arccosine_kernel(correlation: float) -> None:
 
 
 def test_boundary_at_finite_depth() -> None:
-    started = time.perf_counter()
     found = [theory.boundary("tanh", depth) for depth in (4, 8, 16, 32, 64)]
-    assert time.perf_counter() - started < 1.0
     assert found == pytest.approx([1.648, 1.449, 1.318, 1.229, 1.166], abs=5e-4)
     assert theory.boundary("tanh", 1024) == pytest.approx(1.048, abs=5e-4)
     assert theory.boundary("tanh", 64, S05) == pytest.approx(1.349, abs=5e-4)
