@@ -74,20 +74,27 @@ def warm_up(sweep: Sweep) -> int:
     """Compile what a sweep needs, or load it from the cache; returns the number of kernels."""
     from gradsim_core.statistics import reduce
 
-    kinds = {(cell.activation, cell.law): cell for cell in reversed(sweep.cells())}
+    kinds = {(cell.activation, cell.law, _networks_at_once(sweep, cell)): cell for cell in reversed(sweep.cells())}
     for cell in kinds.values():
         machine, _ = prepare(sweep, cell)
-        params = machine.params(0, 1, 1, cell.sigma_w, cell.sigma_b)
+        params = machine.params(0, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
         reduce(machine.block(params, 0, 1)[0])
     return len(kinds)
+
+
+def _networks_at_once(sweep: Sweep, cell: Cell) -> int:
+    from gradsim_core.cpu import group_size
+    from gradsim_core.laws import resolve_law
+
+    return group_size(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
 
 
 def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[int, int]]:
     """Cut networks first .. first + count - 1 of a cell into blocks (first, count) of about equal work.
 
-    The conditional sampler runs aligned groups of sixteen networks, which blocks do not cut.
+    Networks that the kernel runs side by side stay in one block.
     """
-    group = 16 if sweep.method == "conditional" else 1
+    group = _networks_at_once(sweep, cell)
     size = max(1, min(4096, BLOCK_NORMALS // sweep.normals(cell)) // group) * group
     start, stop = first, first + count
     while start < stop:

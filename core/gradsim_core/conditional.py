@@ -24,14 +24,14 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .lanes import LANES, absolute, aligned, convert, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
+from .grouped import AHEAD, activate, deliver, dot, fill, record, rows
+from .lanes import LANES, absolute, aligned, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
 from .lanewise import exponent_of, is_faint, scaled
-from .normals import four_normals, normal_pair
+from .normals import normal_pair
 from .params import SUM_DELTA, SUM_H, SUM_X
-from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, fill_words, random_words
-from .range_safe import no_tail
+from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words
+from .range_safe import no_tail, reach
 
-AHEAD = 4  # counters
 SCALE, SHARE, BIAS_SHARE, INVERSE_NORM = range(4)
 
 
@@ -51,51 +51,9 @@ class Work(NamedTuple):
     scalars: np.ndarray  # s in [1/2, 1) and its exponent, sigma_b and its exponent, 1 / sqrt(N); float64
 
 
-def rows(width):
-    """Neurons of a layer as stored: whole counters."""
-    return -(-width // 4) * 4
-
-
-def fill(cell, group, layer, role, words, out, start):
-    """Standard normals for all neurons of a layer, each for sixteen networks; zero beyond the width.
-
-    A few counters at a time, first the integer and then the floating-point part, as in `dense.forward`.
-    """
-    counters = rows(cell.width) // 4
-    for first in range(0, counters, AHEAD):
-        last = min(first + AHEAD, counters)
-        fill_words(cell.key, group, layer, role, first, last, words)
-        for index in range(first, last):
-            z0, z1, z2, z3 = four_normals(words, index - first, out[0])
-            i = start + index * 4 * LANES
-            store(out, i, z0)
-            store(out, i + LANES, z1)
-            store(out, i + 2 * LANES, z2)
-            store(out, i + 3 * LANES, z3)
-    for i in range(start + cell.width * LANES, start + rows(cell.width) * LANES, LANES):
-        store(out, i, load(out, i) * 0.0)
-
-
-def dot(a, i, b, j, width):
-    """Inner products over neurons, one a lane. Two sums, to hide latency."""
-    even = load(a, i) * load(b, j)
-    odd = load(a, i + LANES) * load(b, j + LANES)
-    for k in range(2 * LANES, rows(width) * LANES, 2 * LANES):
-        even = fma(load(a, i + k), load(b, j + k), even)
-        odd = fma(load(a, i + k + LANES), load(b, j + k + LANES), odd)
-    return even + odd
-
-
 def inverse(v):
     """1 / v, and 0 for 0."""
     return select(v == 0.0, 0.0, 1.0 / v)
-
-
-def record(work, which, layer, total, exponent):
-    """Keep a sum of squares 4^exponent."""
-    i = (which * (len(work.shifts) // LANES) + layer - 1) * LANES
-    store(work.sums, i, convert(total, 1.0))
-    store(work.exponents, i, exponent)
 
 
 def kept(work, layer, which):
@@ -112,7 +70,7 @@ def place(work, layer, square, unit):
     """The exponent of h = W x + b where |x|^2 = square 4^unit, which is kept, and in its units the scales of both."""
     size = sqrt(select(square < np.inf, square, np.nan)) * work.scalars[0]
     exponent = select(size > 0.0, exponent_of(size) + unit + work.scalars[1], -lanewise.FAR)
-    shift = lanewise.placed(maximum(exponent, work.scalars[3]), work.z)
+    shift = lanewise.placed(maximum(exponent, work.scalars[3]), reach(work.z) - 20.0)
     store(work.shifts, (layer - 1) * LANES, shift)
     scale_b = scaled(work.scalars[3] - shift, splat(size, work.scalars[2]))
     return shift, scaled(unit + work.scalars[1] - shift, size), scale_b
@@ -158,19 +116,6 @@ def preactivations_orthogonal(cell, group, layer, work, start):
     scale, scale_b = kept(work, layer, SCALE), kept(work, layer, BIAS_SHARE)
     for i in range(0, cell.width * LANES, LANES):
         store(work.h, i, fma(load(work.h, i), scale_b, load(work.z, start + i) * scale))
-
-
-def activate(phi, dphi, alpha, source, offset, scale, work, start, width):
-    """x = phi(h) and phi'(h) for h = scale source; returns |x|^2 and |h|^2."""
-    square_x = square = splat(scale, 0.0)
-    for i in range(0, width * LANES, LANES):
-        value = load(source, offset + i)
-        h = value * scale
-        x = phi(h, alpha)
-        store(work.x, start + i, x)
-        store(work.slope, start + i, dphi(h, alpha))
-        square_x, square = fma(x, x, square_x), fma(value, value, square)
-    return square_x, square * (scale * scale)
 
 
 def combine_gaussian(cell, group, layer, work, square, along, inverse_norm, start):
@@ -225,18 +170,6 @@ def differentiate_faint(log_dphi, slopes, cell, work, layer, start, of_g, of_x, 
     return mended, select(mended > square, dot(work.z, start, y, 0, cell.width), along), unit
 
 
-def deliver(work, group, first, sums, exponents):
-    """The group's sums and exponents to the networks first .. of a block."""
-    depth = sums.shape[2]
-    for lane in range(LANES):
-        n = group * LANES + lane - first
-        if 0 <= n < sums.shape[1]:
-            for which in range(3):
-                for layer in range(depth):
-                    sums[which, n, layer] = work.sums[(which * depth + layer) * LANES + lane]
-                    exponents[which, n, layer] = work.exponents[(which * depth + layer) * LANES + lane]
-
-
 def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation and a weight law, to be compiled or interpreted."""
     orthogonal = law.draw is None
@@ -289,8 +222,9 @@ def build(phi, dphi, log_phi, log_dphi, law):
     return run_block
 
 
-def allocate(cell, dtype, spread):
-    """Work for a cell; `spread` is the standard deviation of W's entries (of an orthogonal W: sigma_w)."""
+def allocate(cell, dtype, law):
+    """Work for a cell."""
+    spread = law.deviation(cell)
     size = rows(cell.width) * LANES
     empty = lambda n: aligned(n, dtype)  # noqa: E731
     double = lambda n: aligned(n * cell.depth * LANES, np.float64)  # noqa: E731

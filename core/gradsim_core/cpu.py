@@ -7,23 +7,28 @@ in which order blocks run, changes no number.
 from __future__ import annotations
 
 import math
+import threading
 from functools import cache
 from itertools import pairwise
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from . import conditional, dense, explicit, jit, laws, orthogonal, quantities
+from . import conditional, explicit, jit, laws, narrow, quantities
 from .activations import ACTIVATIONS, Activation
 from .elementary import log_64
-from .explicit import Slopes, Work
-from .lanes import LANES, aligned, lane_get, lane_set
+from .explicit import Slopes
+from .lanes import LANES, lane_get, lane_set
 from .laws import WeightLaw
 from .params import Params
 from .range_safe import no_tail
 
 DTYPES = ("float32", "float64")
-METHODS = {"explicit": explicit, "conditional": conditional}
+METHODS = ("explicit", "conditional")
+NARROW, NARROW_STORE = 28, 2**24
+"""Up to this width, and this many stored weights, explicit networks run sixteen side by side."""
+_thread = threading.local()
 
 
 class Weights(NamedTuple):
@@ -53,14 +58,28 @@ def _by_lane(function, interpret: bool):
     return apply
 
 
+def schedule(method: str, law: WeightLaw, depth: int, width: int) -> ModuleType:
+    """The module whose kernel runs a cell, and whose `allocate` makes its arrays."""
+    if method == "conditional":
+        return conditional
+    fits = width <= NARROW and depth * width**2 * LANES <= NARROW_STORE
+    # Weights with zeros have to be watched, and reflections drawn, one network at a time.
+    return narrow if fits and law.draw is not None and not law.has_zeros else explicit
+
+
+def group_size(method: str, law: WeightLaw, depth: int, width: int) -> int:
+    """How many networks run side by side: blocks had best begin at multiples of it."""
+    return 1 if schedule(method, law, depth, width) is explicit else LANES
+
+
 @cache
-def _kernel(activation: Activation, law: WeightLaw, method: str, interpret: bool):
+def _kernel(activation: Activation, law: WeightLaw, module: ModuleType, interpret: bool):
     """The block kernel. Parameters of activation and law are run-time numbers, so that a family compiles once."""
     own = not activation.built_in
     phi, dphi = activation.phi, activation.dphi
     if own:
         phi, dphi = (jit.make_compilable(_by_lane(function, interpret)) for function in (phi, dphi))
-    body = METHODS[method].build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
+    body = module.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
     return body if interpret else jit.compile_kernel(body, disk_cache=not own)
 
 
@@ -111,12 +130,10 @@ class Simulator:
         if method == "conditional" and not law.conditional:
             raise ValueError(f"weight law {law.name!r} cannot be sampled conditionally.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
-        self._layout = orthogonal if law.draw is None else dense
         self._slopes = _slopes(activation)
-        family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
-        run = _kernel(family, laws.LAWS[law.name.split("(")[0]], method, interpret)
+        self._family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
+        self._interpret = interpret
         self._call = _interpreted if interpret else jit.compiled
-        self._run = _interpreted(run) if interpret else run
 
     def params(self, key: int, depth: int, width: int, sigma_w: float, sigma_b: float = 0.0) -> Params:
         """The cell as the kernel takes it."""
@@ -130,18 +147,21 @@ class Simulator:
             float(self.law.value),
         )
 
-    def _work(self, cell: Params) -> Work | conditional.Work:
-        row = padded(cell.width)
-        empty = lambda n: aligned(n, self.dtype)  # noqa: E731
-        live = empty(row)
-        live[: cell.width] = 1
-        draw = cell.sigma_w * (1.0 if self.law.draw is None else self.law.spread / math.sqrt(cell.width))
-        if self.method == "conditional":
-            return conditional.allocate(cell, self.dtype, draw)
-        scalars = np.array([draw, cell.sigma_b, 1.0 / math.sqrt(cell.width)], self.dtype)
-        weights = empty(cell.depth * self._layout.storage(cell.width))
-        words = aligned(dense.AHEAD * dense.TILE, np.int32)
-        return Work(weights, words, empty(cell.depth * row), empty(row), empty(row), empty(row), live, scalars)
+    def _schedule(self, cell: Params) -> ModuleType:
+        return schedule(self.method, self.law, cell.depth, cell.width)
+
+    def _work(self, cell: Params):
+        """The arrays of this thread, kept from block to block: fresh pages cost as much as the numbers in them."""
+        what = self._schedule(cell), cell._replace(key=0), self.dtype, self.law
+        if getattr(_thread, "what", None) != what:
+            _thread.what = _thread.work = None
+            _thread.work = self._schedule(cell).allocate(cell, self.dtype, self.law)
+            _thread.what = what
+        return _thread.work
+
+    def _run(self, cell: Params, first: int, work, sums, exponents) -> None:
+        run = _kernel(self._family, laws.LAWS[self.law.name.split("(")[0]], self._schedule(cell), self._interpret)
+        (_interpreted(run) if self._interpret else run)(cell, self._slopes, first, work, sums, exponents)
 
     def block(self, cell: Params, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Simulate networks first .. first + count - 1.
@@ -154,7 +174,7 @@ class Simulator:
             0 alive, 1 dead in some layer, 2 non-finite.
         """
         values, status, work = np.empty((4, count, cell.depth)), np.empty(count, np.int8), self._work(cell)
-        # A part at a time, whose sums stay in the cache; parts do not cut groups of sixteen networks.
+        # A part at a time, whose sums stay in the cache; parts do not cut networks that run side by side.
         part = max(2**15 // cell.depth // LANES, 1) * LANES
         edges = [first, *range(first - first % LANES + part, first + count, part), first + count]
         for start, stop in pairwise(edges):
@@ -165,18 +185,16 @@ class Simulator:
     def _run_part(self, cell: Params, first: int, count: int, work, values, status) -> None:
         size, shape = 3 * count * cell.depth, (3, count, cell.depth)
         sums, exponents = np.ones(padded(size)), np.zeros(padded(size))
-        self._run(cell, self._slopes, first, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
+        self._run(cell, first, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
         self._call(quantities.take_logarithms)(sums, exponents)
         log_width = float(log_64(np.float64(cell.width)))
         self._call(quantities.finish)(sums[:size].reshape(shape), cell.width, log_width, values, status)
 
     def weights(self, cell: Params, network: int) -> Weights:
         """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""
-        work, row = self._work(cell), padded(cell.width)
-        dims = np.zeros((3, 1, cell.depth))
-        self._run(cell, self._slopes, network, work, dims, dims.copy())
-        matrices = [self._layout.matrix(work.weights, layer, cell.width) for layer in range(1, cell.depth + 1)]
-        vectors = np.zeros((cell.depth + 2, row), self.dtype)
-        self._call(explicit.draw_vectors)(cell, network, work.live, work.scalars, vectors)
-        vectors = vectors[:, : cell.width]
-        return Weights(vectors[0], np.array(matrices), vectors[1:-1], vectors[-1])
+        module, work, dims = self._schedule(cell), self._work(cell), np.zeros((3, 1, cell.depth))
+        self._run(cell, network, work, dims, dims.copy())
+        matrices = module.matrices(cell, network, work, self.law)
+        vectors = np.zeros((cell.depth + 2, cell.width), self.dtype)
+        self._call(module.draw_vectors)(cell, network, work, vectors)
+        return Weights(vectors[0], matrices, vectors[1:-1], vectors[-1])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import dense, elementwise, orthogonal
-from .lanes import LANES, load, select, store
+from .lanes import LANES, aligned, load, select, store
 from .laws import gaussian
 from .normals import fill_normals
 from .params import SUM_DELTA, SUM_H, SUM_X
@@ -106,8 +106,7 @@ def mask(values, start, live):
 def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation and a weight law, to be compiled or interpreted."""
     draw, has_zeros = law.draw, law.has_zeros
-    forward = orthogonal.forward if draw is None else dense.forward
-    backward = orthogonal.backward if draw is None else dense.backward
+    forward, backward = layout(law).forward, layout(law).backward
     draw = gaussian if draw is None else draw
 
     def run_block(cell, slopes, first, work, sums, exponents):
@@ -150,9 +149,34 @@ def build(phi, dphi, log_phi, log_dphi, law):
     return run_block
 
 
-def draw_vectors(cell, network, live, scalars, out):
-    """Input, biases of layers 1 .. L and readout of one network, as rows of `out`."""
-    fill_normals(cell, network, 0, ROLE_INPUT, live[0], live, out[0])
-    for layer in range(1, cell.depth + 1):
-        fill_normals(cell, network, layer, ROLE_BIAS, scalars[1], live, out[layer])
-    fill_normals(cell, network, 0, ROLE_READOUT, scalars[2], live, out[cell.depth + 1])
+def layout(law):
+    """Where the weights of a law are stored, and how."""
+    return orthogonal if law.draw is None else dense
+
+
+def allocate(cell, dtype, law):
+    """Work for a cell."""
+    row = -(-cell.width // LANES) * LANES
+    empty = lambda n: aligned(n, dtype)  # noqa: E731
+    live = empty(row)
+    live[: cell.width] = 1
+    scalars = np.array([law.deviation(cell), cell.sigma_b, 1.0 / math.sqrt(cell.width)], dtype)
+    weights, words = empty(cell.depth * layout(law).storage(cell.width)), aligned(dense.AHEAD * dense.TILE, np.int32)
+    return Work(weights, words, empty(cell.depth * row), empty(row), empty(row), empty(row), live, scalars)
+
+
+def matrices(cell, network, work, law):
+    """W (L, N, N) of the last network that ran."""
+    return np.array([layout(law).matrix(work.weights, layer, cell.width) for layer in range(1, cell.depth + 1)])
+
+
+def draw_vectors(cell, network, work, out):
+    """Input, biases of layers 1 .. L and readout of one network, as rows of `out` (L + 2, N)."""
+    for row in range(len(out)):
+        if row == 0:
+            fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.y)
+        elif row <= cell.depth:
+            fill_normals(cell, network, row, ROLE_BIAS, work.scalars[1], work.live, work.y)
+        else:
+            fill_normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+        out[row] = work.y[: cell.width]

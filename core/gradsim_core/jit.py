@@ -104,9 +104,11 @@ def _register_core() -> None:
         elementary,
         elementwise,
         explicit,
+        grouped,
         lanes,
         lanewise,
         laws,
+        narrow,
         normals,
         orthogonal,
         philox,
@@ -130,7 +132,7 @@ def _register_core() -> None:
         make_module_compilable(
             module, inline=True, apart=("tail", "linear_part", "add_constants", "saturate", "rescale")
         )
-    for module in (orthogonal, elementwise, lanewise, conditional, statistics):
+    for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
         make_module_compilable(module, inline=False)
     for function in (lanes.minimum, lanes.maximum):
         make_compilable(function)

@@ -69,9 +69,8 @@ def is_faint(square, has_tail):
     return lane_max(lost if has_tail else select(square > 0.0, lost, 0.0)) > 0.0
 
 
-def placed(exponent, values):
-    """What remains of an exponent when h is brought as near to its true size as the activation's range allows."""
-    limit = reach(values) - 20.0
+def placed(exponent, limit):
+    """What remains of an exponent when h is brought as near to its true size as the limit allows."""
     shift = select(exponent > limit, exponent - limit, select(exponent < -limit, exponent + limit, 0.0))
     return select(exponent > -FAR, shift, 0.0)
 
@@ -125,21 +124,23 @@ def sum_of_squares(v):
 
 
 def rescue(log_function, sign, alpha, h, values, factor, out, square, unit):
-    """out = values factor where its sum of squares is faint, by logarithms (see `range_safe.tail`).
+    """out = values factor where its sum of squares is faint: scaled up, or by logarithms (see `range_safe.tail`).
 
     `values` are phi or dphi at h. Returns the sum of squares and the exponent of out, given those of before.
     """
     bound = tiny(values)
-    top = splat(unit, -np.inf)
+    top, largest = splat(unit, -np.inf), splat(load(out, 0), 0.0)
     for i in range(0, len(h), LANES):
         size, _ = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
-        top = maximum(top, size)
+        top, largest = maximum(top, size), maximum(largest, absolute(load(values, i) * load(factor, i)))
     mended = (absolute(top) < np.inf) & faint(square)
+    near = largest >= bound
     top = select(mended, top, 0.0)
     k = rint(maximum(top, -4.0 * LOG_LIMIT) / LN2)
     shift = select(top > -LOG_LIMIT, k * LN2, top)
     for i in range(0, len(h), LANES):
         size, signed = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
         value = convert(copysign(exp(size - shift), signed), out[0])
+        value = select(near, scaled(-k, load(values, i) * load(factor, i)), value)
         store(out, i, select(mended, value, load(out, i)))
     return select(mended, sum_of_squares(out), square), unit + k

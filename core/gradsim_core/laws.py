@@ -7,6 +7,7 @@ has no such block, its reflections are in `orthogonal`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -120,6 +121,10 @@ class WeightLaw:
     has_zeros: bool = False
     conditional: bool = False
     formula: str = ""
+
+    def deviation(self, cell) -> float:
+        """Standard deviation of the numbers that `draw` makes; sigma_w itself for the orthogonal law."""
+        return cell.sigma_w * (1.0 if self.draw is None else self.spread / math.sqrt(cell.width))
 
 
 LAWS: dict[str, WeightLaw] = {

@@ -23,7 +23,7 @@ from .lanes import LANES, lane_words, pack_words, store
 # What a random number is for: one stream per role, so that no two numbers of a network share a counter.
 ROLE_INPUT, ROLE_READOUT, ROLE_WEIGHT, ROLE_BIAS, ROLE_MASK = range(5)
 # The same where sixteen networks share a counter: word 2 and 3 then hold network // 16, the lane network % 16.
-GROUP_INPUT, GROUP_READOUT, GROUP_FORWARD, GROUP_BACKWARD, GROUP_BIAS = range(5, 10)
+GROUP_INPUT, GROUP_READOUT, GROUP_FORWARD, GROUP_BACKWARD, GROUP_BIAS, GROUP_WEIGHT = range(5, 11)
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 

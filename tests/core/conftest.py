@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from gradsim_core import cpu
 from gradsim_core.activations import resolve_activation
 from gradsim_core.cpu import Simulator
 from gradsim_core.laws import resolve_law
+
+# Both schedules of explicit networks take any width: up to NARROW side by side, else one by one.
+SCHEDULES = {"explicit": 0, "narrow": 10**6}
+BOTH = ["explicit", "narrow"]
 
 
 class Cell:
@@ -29,3 +34,12 @@ class Cell:
 @pytest.fixture
 def cell():
     return Cell
+
+
+@pytest.fixture
+def schedule(monkeypatch, request):
+    monkeypatch.setattr(cpu, "NARROW", SCHEDULES[request.param])
+
+
+def on_both(parameters):
+    return pytest.mark.parametrize("schedule", parameters, indirect=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mpmath as mp
 import numpy as np
 
-from gradsim_core import elementwise, explicit
+from gradsim_core import elementwise, explicit, narrow
+from gradsim_core.lanes import LANES
 from gradsim_core.params import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.range_safe import LOG_LIMIT
 
@@ -108,13 +109,18 @@ class Recorded:
     def __init__(self, cell, monkeypatch, network=0):
         machine, p = cell.machine, cell.params
         _, self.W, self.b, self.v = machine.weights(p, network)
-        vectors, original = [], explicit.sum_of_squares
+        vectors, original, original_record = [], explicit.sum_of_squares, narrow.record
 
         def keep(values, start, stop):
             vectors.append(values[start : start + p.width].copy())
             return original(values, start, stop)
 
-        sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
+        def keep_narrow(work, which, layer, total, exponent):
+            values, start = (work.x, (layer - 1) * len(work.h)) if which == SUM_X else (work.h, 0)
+            lanes = values[start : start + p.width * LANES].reshape(p.width, LANES)
+            vectors.append(lanes[:, network % LANES].copy())
+            return original_record(work, which, layer, total, exponent)
+
         again, original_again = [], elementwise.sum_of_squares
 
         def keep_again(v, start, stop):
@@ -125,8 +131,9 @@ class Recorded:
         sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
         with monkeypatch.context() as patch:
             patch.setattr(explicit, "sum_of_squares", keep)
+            patch.setattr(narrow, "record", keep_narrow)
             patch.setattr(elementwise, "sum_of_squares", keep_again)
-            machine._run(p, machine._slopes, network, machine._work(p), sums, exponents)
+            machine._run(p, network, machine._work(p), sums, exponents)
         if again:
             vectors, exponents = again, np.zeros_like(exponents)
         rows = [vectors[0 : 2 * p.depth : 2], vectors[1 : 2 * p.depth : 2], vectors[: 2 * p.depth - 1 : -1]]
@@ -155,18 +162,20 @@ class Recorded:
             yield "h", layer, worst(h, [mp.fsum(t) for t in terms], max(map(total, terms)), eps)
             if layer + 1 < self.p.depth:
                 exact = [phi(self.name, value) for value in h]
-                yield "x", layer, worst(self.x[layer + 1], exact, self.scale(exact, h), eps)
+                yield "x", layer, worst(self.x[layer + 1], exact, self.scale(exact, h, 1), eps)
                 back = [products(column, self.delta[layer + 1]) for column in zip(*W[layer + 1], strict=True)]
             else:
                 back = readout
             slopes = [dphi(self.name, value) for value in h]
             exact = [s * mp.fsum(t) for s, t in zip(slopes, back, strict=True)]
-            scale = self.scale([s * total(t) for s, t in zip(slopes, back, strict=True)], h)
+            sizes = list(map(total, back))
+            scale = self.scale([s * t for s, t in zip(slopes, sizes, strict=True)], h, max(sizes))
             yield "delta", layer, worst(self.delta[layer], exact, scale, eps)
 
-    def scale(self, values, h):
-        """The size of a vector; for sin more, since the interpreter, which rounds twice in fma, loses |h| ulps."""
-        return max(map(abs, values)) * (1 + max(map(abs, h)) if self.name == "sin" else 1)
+    def scale(self, values, h, amplitude):
+        """The size of a vector; for sin more, since the interpreter, which rounds twice in fma, loses |h| ulps of 1."""
+        largest = max(map(abs, h))
+        return max(map(abs, values)) + (amplitude * largest * min(1, largest) if self.name == "sin" else 0)
 
     def logarithms(self):
         """log_delta, log_weight_grad, log_q, log_gain of the recorded vectors; NaN beyond what is represented."""

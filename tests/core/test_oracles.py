@@ -8,6 +8,7 @@ import pytest
 from gradsim_core.activations import ACTIVATIONS
 from gradsim_core.laws import LAWS
 from tests import naive
+from tests.core.conftest import BOTH, on_both
 
 SHAPES = [{"depth": 1, "width": 1}, {"depth": 2, "width": 3}, {"depth": 4, "width": 5}]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-4}
@@ -29,21 +30,33 @@ def worst(one, count=2):
 @pytest.mark.parametrize("sigma_b", [0.0, 0.3])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("activation", naive.PHI)
-def test_interpreted_in_full(cell, activation, dtype, sigma_b):
-    """Every activation, law, precision and shape, by the interpreter."""
+@on_both(BOTH)
+def test_interpreted_in_full(cell, schedule, activation, dtype, sigma_b):
+    """Every activation, law, precision and shape, by the interpreter, side by side and one by one."""
     for law in LAWS:
         for shape in SHAPES:
             one = cell(activation, law, dtype, interpret=True, sigma_w=1.3, sigma_b=sigma_b, **shape)
             assert worst(one, 1) < TOLERANCE[dtype], (law, shape)
 
 
-# Compiled: every activation and every law in each precision, with widths on both sides of whole vectors.
+# Compiled: every activation and every law, with widths on both sides of whole vectors. A kernel takes seconds to
+# compile: the quick suite has every one in float32, some in float64 and some one by one.
 COMPILED = [("gaussian", activation) for activation in naive.PHI] + [(law, "tanh") for law in LAWS if law != "gaussian"]
+QUICK = [("gaussian", "tanh"), ("gaussian", "relu"), ("gaussian", "gelu"), ("orthogonal", "tanh")]
+KERNELS = [
+    pytest.param(*kernel, dtype, schedule, marks=[] if quick else pytest.mark.verify)
+    for kernel in COMPILED
+    for dtype, schedule, quick in (
+        ("float32", "narrow", True),
+        ("float64", "narrow", kernel in QUICK),
+        ("float32", "explicit", kernel in QUICK[:2]),
+        ("float64", "explicit", kernel in QUICK[:1]),
+    )
+]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize(("law", "activation"), COMPILED)
-def test_compiled(cell, law, activation, dtype):
+@pytest.mark.parametrize(("law", "activation", "dtype", "schedule"), KERNELS, indirect=["schedule"])
+def test_compiled(cell, law, activation, dtype, schedule):
     for width, depth, sigma_w, sigma_b in [
         (16, 8, 1.5, 0.3),
         (5, 4, 1.0, 0.0),
@@ -77,17 +90,21 @@ def test_naive_oracle_covers_the_table():
     assert {name.split("(")[0] for name in naive.PHI} == set(ACTIVATIONS)
 
 
+@pytest.mark.parametrize(
+    ("interpret", "depth", "width"), [(True, 5, 6), pytest.param(False, 8, 16, marks=pytest.mark.verify)]
+)
 @pytest.mark.parametrize(("law", "activation"), COMPILED)
-def test_autograd(cell, law, activation):
+@on_both(BOTH)
+def test_autograd(cell, schedule, law, activation, interpret, depth, width):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     phi = torch_functions(torch)[activation]
-    one = cell(activation, law, sigma_w=1.5, sigma_b=0.3, depth=8, width=16)
+    one = cell(activation, law, interpret=interpret, sigma_w=1.5, sigma_b=0.3, depth=depth, width=width)
     values, _ = one.block(2)
     for network in range(2):
         x0, W, b, v = (torch.tensor(array, dtype=torch.float64) for array in one.weights(network))
         W.requires_grad_(), b.requires_grad_()
         x = x0
-        for layer in range(8):
+        for layer in range(depth):
             x = phi(W[layer] @ x + b[layer])
         (v @ x).backward()
         log_delta, log_weight_grad = (torch.log(g.flatten(1).norm(dim=1)).numpy() for g in (b.grad, W.grad))

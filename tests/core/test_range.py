@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from gradsim_core import elementwise, explicit
+from gradsim_core import elementwise, explicit, narrow
 from gradsim_core.activations import ACTIVATIONS, Activation
 from tests.core import exact
+from tests.core.conftest import BOTH, on_both
 
 DTYPES = ("float32", "float64")
+STEPS = [
+    ("narrow", "float32"), ("explicit", "float64"),
+    *(pytest.param(*rest, marks=pytest.mark.verify) for rest in (("narrow", "float64"), ("explicit", "float32"))),
+]  # fmt: skip
 MOSTLY_SINGLE = ("float32", pytest.param("float64", marks=pytest.mark.verify))
 # Activations whose derivative is exactly zero on an interval: their layers can die, and do.
 CAN_DIE = ("relu", "hard_tanh")
 # Unbounded on the right and flat on the left: a layer far to the left leaves what a logarithm can say.
 ONE_SIDED = ("softplus", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
 PLAIN = {
-    "settle": lambda values, start, stop, exponent, size: exponent,
-    "place": lambda h, start, stop, exponent: 0,
-    "tail": lambda log_function, sign, alpha, h, values, factor, out: 0,
+    explicit: {
+        "settle": lambda values, start, stop, exponent, size: exponent,
+        "place": lambda h, start, stop, exponent: 0,
+        "tail": lambda log_function, sign, alpha, h, values, factor, out: 0,
+    },
+    narrow: {
+        "settle": lambda delta, square, unit: (square, unit),
+        "shift_of": lambda cell, h, unit, exponent_b: unit * 0,
+        "is_faint": lambda square, has_tail: False,
+    },
 }
 
 
 def make_plain(monkeypatch):
-    for name, function in PLAIN.items():
-        monkeypatch.setattr(explicit, name, function)
+    for module, functions in PLAIN.items():
+        for name, function in functions.items():
+            monkeypatch.setattr(module, name, function)
 
 
 def sums_of(one, count=1):
     """Sums of squares and exponents, as the kernel returns them: (3, count, depth) each."""
     machine, shape = one.machine, (3, count, one.params.depth)
     sums, exponents = np.zeros(shape), np.zeros(shape)
-    machine._run(one.params, machine._slopes, 0, machine._work(one.params), sums, exponents)
+    machine._run(one.params, 0, machine._work(one.params), sums, exponents)
     return sums, exponents
 
 
 @pytest.mark.parametrize("sigma_b", [0.0, 0.3])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_plain_bits(cell, monkeypatch, activation, sigma_b):
+@on_both(BOTH)
+def test_plain_bits(cell, monkeypatch, schedule, activation, sigma_b):
     """In float32, |delta| runs over 2^-60 .. 2^40 here: settling acts, and changes no bit."""
     settled = 0
     for sigma_w, depth in ((0.2, 24), (1.0, 24), (12.0, 12)):
@@ -60,7 +75,8 @@ def test_plain_bits(cell, monkeypatch, activation, sigma_b):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ["linear", "relu", "leaky_relu(0.25)"])
-def test_powers_of_two(cell, activation, dtype):
+@on_both(BOTH)
+def test_powers_of_two(cell, schedule, activation, dtype):
     """sigma_w 2^k at the same key gives the same bits, k further up in each layer: beyond every float, and back."""
     numbers = {"depth": 300, "width": 24}
     sums, exponents = sums_of(cell(activation, "gaussian", dtype, sigma_w=1.4, **numbers), 3)
@@ -88,9 +104,9 @@ def check_every_step(cell, monkeypatch, activation, law, dtype, **numbers):
     assert same.all(), (numbers, values[~same], expected[~same])
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("schedule", "dtype"), STEPS, indirect=["schedule"])
 @pytest.mark.parametrize("activation", exact.FORMULAS)
-def test_every_step_against_40_digits(cell, monkeypatch, activation, dtype):
+def test_every_step_against_40_digits(cell, monkeypatch, schedule, activation, dtype):
     """Each step of the pass, in and beyond every regime, starting from the vectors that the kernel had before it."""
     far = 1e10 if dtype == "float32" else 1e60
     for sigma_w in (0.01, 1.0, 100.0, 1 / far, far):
@@ -102,7 +118,8 @@ def test_every_step_against_40_digits(cell, monkeypatch, activation, dtype):
 
 @pytest.mark.parametrize("law", ["sparse(0.5)", "rademacher"])
 @pytest.mark.parametrize("activation", ["tanh", "erf", "sigmoid", "gelu", "linear"])
-def test_laws_with_zeros(cell, monkeypatch, activation, law):
+@on_both(BOTH)
+def test_laws_with_zeros(cell, monkeypatch, schedule, activation, law):
     """Exact zeros in W: phi' may be largest where W^T delta is zero."""
     for key in range(6):
         numbers = {"sigma_w": 100.0, "depth": 12, "width": 4, "key": key}
@@ -156,16 +173,19 @@ def test_dead_only_where_all_paths_are_cut(cell, dtype):
 @pytest.mark.verify
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", exact.FORMULAS)
-def test_every_step_deep(cell, monkeypatch, activation, dtype):
+@on_both(BOTH)
+def test_every_step_deep(cell, monkeypatch, schedule, activation, dtype):
     for sigma_w in (0.01, 0.1, 1.0, 10.0, 100.0):
         for width, sigma_b in ((4, 0.0), (3, 0.3)):
             numbers = {"sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 120, "width": width}
             check_every_step(cell, monkeypatch, activation, "gaussian", dtype, **numbers)
 
 
-def test_a_lost_tail_is_caught(cell, monkeypatch):
+@on_both(BOTH)
+def test_a_lost_tail_is_caught(cell, monkeypatch, schedule):
     """The check of every step fails where the tails are left out."""
-    monkeypatch.setattr(explicit, "tail", PLAIN["tail"])
+    monkeypatch.setattr(explicit, "tail", PLAIN[explicit]["tail"])
+    monkeypatch.setattr(narrow, "is_faint", PLAIN[narrow]["is_faint"])
     numbers = {"sigma_w": 100.0, "depth": 24, "width": 3}
     with pytest.raises(AssertionError, match="delta"):
         check_every_step(cell, monkeypatch, "tanh", "gaussian", "float32", **numbers)
@@ -194,10 +214,11 @@ def check_deep_values(activation, values):
 
 @pytest.mark.parametrize("dtype", MOSTLY_SINGLE)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_depth_10000(cell, activation, dtype):
+@on_both(["narrow", pytest.param("explicit", marks=pytest.mark.verify)])
+def test_depth_10000(cell, schedule, activation, dtype):
     for sigma_w in (0.01, 0.1, 1.0, 10.0, 100.0):
         for sigma_b in (0.0, 0.3):
-            for width in (4, 16):
+            for width in (4, 8):
                 numbers = {"sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 10_000, "width": width}
                 values, status = cell(activation, "gaussian", dtype, **numbers).block(1)
                 check_deep_values(activation, values[:, 0])
@@ -231,9 +252,30 @@ def test_saturated_layers_are_not_dead(cell, activation, width):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_overflow_is_never_lost(cell, activation):
+@on_both(["explicit"])
+def test_overflow_is_never_lost(cell, schedule, activation):
     """An infinite h makes the network non-finite, and every delta behind it NaN, whatever phi' makes of it."""
-    values, status = cell(activation, "gaussian", "float32", sigma_w=3e38, depth=3, width=5).block(40)
+    check_overflow(*cell(activation, "gaussian", "float32", interpret=True, sigma_w=3e38, depth=3, width=5).block(20))
+
+
+@on_both(BOTH)
+def test_overflow_in_a_users_pair(cell, schedule):
+    """Side by side nothing else overflows: weights then carry a power of two of their own."""
+    own = Activation("steep", lambda h: math.inf if h > 1 else h, lambda h: 0.0 if h > 1 else 1.0)
+    check_overflow(*cell(own, interpret=True, sigma_w=1.0, depth=3, width=3).block(20))
+
+
+@pytest.mark.parametrize("sigma_w", [1e-36, 1e36])
+def test_extreme_weights_side_by_side(cell, sigma_w):
+    """Weights at the ends of float32, and products beyond them: the same numbers as in float64."""
+    single, double = (
+        cell("leaky_relu", dtype=dtype, interpret=True, sigma_w=sigma_w, depth=3, width=5).block(8) for dtype in DTYPES
+    )
+    assert not single[1].any()
+    np.testing.assert_allclose(single[0], double[0], rtol=1e-5, atol=1e-4)
+
+
+def check_overflow(values, status):
     broken = np.isnan(values[2]).any(axis=1)
     assert broken.any()
     assert (status[broken] == 2).all()
