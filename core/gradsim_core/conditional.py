@@ -26,7 +26,7 @@ import numpy as np
 from . import lanewise
 from .grouped import AHEAD, activate, deliver, dot, fill, record, rows
 from .lanes import LANES, absolute, aligned, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
-from .lanewise import exponent_of, is_faint, scaled
+from .lanewise import exponent_of, is_extreme, scaled
 from .normals import normal_pair
 from .params import SUM_DELTA, SUM_H, SUM_X
 from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words
@@ -158,8 +158,8 @@ def differentiate(work, start, of_g, of_x, width):
     return even_square + odd_square, even_along + odd_along
 
 
-def differentiate_faint(log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along):
-    """The same by logarithms in the lanes where phi' y has underflowed, and the exponent; h is in work.h."""
+def differentiate_extreme(log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along):
+    """The same by logarithms in the lanes where phi' y has left the range, and the exponent; h is in work.h."""
     size = cell.width * LANES
     h, slope, y = work.h[:size], work.slope[start : start + size], work.g[:size]
     lanewise.true_values(h, load(work.shifts, (layer - 1) * LANES))
@@ -167,7 +167,7 @@ def differentiate_faint(log_dphi, slopes, cell, work, layer, start, of_g, of_x, 
         store(y, i, fma(load(work.x, start + i), of_x, load(y, i) * of_g))
     none = splat(load(work.shifts, 0), 0.0)
     mended, unit = lanewise.rescue(log_dphi, slopes.tail_sign, cell.alpha, h, slope, y, y, square, none)
-    return mended, select(mended > square, dot(work.z, start, y, 0, cell.width), along), unit
+    return mended, select(mended != square, dot(work.z, start, work.g, 0, cell.width), along), unit
 
 
 def build(phi, dphi, log_phi, log_dphi, law):
@@ -194,7 +194,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 square, square_h = activate(phi, dphi, cell.alpha, source, offset, scale, work, start, cell.width)
                 record(work, SUM_H, layer, square_h, shift)
                 broken, unit = fma(square_h, 0.0, broken), splat(shift, 0.0)
-                if lane_max(absolute(shift)) > 0.0 or is_faint(square, phi_has_tail):
+                if lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail):
                     preactivations(cell, group, layer, work, start)
                     square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
                 keep(work, layer, INVERSE_NORM, inverse(sqrt(square)))
@@ -203,9 +203,9 @@ def build(phi, dphi, log_phi, log_dphi, law):
             for layer in range(cell.depth, 0, -1):
                 start = (layer - 1) * size
                 square, along = differentiate(work, start, of_g, of_x, cell.width)
-                if is_faint(square, dphi_has_tail):
+                if is_extreme(square, dphi_has_tail):
                     preactivations(cell, group, layer, work, start)
-                    square, along, k = differentiate_faint(
+                    square, along, k = differentiate_extreme(
                         log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along
                     )
                     unit = unit + k

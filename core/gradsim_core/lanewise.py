@@ -52,20 +52,20 @@ exponent_of = by_precision(_exponent_32, _exponent_64)
 scaled = by_precision(_scaled_32, _scaled_64)
 
 
-def _faint_32(square):
-    return square < 2.0**-100
+def _extreme_32(square):
+    return (square < 2.0**-100) | (square > 2.0**100)
 
 
-def _faint_64(square):
-    return square < 2.0**-996
+def _extreme_64(square):
+    return (square < 2.0**-996) | (square > 2.0**996)
 
 
-faint = by_precision(_faint_32, _faint_64)
+extreme = by_precision(_extreme_32, _extreme_64)
 
 
-def is_faint(square, has_tail):
-    """Whether in some lane a sum of squares may have lost terms that are not zero in theory."""
-    lost = select(faint(square), splat(square, 1.0), 0.0)
+def is_extreme(square, has_tail):
+    """Whether in some lane a sum of squares is so small or large that it, or the next one, may have lost something."""
+    lost = select(extreme(square), splat(square, 1.0), 0.0)
     return lane_max(lost if has_tail else select(square > 0.0, lost, 0.0)) > 0.0
 
 
@@ -124,7 +124,7 @@ def sum_of_squares(v):
 
 
 def rescue(log_function, sign, alpha, h, values, factor, out, square, unit):
-    """out = values factor where its sum of squares is faint: scaled up, or by logarithms (see `range_safe.tail`).
+    """out = values factor where its sum of squares is extreme: scaled, or by logarithms (see `range_safe.tail`).
 
     `values` are phi or dphi at h. Returns the sum of squares and the exponent of out, given those of before.
     """
@@ -133,7 +133,7 @@ def rescue(log_function, sign, alpha, h, values, factor, out, square, unit):
     for i in range(0, len(h), LANES):
         size, _ = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
         top, largest = maximum(top, size), maximum(largest, absolute(load(values, i) * load(factor, i)))
-    mended = (absolute(top) < np.inf) & faint(square)
+    mended = (absolute(top) < np.inf) & extreme(square)
     near = largest >= bound
     top = select(mended, top, 0.0)
     k = rint(maximum(top, -4.0 * LOG_LIMIT) / LN2)

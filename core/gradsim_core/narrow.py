@@ -18,7 +18,7 @@ import numpy as np
 from . import lanewise
 from .grouped import AHEAD, activate, deliver, fill, record, rows
 from .lanes import LANES, absolute, aligned, fma, lane_max, load, maximum, rint, select, splat, store
-from .lanewise import exponent_of, is_faint, rescue, scaled, sum_of_squares
+from .lanewise import exponent_of, is_extreme, rescue, scaled, sum_of_squares
 from .params import SUM_DELTA, SUM_H, SUM_X
 from .philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT, fill_words
 from .range_safe import no_tail, reach
@@ -153,7 +153,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 square, square_h = activate(phi, dphi, cell.alpha, work.h, 0, one, work, start, width)
                 record(work, SUM_H, layer, square_h, shift)
                 broken, unit = fma(square_h, 0.0, broken), none
-                if lane_max(absolute(shift)) > 0.0 or is_faint(square, phi_has_tail):
+                if lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail):
                     square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
                 for i in range(0, width * LANES, LANES):
                     store(work.z, start + i, load(work.h, i))
@@ -164,7 +164,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
             for layer in range(cell.depth, 0, -1):
                 start = layer * size
                 square = differentiate(work, start, width)
-                if is_faint(square, dphi_has_tail):
+                if is_extreme(square, dphi_has_tail):
                     z, slope = work.z[start : start + len(delta)], work.slope[start : start + len(delta)]
                     square, k = rescue(log_dphi, slopes.tail_sign, cell.alpha, z, slope, work.g, delta, square, none)
                     unit = unit + k

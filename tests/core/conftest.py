@@ -43,3 +43,8 @@ def schedule(monkeypatch, request):
 
 def on_both(parameters):
     return pytest.mark.parametrize("schedule", parameters, indirect=True)
+
+
+def mostly_verified(names, quick=("tanh", "relu", "gelu", "hard_tanh")):
+    """Kernels take seconds to compile: the quick suite has a few, `make verify` all."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.verify) for name in names]

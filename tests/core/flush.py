@@ -13,7 +13,6 @@ FLUSH_TO_ZERO = 0x9FC0  # MXCSR of x86: FTZ and DAZ, all exceptions masked
 CELLS = [
     ("tanh", 100.0, 16),
     ("sigmoid", 20.0, 16),
-    ("gelu", 30.0, 4),
     ("erf", 0.01, 5),
     ("softplus", 5.0, 3),
     ("relu", 0.02, 33),
@@ -36,7 +35,7 @@ def main():
     cells = [
         (Cell(name, "gaussian", dtype, sigma_w=sigma_w, sigma_b=sigma_b, depth=60, width=width), name)
         for name, sigma_w, width in CELLS
-        for dtype in ("float32", "float64")
+        for dtype in (("float32", "float64") if name == "tanh" else ("float32",))
         for sigma_b in (0.0, 0.3)
     ]
     for one, _ in cells:
