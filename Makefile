@@ -33,7 +33,8 @@ faults: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist worksteal tests/gradsim/test_dataset_faults.py tests/gradsim/test_runs.py tests/gradsim/test_cli.py
 
 bench: .venv/test.stamp
-	-$(PIP) "$(TORCH)" jax jaxlib  # peers; one that is missing is left out
+	-$(PIP) "$(TORCH)"  # peers; one that is missing is left out
+	-$(PIP) jax jaxlib
 	mkdir -p out
 	$(BIN)/pytest bench --benchmark-enable --benchmark-only
 	$(BIN)/python -m bench.compare_peers --plot out/peers.png --json out/peers.json

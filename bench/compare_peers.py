@@ -81,7 +81,7 @@ def machine() -> dict[str, str]:
 
 
 def check(job: Job, gains: dict[str, np.ndarray]) -> None:
-    """Every peer has gradsim's mean and spread of ln of the gain, within 6 standard errors."""
+    """Every peer has gradsim's mean of ln of the gain, within 6 standard errors."""
     ours = gains["gradsim explicit"]
     for name, theirs in gains.items():
         if name.endswith("only") or len(theirs) < 30:

@@ -39,10 +39,12 @@ def _serve(pipe: Connection, threads: int, cores: list[int]) -> None:
     steps: dict[Any, Any] = {}
     while (order := pipe.recv()) is not None:
         name, chunk, job, seconds = order
-        step = steps.get(order[:3])
-        if step is None:
-            step = steps[order[:3]] = _make(name, chunk, job, threads)
-            step()  # compile, touch memory
+        kept = steps.get((name, job))
+        if kept is None or kept[0] != chunk:  # one size of each is kept: the others' arrays would pile up
+            steps.pop((name, job), None)
+            kept = steps[name, job] = chunk, _make(name, chunk, job, threads)
+            kept[1]()  # compile, touch memory
+        step = kept[1]
         pipe.send("ready")
         pipe.recv()
         start, gains = time.perf_counter(), []

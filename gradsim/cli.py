@@ -78,12 +78,14 @@ def run(
     changes = {key: options[key] for key in ("networks", "method", "dtype", "seed") if options[key] is not None}
     wanted = Sweep.from_toml(sweep)
     wanted = wanted.replace(**changes) if changes else wanted
-    if dry_run:
-        _print_plan(wanted, threads, yes)
-        return
-    _mention_conditional(wanted)
     out = out or Path("out") / Path(sweep).stem
-    before, start = _networks_done(out), time.monotonic()
+    runs.check_where(options["engine"], options["device"])
+    before, start = _networks_done(out, wanted), time.monotonic()
+    if dry_run:
+        _print_plan(wanted, threads, yes, before)
+        return
+    if before == 0:
+        _mention_conditional(wanted)
     result = runs.run(
         wanted,
         out,
@@ -102,23 +104,21 @@ def run(
 
 
 def _mention_conditional(sweep: Sweep) -> None:
-    drawn = sum(map(sweep.normals, sweep.cells()))
-    instead = (
-        sum(map(sweep.replace(method="conditional").normals, sweep.cells())) if sweep.may_be_conditional else drawn
-    )
-    faster = drawn / (_CONDITIONAL_COST * instead)
-    if faster >= 2:
+    # Cells are all combinations of the axes, so that depth has no part in the ratio.
+    faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
+    if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
         click.echo(
             f"These laws can be sampled without drawing weights: exact too, and about {faster:.0f} times faster here, "
-            "with --method conditional.",
+            "with --method conditional and another --out.",
             err=True,
         )
 
 
-def _networks_done(out: Path) -> int:
-    from gradsim import runs
+def _networks_done(out: Path, sweep: Sweep) -> int:
+    from gradsim.dataset import Dataset
 
-    return int(runs.open(out).dataset.networks_done().sum()) if (out / "sweep.toml").is_file() else 0
+    found = Dataset.find(out, sweep)
+    return int(found.networks_done().sum()) if found else 0
 
 
 def _print_results(result: Run, plot: bool) -> None:
@@ -135,13 +135,13 @@ def _print_results(result: Run, plot: bool) -> None:
 
         try:
             plots.phase_diagram(summary, boundary, result.path / "phase.png")
-        except ImportError as error:
-            click.echo(str(error), err=True)
+        except (ImportError, OSError) as error:
+            click.echo(f"No picture: {error}", err=True)
         else:
             click.echo(f"Picture: {result.path / 'phase.png'}")
 
 
-def _print_plan(sweep: Sweep, threads: int | None, yes: bool) -> None:
+def _print_plan(sweep: Sweep, threads: int | None, yes: bool, done: int) -> None:
     from gradsim import text
     from gradsim.engines.calibrate import predicted_seconds
     from gradsim.plan import check_cap, plan
@@ -160,6 +160,8 @@ def _print_plan(sweep: Sweep, threads: int | None, yes: bool) -> None:
         "on disk": f"about {text.size(estimate.bytes)}",
         "memory": f"about {text.size(estimate.peak_memory)}",
     }
+    if done:
+        rows["done"] = f"{done:,} networks already: the time is for all"
     for name, value in rows.items():
         click.echo(f"{name:9} {value}")
 
@@ -265,11 +267,13 @@ def theory(
       gradsim theory tanh --sigma-w 1.5 --depth 100
     """
     from gradsim import text
-    from gradsim.theory_tables import boundaries, numbers
+    from gradsim.theory_tables import boundaries, everything, numbers
 
+    if form != "table":
+        click.echo(text.render(everything(activation, sigma_b, depth, width, sigma_w), form))
+        return
     if sigma_w is not None:
-        click.echo(text.render(numbers(activation, sigma_w, sigma_b), form))
-        click.echo()
+        click.echo(text.render(numbers(activation, sigma_w, sigma_b), form) + "\n")
     click.echo(text.render(boundaries(activation, sigma_b, depth, width), form))
 
 

@@ -252,6 +252,12 @@ class Dataset:
             )
         return stored is not None
 
+    @classmethod
+    def find(cls, path: Path, sweep: Sweep) -> Dataset | None:
+        """Return the dataset of this sweep in a directory, None if there is none; RunExistsError if it has another."""
+        dataset = cls(path, sweep)
+        return dataset if dataset._holds_same_sweep() else None
+
     def _refuse_other_files(self, found: list[str]) -> None:
         others = [name for name in found if name not in _FIRST_NAMES]
         if others:
@@ -278,7 +284,7 @@ class Dataset:
 def _stored_sweep(path: Path) -> Sweep | None:
     name = path / "sweep.toml"
     data = fs.read_bytes(name)
-    if data is None:
+    if data is None or not (path / "manifests").is_dir():  # a sweep file of the user's own is no dataset
         return None
     try:
         return Sweep.from_stored_text(data, str(name))

@@ -168,8 +168,12 @@ def simulate(
         law=law, method=method, dtype=dtype,
     )  # fmt: skip
     machine, params = prepare(sweep, cell)
-    values = np.empty((4, sweep.networks, cell.depth))
-    status = np.empty(sweep.networks, np.int8)
+    try:
+        values, status = np.empty((4, sweep.networks, cell.depth)), np.empty(sweep.networks, np.int8)
+    except MemoryError:
+        allowed = "as many as memory holds, 32 bytes for each layer of each"
+        remedy = "Take fewer, or run a Sweep, which keeps statistics only"
+        raise SweepError("networks", sweep.networks, allowed, remedy) from None
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
@@ -180,11 +184,7 @@ def simulate(
 
 
 def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:
-    """Call `run` on every item, on a pool of threads."""
-    if threads == 1 or len(items) == 1:
-        for item in items:
-            run(item)
-        return
+    """Call `run` on every item, on a pool of threads: also one alone, whose arrays then go with it."""
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(run, items):
             pass

@@ -95,9 +95,9 @@ def _ids(field: str, values: Ids) -> list[int] | None:
         return None
     found: list[Any] = list(values) if isinstance(values, Iterable) else [values]
     for value in found:
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < 2**31:
             remedy = f"Take it from run.cells(), or leave {field} out for all"
-            raise SweepError(field, value, "a whole number or several", remedy)
+            raise SweepError(field, value, "one or several whole numbers from 0 to 2^31 - 1", remedy)
     return [int(value) for value in found]
 
 

@@ -15,6 +15,9 @@ from gradsim.sweep import Sweep
 WORK_CAP = 10**14
 """Most random normals of a run that was not confirmed: about half a day on two cores."""
 
+SHARD_CAP = 10**7
+"""Most shards of a run: each is three files."""
+
 VALUES_PER_SHARD = 2**22
 """Stored values that weigh as much as a shard's normals: memory stays flat where networks are cheap."""
 
@@ -149,7 +152,14 @@ def plan(sweep: Sweep) -> Plan:
 
 
 def check_cap(plan: Plan, *, yes: bool = False) -> None:
-    """Refuse more work than ``WORK_CAP`` unless ``yes``, with :class:`SweepError`."""
+    """Refuse, with :class:`SweepError`, over ``SHARD_CAP`` shards, and over ``WORK_CAP`` normals unless ``yes``."""
+    if plan.shard_count > SHARD_CAP:
+        raise SweepError(
+            "shard_size",
+            plan.sweep.shard_size,
+            f"a size that makes at most {SHARD_CAP:,} shards, not {plan.shard_count:,}",
+            "Write a larger shard_size, or leave it out",
+        )
     if not yes and plan.normals > WORK_CAP:
         raise SweepError(
             "work",

@@ -84,7 +84,7 @@ class Progress:
         seconds = max(now - self._start, 1e-9)
         rate = (self.done_normals - self._earlier) / seconds
         left = (self.normals - self.done_normals) / rate if rate else float("inf")
-        return f"{rate / 1e9:.2f} G weights/s, {duration(left)} left"
+        return f"{rate / 1e9:.2f} G normals/s, {duration(left)} left"
 
 
 def duration(seconds: float) -> str:

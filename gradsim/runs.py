@@ -92,7 +92,7 @@ class Run:
         pandas.DataFrame
             Every parameter, then of log_gain at layer 1: quenched_log_gain, quenched_se, median_log_gain,
             annealed_log_gain with their errors, top_share and trusted (whether rare networks leave the annealed number
-            alone), decades (of the norm), dead_fraction, phase, chi_1 (mean field), complete.
+            alone), decades (of the norm), dead_fraction, phase, chi_1 (mean field), complete; nonfinite_fraction.
         """
         cells = self.cells()
         complete = pd.Series(self.dataset.networks_done() == self.sweep.networks, index=cells["cell_id"])
@@ -184,9 +184,7 @@ def run(
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(sweep)
-    for field, value, allowed in (("engine", engine, ENGINES), ("device", device, DEVICES)):
-        if value not in allowed:
-            raise SweepError(field, value, f"one of {', '.join(allowed)} in this version", f'Write "{allowed[0]}"')
+    check_where(engine, device)
     count = resolve_threads(threads)
     work = plan(sweep)
     check_cap(work, yes=yes)
@@ -194,6 +192,13 @@ def run(
     if dataset.missing():
         _compute(dataset, count, progress)
     return Run(dataset)
+
+
+def check_where(engine: str, device: str) -> None:
+    """Refuse an engine or device that there is not, with :class:`SweepError`."""
+    for field, value, allowed in (("engine", engine, ENGINES), ("device", device, DEVICES)):
+        if value not in allowed:
+            raise SweepError(field, value, f"one of {', '.join(allowed)} in this version", f'Write "{allowed[0]}"')
 
 
 def _compute(dataset: Dataset, threads: int, mode: Mode) -> None:

@@ -11,13 +11,17 @@ Format = Literal["table", "csv", "json"]
 
 SUMMARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "sigma_w", "quenched_log_gain", "quenched_se", "median_log_gain",
-    "annealed_log_gain", "trusted", "decades", "dead_fraction", "phase", "chi_1", "complete",
+    "annealed_log_gain", "trusted", "decades", "dead_fraction", "nonfinite_fraction", "phase", "chi_1",
+    "complete",
 ]  # fmt: skip
 BOUNDARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf",
     "theory_width", "direction", "reason",
 ]  # fmt: skip
-_AXES = ("activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete")
+_AXES = (
+    "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",
+    "nonfinite_fraction",
+)  # fmt: skip
 
 
 def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) -> str:
@@ -29,14 +33,17 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
         The table.
     form
         "table" for people: the given columns, those that are the same in every row in a line above; "csv" and "json"
-        (a list of records) for programs: every column, full precision.
+        (a list of records) for programs: every column, full precision; JSON has null for what is unknown and "inf",
+        "-inf" for infinities, which it has no numbers for.
     columns
         What the table shows.
     """
     if form == "csv":
         return frame.to_csv(index=False).rstrip("\n")
     if form == "json":
-        return str(frame.to_json(orient="records", double_precision=15))
+        infinite = frame.isin([np.inf, -np.inf])
+        spelled = frame.astype({name: object for name in frame if infinite[name].any()})
+        return str(spelled.mask(infinite, frame.map(str)).to_json(orient="records", double_precision=15))
     shown = frame[[name for name in columns or frame.columns if name in frame]]
     if len(shown) == 0:
         return "(nothing yet)"

@@ -17,10 +17,22 @@ def numbers(activation: str, sigma_w: float, sigma_b: float) -> pd.DataFrame:
     return pd.DataFrame([{"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, **field._asdict()}])
 
 
+def everything(
+    activation: str, sigma_b: float, depths: Sequence[int], width: int | None, sigma_w: float | None
+) -> pd.DataFrame:
+    """Return the boundaries, and beside them the mean-field numbers at a sigma_w as columns ``at_sigma_w``, ...."""
+    frame = boundaries(activation, sigma_b, depths, width)
+    if sigma_w is None:
+        return frame
+    row = numbers(activation, sigma_w, sigma_b).drop(columns=["activation", "sigma_b"]).iloc[0]
+    return frame.assign(**{f"at_{name}" if name == "sigma_w" else str(name): value for name, value in row.items()})
+
+
 def boundaries(activation: str, sigma_b: float, depths: Sequence[int], width: int | None) -> pd.DataFrame:
     """Return a row per depth, the last for infinite depth: sigma_w of the boundary, or the reason why there is none.
 
-    With a width, `sigma_w_at_width` is the exact root of the mean of ln at that width, the same at every depth.
+    With a width, `sigma_w_at_width` is the exact root of the mean of ln at that width, the same at every depth, and
+    `reason_at_width` says why there is none.
     """
     roots = {str(depth): partial(theory.boundary, activation, depth, sigma_b) for depth in depths}
     roots["inf"] = partial(theory.critical_sigma_w, activation, sigma_b)
@@ -31,7 +43,7 @@ def boundaries(activation: str, sigma_b: float, depths: Sequence[int], width: in
         exact = _root(partial(theory.boundary, activation, 2, sigma_b, width))
         for row in rows:
             row["sigma_w_at_width"] = exact["sigma_w"]
-            row["reason"] = row["reason"] or exact["reason"]
+            row["reason_at_width"] = exact["reason"]
     return pd.DataFrame(rows)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -24,10 +25,12 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def cache_directory() -> Path:
     """Where compiled kernels are kept: $GRADSIM_CACHE_DIR, else the user's cache directory; private to the user.
 
-    Cache files are pickles, so a directory that another user could write is never used.
+    Cache files are pickles, so a directory that another user could write is never used: then, with a warning, a
+    temporary one of this process.
     """
     base = os.environ.get("GRADSIM_CACHE_DIR")
     home = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradsim"
@@ -41,6 +44,11 @@ def cache_directory() -> Path:
             return home / source_hash()
     except OSError:
         pass
+    warnings.warn(
+        f"{home}: compiled kernels cannot be kept here, since others may write to it or you may not. They go to a "
+        "temporary directory and are compiled again next time. Set GRADSIM_CACHE_DIR to a directory of your own.",
+        stacklevel=2,
+    )
     return Path(tempfile.mkdtemp(prefix="gradsim-cache-"))
 
 

@@ -136,7 +136,7 @@ LAWS: dict[str, WeightLaw] = {
         WeightLaw("rademacher", rademacher, formula="+-s"),
         WeightLaw("orthogonal", None, conditional=True,
                   formula="sigma_w times a Haar-distributed orthogonal matrix"),
-        WeightLaw("sparse", sparse, 0.1, "density", "a number in (0, 1]", has_zeros=True,
+        WeightLaw("sparse", sparse, 0.1, "density", "a number from 2^-31 to 1", has_zeros=True,
                   formula="N(0, s^2/density) kept with probability density, else 0"),
     )
 }  # fmt: skip

@@ -88,13 +88,19 @@ def _crossing(group: dict[str, Any], cells: pd.DataFrame, kind: str, level: floa
 
 def _trust(cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, str | None]:
     """Whether rare networks leave the boundary alone, and the sentence for ``reason``."""
-    if kind != "annealed" or crossing.reason is not None:
-        return crossing.reason is None, crossing.reason
+    if crossing.reason is not None:
+        return False, crossing.reason
     distance = np.abs(np.log(cells["sigma_w"].to_numpy(np.float64) / crossing.sigma_w))
-    share = float(cells["top_share"].to_numpy(np.float64)[np.argsort(distance)[:2]].max())
-    if share <= MOST_TOP_SHARE:
+    near = cells.iloc[np.argsort(distance)[:2]]
+    lost, share = float(near["nonfinite_fraction"].max()), float(near["top_share"].max())
+    if lost > 0:
+        return False, f"Not to be trusted: {lost:.2g} of the networks near it are not finite."
+    if kind != "annealed" or share <= MOST_TOP_SHARE:
         return True, None
-    return False, f"Not to be trusted: the largest 0.01 % of the networks carry {share:.0%} of the mean near it."
+    return (
+        False,
+        f"Not to be trusted: the largest 0.01 % of the networks (or one) carry {share:.0%} of the mean near it.",
+    )
 
 
 def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> dict[str, float]:

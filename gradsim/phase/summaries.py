@@ -54,8 +54,9 @@ def summary(
     pandas.DataFrame
         The columns of ``cells``, then quenched_log_gain and quenched_se (mean of ln over live networks),
         median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share,
-        trusted, decades (of the norm), dead_fraction, phase, chi_1, complete. NaN, None where there are no networks
-        yet.
+        trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete. NaN, None where
+        there are no networks yet. Where some networks are not finite the rest is no fair sample: trusted is False and
+        there is no phase.
     """
     gain = _at_first_layer(cells, layers, "log_gain")
     delta = _at_first_layer(cells, layers, "log_delta")
@@ -70,7 +71,9 @@ def summary(
     mean, se = (gain[name].to_numpy(np.float64, na_value=np.nan) for name in ("mean", "se"))
     median, median_se = _median(histogram, gain["std"].to_numpy(np.float64, na_value=np.nan))
     with np.errstate(invalid="ignore"):
-        dead_fraction = delta["dead"].to_numpy() / delta["networks"].replace(0, np.nan).to_numpy(np.float64)
+        networks = delta["networks"].replace(0, np.nan).to_numpy(np.float64)
+        dead_fraction, nonfinite = delta["dead"].to_numpy() / networks, delta["nonfinite"].to_numpy() / networks
+    phase = [None if share > 0 else name for name, share in zip(_phase(mean, se), nonfinite, strict=True)]
     return cells.reset_index(drop=True).assign(
         quenched_log_gain=mean,
         quenched_se=se,
@@ -79,10 +82,11 @@ def summary(
         annealed_log_gain=exponential.log_mean,
         annealed_se=exponential.se,
         top_share=exponential.top_share,
-        trusted=exponential.top_share <= MOST_TOP_SHARE,
+        trusted=(exponential.top_share <= MOST_TOP_SHARE) & ~(nonfinite > 0),
         decades=mean / (2.0 * MARGIN),
         dead_fraction=dead_fraction,
-        phase=pd.Series(_phase(mean, se), dtype=object),
+        nonfinite_fraction=nonfinite,
+        phase=pd.Series(phase, dtype=object),
         chi_1=_chi_1(cells, activations or {}),
         complete=complete.reindex(cells["cell_id"]).to_numpy(bool) if isinstance(complete, pd.Series) else complete,
     )

@@ -102,6 +102,9 @@ def test_dry_run_writes_nothing(call, sweep, tmp_path):
         line[:9].strip() for line in out.splitlines()
     }
     assert not (tmp_path / "run").exists()
+    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
+    _, out, _ = call("run", sweep, "--out", tmp_path / "run", "--dry-run")
+    assert "done      2,400 networks already" in out
 
 
 def test_theory(call):
@@ -109,7 +112,11 @@ def test_theory(call):
     rows = json.loads(out)
     assert code == 0
     assert [row["sigma_w"] for row in rows] == pytest.approx([1.648, 1.166, 1.0], abs=1e-3)
-    assert call("theory", "relu", "--width", "16", "--sigma-w", "1.5")[0] == 0
+    _, out, _ = call("theory", "relu", "--width", "16", "--sigma-w", "1.5", "--depth", "4", "--format", "json")
+    assert [(row["depth"], row["at_sigma_w"], row["chi_1"]) for row in json.loads(out)] == [
+        ("4", 1.5, pytest.approx(1.125)),
+        ("inf", 1.5, pytest.approx(1.125)),
+    ]
 
 
 def test_info(call):
@@ -177,6 +184,8 @@ def test_bad_places(call, sweep, tmp_path):
         (("run", sweep, "--out", tmp_path / "new", "--engine", "cloud"), "engine"),
         (("run", sweep, "--out", tmp_path / "new", "--method", "exact"), "method"),
         (("run", "phase-tan", "--out", tmp_path / "new"), "phase-tanh"),
+        (("run", sweep, "--out", tmp_path / "new", "--engine", "cloud", "--dry-run"), "engine"),
+        (("run", sweep, "--out", tmp_path / "run", "--networks", "301", "--dry-run"), "another sweep"),
         (("run", tmp_path / "none.toml", "--out", tmp_path / "new"), "no such"),
         (("status", tmp_path / "none"), "no gradsim dataset"),
         (("boundary", tmp_path / "run", "--level", "1.5"), "level"),
@@ -232,6 +241,26 @@ def test_full_disk_for_real(call, sweep, tmp_path):
     assert gs.open(tmp_path / "run").complete
 
 
+def test_a_sweep_file_in_the_output_directory_is_no_dataset(call, tmp_path):
+    """A user's own sweep.toml is neither read as a dataset nor overwritten."""
+    own = tmp_path / "sweep.toml"
+    own.write_text(SMALL)
+    code, _, err = call("run", own, "--out", tmp_path, "--progress", "none", "--no-plot")
+    assert code == 2
+    assert "sweep.toml" in err
+    assert own.read_text() == SMALL
+    assert call("run", own, "--out", tmp_path / "run", "--progress", "none", "--no-plot")[0] == 0
+
+
+def test_a_picture_that_cannot_be_written_is_no_failure(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
+    (tmp_path / "run" / "phase.png").mkdir()
+    code, out, err = call("run", sweep, "--out", tmp_path / "run")
+    assert code == 0
+    assert "No picture: " in err
+    assert "quenched_log_gain" in out
+
+
 def test_warmup(call, sweep):
     code, out, _ = call("warmup", sweep)
     assert code == 0
@@ -250,3 +279,4 @@ def test_the_faster_method_is_mentioned_once(call, tmp_path):
     assert code == 0
     assert "faster" not in err
     assert "50 networks" in out
+    assert "faster" not in call(*arguments, "--out", tmp_path / "explicit")[2]

@@ -107,6 +107,20 @@ def test_phase(mean: float, se: float, expected: str | None) -> None:
     assert one_summary(gain)["phase"] == expected
 
 
+def test_nonfinite_networks_take_phase_and_trust() -> None:
+    """The rest is no fair sample: the largest are those that are missing."""
+    gain = np.concatenate([np.random.default_rng(8).normal(1.0, 0.1, 990), np.full(10, np.nan)])
+    row = one_summary(gain)
+    assert row["nonfinite_fraction"] == pytest.approx(0.01)
+    assert row["phase"] is None
+    assert not row["trusted"]
+    frames = noisy_summary(8, 1000)
+    assert phase.boundary(frames)["trusted"].all()
+    found = phase.boundary(frames.assign(nonfinite_fraction=0.01))
+    assert not found["trusted"].any()
+    assert (found["reason"] == "Not to be trusted: 0.01 of the networks near it are not finite.").all()
+
+
 def test_cells_without_networks_are_empty_rows() -> None:
     cells, sums, histograms = run_frames(cell_frame(0, depth=3), np.zeros(20))
     cells = pd.concat([cells, cell_frame(1, depth=3, activation="mine")], ignore_index=True)

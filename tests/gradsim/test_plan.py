@@ -107,3 +107,8 @@ def test_work_cap() -> None:
     assert caught.value.exit_code == 2
     check_cap(large, yes=True)
     check_cap(plan(make()))
+
+
+def test_shard_cap() -> None:
+    with pytest.raises(SweepError, match=r"shard_size = 1 .* at most 10,000,000 shards"):
+        check_cap(plan(make(networks=10**7, shard_size=1)), yes=True)

@@ -161,6 +161,15 @@ def test_boundary_at_finite_depth() -> None:
     assert theory.trajectory("tanh", 64, found[-1]).log_gain[0] == pytest.approx(0.0, abs=1e-11)
 
 
+@pytest.mark.parametrize(("name", "sigma_b"), [("tanh", 0.0), ("sigmoid", 0.3), ("gelu", 0.1)])
+def test_the_boundary_is_the_root_of_the_trajectory(name: str, sigma_b: float) -> None:
+    """Also far down, where layers have become alike and are no longer followed, and where gelu jumps."""
+    for depth in (2, 50, 2000):
+        root = theory.boundary(name, depth, sigma_b)
+        low, high = theory.trajectory(name, depth, [root * (1 - 2e-7), root * (1 + 2e-7)], sigma_b).log_gain[:, 0]
+        assert low < 0.0 < high
+
+
 def test_trajectory_at_any_depth_and_scale() -> None:
     for name in ("tanh", "relu"):
         path = theory.trajectory(name, 10_000, [0.01, 100.0])
@@ -250,6 +259,7 @@ def test_other_bad_arguments_are_refused() -> None:
         (("tanh", 1), "depth 1"),
         (("tanh", 4, 0.0, 16), "only for linear, relu and leaky_relu"),
         (("relu", 4, 0.1, 16), "with biases"),
+        (("relu", 10**6), "to depth 16,384"),
     ],
 )
 def test_no_boundary_has_a_reason(arguments: tuple[str, int], reason: str) -> None:

@@ -1,0 +1,34 @@
+"""Where compiled kernels are kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradsim_core.jit import cache_directory, source_hash
+
+
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """The user's cache directory, asked for afresh."""
+    home = tmp_path / "cache"
+    monkeypatch.setenv("GRADSIM_CACHE_DIR", str(home))
+    cache_directory.cache_clear()
+    yield home
+    cache_directory.cache_clear()
+
+
+def test_kernels_are_kept_by_the_hash_of_the_sources(directory):
+    assert cache_directory() == directory / source_hash()
+
+
+def test_a_cache_that_others_may_write_to_is_not_used(directory):
+    directory.mkdir()
+    directory.chmod(0o777)
+    with pytest.warns(UserWarning, match=f"{directory}.*GRADSIM_CACHE_DIR"):
+        assert not cache_directory().is_relative_to(directory)
+
+
+def test_a_cache_that_cannot_be_made_is_not_used(directory):
+    directory.write_text("a file")
+    with pytest.warns(UserWarning, match="cannot be kept here"):
+        assert cache_directory().is_dir()
