@@ -63,7 +63,7 @@ def draw(method: str) -> Callable[[Job, int, int], Step]:
     def make(job: Job, chunk: int, threads: int) -> Step:
         machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
         cell = machine.params(2024, job.depth, job.width, job.sigma_w)
-        work = {first: machine._work(cell) for first in range(threads)}
+        work = [machine._schedule(cell).allocate(cell, machine.dtype, machine.law) for _ in range(threads)]
         run, scale = jit.compiled(kernel), np.float32(job.scale)
 
         def block(first: int) -> np.ndarray:

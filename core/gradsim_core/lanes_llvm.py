@@ -16,7 +16,7 @@ from numba.np.arrayobj import make_array
 
 from . import lanes
 from .lanes import LANES
-from .lanes_type import Lanes, cast, first_lanes, intrinsic, mask, primitive, same, shuffle, splat
+from .lanes_type import Lanes, align_stack, cast, first_lanes, intrinsic, mask, primitive, same, shuffle, splat
 
 
 def _arithmetic(float_op: str, int_op: str):
@@ -83,7 +83,7 @@ def _convert(builder, sig, x):
 
 
 def _float_like(x, like) -> Lanes:
-    return Lanes("float", like.bits if isinstance(like, Lanes) else like.bitwidth)
+    return Lanes("float", like.bits if isinstance(like, Lanes) else like.bitwidth, x.count)
 
 
 cast(lanes.to_float, 2, _float_like, lambda b, sig, i: b.sitofp(i, sig.return_type.llvm), ("int",))
@@ -236,6 +236,7 @@ class _Store(AbstractTemplate):
 
 
 def _pointer(context, builder, array_type, array, index, lanes_type):
+    align_stack(builder)
     base = make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(base, [index]), lanes_type.llvm.as_pointer())
 

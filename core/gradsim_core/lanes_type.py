@@ -43,6 +43,15 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, fe_type.llvm)
 
 
+def align_stack(builder):
+    """Let the function being built keep vectors that leave the registers on cache lines.
+
+    Otherwise they lie wherever the caller's stack pointer left them, and kernels take 1.0 or 1.3 times as long by luck.
+    """
+    builder.function.attributes.alignstack = 64
+    builder.function.attributes.add("nounwind")  # true, and llvmlite prints no alignstack alone
+
+
 def shuffle(builder, a, b, indices):
     """The lanes of a and b at constant indices."""
     order = ir.Constant(ir.VectorType(ir.IntType(32), len(indices)), list(indices))
@@ -83,6 +92,7 @@ def primitive(function, arity: int, result, build, kinds=("float", "int", "uint"
     infer_global(function)(type("Template", (AbstractTemplate,), {"generic": generic}))
 
     def lower(context, builder, sig, args):
+        align_stack(builder)
         main = first_lanes(sig.args, kinds)
         operands = [v if isinstance(t, Lanes) else splat(builder, main, v) for t, v in zip(sig.args, args, strict=True)]
         return build(builder, main, *operands)

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import lanewise
 from .grouped import AHEAD, activate, deliver, fill, record, rows
-from .lanes import LANES, absolute, aligned, fma, lane_max, load, maximum, rint, select, splat, store
+from .lanes import LANES, absolute, aligned, convert, fma, lane_max, load, maximum, rint, select, splat, store
 from .lanewise import exponent_of, is_extreme, rescue, scaled, sum_of_squares
 from .params import SUM_DELTA, SUM_H, SUM_X
 from .philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT, fill_words
@@ -92,13 +92,14 @@ def shift_of(cell, h, unit, exponent_b):
 
 
 def preactivate(cell, group, layer, work, unit):
-    """W x in units of 2^unit, in work.h, becomes h in units of 2^shift; returns the shift."""
+    """W x in units of 2^unit, in work.h, becomes h in units of 2^shift; returns the shift and |h|^2, in float64."""
     exponent_b = -lanewise.FAR
     if cell.sigma_b > 0.0:
         exponent_b = float(math.frexp(cell.sigma_b)[1])
         fill(cell, group, layer, GROUP_BIAS, work.words, work.g, 0)
     shift = shift_of(cell, work.h, unit, exponent_b)
     ordinary = lane_max(absolute(unit)) == 0.0 and lane_max(absolute(shift)) == 0.0
+    square = splat(load(work.sums, 0), 0.0)
     for i in range(0, cell.width * LANES, LANES):
         h = load(work.h, i)
         if not ordinary:
@@ -107,7 +108,9 @@ def preactivate(cell, group, layer, work, unit):
             b = load(work.g, i) * work.scalars[1]
             h = h + (b if ordinary else scaled(-shift, b))
         store(work.h, i, h)
-    return shift
+        h = convert(h, 1.0)
+        square = fma(h, h, square)
+    return shift, square
 
 
 def differentiate(work, start, width):
@@ -149,10 +152,10 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 record(work, SUM_X, layer, square, unit)
                 draw_weights(draw, cell, group, layer, work)
                 multiply(work.weights, (layer - 1) * layer_size, work.x, start - size, width, work.h)
-                shift = preactivate(cell, group, layer, work, unit + work.scalars[3])
-                square, square_h = activate(phi, dphi, cell.alpha, work.h, 0, one, work, start, width)
+                shift, square_h = preactivate(cell, group, layer, work, unit + work.scalars[3])
+                square, _ = activate(phi, dphi, cell.alpha, work.h, 0, one, work, start, width)
                 record(work, SUM_H, layer, square_h, shift)
-                broken, unit = fma(square_h, 0.0, broken), none
+                broken, unit = fma(convert(square_h, broken), 0.0, broken), none
                 if lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail):
                     square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
                 for i in range(0, width * LANES, LANES):

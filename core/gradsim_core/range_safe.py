@@ -54,11 +54,11 @@ def largest(values, start, stop):
 
 
 def sum_of_squares(values, start, stop):
-    """Sum of v^2: sixteen partial sums, then a fixed tree."""
-    v = load(values, start)
+    """Sum of v^2: sixteen partial sums, then a fixed tree; in float64, so that no square of a float32 is subnormal."""
+    v = convert(load(values, start), 1.0)
     total = v * v
     for i in range(start + LANES, stop, LANES):
-        v = load(values, i)
+        v = convert(load(values, i), 1.0)
         total = fma(v, v, total)
     return lane_sum(total)
 

@@ -41,8 +41,13 @@ def _even(function):
     return lambda z: function(mp.sqrt(max(z, TINY))) / mp.sqrt(max(z, TINY))
 
 
-def _cospi(z):
-    return mp.cos(PI * mp.sqrt(z)) / (1 - 4 * z) if abs(1 - 4 * z) > TINY else PI / 4
+def _sine(w):
+    t = mp.sqrt(max(1 - w, TINY))
+    return mp.sin(PI * t / 2) / t
+
+
+def _cosine(w):
+    return mp.cos(PI * mp.sqrt(1 - w) / 2) / w if w > TINY else PI / 4
 
 
 def _off_zero(x):
@@ -66,8 +71,10 @@ def _truncated(w):
 
 HALF_LN2, MARGIN = mp.log(2) / 2, mp.mpf(10) ** -5
 FITS = {  # name: (what it is, function, low, high, degree for float32, degree for float64)
-    "SINPI": ("sin(pi t) / t in t^2, |t| <= 1/2", _even(lambda t: mp.sin(PI * t)), 0, 0.25, 5, 9),
-    "COSPI": ("cos(pi t) / (1 - 4 t^2) in t^2, |t| <= 1/2", _cospi, 0, 0.25, 4, 8),
+    "SINE": ("sin(t pi/2) / t in w = 1 - t^2, |t| <= 1", _sine, 0, 1, 4, 9),
+    "COSINE": ("cos(t pi/2) / w in w = 1 - t^2, |t| <= 1", _cosine, 0, 1, 4, 8),
+    "RADIUS": ("-2 ln(1 + f) / f, sqrt(1/2) <= 1 + f <= sqrt(2)", lambda f: -2 * mp.log1p(_off_zero(f)) / _off_zero(f),
+               mp.sqrt(0.5) - 1 - MARGIN, mp.sqrt(2) - 1 + MARGIN, 8, None),
     "LOG1P": ("(ln(1 + f) - f) / f^2, sqrt(1/2) <= 1 + f <= sqrt(2)",
               lambda f: (mp.log1p(_off_zero(f)) - _off_zero(f)) / _off_zero(f) ** 2,
               mp.sqrt(0.5) - 1 - MARGIN, mp.sqrt(2) - 1 + MARGIN, 8, None),
