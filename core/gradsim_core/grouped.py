@@ -7,7 +7,7 @@ Every sum over neurons is then vertical, and no width needs padding to whole vec
 from __future__ import annotations
 
 from .lanes import LANES, convert, fma, load, splat, store
-from .normals import four_normals
+from .normals import load_normals
 from .philox import fill_words
 
 AHEAD = 4  # counters
@@ -28,7 +28,7 @@ def fill(cell, group, layer, role, words, out, start):
         last = min(first + AHEAD, counters)
         fill_words(cell.key, group, layer, role, first, last, words)
         for index in range(first, last):
-            z0, z1, z2, z3 = four_normals(words, index - first, out[0])
+            z0, z1, z2, z3 = load_normals(words, index - first, out[0])
             i = start + index * 4 * LANES
             store(out, i, z0)
             store(out, i + LANES, z1)

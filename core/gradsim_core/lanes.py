@@ -118,6 +118,16 @@ def lane_words(half):
     return np.arange(half, LANES, 2, np.uint64)
 
 
+def join(a, b):
+    """Two vectors as one of twice the lanes: two chains of operations, which the processor overlaps."""
+    return np.concatenate([a, b])
+
+
+def halves(x):
+    """The two vectors that `join` joined."""
+    return x[: len(x) // 2], x[len(x) // 2 :]
+
+
 def load(array, i):
     """Lanes i .. i+15 of a one-dimensional array."""
     return array[i : i + LANES].copy()

@@ -147,6 +147,30 @@ def _lower_horner(context, builder, sig, args):
     return value
 
 
+@infer_global(lanes.join)
+class _Join(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(args[0].wide(2), *args) if isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(lanes.join, Lanes, Lanes)
+def _lower_join(context, builder, sig, args):
+    return shuffle(builder, *args, range(sig.return_type.count))
+
+
+@infer_global(lanes.halves)
+class _Halves(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(types.UniTuple(args[0].wide(0.5), 2), *args) if isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(lanes.halves, Lanes)
+def _lower_halves(context, builder, sig, args):
+    (x,), count = args, sig.return_type.dtype.count
+    parts = [shuffle(builder, x, x, range(i, i + count)) for i in (0, count)]
+    return context.make_tuple(builder, sig.return_type, parts)
+
+
 @infer_global(lanes.lane_words)
 class _LaneWords(AbstractTemplate):
     def generic(self, args, kws):

@@ -36,6 +36,10 @@ class Lanes(types.Type):
         """The vector of another kind with the same lanes and bits."""
         return Lanes(kind, self.bits, self.count)
 
+    def wide(self, factor: float) -> Lanes:
+        """The vector of the same numbers with more or fewer lanes."""
+        return Lanes(self.kind, self.bits, int(factor * self.count))
+
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):

@@ -15,7 +15,7 @@ from . import coefficients as c
 from .elementary import by_precision, log
 from .lanes import fma, horner, select, splat, to_float
 from .names import parse
-from .normals import scaled_pair
+from .normals import four_scaled
 from .philox import ROLE_MASK, random_words
 
 _UNIT = 2.0**-32
@@ -27,7 +27,7 @@ _TRUNCATED_STD = 0.8796256610342398
 
 def gaussian(a, b, c, d, cell, network, layer, index, scale):
     """N(0, scale^2)."""
-    return (*scaled_pair(a, b, scale), *scaled_pair(c, d, scale))
+    return four_scaled(a, b, c, d, scale)
 
 
 def _uniform_from(word, scale):

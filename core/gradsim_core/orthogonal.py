@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from .lanes import LANES, fma, lane_sum, load, select, splat, store, to_float
-from .normals import normal_pair
+from .normals import four_normals
 from .philox import ROLE_MASK, ROLE_WEIGHT, random_words
 
 
@@ -29,8 +29,7 @@ def draw_normals(cell, network, layer, j, like, out, offset):
     quads = -(-blocks // 4)
     for quad in range(quads):
         a, b, c, d = random_words(cell.key, network, layer, ROLE_WEIGHT, j * quads + quad)
-        z0, z1 = normal_pair(a, b, like)
-        z2, z3 = normal_pair(c, d, like)
+        z0, z1, z2, z3 = four_normals(a, b, c, d, like)
         i = offset + 4 * LANES * quad
         store(out, i, z0)
         if 4 * quad + 1 < blocks:

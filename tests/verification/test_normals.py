@@ -14,7 +14,7 @@ from scipy import stats
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, store
-from gradsim_core.normals import four_normals
+from gradsim_core.normals import load_normals
 from gradsim_core.philox import GROUP_FORWARD, ROLE_WEIGHT, fill_words
 
 pytestmark = pytest.mark.verify
@@ -29,7 +29,7 @@ def draw(networks, layers, counters, role, words, out):
         for layer in range(layers):
             for index in range(counters):
                 fill_words(KEY, network, layer + 1, role, index, index + 1, words)
-                for z in four_normals(words, 0, out[0]):
+                for z in load_normals(words, 0, out[0]):
                     store(out, k, z)
                     k += LANES
 
@@ -39,7 +39,7 @@ def count_beyond(draws, words, like, counts):
     z = np.zeros(4 * LANES, like.dtype)
     for index in range(draws // (4 * LANES)):
         fill_words(KEY, 2**20, 1, ROLE_WEIGHT, index, index + 1, words)
-        a, b, c, d = four_normals(words, 0, like[0])
+        a, b, c, d = load_normals(words, 0, like[0])
         store(z, 0, a), store(z, LANES, b), store(z, 2 * LANES, c), store(z, 3 * LANES, d)
         for value in z:
             for k in range(4):
