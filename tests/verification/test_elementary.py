@@ -26,7 +26,7 @@ DOMAINS = {
     "sin": ([(SMALLEST, 1000.0), (-SMALLEST, -1000.0)], 2),
     "cos": ([(SMALLEST, 1000.0), (-SMALLEST, -1000.0)], 2),
     "tanh": ([(SMALLEST, LARGEST), (-SMALLEST, -LARGEST)], 3),
-    "tanh_derivative": ([(SMALLEST, 43.0), (-SMALLEST, -43.0)], 4),
+    "tanh_derivative": ([(SMALLEST, 43.0), (-SMALLEST, -43.0)], 6),
     "logistic": ([(SMALLEST, LARGEST), (-SMALLEST, -103.0)], 3),
     "erf": ([(SMALLEST, LARGEST), (-SMALLEST, -LARGEST)], 3),
     "normal_tail": ([(SMALLEST, 12.9)], 6),
