@@ -29,8 +29,8 @@ DOMAINS = {
     "tanh_derivative": ([(SMALLEST, 43.0), (-SMALLEST, -43.0)], 6),
     "logistic": ([(SMALLEST, LARGEST), (-SMALLEST, -103.0)], 3),
     "erf": ([(SMALLEST, LARGEST), (-SMALLEST, -LARGEST)], 3),
-    "normal_tail": ([(SMALLEST, 12.9)], 6),
-    "erfcx": ([(SMALLEST, 2.0**100)], 5),
+    "normal_tail": ([(SMALLEST, 12.9)], 6.5),
+    "erfcx": ([(SMALLEST, 2.0**100)], 6),
 }
 
 
