@@ -1,11 +1,12 @@
 """Elementary functions from polynomials: log, exp, expm1, log1p, sin, cos, tanh, logistic, erf, normal tail.
 
 NumPy's and libm's versions change bytes with the processor, so nothing that is stored may use them. Each function
-has one body for float32 and one for float64 where the polynomials differ, chosen by `by_precision`. NaN in gives NaN out.
+has one body for float32 and one for float64 where the polynomials differ, chosen by `by_precision`. NaN in gives
+NaN out.
 
 Largest error over every float32 number, in ulp: log 0.96, exp 0.99, expm1 1.44, log1p 1.39, sin and cos 1.99 (to
-|x| = 1000), tanh 3.0, 1 / cosh^2 5.91, logistic 2.41, erf 2.77, erfcx 5.59, the normal tail 6.06. `make verify` measures
-them; the quick tests sample both precisions.
+|x| = 1000), tanh 3.0, 1 / cosh^2 5.91, logistic 2.41, erf 2.77, erfcx 5.59, the normal tail 6.06. `make verify`
+measures them; the quick tests sample both precisions.
 """
 
 from __future__ import annotations
