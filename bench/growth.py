@@ -67,6 +67,8 @@ def draw(found: list[Growth], path: Path) -> None:
     for what, axes in panels.items():
         rest = ", ".join(f"{name} {value}" for name, value in AT.items() if name != what)
         axes.set(xlabel=what, title=rest)
+        axes.set_xticks(RANGES[what], [f"{value:,}" for value in RANGES[what]])
+        axes.minorticks_off()
         axes.legend(frameon=False)
         axes.grid(alpha=0.3, which="both")
     panels["networks"].set_ylabel("seconds, one thread")

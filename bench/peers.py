@@ -178,7 +178,8 @@ def numpy_matmul(job: Job, chunk: int) -> Step:
 
 
 PEERS: dict[str, tuple[str, Callable[[Job, int], Step]]] = {
-    "PyTorch loop, autograd": ("torch", torch_loop),
+    "PyTorch as users write it": ("torch", torch_loop),
+    "PyTorch loop, a process a core": ("torch", torch_loop),
     "PyTorch bmm by hand": ("torch", torch_bmm),
     "PyTorch vmap(grad)": ("torch", torch_vmap),
     "JAX jit(vmap), lean": ("jax", jax_lean),
