@@ -12,28 +12,19 @@ from bench.peers import Job, Step
 from gradsim_core import conditional, dense, jit
 from gradsim_core.activations import resolve_activation
 from gradsim_core.cpu import Simulator
-from gradsim_core.lanes import LANES, load, store
+from gradsim_core.draws import fill_drawn
+from gradsim_core.lanes import LANES
 from gradsim_core.laws import gaussian, resolve_law
-from gradsim_core.philox import GROUP_BACKWARD, GROUP_FORWARD, ROLE_WEIGHT, fill_words
+from gradsim_core.philox import GROUP_BACKWARD, GROUP_FORWARD, ROLE_WEIGHT
 
 
 def weights_only(cell, first, count, scale, work):
     """Draw and store the weights of networks first .. first + count - 1 as `dense.forward` does, unused."""
-    tiles = dense.storage(cell.width) // dense.TILE
+    counters = dense.storage(cell.width) // (4 * LANES)
     for network in range(first, first + count):
         for layer in range(1, cell.depth + 1):
-            for begin in range(0, tiles, dense.AHEAD):
-                end = min(begin + dense.AHEAD, tiles)
-                fill_words(cell.key, network, layer, ROLE_WEIGHT, begin, end, work.words)
-                for index in range(begin, end):
-                    k, out = (index - begin) * dense.TILE, ((layer - 1) * tiles + index) * dense.TILE
-                    a, b = load(work.words, k), load(work.words, k + LANES)
-                    c, d = load(work.words, k + 2 * LANES), load(work.words, k + 3 * LANES)
-                    w0, w1, w2, w3 = gaussian(a, b, c, d, cell, network, layer, index, scale)
-                    store(work.weights, out, w0)
-                    store(work.weights, out + LANES, w1)
-                    store(work.weights, out + 2 * LANES, w2)
-                    store(work.weights, out + 3 * LANES, w3)
+            out = (layer - 1) * dense.storage(cell.width)
+            fill_drawn(gaussian, cell, network, layer, ROLE_WEIGHT, counters, scale, work.words, work.weights, out)
 
 
 def normals_only(cell, first, count, scale, work):

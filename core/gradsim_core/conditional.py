@@ -24,7 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .grouped import AHEAD, activate, deliver, dot, fill, record, rows
+from .draws import AHEAD
+from .grouped import activate, deliver, dot, fill, record, rows
 from .lanes import LANES, absolute, aligned, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
 from .lanewise import exponent_of, is_extreme, scaled
 from .normals import normal_pair

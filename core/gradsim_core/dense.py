@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .draws import Counter, load_drawn
 from .lanes import LANES, fma, four_sums, load, splat, store
-from .philox import ROLE_WEIGHT, random_words
+from .philox import ROLE_WEIGHT, fill_words
 
 TILE = 4 * LANES
 AHEAD = 4  # tiles
@@ -36,13 +37,7 @@ def forward(draw, cell, network, layer, scale, work, start):
     group, block = 0, 0
     for first in range(0, blocks * groups, AHEAD):
         last = min(first + AHEAD, blocks * groups)
-        for index in range(first, last):
-            a, b, c, d = random_words(cell.key, network, layer, ROLE_WEIGHT, index)
-            k = (index - first) * TILE
-            store(work.words, k, a)
-            store(work.words, k + LANES, b)
-            store(work.words, k + 2 * LANES, c)
-            store(work.words, k + 3 * LANES, d)
+        fill_words(cell.key, network, layer, ROLE_WEIGHT, first, last - first, 1, work.words)
         for index in range(first, last):
             multiply_tile(draw, cell, network, layer, index, scale, work, start + LANES * block, group, index - first)
             block += 1
@@ -53,9 +48,7 @@ def forward(draw, cell, network, layer, scale, work, start):
 def multiply_tile(draw, cell, network, layer, index, scale, work, row, group, ahead):
     """Weights of one tile from its words, stored, and their part of W x."""
     k = ahead * TILE
-    a, b = load(work.words, k), load(work.words, k + LANES)
-    c, d = load(work.words, k + 2 * LANES), load(work.words, k + 3 * LANES)
-    w0, w1, w2, w3 = draw(a, b, c, d, cell, network, layer, index, scale)
+    w0, w1, w2, w3 = load_drawn(draw, work.words, k, Counter(cell, network, layer, index, 0), scale)
     tile = (layer - 1) * storage(cell.width) + index * TILE
     store(work.weights, tile, w0)
     store(work.weights, tile + LANES, w1)

@@ -46,7 +46,11 @@ def by_precision(single, double):
     def function(*arguments):
         return (single if np.asarray(arguments[-1]).dtype == np.float32 else double)(*arguments)
 
-    function.bodies = (single, double)
+    def choose(types):
+        bits = getattr(types[-1], "bits", None) or types[-1].bitwidth
+        return single if bits == 32 else double
+
+    function.choose = choose
     function.__module__, function.__doc__ = single.__module__, single.__doc__
     function.__name__ = function.__qualname__ = single.__name__.removesuffix("_32")
     return function

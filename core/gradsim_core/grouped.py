@@ -6,11 +6,9 @@ Every sum over neurons is then vertical, and no width needs padding to whole vec
 
 from __future__ import annotations
 
+from .draws import fill_drawn
 from .lanes import LANES, convert, fma, load, splat, store
-from .normals import load_normals
-from .philox import fill_words
-
-AHEAD = 4  # counters
+from .laws import standard
 
 
 def rows(width):
@@ -19,21 +17,8 @@ def rows(width):
 
 
 def fill(cell, group, layer, role, words, out, start):
-    """Standard normals for all neurons of a layer, each for sixteen networks; zero beyond the width.
-
-    A few counters at a time, first the integer and then the floating-point part, as in `dense.forward`.
-    """
-    counters = rows(cell.width) // 4
-    for first in range(0, counters, AHEAD):
-        last = min(first + AHEAD, counters)
-        fill_words(cell.key, group, layer, role, first, last, words)
-        for index in range(first, last):
-            z0, z1, z2, z3 = load_normals(words, index - first, out[0])
-            i = start + index * 4 * LANES
-            store(out, i, z0)
-            store(out, i + LANES, z1)
-            store(out, i + 2 * LANES, z2)
-            store(out, i + 3 * LANES, z3)
+    """Standard normals for all neurons of a layer, each for sixteen networks; zero beyond the width."""
+    fill_drawn(standard, cell, group, layer, role, rows(cell.width) // 4, out[0], words, out, start)
     for i in range(start + cell.width * LANES, start + rows(cell.width) * LANES, LANES):
         store(out, i, load(out, i) * 0.0)
 

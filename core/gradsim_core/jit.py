@@ -72,13 +72,10 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
     """
     from numba.extending import overload
 
-    bodies = getattr(function, "bodies", None)
+    choose = getattr(function, "choose", lambda arguments: function)
 
     def typing(*arguments):
-        if bodies is None:
-            return function
-        bits = getattr(arguments[-1], "bits", None) or arguments[-1].bitwidth
-        return bodies[0] if bits == 32 else bodies[1]
+        return choose(arguments)
 
     options = {"forceinline": True} if inline else {}
     overload(
@@ -109,6 +106,7 @@ def _register_core() -> None:
         activations,
         conditional,
         dense,
+        draws,
         elementary,
         elementwise,
         explicit,
@@ -134,6 +132,7 @@ def _register_core() -> None:
         activations.rectifying,
         activations.saturating,
         laws,
+        draws,
     ):
         make_module_compilable(module, inline=True)
     for module in (range_safe, dense, explicit, quantities):
@@ -142,7 +141,7 @@ def _register_core() -> None:
         )
     for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
         make_module_compilable(module, inline=False)
-    for function in (lanes.minimum, lanes.maximum):
+    for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
         make_compilable(function)
 
 

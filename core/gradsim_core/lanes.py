@@ -106,11 +106,20 @@ def splat(like, value):
     return np.full_like(like, value)
 
 
-def pack_words(even, odd):
-    """Low words of eight uint64 of even lanes and eight of odd ones, as 16 signed int32 in lane order."""
-    words = np.empty(LANES, np.uint32)
+def _interleave(even, odd):
+    words = np.empty(2 * len(even), np.uint32)
     words[0::2], words[1::2] = even.astype(np.uint32), odd.astype(np.uint32)
     return words.view(np.int32)
+
+
+def pack_low(even, odd):
+    """The low words of uint64 of even lanes and of odd ones, as signed int32 in lane order."""
+    return _interleave(even, odd)
+
+
+def pack_high(even, odd):
+    """The high words likewise."""
+    return _interleave(even >> np.uint64(32), odd >> np.uint64(32))
 
 
 def lane_words(half):
@@ -136,6 +145,19 @@ def load(array, i):
 def store(array, i, value):
     """Write a vector to lanes i .. i+15 of a one-dimensional array."""
     array[i : i + LANES] = value
+
+
+def load_four(array, i):
+    """Four vectors that lie one after the other."""
+    return load(array, i), load(array, i + LANES), load(array, i + 2 * LANES), load(array, i + 3 * LANES)
+
+
+def store_four(array, i, a, b, c, d):
+    """Write four vectors one after the other."""
+    store(array, i, a)
+    store(array, i + LANES, b)
+    store(array, i + 2 * LANES, c)
+    store(array, i + 3 * LANES, d)
 
 
 def lane_sum(x):

@@ -183,18 +183,22 @@ def _lower_lane_words(context, builder, sig, args):
     return builder.select(builder.icmp_signed("==", args[0], args[0].type(0)), even, odd)
 
 
-@infer_global(lanes.pack_words)
-class _PackWords(AbstractTemplate):
-    def generic(self, args, kws):
-        return signature(Lanes("int", 32), *args) if isinstance(args[0], Lanes) else None
+def _register_pack(function, word):
+    @infer_global(function)
+    class _Pack(AbstractTemplate):
+        def generic(self, args, kws):
+            return signature(Lanes("int", 32, 2 * args[0].count), *args) if isinstance(args[0], Lanes) else None
+
+    @lower_builtin(function, Lanes, Lanes)
+    def _lower(context, builder, sig, args):
+        # One shuffle of 32-bit words. Masks and shifts of the 64-bit ones would be more, and LLVM would multiply anew.
+        result = sig.return_type
+        even, odd = (builder.bitcast(v, result.llvm) for v in args)
+        return shuffle(builder, even, odd, [i + word + (i % 2) * (result.count - 1) for i in range(result.count)])
 
 
-@lower_builtin(lanes.pack_words, Lanes, Lanes)
-def _lower_pack_words(context, builder, sig, args):
-    half = args[0].type
-    low = builder.and_(args[0], ir.Constant(half, [0xFFFFFFFF] * (LANES // 2)))
-    high = builder.shl(args[1], ir.Constant(half, [32] * (LANES // 2)))
-    return builder.bitcast(builder.or_(low, high), sig.return_type.llvm)
+_register_pack(lanes.pack_low, 0)
+_register_pack(lanes.pack_high, 1)
 
 
 def _halves(builder, x, combine):

@@ -1,8 +1,8 @@
 """The weight laws: one block each, and the table that everything else iterates.
 
-A block makes four columns of 16 weights from the four random words of one counter, already scaled to the standard
-deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not independent: that law
-has no such block, its reflections are in `orthogonal`.
+A block makes four columns of weights from the random words of one counter, or of two abreast (`draws`), already scaled
+to the standard deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not
+independent: that law has no such block, its reflections are in `orthogonal`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from . import coefficients as c
 from .elementary import by_precision, log
-from .lanes import fma, horner, select, splat, to_float
+from .lanes import LANES, fma, horner, join, select, splat, to_float
 from .names import parse
-from .normals import four_scaled
-from .philox import ROLE_MASK, random_words
+from .normals import four_normals, four_scaled
+from .philox import ROLE_MASK, random_words, two_counters
 
 _UNIT = 2.0**-32
 _SQRT_12 = 3.4641016151377544
@@ -25,9 +25,14 @@ _ERF_SQRT_2 = 0.9544997361036416
 _TRUNCATED_STD = 0.8796256610342398
 
 
-def gaussian(a, b, c, d, cell, network, layer, index, scale):
+def gaussian(a, b, c, d, counter, scale):
     """N(0, scale^2)."""
     return four_scaled(a, b, c, d, scale)
+
+
+def standard(a, b, c, d, counter, like):
+    """N(0, 1), in the precision of `like`."""
+    return four_normals(a, b, c, d, like)
 
 
 def _uniform_from(word, scale):
@@ -35,7 +40,7 @@ def _uniform_from(word, scale):
     return (to_float(word | 1, scale) * _UNIT) * (scale * _SQRT_12)
 
 
-def uniform(a, b, c, d, cell, network, layer, index, scale):
+def uniform(a, b, c, d, counter, scale):
     """Uniform on +-sqrt(3) scale."""
     return _uniform_from(a, scale), _uniform_from(b, scale), _uniform_from(c, scale), _uniform_from(d, scale)
 
@@ -57,7 +62,7 @@ def _truncated_from(word, scale):
     return x * _quantile(-log(fma(cut, -cut, splat(x, 1.0)))) * (scale / _TRUNCATED_STD)
 
 
-def truncated_normal(a, b, c, d, cell, network, layer, index, scale):
+def truncated_normal(a, b, c, d, counter, scale):
     """A normal cut at +-2 of its standard deviations, by its quantile function, rescaled to `scale`."""
     return _truncated_from(a, scale), _truncated_from(b, scale), _truncated_from(c, scale), _truncated_from(d, scale)
 
@@ -66,7 +71,7 @@ def _sign_from(word, scale):
     return select(word < 0, splat(to_float(word, scale), -scale), scale)
 
 
-def rademacher(a, b, c, d, cell, network, layer, index, scale):
+def rademacher(a, b, c, d, counter, scale):
     """+-scale with equal chance."""
     return _sign_from(a, scale), _sign_from(b, scale), _sign_from(c, scale), _sign_from(d, scale)
 
@@ -76,15 +81,36 @@ def _kept(word, parameter):
     return (word & 0x7FFFFFFF) <= int(parameter * 2147483648.0) - 1
 
 
-def sparse(a, b, c, d, cell, network, layer, index, scale):
+def _masks_one(like, counter):
+    return random_words(counter.cell.key, counter.network, counter.layer, ROLE_MASK, counter.index)
+
+
+def _masks_two(like, counter):
+    other = counter.index + counter.step
+    a, b, c, d, e, f, g, h = two_counters(
+        counter.cell.key, counter.network, counter.layer, ROLE_MASK, counter.index, other
+    )
+    return join(a, e), join(b, f), join(c, g), join(d, h)
+
+
+def masks(like, counter):
+    """Random words beside those that make the weights, for as many lanes."""
+    return (_masks_one if len(like) == LANES else _masks_two)(like, counter)
+
+
+masks.choose = lambda types: _masks_one if types[0].count == LANES else _masks_two
+
+
+def sparse(a, b, c, d, counter, scale):
     """Each normal weight is kept with the cell's probability, else 0."""
-    w0, w1, w2, w3 = gaussian(a, b, c, d, cell, network, layer, index, scale)
-    a, b, c, d = random_words(cell.key, network, layer, ROLE_MASK, index)
+    w0, w1, w2, w3 = gaussian(a, b, c, d, counter, scale)
+    a, b, c, d = masks(a, counter)
+    kept = counter.cell.law_parameter
     return (
-        select(_kept(a, cell.law_parameter), w0, 0.0),
-        select(_kept(b, cell.law_parameter), w1, 0.0),
-        select(_kept(c, cell.law_parameter), w2, 0.0),
-        select(_kept(d, cell.law_parameter), w3, 0.0),
+        select(_kept(a, kept), w0, 0.0),
+        select(_kept(b, kept), w1, 0.0),
+        select(_kept(c, kept), w2, 0.0),
+        select(_kept(d, kept), w3, 0.0),
     )
 
 

@@ -16,11 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .grouped import AHEAD, activate, deliver, fill, record, rows
+from .draws import AHEAD, fill_drawn
+from .grouped import activate, deliver, fill, record, rows
 from .lanes import LANES, absolute, aligned, convert, fma, lane_max, load, maximum, rint, select, splat, store
 from .lanewise import exponent_of, is_extreme, rescue, scaled, sum_of_squares
 from .params import SUM_DELTA, SUM_H, SUM_X
-from .philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT, fill_words
+from .philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT
 from .range_safe import no_tail, reach
 
 
@@ -42,24 +43,6 @@ class Work(NamedTuple):
 def storage(width):
     """Numbers that one layer of one network needs: whole counters."""
     return -(-(width * width) // 4) * 4
-
-
-def draw_weights(draw, cell, group, layer, work):
-    """W of a layer: first some random words, then their weights, as in `dense.forward`."""
-    counters = storage(cell.width) // 4
-    for first in range(0, counters, AHEAD):
-        last = min(first + AHEAD, counters)
-        fill_words(cell.key, group, layer, GROUP_WEIGHT, first, last, work.words)
-        for index in range(first, last):
-            k = (index - first) * 4 * LANES
-            a, b = load(work.words, k), load(work.words, k + LANES)
-            c, d = load(work.words, k + 2 * LANES), load(work.words, k + 3 * LANES)
-            w0, w1, w2, w3 = draw(a, b, c, d, cell, group, layer, index, work.scalars[0])
-            k = ((layer - 1) * counters + index) * 4 * LANES
-            store(work.weights, k, w0)
-            store(work.weights, k + LANES, w1)
-            store(work.weights, k + 2 * LANES, w2)
-            store(work.weights, k + 3 * LANES, w3)
 
 
 def multiply(weights, first, x, start, width, h):
@@ -141,7 +124,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
     def run_block(cell, slopes, first, work, sums, exponents):
         """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth)."""
         width, size, layer_size = cell.width, rows(cell.width) * LANES, storage(cell.width) * LANES
-        delta = work.h[: width * LANES]
+        delta, counters = work.h[: width * LANES], storage(width) // 4
         for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
             fill(cell, group, 0, GROUP_INPUT, work.words, work.x, 0)
             square, unit = sum_of_squares(work.x[:size]), splat(load(work.sums, 0), 0.0)
@@ -150,8 +133,9 @@ def build(phi, dphi, log_phi, log_dphi, law):
             for layer in range(1, cell.depth + 1):
                 start = layer * size
                 record(work, SUM_X, layer, square, unit)
-                draw_weights(draw, cell, group, layer, work)
-                multiply(work.weights, (layer - 1) * layer_size, work.x, start - size, width, work.h)
+                w, scale = (layer - 1) * layer_size, work.scalars[0]
+                fill_drawn(draw, cell, group, layer, GROUP_WEIGHT, counters, scale, work.words, work.weights, w)
+                multiply(work.weights, w, work.x, start - size, width, work.h)
                 shift, square_h = preactivate(cell, group, layer, work, unit + work.scalars[3])
                 square, _ = activate(phi, dphi, cell.alpha, work.h, 0, one, work, start, width)
                 record(work, SUM_H, layer, square_h, shift)

@@ -13,42 +13,42 @@ import pytest
 from scipy import stats
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, store
-from gradsim_core.normals import load_normals
-from gradsim_core.philox import GROUP_FORWARD, ROLE_WEIGHT, fill_words
+from gradsim_core.draws import AHEAD, fill_drawn
+from gradsim_core.lanes import LANES
+from gradsim_core.laws import standard
+from gradsim_core.params import Params
+from gradsim_core.philox import GROUP_FORWARD, ROLE_WEIGHT
 
 pytestmark = pytest.mark.verify
-KEY, LOWEST = np.uint64(0x243F6A8885A308D3), 1e-7
+CELL = Params(np.uint64(0x243F6A8885A308D3), 1, 1, 1.0, 0.0, 0.0, 0.0)
+LOWEST = 1e-7
 SHAPE = (64, 40, 64, 4, LANES)  # networks, layers, counters, words, lanes: 1e7 normals
 DTYPES = ("float32", "float64")
 
 
 def draw(networks, layers, counters, role, words, out):
-    k = 0
-    for network in range(networks):
-        for layer in range(layers):
-            for index in range(counters):
-                fill_words(KEY, network, layer + 1, role, index, index + 1, words)
-                for z in load_normals(words, 0, out[0]):
-                    store(out, k, z)
-                    k += LANES
+    size = counters * 4 * LANES
+    for k in range(networks * layers):
+        network, layer = k // layers, k % layers + 1
+        fill_drawn(standard, CELL, network, layer, role, counters, out[0], words, out, k * size)
 
 
-def count_beyond(draws, words, like, counts):
+def count_beyond(draws, words, z, counts):
     """How many of the draws lie beyond 3, 4, 5 and 6 sigma."""
-    z = np.zeros(4 * LANES, like.dtype)
-    for index in range(draws // (4 * LANES)):
-        fill_words(KEY, 2**20, 1, ROLE_WEIGHT, index, index + 1, words)
-        a, b, c, d = load_normals(words, 0, like[0])
-        store(z, 0, a), store(z, LANES, b), store(z, 2 * LANES, c), store(z, 3 * LANES, d)
+    for network in range(draws // len(z)):
+        fill_drawn(standard, CELL, network, 1, ROLE_WEIGHT, len(z) // (4 * LANES), z[0], words, z, 0)
         for value in z:
             for k in range(4):
                 counts[k] += abs(value) > 3 + k
 
 
+def words():
+    return np.empty(AHEAD * 4 * LANES, np.int32)
+
+
 def normals(dtype, role=ROLE_WEIGHT):
     out = np.empty(np.prod(SHAPE), dtype)
-    jit.compiled(draw)(*SHAPE[:3], role, np.empty(4 * LANES, np.int32), out)
+    jit.compiled(draw)(*SHAPE[:3], role, words(), out)
     return out.reshape(SHAPE)
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_law_is_caught(z):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_tails(dtype):
     draws, counts = 2**30, np.zeros(4, np.int64)
-    jit.compiled(count_beyond)(draws, np.empty(4 * LANES, np.int32), np.ones(1, dtype), counts)
+    jit.compiled(count_beyond)(draws, words(), np.zeros(2**16, dtype), counts)
     for sigma, count in zip((3, 4, 5, 6), counts, strict=True):
         chance = 2 * stats.norm.sf(sigma)
         p_value = stats.binomtest(int(count), draws, chance).pvalue
