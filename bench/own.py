@@ -55,7 +55,7 @@ def draw(method: str) -> Callable[[Job, int, int], Step]:
         machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
         cell = machine.params(2024, job.depth, job.width, job.sigma_w)
         work = [machine._schedule(cell).allocate(cell, machine.dtype, machine.law) for _ in range(threads)]
-        run, scale = jit.compiled(kernel), np.float32(job.scale)
+        run, scale = jit.compile_kernel(kernel), np.float32(job.scale)
 
         def block(first: int) -> np.ndarray:
             run(cell, first, chunk, scale, work[first // chunk % threads])

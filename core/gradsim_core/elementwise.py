@@ -46,9 +46,15 @@ class Signed(NamedTuple):
     log: np.ndarray
 
 
-def allocate(size):
-    """Zeros."""
-    return Signed(np.ones(size), np.full(size, -np.inf))
+def storage(depth, padded):
+    """Numbers that `run_again` needs."""
+    return 2 * (depth + 2) * padded
+
+
+def vector(numbers, first, size):
+    """Elements first .. first + size - 1 of all those kept in an array."""
+    half = len(numbers) // 2
+    return Signed(numbers[first : first + size], numbers[half + first : half + first + size])
 
 
 def spread(values):
@@ -82,8 +88,9 @@ def is_lost_forward(phi, log_phi, cell, work, start):
 
 
 def is_lost_backward(log_dphi, alpha, work, start):
-    """`is_lost` for delta = phi'(h) y, the slopes being in work.x."""
-    return is_lost(log_dphi, alpha, work.h[start : start + len(work.live)], work.x, work.y, work.delta)
+    """`is_lost` for delta = phi'(h) y."""
+    stop = start + len(work.live)
+    return is_lost(log_dphi, alpha, work.h[start:stop], work.slope[start:stop], work.y, work.delta)
 
 
 def put(v, i, value, unit, live):
@@ -105,11 +112,11 @@ def multiply(cell, layer, work, x, start, h):
     for block in range(blocks):
         top = splat(load(x.log, 0), -math.inf)
         for j in range(cell.width):
-            w = load(work.weights, first + dense.position(block, j, blocks))
+            w = load(work.weights, first + dense.position(cell.width, block, j))
             top = maximum(top, select(w != 0.0, splat(top, x.log[j]), -math.inf))
         total = splat(top, 0.0)
         for j in range(cell.width):
-            w = convert(load(work.weights, first + dense.position(block, j, blocks)), 1.0)
+            w = convert(load(work.weights, first + dense.position(cell.width, block, j)), 1.0)
             met = (w != 0.0) & (top > -math.inf)
             total = fma(w, select(met, exp(x.log[j] - top) * x.sign[j], 0.0), total)
         put(h, start + LANES * block, total, top, load(work.live, LANES * block))
@@ -121,12 +128,12 @@ def multiply_transposed(cell, layer, work, delta, y):
     for j in range(cell.width):
         top = splat(load(delta.log, 0), -math.inf)
         for block in range(blocks):
-            w = load(work.weights, first + dense.position(block, j, blocks))
+            w = load(work.weights, first + dense.position(cell.width, block, j))
             top = maximum(top, select(w != 0.0, load(delta.log, LANES * block), -math.inf))
         y.log[j] = lane_max(top)
         total = splat(top, 0.0)
         for block in range(blocks):
-            w = convert(load(work.weights, first + dense.position(block, j, blocks)), 1.0)
+            w = convert(load(work.weights, first + dense.position(cell.width, block, j)), 1.0)
             d = exp(load(delta.log, LANES * block) - y.log[j]) * load(delta.sign, LANES * block)
             total = fma(w, select((w != 0.0) & (load(delta.log, LANES * block) > -math.inf), d, 0.0), total)
         y.sign[j] = lane_sum(total)
@@ -194,7 +201,8 @@ def sum_of_squares(v, start, stop):
 def run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, sums, exponents):
     """A network whose weights are drawn, into sums and exponents, both (3, depth)."""
     padded = len(work.live)
-    h, x, y = allocate(cell.depth * padded), allocate(padded), allocate(padded)
+    x, y = vector(work.signed, 0, padded), vector(work.signed, padded, padded)
+    h = vector(work.signed, 2 * padded, cell.depth * padded)
     fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.x)
     from_floats(work.x, x)
     for layer in range(1, cell.depth + 1):
@@ -212,5 +220,7 @@ def run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, sums, e
         differentiate(dphi, log_dphi, slopes, cell.alpha, h, (layer - 1) * padded, y)
         sums[SUM_DELTA, layer - 1], exponents[SUM_DELTA, layer - 1] = sum_of_squares(y, 0, padded)
         if layer > 1:
-            x.log[:], x.sign[:] = y.log, y.sign
+            for i in range(0, padded, LANES):
+                store(x.log, i, load(y.log, i))
+                store(x.sign, i, load(y.sign, i))
             multiply_transposed(cell, layer, work, x, y)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import dense, elementwise, orthogonal
-from .lanes import LANES, aligned, load, select, store
+from .draws import AHEAD
+from .lanes import LANES, aligned, convert, fma, lane_sum, load, select, splat, store
 from .laws import gaussian
 from .normals import fill_normals
 from .params import SUM_DELTA, SUM_H, SUM_X
@@ -21,15 +22,18 @@ from .range_safe import add_constants, largest, linear_part, place, saturate, se
 
 
 class Work(NamedTuple):
-    """Arrays of one thread: what a network needs while it is on its way, in the precision of the run."""
+    """Arrays of one thread, in the precision of the run; layers lie in slots, see `run_block`."""
 
     weights: np.ndarray  # every layer's, as `dense` or `orthogonal` store them
-    words: np.ndarray  # random words of a few tiles
-    h: np.ndarray  # (depth * padded,) preactivations
-    x: np.ndarray  # (padded,) activations of one layer; going backward its slopes
+    words: np.ndarray  # random words of a few counters, int32
+    h: np.ndarray  # (depth * padded,) preactivations, as the activation took them
+    slope: np.ndarray  # (depth * padded,) phi'(h)
+    x: np.ndarray  # (padded,) activations of one layer
+    b: np.ndarray  # (padded,) biases of one layer
     delta: np.ndarray  # (padded,)
     y: np.ndarray  # (padded,) W^T delta
     live: np.ndarray  # (padded,) 1 up to the width, then 0
+    signed: np.ndarray  # of `elementwise`, float64, for laws with zeros
     scalars: np.ndarray  # standard deviations: of the draws of the weight law, of the biases, of the readout
 
 
@@ -42,109 +46,162 @@ class Slopes(NamedTuple):
     tail_sign: float
 
 
-def add_bias(cell, network, layer, work, start, exponent):
-    """h + b in common units; returns their exponent. The smaller of the two units is scaled down, never up."""
-    fill_normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.y)
-    shrink_h = math.ldexp(1.0, max(min(exponent, 0), -1074))
-    shrink_b = math.ldexp(1.0, max(min(-exponent, 0), -1074))
-    for i in range(0, len(work.live), LANES):
-        store(work.h, start + i, load(work.h, start + i) * shrink_h + load(work.y, i) * shrink_b)
-    return max(exponent, 0)
-
-
 def preactivate(cell, network, layer, work, start, exponent):
-    """W x, in units of 2^exponent, to h in reach of the activation; returns the exponent that remains."""
-    mask(work.h, start, work.live)
+    """W x, in units of 2^exponent, to h in reach of the activation; returns the exponent that remains, and |h|^2."""
     if cell.sigma_b > 0.0:
-        exponent = add_bias(cell, network, layer, work, start, exponent)
-    return place(work.h, start, start + len(work.live), exponent)
-
-
-def activate(phi, log_phi, slopes, alpha, work, start, shift):
-    """x = phi(h) for the layer stored at `start`, h in units of 2^shift; returns the exponent of x."""
-    stop = start + len(work.live)
-    if shift < 0 and slopes.through_zero:
-        linear_part(slopes.zero, work.h, start, stop, work.x)
-        return settle(work.x, 0, len(work.live), shift, largest(work.x, 0, len(work.live)))
-    if shift > 0 and linear_part(slopes.infinity, work.h, start, stop, work.x):
-        add_constants(phi, alpha, slopes.infinity, work.h, start, stop, work.x, shift)
-        saturate(work.h, start, stop, shift)
-        return settle(work.x, 0, len(work.live), shift, largest(work.x, 0, len(work.live)))
-    if shift != 0:
-        saturate(work.h, start, stop, shift)
+        fill_normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.b)
+    shrink_h, shrink_b = 1.0, 1.0
+    if exponent != 0 and cell.sigma_b > 0.0:  # to common units: the smaller of the two is scaled down, never up
+        shrink_h, shrink_b = (
+            math.ldexp(1.0, max(min(exponent, 0), -1074)),
+            math.ldexp(1.0, max(min(-exponent, 0), -1074)),
+        )
+        exponent = max(exponent, 0)
+    square = splat(convert(load(work.live, 0), 1.0), 0.0)
     for i in range(0, len(work.live), LANES):
-        store(work.x, i, select(load(work.live, i) > 0.0, phi(load(work.h, start + i), alpha), 0.0))
-    exponent, size = 0, largest(work.x, 0, len(work.live))
-    if size < tiny(work.x):
-        exponent = tail(log_phi, slopes.tail_sign, alpha, work.h[start:stop], work.x, work.live, work.x)
-        size = largest(work.x, 0, len(work.live))
-    return settle(work.x, 0, len(work.live), exponent, size)
+        h = load(work.h, start + i) * (load(work.live, i) * shrink_h) + load(work.b, i) * shrink_b
+        store(work.h, start + i, h)
+        h = convert(h, 1.0)
+        square = fma(h, h, square)
+    total = lane_sum(square)
+    if exponent == 0 and 2.0**-60 <= total <= 2.0**60:
+        return 0, total
+    stop = start + len(work.live)
+    return place(work.h, start, stop, exponent), sum_of_squares(work.h, start, stop)
 
 
-def differentiate(dphi, log_dphi, slopes, alpha, work, start, exponent):
-    """delta = phi'(h) y for the layer stored at `start`, y in units of 2^exponent; returns the exponent of delta."""
+def activate(phi, dphi, log_phi, slopes, alpha, work, start, shift):
+    """x = phi(h) and phi'(h) for the layer stored at `start`, h in units of 2^shift; returns x's exponent and |x|^2."""
+    if shift == 0:
+        total = apply(phi, dphi, alpha, work, start)
+        if is_ordinary(total, len(work.live)):
+            return 0, total
+    exponent = activate_extreme(phi, dphi, log_phi, slopes, alpha, work, start, shift)
+    return exponent, sum_of_squares(work.x, 0, len(work.live))
+
+
+def apply(phi, dphi, alpha, work, start):
+    """x = phi(h) and phi'(h), zero in the padding; returns |x|^2."""
+    square = splat(convert(load(work.live, 0), 1.0), 0.0)
+    for i in range(0, len(work.live), LANES):
+        h, live = load(work.h, start + i), load(work.live, i) > 0.0
+        x = select(live, phi(h, alpha), 0.0)
+        store(work.x, i, x)
+        store(work.slope, start + i, select(live, dphi(h, alpha), 0.0))
+        x = convert(x, 1.0)
+        square = fma(x, x, square)
+    return lane_sum(square)
+
+
+def is_ordinary(square, size):
+    """Whether the largest of `size` numbers is sure to lie in 2^-20 .. 2^20, given the sum of their squares."""
+    return size * 2.0**-40 <= square <= 2.0**40
+
+
+def activate_extreme(phi, dphi, log_phi, slopes, alpha, work, start, shift):
+    """The same in any range; returns the exponent of x."""
+    padded, stop, exponent = len(work.live), start + len(work.live), 0
+    near_zero = shift < 0 and slopes.through_zero
+    far = shift > 0 and linear_part(slopes.infinity, work.h, start, stop, work.x)
+    if near_zero:
+        linear_part(slopes.zero, work.h, start, stop, work.x)
+    if far:
+        add_constants(phi, alpha, slopes.infinity, work.h, start, stop, work.x, shift)
+    if shift != 0 and not near_zero:
+        saturate(work.h, start, stop, shift)
+    if near_zero or far:
+        exponent = shift
+        for i in range(0, padded, LANES):
+            slope = dphi(load(work.h, start + i), alpha)
+            store(work.slope, start + i, select(load(work.live, i) > 0.0, slope, 0.0))
+    else:
+        apply(phi, dphi, alpha, work, start)
+        if largest(work.x, 0, padded) < tiny(work.x):
+            exponent = tail(log_phi, slopes.tail_sign, alpha, work.h[start:stop], work.x, work.live, work.x)
+    return settle(work.x, 0, padded, exponent, largest(work.x, 0, padded))
+
+
+def differentiate(log_dphi, slopes, alpha, work, start, exponent):
+    """delta = phi'(h) y for the layer stored at `start`, y in units of 2^exponent; returns its own, and |delta|^2."""
+    square = splat(convert(load(work.live, 0), 1.0), 0.0)
+    for i in range(0, len(work.live), LANES):
+        y = load(work.y, i) * load(work.live, i)
+        delta = load(work.slope, start + i) * y
+        store(work.y, i, y)
+        store(work.delta, i, delta)
+        delta = convert(delta, 1.0)
+        square = fma(delta, delta, square)
+    total = lane_sum(square)
+    if is_ordinary(total, len(work.live)):
+        return exponent, total
+    exponent = differentiate_extreme(log_dphi, slopes, alpha, work, start, exponent)
+    return exponent, sum_of_squares(work.delta, 0, len(work.live))
+
+
+def differentiate_extreme(log_dphi, slopes, alpha, work, start, exponent):
+    """The same in any range; returns the exponent of delta."""
     padded = len(work.live)
+    h, slope = work.h[start : start + padded], work.slope[start : start + padded]
     exponent = settle(work.y, 0, padded, exponent, largest(work.y, 0, padded))
     for i in range(0, padded, LANES):
-        slope = select(load(work.live, i) > 0.0, dphi(load(work.h, start + i), alpha), 0.0)
-        store(work.x, i, slope)
-        store(work.delta, i, slope * load(work.y, i))
+        store(work.delta, i, load(slope, i) * load(work.y, i))
     size = largest(work.delta, 0, padded)
     if size < tiny(work.delta):
-        h = work.h[start : start + padded]
-        exponent += tail(log_dphi, slopes.tail_sign, alpha, h, work.x, work.y, work.delta)
+        exponent += tail(log_dphi, slopes.tail_sign, alpha, h, slope, work.y, work.delta)
         exponent, size = max(exponent, -(2**60)), largest(work.delta, 0, padded)
     return settle(work.delta, 0, padded, exponent, size)
-
-
-def mask(values, start, live):
-    """Zero in the padding."""
-    for i in range(0, len(live), LANES):
-        store(values, start + i, load(values, start + i) * load(live, i))
 
 
 def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation and a weight law, to be compiled or interpreted."""
     draw, has_zeros = law.draw, law.has_zeros
-    forward, backward = layout(law).forward, layout(law).backward
+    strips, forward, backward = layout(law).strips, layout(law).forward, layout(law).backward
     draw = gaussian if draw is None else draw
 
     def run_block(cell, slopes, first, work, sums, exponents):
-        """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth)."""
-        padded = len(work.live)
-        one = work.live[0]
-        for n in range(sums.shape[1]):
-            network = first + n
-            fill_normals(cell, network, 0, ROLE_INPUT, one, work.live, work.x)
-            exponent, broken, lost = 0, 0.0, False
-            for layer in range(1, cell.depth + 1):
-                start = (layer - 1) * padded
-                sums[SUM_X, n, layer - 1] = sum_of_squares(work.x, 0, padded)
-                exponents[SUM_X, n, layer - 1] = exponent
-                forward(draw, cell, network, layer, work.scalars[0], work, start)
-                shift = preactivate(cell, network, layer, work, start, exponent)
-                sums[SUM_H, n, layer - 1] = sum_of_squares(work.h, start, start + padded)
-                exponents[SUM_H, n, layer - 1] = shift
-                broken += 0.0 * sums[SUM_H, n, layer - 1]
-                exponent = activate(phi, log_phi, slopes, cell.alpha, work, start, shift)
-                if has_zeros and not lost:
-                    lost = elementwise.is_lost_forward(phi, log_phi, cell, work, start)
-            fill_normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
-            work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
-            exponent = 0
-            for layer in range(cell.depth, 0, -1):
-                start = (layer - 1) * padded
-                exponent = differentiate(dphi, log_dphi, slopes, cell.alpha, work, start, exponent)
-                if has_zeros and not lost:
-                    lost = elementwise.is_lost_backward(log_dphi, cell.alpha, work, start)
-                sums[SUM_DELTA, n, layer - 1] = sum_of_squares(work.delta, 0, padded)
-                exponents[SUM_DELTA, n, layer - 1] = exponent
-                if layer > 1:
-                    backward(cell, layer, work.weights, work.delta, work.y)
-                    mask(work.y, 0, work.live)
-            if has_zeros and lost:
-                out = sums[:, n], exponents[:, n]
-                elementwise.run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, *out)
+        """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth).
+
+        The backward pass of one network goes layer by layer with the forward pass of the next, which fills the slots
+        just read: half the way to memory. Where a network may have to run again, they go one after the other.
+        """
+        depth, padded, count = cell.depth, len(work.live), sums.shape[1]
+        exponent_x, square_x, exponent_y, broken, lost = 0, 0.0, 0, 0.0, False
+        for turn in range(2 * count if has_zeros else count + 1):
+            ahead, behind = turn, turn - 1
+            if has_zeros:
+                ahead, behind = (turn // 2, -1) if turn % 2 == 0 else (count, turn // 2)
+            if behind >= 0:
+                fill_normals(cell, first + behind, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+                work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
+                exponent_y = 0
+            if ahead < count:
+                fill_normals(cell, first + ahead, 0, ROLE_INPUT, work.live[0], work.live, work.x)
+                exponent_x, square_x, broken, lost = 0, sum_of_squares(work.x, 0, padded), 0.0, False
+            for step in range(1, depth + 1):
+                slot, way = (step - 1, 1) if turn % 2 == 0 else (depth - step, -1)
+                start = slot * padded
+                if behind >= 0:
+                    layer = depth - step
+                    exponent_y, square = differentiate(log_dphi, slopes, cell.alpha, work, start, exponent_y)
+                    sums[SUM_DELTA, behind, layer], exponents[SUM_DELTA, behind, layer] = square, exponent_y
+                    if has_zeros and not lost:
+                        lost = elementwise.is_lost_backward(log_dphi, cell.alpha, work, start)
+                for strip in range(strips(cell.width)):
+                    if behind >= 0 and step < depth:
+                        backward(cell, slot, strip, work)
+                    if ahead < count:
+                        forward(draw, cell, first + ahead, step, slot, strip, way, work.scalars[0], work)
+                if ahead < count:
+                    sums[SUM_X, ahead, step - 1], exponents[SUM_X, ahead, step - 1] = square_x, exponent_x
+                    shift, square = preactivate(cell, first + ahead, step, work, start, exponent_x)
+                    sums[SUM_H, ahead, step - 1], exponents[SUM_H, ahead, step - 1] = square, shift
+                    broken += 0.0 * square
+                    exponent_x, square_x = activate(phi, dphi, log_phi, slopes, cell.alpha, work, start, shift)
+                    if has_zeros and not lost:
+                        lost = elementwise.is_lost_forward(phi, log_phi, cell, work, start)
+            if has_zeros and behind >= 0 and lost:
+                out = sums[:, behind], exponents[:, behind]
+                elementwise.run_again(phi, dphi, log_phi, log_dphi, slopes, cell, first + behind, work, *out)
 
     return run_block
 
@@ -161,8 +218,11 @@ def allocate(cell, dtype, law):
     live = empty(row)
     live[: cell.width] = 1
     scalars = np.array([law.deviation(cell), cell.sigma_b, 1.0 / math.sqrt(cell.width)], dtype)
-    weights, words = empty(cell.depth * layout(law).storage(cell.width)), aligned(dense.AHEAD * dense.TILE, np.int32)
-    return Work(weights, words, empty(cell.depth * row), empty(row), empty(row), empty(row), live, scalars)
+    weights, words = empty(cell.depth * layout(law).storage(cell.width)), aligned(AHEAD * 4 * LANES, np.int32)
+    h, slope = empty(cell.depth * row), empty(cell.depth * row)
+    x, b, delta, y = (empty(row) for _ in range(4))
+    signed = aligned(elementwise.storage(cell.depth, row) if law.has_zeros else 0, np.float64)
+    return Work(weights, words, h, slope, x, b, delta, y, live, signed, scalars)
 
 
 def matrices(cell, network, work, law):

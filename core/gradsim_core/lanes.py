@@ -160,6 +160,10 @@ def store_four(array, i, a, b, c, d):
     store(array, i + 3 * LANES, d)
 
 
+def prefetch(array, i):
+    """Ask for the cache line of element i, which is needed soon; it may lie outside."""
+
+
 def lane_sum(x):
     """Sum over lanes, as a fixed tree: halves are added until one lane is left."""
     while len(x) > 1:
@@ -167,9 +171,22 @@ def lane_sum(x):
     return x[0]
 
 
-def four_sums(a, b, c, d):
-    """`lane_sum` of each, for the price of little more than one."""
-    return lane_sum(a), lane_sum(b), lane_sum(c), lane_sum(d)
+def _fold(x, groups):
+    """The halves of each group of lanes added, and the halves of that."""
+    for _ in range(2):
+        low, high = np.split(x.reshape(groups, -1), 2, axis=1)
+        x = low + high
+    return x.ravel()
+
+
+def partial_sums(a, b, c, d):
+    """Of each of four vectors, the four lanes that remain after two steps of `lane_sum`, one after the other."""
+    return np.concatenate([_fold(x, 1) for x in (a, b, c, d)])
+
+
+def column_sums(p, q, r, s):
+    """`lane_sum` of the sixteen vectors that four `partial_sums` hold."""
+    return np.concatenate([_fold(x, 4) for x in (p, q, r, s)])
 
 
 def lane_max(x):

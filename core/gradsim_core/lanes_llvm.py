@@ -220,26 +220,22 @@ cast(
 )  # fmt: skip
 
 
-@infer_global(lanes.four_sums)
-class _FourSums(AbstractTemplate):
-    def generic(self, args, kws):
-        return signature(types.UniTuple(_scalar(args[0]), 4), *args) if isinstance(args[0], Lanes) else None
+def _fold(builder, x, y, size):
+    """Groups of `size` lanes of x and then y: the halves of each added."""
+    half = size // 2
+    low = [i + j for i in range(0, 2 * LANES, size) for j in range(half)]
+    return builder.fadd(shuffle(builder, x, y, low), shuffle(builder, x, y, [i + half for i in low]))
 
 
-@lower_builtin(lanes.four_sums, Lanes, Lanes, Lanes, Lanes)
-def _lower_four_sums(context, builder, sig, args):
-    quarters = []
-    for x in args:
-        x = builder.fadd(shuffle(builder, x, x, range(8)), shuffle(builder, x, x, range(8, 16)))
-        quarters.append(builder.fadd(shuffle(builder, x, x, range(4)), shuffle(builder, x, x, range(4, 8))))
-    # Two vectors share each of the last additions: the tree is that of `lane_sum`.
-    pairs = [
-        builder.fadd(shuffle(builder, x, y, (0, 1, 4, 5)), shuffle(builder, x, y, (2, 3, 6, 7)))
-        for x, y in (quarters[:2], quarters[2:])
-    ]
-    total = builder.fadd(shuffle(builder, *pairs, (0, 2, 4, 6)), shuffle(builder, *pairs, (1, 3, 5, 7)))
-    sums = [builder.extract_element(total, ir.Constant(ir.IntType(32), k)) for k in range(4)]
-    return context.make_tuple(builder, sig.return_type, sums)
+def _fold_four(size):
+    def build(builder, main, a, b, c, d):
+        return _fold(builder, _fold(builder, a, b, size), _fold(builder, c, d, size), size // 2)
+
+    return build
+
+
+primitive(lanes.partial_sums, 4, same, _fold_four(LANES), ("float",))
+primitive(lanes.column_sums, 4, same, _fold_four(LANES // 4), ("float",))
 
 
 def _element_type(array) -> Lanes | None:
@@ -279,4 +275,21 @@ def _lower_load(context, builder, sig, args):
 def _lower_store(context, builder, sig, args):
     pointer = _pointer(context, builder, sig.args[0], args[0], args[1], sig.args[2])
     builder.store(args[2], pointer, align=sig.args[2].bits // 8)
+    return context.get_dummy_value()
+
+
+@infer_global(lanes.prefetch)
+class _Prefetch(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(types.none, args[0], types.intp) if isinstance(args[0], types.Array) else None
+
+
+@lower_builtin(lanes.prefetch, types.Array, types.intp)
+def _lower_prefetch(context, builder, sig, args):
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    base = make_array(sig.args[0])(context, builder, args[0]).data
+    fn_type = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    fn = cgutils.get_or_insert_function(builder.module, fn_type, "llvm.prefetch.p0i8")
+    flags = [ir.Constant(word, flag) for flag in (0, 3, 1)]  # to read, for all levels of cache, data
+    builder.call(fn, [builder.bitcast(builder.gep(base, [args[1]]), byte), *flags])
     return context.get_dummy_value()

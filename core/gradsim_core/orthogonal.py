@@ -57,11 +57,16 @@ def reflect(weights, row, x, start, length):
         store(x, start + k, fma(load(weights, row + k), factor, load(x, start + k)))
 
 
-def forward(draw, cell, network, layer, scale, work, start):
-    """Draw W of a layer, and set work.h[start:] = W work.x; `scale` is sigma_w."""
+def strips(width):
+    """A layer is not divided."""
+    return 1
+
+
+def forward(draw, cell, network, layer, slot, strip, way, scale, work):
+    """Draw W of a layer, and set h = W x; `scale` is sigma_w."""
     weights, h = work.weights, work.h
     length = -(-cell.width // LANES) * LANES
-    first = (layer - 1) * cell.width * length
+    first, start = slot * cell.width * length, slot * length
     signs = first + (cell.width - 1) * length
     for k in range(0, length, LANES):
         words, _, _, _ = random_words(cell.key, network, layer, ROLE_MASK, k // LANES)
@@ -78,10 +83,11 @@ def forward(draw, cell, network, layer, scale, work, start):
         reflect(weights, row, h, start, length)
 
 
-def backward(cell, layer, weights, delta, y):
+def backward(cell, slot, strip, work):
     """y = W^T delta with the reflections that `forward` stored."""
+    weights, delta, y = work.weights, work.delta, work.y
     length = -(-cell.width // LANES) * LANES
-    first = (layer - 1) * cell.width * length
+    first = slot * cell.width * length
     signs = first + (cell.width - 1) * length
     for k in range(0, length, LANES):
         store(y, k, load(delta, k))

@@ -109,11 +109,19 @@ class Recorded:
     def __init__(self, cell, monkeypatch, network=0):
         machine, p = cell.machine, cell.params
         _, self.W, self.b, self.v = machine.weights(p, network)
-        vectors, original, original_record = [], explicit.sum_of_squares, narrow.record
+        vectors, original_record = [], narrow.record
+        preactivate, differentiate = explicit.preactivate, explicit.differentiate
 
-        def keep(values, start, stop):
-            vectors.append(values[start : start + p.width].copy())
-            return original(values, start, stop)
+        def keep_forward(cell, network, layer, work, start, exponent):
+            vectors.append(work.x[: p.width].copy())
+            result = preactivate(cell, network, layer, work, start, exponent)
+            vectors.append(work.h[start : start + p.width].copy())
+            return result
+
+        def keep_backward(log_dphi, slopes, alpha, work, start, exponent):
+            result = differentiate(log_dphi, slopes, alpha, work, start, exponent)
+            vectors.append(work.delta[: p.width].copy())
+            return result
 
         def keep_narrow(work, which, layer, total, exponent):
             values, start = (work.x, (layer - 1) * len(work.h)) if which == SUM_X else (work.h, 0)
@@ -130,7 +138,8 @@ class Recorded:
 
         sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
         with monkeypatch.context() as patch:
-            patch.setattr(explicit, "sum_of_squares", keep)
+            patch.setattr(explicit, "preactivate", keep_forward)
+            patch.setattr(explicit, "differentiate", keep_backward)
             patch.setattr(narrow, "record", keep_narrow)
             patch.setattr(elementwise, "sum_of_squares", keep_again)
             machine._run(p, network, machine._work(p), sums, exponents)
