@@ -24,16 +24,35 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .draws import AHEAD
+from .draws import AHEAD, fill_two
 from .grouped import activate, deliver, dot, fill, record, rows
-from .lanes import LANES, absolute, aligned, fma, lane_max, load, maximum, rint, select, splat, sqrt, store
+from .lanes import (
+    LANES,
+    absolute,
+    aligned,
+    fma,
+    halves,
+    join,
+    lane_max,
+    load,
+    load_four,
+    maximum,
+    rint,
+    select,
+    splat,
+    sqrt,
+    store,
+)
 from .lanewise import exponent_of, is_extreme, scaled
+from .laws import standard
 from .normals import normal_pair
 from .params import SUM_DELTA, SUM_H, SUM_X
-from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words
+from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words, stream
 from .range_safe import no_tail, reach
 
-SCALE, SHARE, BIAS_SHARE, INVERSE_NORM = range(4)
+# What is kept of a layer for the backward pass: the scale of h, r, t, 1 / |x|, and inner products (`products`).
+SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
+CANCELLED = 2.0**-4  # where a sum of products is less beside its terms, it is taken anew from the vectors
 
 
 class Work(NamedTuple):
@@ -45,7 +64,9 @@ class Work(NamedTuple):
     slope: np.ndarray  # (depth, rows, 16) phi'(h)
     g: np.ndarray  # (rows, 16) normals of the backward pass, then delta where it is needed
     h: np.ndarray  # (rows, 16) preactivations where they are needed
-    layers: np.ndarray  # (depth, 4, 16) of each layer: scale of h, r, t, 1 / |x|
+    few: np.ndarray  # z and g of a few counters
+    whole: np.ndarray  # (depth,) whether z, x and slope of a layer are in memory
+    layers: np.ndarray  # (depth, KEPT, 16)
     shifts: np.ndarray  # (depth, 16) exponent of h, float64
     sums: np.ndarray  # (3, depth, 16), float64
     exponents: np.ndarray  # (3, depth, 16), float64
@@ -59,12 +80,12 @@ def inverse(v):
 
 def kept(work, layer, which):
     """What `keep` kept of a layer."""
-    return load(work.layers, ((layer - 1) * 4 + which) * LANES)
+    return load(work.layers, ((layer - 1) * KEPT + which) * LANES)
 
 
 def keep(work, layer, which, value):
     """Keep a number per network for the backward pass."""
-    store(work.layers, ((layer - 1) * 4 + which) * LANES, value)
+    store(work.layers, ((layer - 1) * KEPT + which) * LANES, value)
 
 
 def place(work, layer, square, unit):
@@ -77,9 +98,8 @@ def place(work, layer, square, unit):
     return shift, scaled(unit + work.scalars[1] - shift, size), scale_b
 
 
-def draw_gaussian(cell, group, layer, work, start, scale, scale_b):
-    """z, so that h = v z; returns v. Normal biases only widen the scale, see above."""
-    fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
+def widen(cell, layer, work, scale, scale_b):
+    """v, so that h = v z: normal biases only widen the scale, see above."""
     v = scale
     if cell.sigma_b > 0.0:
         v = sqrt(fma(scale, scale, scale_b * scale_b))
@@ -87,6 +107,12 @@ def draw_gaussian(cell, group, layer, work, start, scale, scale_b):
         keep(work, layer, BIAS_SHARE, scale_b * inverse(v))
     keep(work, layer, SCALE, v)
     return v
+
+
+def draw_gaussian(cell, group, layer, work, start, scale, scale_b):
+    """z, so that h = v z; returns v."""
+    fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
+    return widen(cell, layer, work, scale, scale_b)
 
 
 def draw_orthogonal(cell, group, layer, work, start, scale, scale_b):
@@ -119,20 +145,30 @@ def preactivations_orthogonal(cell, group, layer, work, start):
         store(work.h, i, fma(load(work.h, i), scale_b, load(work.z, start + i) * scale))
 
 
-def combine_gaussian(cell, group, layer, work, square, along, inverse_norm, start):
-    """Coefficients (of_g, of_x) in y / s = of_g g + of_x x, given |delta|^2 and `along` = z . delta; g is in work.g."""
+def fill_backward(cell, group, layer, work):
+    """The g of y at a layer into work.g; at the last layer y is the readout."""
+    role, of = backward_stream(cell, layer)
+    fill(cell, group, of, role, work.words, work.g, 0)
+
+
+def backward_stream(cell, layer):
+    """Role and layer of the random words of g."""
+    return (GROUP_BACKWARD, layer + 1) if layer < cell.depth else (GROUP_READOUT, 0)
+
+
+def combine_gaussian(cell, group, layer, work, square, along, inverse_norm, inner, start):
+    """Coefficients (of_g, of_x) in y / s = of_g g + of_x x, given |delta|^2, `along` = z . delta, `inner` = x . g."""
     length = sqrt(square)
     if cell.sigma_b > 0.0:
         a, b, _, _ = random_words(cell.key, group, layer, GROUP_BIAS, 0)
         fresh, _ = normal_pair(a, b, length)
         along = fma(kept(work, layer, SHARE), along, kept(work, layer, BIAS_SHARE) * length * fresh)
-    inner = dot(work.x, start, work.g, 0, cell.width) * inverse_norm
-    return length, fma(length, -inner, along) * inverse_norm
+    return length, fma(length, -(inner * inverse_norm), along) * inverse_norm
 
 
-def combine_orthogonal(cell, group, layer, work, square, along, inverse_norm, start):
+def combine_orthogonal(cell, group, layer, work, square, along, inverse_norm, inner, start):
     """The same with y / sigma_w; where x is the only direction there is, none of g."""
-    inner = dot(work.x, start, work.g, 0, cell.width) * inverse_norm
+    inner = inner * inverse_norm
     projected = splat(square, 0.0)
     for i in range(0, cell.width * LANES, LANES):
         rest = fma(load(work.x, start + i), -(inner * inverse_norm), load(work.g, i))
@@ -143,6 +179,70 @@ def combine_orthogonal(cell, group, layer, work, square, along, inverse_norm, st
     if cell.width == 1:
         length = select(inverse_norm > 0.0, 0.0, length)
     return length, fma(length, -inner, along) * inverse_norm
+
+
+def activate_at_once(phi, dphi, cell, group, layer, work, scale):
+    """What `activate` and `differentiate` sum over a layer, its z and g drawn on the way; returns |x|^2 and |h|^2.
+
+    delta = phi'(h) y with y = of_g g + of_x x, so |delta|^2 and z . delta are polynomials in of_g and of_x. Their
+    coefficients are known before these are, and no vector need be kept.
+    """
+    role, of = backward_stream(cell, layer)
+    forward, backward = stream(layer, GROUP_FORWARD), stream(of, role)
+    counters = rows(cell.width) // 4
+    zero = splat(scale, 0.0)
+    sums = zero, zero, zero, zero, zero, zero, zero, zero
+    for first in range(0, counters, AHEAD):
+        count = min(AHEAD, counters - first)
+        half = count * 4 * LANES
+        fill_two(standard, cell, group, forward, backward, first, count, work.few[0], work.words, work.few)
+        live = min(count * 4, cell.width - first * 4) * LANES
+        for i in range(0, live - 3 * LANES, 4 * LANES):
+            z, g = load_four(work.few, i), load_four(work.few, half + i)
+            h = join(join(z[0] * scale, z[1] * scale), join(z[2] * scale, z[3] * scale))
+            (x, y), (d, e) = halves(phi(h, cell.alpha)), halves(dphi(h, cell.alpha))
+            (x0, x1), (x2, x3), (d0, d1), (d2, d3) = halves(x), halves(y), halves(d), halves(e)
+            sums = add_products(z[0], g[0], x0, d0, sums)
+            sums = add_products(z[1], g[1], x1, d1, sums)
+            sums = add_products(z[2], g[2], x2, d2, sums)
+            sums = add_products(z[3], g[3], x3, d3, sums)
+        for i in range(live - live % (4 * LANES), live, LANES):
+            z, g = load(work.few, i), load(work.few, half + i)
+            h = z * scale
+            sums = add_products(z, g, phi(h, cell.alpha), dphi(h, cell.alpha), sums)
+    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
+    keep(work, layer, X_G, x_g)
+    keep(work, layer, Z_DX, z_dx)
+    keep(work, layer, Z_DG, z_dg)
+    keep(work, layer, DX_DX, dx_dx)
+    keep(work, layer, DX_DG, dx_dg)
+    keep(work, layer, DG_DG, dg_dg)
+    return square_x, square_z * (scale * scale)
+
+
+def add_products(z, g, x, slope, sums):
+    """The inner products with one neuron more, one a lane."""
+    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
+    dx, dg = slope * x, slope * g
+    return (
+        fma(x, x, square_x),
+        fma(z, z, square_z),
+        fma(x, g, x_g),
+        fma(z, dx, z_dx),
+        fma(z, dg, z_dg),
+        fma(dx, dx, dx_dx),
+        fma(dx, dg, dx_dg),
+        fma(dg, dg, dg_dg),
+    )
+
+
+def differentiate_at_once(work, layer, of_g, of_x):
+    """|delta|^2 and z . delta from what was summed, and whether cancellation spared them."""
+    of_dx_dx, of_dg_dg = kept(work, layer, DX_DX) * of_x * of_x, kept(work, layer, DG_DG) * of_g * of_g
+    total = of_dx_dx + of_dg_dg
+    square = fma(kept(work, layer, DX_DG) * of_x, of_g * 2.0, total)
+    along = fma(kept(work, layer, Z_DX), of_x, kept(work, layer, Z_DG) * of_g)
+    return square, along, lane_max(select(square < total * CANCELLED, splat(total, 1.0), 0.0)) == 0.0
 
 
 def differentiate(work, start, of_g, of_x, width):
@@ -190,33 +290,53 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 start = (layer - 1) * size
                 record(work, SUM_X, layer, square, unit)
                 shift, scale, scale_b = place(work, layer, square, unit)
-                scale = draw(cell, group, layer, work, start, scale, scale_b)
-                source, offset = (work.h, 0) if orthogonal else (work.z, start)
-                square, square_h = activate(phi, dphi, cell.alpha, source, offset, scale, work, start, cell.width)
+                whole = orthogonal or lane_max(absolute(shift)) > 0.0
+                if not whole:
+                    v = widen(cell, layer, work, scale, scale_b)
+                    square, square_h = activate_at_once(phi, dphi, cell, group, layer, work, v)
+                    whole = is_extreme(square, phi_has_tail)
+                if whole:
+                    v = draw(cell, group, layer, work, start, scale, scale_b)
+                    source, offset = (work.h, 0) if orthogonal else (work.z, start)
+                    square, square_h = activate(phi, dphi, cell.alpha, source, offset, v, work, start, cell.width)
                 record(work, SUM_H, layer, square_h, shift)
                 broken, unit = fma(square_h, 0.0, broken), splat(shift, 0.0)
-                if lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail):
+                if whole and (lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail)):
                     preactivations(cell, group, layer, work, start)
                     square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
                 keep(work, layer, INVERSE_NORM, inverse(sqrt(square)))
-            fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
+                work.whole[layer - 1] = whole
+            if work.whole[cell.depth - 1]:
+                fill_backward(cell, group, cell.depth, work)
             of_g, of_x, unit = splat(zero, work.scalars[4]), zero, splat(unit, 0.0)
             for layer in range(cell.depth, 0, -1):
-                start = (layer - 1) * size
-                square, along = differentiate(work, start, of_g, of_x, cell.width)
-                if is_extreme(square, dphi_has_tail):
-                    preactivations(cell, group, layer, work, start)
-                    square, along, k = differentiate_extreme(
-                        log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along
-                    )
-                    unit = unit + k
+                start, whole = (layer - 1) * size, work.whole[layer - 1]
+                if not whole:
+                    square, along, sure = differentiate_at_once(work, layer, of_g, of_x)
+                    whole = not sure or is_extreme(square, dphi_has_tail)
+                    if whole:
+                        fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
+                        v = kept(work, layer, SCALE)
+                        activate(phi, dphi, cell.alpha, work.z, start, v, work, start, cell.width)
+                        fill_backward(cell, group, layer, work)
+                if whole:
+                    square, along = differentiate(work, start, of_g, of_x, cell.width)
+                    if is_extreme(square, dphi_has_tail):
+                        preactivations(cell, group, layer, work, start)
+                        square, along, k = differentiate_extreme(
+                            log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along
+                        )
+                        unit = unit + k
                 k = rint(exponent_of(square) * 0.5)
                 square, along, unit = scaled(k * -2.0, square + broken), scaled(-k, along), unit + k
                 record(work, SUM_DELTA, layer, square, unit)
                 if layer > 1:
-                    fill(cell, group, layer, GROUP_BACKWARD, work.words, work.g, 0)
-                    inverse_norm = kept(work, layer - 1, INVERSE_NORM)
-                    of_g, of_x = combine(cell, group, layer, work, square, along, inverse_norm, start - size)
+                    below, inverse_norm = start - size, kept(work, layer - 1, INVERSE_NORM)
+                    inner = kept(work, layer - 1, X_G)
+                    if work.whole[layer - 2]:
+                        fill_backward(cell, group, layer - 1, work)
+                        inner = dot(work.x, below, work.g, 0, cell.width)
+                    of_g, of_x = combine(cell, group, layer, work, square, along, inverse_norm, inner, below)
                     of_g, of_x, unit = of_g * work.scalars[0], of_x * work.scalars[0], unit + work.scalars[1]
             deliver(work, group, first, sums, exponents)
 
@@ -232,5 +352,9 @@ def allocate(cell, dtype, law):
     scale_b = math.frexp(cell.sigma_b) if cell.sigma_b > 0.0 else (0.0, -lanewise.FAR)
     scalars = np.array([*math.frexp(spread), *scale_b, 1.0 / math.sqrt(cell.width)])
     z, x, slope = (empty(cell.depth * size) for _ in range(3))
-    words, layers = aligned(AHEAD * 4 * LANES, np.int32), empty(cell.depth * 4 * LANES)
-    return Work(words, z, x, slope, empty(size), empty(size), layers, double(1), double(3), double(3), scalars)
+    few, layers = empty(2 * AHEAD * 4 * LANES), empty(cell.depth * KEPT * LANES)
+    words = aligned(len(few), np.int32)
+    whole = np.zeros(cell.depth, np.bool_)
+    return Work(
+        words, z, x, slope, empty(size), empty(size), few, whole, layers, double(1), double(3), double(3), scalars
+    )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .elementary import by_precision
 from .lanes import LANES, halves, join, load_four, store_four
 from .params import Params
-from .philox import fill_words
+from .philox import fill_words, fill_words_of_two
 
 AHEAD = 4  # counters
 
@@ -66,3 +66,12 @@ def fill_drawn(draw, cell, network, layer, role, count, scale, words, out, start
             k, counter = (some - 1) * 4 * LANES, Counter(cell, network, layer, first + some - 1, 0)
             z0, z1, z2, z3 = load_drawn(draw, words, k, counter, scale)
             store_four(out, start + first * 4 * LANES + k, z0, z1, z2, z3)
+
+
+def fill_two(draw, cell, network, one, other, first, count, scale, words, out):
+    """Numbers of the counters first .. first + count - 1 of one stream, then those of the other; no masks."""
+    fill_words_of_two(cell.key, network, one, other, first, count, words)
+    for k in range(0, 2 * count * 4 * LANES, 8 * LANES):
+        z0, z1, z2, z3, z4, z5, z6, z7 = load_eight(draw, words, k, Counter(cell, network, 0, 0, 0), scale)
+        store_four(out, k, z0, z1, z2, z3)
+        store_four(out, k + 4 * LANES, z4, z5, z6, z7)

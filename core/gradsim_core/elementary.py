@@ -33,6 +33,8 @@ LN2 = 0.6931471805599453
 SQRT_HALF = 0.7071067811865476
 INV_SQRT_2PI = 0.3989422804014327
 
+# Added to a number, it leaves the nearest integer in the last bits.
+_ROUND_32, _ROUND_64 = 1.5 * 2.0**23, 1.5 * 2.0**52
 # ln 2 and pi in parts short enough that a multiple of each cancels exactly in one fma.
 _LN2_32 = (0.693145751953125, 1.4286068203094172e-06)
 _LN2_64 = (0.6931471803691238, 1.9082149292705877e-10)
@@ -158,18 +160,20 @@ expm1 = by_precision(expm1_32, expm1_64)
 
 
 def _decay_32(x):
-    clamped = maximum(x, -87.0)
-    k = rint(clamped * (1 / LN2))
-    r = fma(k, -_LN2_32[1], fma(k, -_LN2_32[0], select(x == x, clamped, x)))
-    p, two_k = fma(horner(r, c.EXPM1_32), r * r, r), _power_of_two_32(to_int(k))
+    clamped = maximum(-87.0, x)
+    shifted = fma(clamped, 1 / LN2, _ROUND_32)
+    k, two_k = shifted - _ROUND_32, bits_float((float_bits(shifted) << 23) + (127 << 23))
+    r = fma(k, -_LN2_32[1], fma(k, -_LN2_32[0], clamped))
+    p = fma(horner(r, c.EXPM1_32), r * r, r)
     return fma(two_k, p, two_k), fma(two_k, p, two_k - 1.0)
 
 
 def _decay_64(x):
-    clamped = maximum(x, -708.0)
-    k = rint(clamped * (1 / LN2))
-    r = fma(k, -_LN2_64[1], fma(k, -_LN2_64[0], select(x == x, clamped, x)))
-    p, two_k = fma(horner(r, c.EXPM1_64), r * r, r), _power_of_two_64(to_int(k))
+    clamped = maximum(-708.0, x)
+    shifted = fma(clamped, 1 / LN2, _ROUND_64)
+    k, two_k = shifted - _ROUND_64, bits_float((float_bits(shifted) << 52) + (1023 << 52))
+    r = fma(k, -_LN2_64[1], fma(k, -_LN2_64[0], clamped))
+    p = fma(horner(r, c.EXPM1_64), r * r, r)
     return fma(two_k, p, two_k), fma(two_k, p, two_k - 1.0)
 
 

@@ -152,6 +152,7 @@ def _register_core() -> None:
         )
     for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
         make_module_compilable(module, inline=False)
+    make_compilable(conditional.add_products)
     for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
         make_compilable(function)
 

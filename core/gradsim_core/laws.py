@@ -16,7 +16,7 @@ from .elementary import by_precision, log
 from .lanes import LANES, fma, horner, join, select, splat, to_float
 from .names import parse
 from .normals import four_normals, four_scaled
-from .philox import ROLE_MASK, random_words, two_counters
+from .philox import ROLE_MASK, random_words, stream, two_counters
 
 _UNIT = 2.0**-32
 _SQRT_12 = 3.4641016151377544
@@ -86,10 +86,8 @@ def _masks_one(like, counter):
 
 
 def _masks_two(like, counter):
-    other = counter.index + counter.step
-    a, b, c, d, e, f, g, h = two_counters(
-        counter.cell.key, counter.network, counter.layer, ROLE_MASK, counter.index, other
-    )
+    which, index, other = stream(counter.layer, ROLE_MASK), counter.index, counter.index + counter.step
+    a, b, c, d, e, f, g, h = two_counters(counter.cell.key, counter.network, which, index, which, other)
     return join(a, e), join(b, f), join(c, g), join(d, h)
 
 

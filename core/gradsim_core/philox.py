@@ -93,9 +93,13 @@ def philox(word_0, word_1, word_2, word_3, key):
     return philox_round(a, b, c, d, key, 9)
 
 
-def start(key, network, layer, role, index):
+def stream(layer, role):
+    """What one use of random numbers in one layer has in word 0."""
+    return np.uint64(layer << 12 | role << 4)
+
+
+def start(key, network, stream, index):
     """The words of sixteen lanes after the first rounds, even lanes and then odd ones."""
-    stream = np.uint64(layer << 12 | role << 4)
     word_1, word_2 = np.uint64(index & 0xFFFFFFFF), np.uint64(network & 0xFFFFFFFF)
     word_3 = np.uint64(index >> 32) << np.uint64(16) | np.uint64(network >> 32)
     return first_rounds(join(lane_words(0), lane_words(1)) | stream, word_1, word_2, word_3, key)
@@ -103,15 +107,15 @@ def start(key, network, layer, role, index):
 
 def random_words(key, network, layer, role, index):
     """Four vectors of 16 int32 words for one (network, layer, role, index)."""
-    a, b, c, d = start(key, network, layer, role, index)
+    a, b, c, d = start(key, network, stream(layer, role), index)
     a, b, c, d = middle_rounds(a, b, c, d, key)
     return last_round(a, b, c, d, key)
 
 
-def two_counters(key, network, layer, role, index, other):
-    """The words of two indices: eight vectors, four of each."""
-    a, b, c, d = start(key, network, layer, role, index)
-    e, f, g, h = start(key, network, layer, role, other)
+def two_counters(key, network, stream, index, other_stream, other_index):
+    """The words of two counters: eight vectors, four of each."""
+    a, b, c, d = start(key, network, stream, index)
+    e, f, g, h = start(key, network, other_stream, other_index)
     a, b, c, d = middle_rounds(join(a, e), join(b, f), join(c, g), join(d, h), key)
     (a, e), (b, f), (c, g), (d, h) = halves(a), halves(b), halves(c), halves(d)
     a, b, c, d = last_round(a, b, c, d, key)
@@ -121,11 +125,20 @@ def two_counters(key, network, layer, role, index, other):
 
 def fill_words(key, network, layer, role, first, count, step, words):
     """The words of the counters first, first + step, ..., 64 of each."""
+    which = stream(layer, role)
     for i in range(0, count - 1, 2):
         index, k = first + i * step, i * 4 * LANES
-        a, b, c, d, e, f, g, h = two_counters(key, network, layer, role, index, index + step)
+        a, b, c, d, e, f, g, h = two_counters(key, network, which, index, which, index + step)
         store_four(words, k, a, b, c, d)
         store_four(words, k + 4 * LANES, e, f, g, h)
     if count % 2 == 1:
         a, b, c, d = random_words(key, network, layer, role, first + (count - 1) * step)
         store_four(words, (count - 1) * 4 * LANES, a, b, c, d)
+
+
+def fill_words_of_two(key, network, one, other, first, count, words):
+    """The words of the counters first .. first + count - 1 of one stream, then those of the other."""
+    for i in range(count):
+        a, b, c, d, e, f, g, h = two_counters(key, network, one, first + i, other, first + i)
+        store_four(words, i * 4 * LANES, a, b, c, d)
+        store_four(words, (count + i) * 4 * LANES, e, f, g, h)

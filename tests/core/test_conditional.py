@@ -7,7 +7,7 @@ import pytest
 
 from gradsim_core import conditional, jit
 from gradsim_core.activations import ACTIVATIONS
-from gradsim_core.lanes import LANES, load
+from gradsim_core.lanes import LANES
 from gradsim_core.normals import normal_pair
 from gradsim_core.params import Params
 from gradsim_core.philox import (
@@ -152,26 +152,21 @@ def test_far_numbers_are_those_of_float64(cell):
         np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-4)
 
 
-def without_projection(cell, group, layer, work, square, along, inverse_norm, start):
+def without_projection(cell, group, layer, work, square, along, inverse_norm, inner, start):
     """A planted error: g is not made orthogonal to x."""
     length = conditional.sqrt(square)
     return length, along * inverse_norm
 
 
-def of_the_wrong_layer(work, start, of_g, of_x, width):
-    """A planted error: delta meets the h of the layer below."""
-    size = len(work.g)
-    square, _ = differentiate(work, start, of_g, of_x, width)
-    along = square * 0.0
-    for i in range(0, width * LANES, LANES):
-        y = conditional.fma(load(work.x, start + i), of_x, load(work.g, i) * of_g)
-        delta = load(work.slope, start + i) * y
-        along = conditional.fma(load(work.z, max(start - size, 0) + i), delta, along)
-    return square, along
+def of_the_wrong_layer(work, layer, of_g, of_x):
+    """A planted error: z . delta is taken from the layer below."""
+    square, _, sure = at_once(work, layer, of_g, of_x)
+    _, along, _ = at_once(work, max(layer - 1, 1), of_g, of_x)
+    return square, along, sure
 
 
-differentiate = conditional.differentiate
-PLANTED = {"combine_gaussian": without_projection, "differentiate": of_the_wrong_layer}
+at_once = conditional.differentiate_at_once
+PLANTED = {"combine_gaussian": without_projection, "differentiate_at_once": of_the_wrong_layer}
 
 
 @pytest.mark.parametrize("name", PLANTED)
