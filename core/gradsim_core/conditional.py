@@ -24,16 +24,15 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .draws import AHEAD, fill_two
+from .draws import fill_two
 from .grouped import activate, deliver, dot, fill, record, rows
 from .lanes import (
     LANES,
-    absolute,
     aligned,
+    anywhere,
     fma,
     halves,
     join,
-    lane_max,
     load,
     load_four,
     maximum,
@@ -42,8 +41,9 @@ from .lanes import (
     splat,
     sqrt,
     store,
+    store_four,
 )
-from .lanewise import exponent_of, is_extreme, scaled
+from .lanewise import exponent_of, is_extreme, is_far, scaled
 from .laws import standard
 from .normals import normal_pair
 from .params import SUM_DELTA, SUM_H, SUM_X
@@ -52,6 +52,7 @@ from .range_safe import no_tail, reach
 
 # What is kept of a layer for the backward pass: the scale of h, r, t, 1 / |x|, and inner products (`products`).
 SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
+FEW = 8  # counters
 CANCELLED = 2.0**-4  # where a sum of products is less beside its terms, it is taken anew from the vectors
 
 
@@ -70,7 +71,7 @@ class Work(NamedTuple):
     shifts: np.ndarray  # (depth, 16) exponent of h, float64
     sums: np.ndarray  # (3, depth, 16), float64
     exponents: np.ndarray  # (3, depth, 16), float64
-    scalars: np.ndarray  # s in [1/2, 1) and its exponent, sigma_b and its exponent, 1 / sqrt(N); float64
+    scalars: np.ndarray  # s and sigma_b, each in [1/2, 1) and an exponent, 1 / sqrt(N), s (0 if far), sigma_b; float64
 
 
 def inverse(v):
@@ -90,6 +91,10 @@ def keep(work, layer, which, value):
 
 def place(work, layer, square, unit):
     """The exponent of h = W x + b where |x|^2 = square 4^unit, which is kept, and in its units the scales of both."""
+    if work.scalars[5] > 0.0 and not (anywhere(unit != 0.0) or is_far(square)):  # as most are: nothing to set aside
+        shift = splat(unit, 0.0)
+        store(work.shifts, (layer - 1) * LANES, shift)
+        return shift, sqrt(square) * work.scalars[5], splat(square, work.scalars[6])
     size = sqrt(select(square < np.inf, square, np.nan)) * work.scalars[0]
     exponent = select(size > 0.0, exponent_of(size) + unit + work.scalars[1], -lanewise.FAR)
     shift = lanewise.placed(maximum(exponent, work.scalars[3]), reach(work.z) - 20.0)
@@ -192,24 +197,21 @@ def activate_at_once(phi, dphi, cell, group, layer, work, scale):
     counters = rows(cell.width) // 4
     zero = splat(scale, 0.0)
     sums = zero, zero, zero, zero, zero, zero, zero, zero
-    for first in range(0, counters, AHEAD):
-        count = min(AHEAD, counters - first)
+    for first in range(0, counters, FEW):
+        count = min(FEW, counters - first)
         half = count * 4 * LANES
         fill_two(standard, cell, group, forward, backward, first, count, work.few[0], work.words, work.few)
         live = min(count * 4, cell.width - first * 4) * LANES
-        for i in range(0, live - 3 * LANES, 4 * LANES):
-            z, g = load_four(work.few, i), load_four(work.few, half + i)
+        for i in range(0, live, 4 * LANES):
+            z = load_four(work.few, i)
             h = join(join(z[0] * scale, z[1] * scale), join(z[2] * scale, z[3] * scale))
             (x, y), (d, e) = halves(phi(h, cell.alpha)), halves(dphi(h, cell.alpha))
             (x0, x1), (x2, x3), (d0, d1), (d2, d3) = halves(x), halves(y), halves(d), halves(e)
-            sums = add_products(z[0], g[0], x0, d0, sums)
-            sums = add_products(z[1], g[1], x1, d1, sums)
-            sums = add_products(z[2], g[2], x2, d2, sums)
-            sums = add_products(z[3], g[3], x3, d3, sums)
-        for i in range(live - live % (4 * LANES), live, LANES):
+            store_four(work.few, 2 * half + i, x0, x1, x2, x3)
+            store_four(work.few, 3 * half + i, d0, d1, d2, d3)
+        for i in range(0, live, LANES):
             z, g = load(work.few, i), load(work.few, half + i)
-            h = z * scale
-            sums = add_products(z, g, phi(h, cell.alpha), dphi(h, cell.alpha), sums)
+            sums = add_products(z, g, load(work.few, 2 * half + i), load(work.few, 3 * half + i), sums)
     square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
     keep(work, layer, X_G, x_g)
     keep(work, layer, Z_DX, z_dx)
@@ -242,7 +244,7 @@ def differentiate_at_once(work, layer, of_g, of_x):
     total = of_dx_dx + of_dg_dg
     square = fma(kept(work, layer, DX_DG) * of_x, of_g * 2.0, total)
     along = fma(kept(work, layer, Z_DX), of_x, kept(work, layer, Z_DG) * of_g)
-    return square, along, lane_max(select(square < total * CANCELLED, splat(total, 1.0), 0.0)) == 0.0
+    return square, along, not anywhere(square < total * CANCELLED)
 
 
 def differentiate(work, start, of_g, of_x, width):
@@ -290,7 +292,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 start = (layer - 1) * size
                 record(work, SUM_X, layer, square, unit)
                 shift, scale, scale_b = place(work, layer, square, unit)
-                whole = orthogonal or lane_max(absolute(shift)) > 0.0
+                whole = orthogonal or anywhere(shift != 0.0)
                 if not whole:
                     v = widen(cell, layer, work, scale, scale_b)
                     square, square_h = activate_at_once(phi, dphi, cell, group, layer, work, v)
@@ -301,7 +303,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
                     square, square_h = activate(phi, dphi, cell.alpha, source, offset, v, work, start, cell.width)
                 record(work, SUM_H, layer, square_h, shift)
                 broken, unit = fma(square_h, 0.0, broken), splat(shift, 0.0)
-                if whole and (lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail)):
+                if whole and (anywhere(shift != 0.0) or is_extreme(square, phi_has_tail)):
                     preactivations(cell, group, layer, work, start)
                     square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
                 keep(work, layer, INVERSE_NORM, inverse(sqrt(square)))
@@ -327,8 +329,10 @@ def build(phi, dphi, log_phi, log_dphi, law):
                             log_dphi, slopes, cell, work, layer, start, of_g, of_x, square, along
                         )
                         unit = unit + k
-                k = rint(exponent_of(square) * 0.5)
-                square, along, unit = scaled(k * -2.0, square + broken), scaled(-k, along), unit + k
+                if is_far(square):
+                    k = rint(exponent_of(square) * 0.5)
+                    square, along, unit = scaled(k * -2.0, square), scaled(-k, along), unit + k
+                square = square + broken
                 record(work, SUM_DELTA, layer, square, unit)
                 if layer > 1:
                     below, inverse_norm = start - size, kept(work, layer - 1, INVERSE_NORM)
@@ -350,10 +354,11 @@ def allocate(cell, dtype, law):
     empty = lambda n: aligned(n, dtype)  # noqa: E731
     double = lambda n: aligned(n * cell.depth * LANES, np.float64)  # noqa: E731
     scale_b = math.frexp(cell.sigma_b) if cell.sigma_b > 0.0 else (0.0, -lanewise.FAR)
-    scalars = np.array([*math.frexp(spread), *scale_b, 1.0 / math.sqrt(cell.width)])
+    ordinary = 2.0**-10 <= spread <= 2.0**10 and cell.sigma_b <= 2.0**10
+    scalars = np.array([*math.frexp(spread), *scale_b, 1.0 / math.sqrt(cell.width), spread * ordinary, cell.sigma_b])
     z, x, slope = (empty(cell.depth * size) for _ in range(3))
-    few, layers = empty(2 * AHEAD * 4 * LANES), empty(cell.depth * KEPT * LANES)
-    words = aligned(len(few), np.int32)
+    few, layers = empty(4 * FEW * 4 * LANES), empty(cell.depth * KEPT * LANES)
+    words = aligned(2 * FEW * 4 * LANES, np.int32)
     whole = np.zeros(cell.depth, np.bool_)
     return Work(
         words, z, x, slope, empty(size), empty(size), few, whole, layers, double(1), double(3), double(3), scalars

@@ -19,7 +19,7 @@ from . import conditional, explicit, jit, laws, narrow, quantities
 from .activations import ACTIVATIONS, Activation
 from .elementary import log_64
 from .explicit import Slopes
-from .lanes import LANES, lane_get, lane_set
+from .lanes import LANES, lane_count, lane_get, lane_set
 from .laws import WeightLaw
 from .params import Params
 from .range_safe import no_tail
@@ -45,13 +45,18 @@ def padded(n: int) -> int:
     return -(-n // LANES) * LANES
 
 
+def _part(depth: int) -> int:
+    """Networks whose sums stay in the cache; whole groups, so that parts do not cut what runs side by side."""
+    return max(2**14 // depth // LANES, 1) * LANES
+
+
 def _by_lane(function, interpret: bool):
     """A user's scalar function, lane by lane in float64."""
     scalar = function if interpret else jit.user_function(function)
 
     def apply(h, alpha):
         out = h
-        for i in range(LANES):
+        for i in range(lane_count(h)):
             out = lane_set(out, i, scalar(float(lane_get(h, i))))
         return out
 
@@ -154,8 +159,9 @@ class Simulator:
         """The arrays of this thread, kept from block to block: fresh pages cost as much as the numbers in them."""
         what = self._schedule(cell), cell._replace(key=0), self.dtype, self.law
         if getattr(_thread, "what", None) != what:
-            _thread.what = _thread.work = None
+            _thread.what = _thread.work = _thread.sums = None
             _thread.work = self._schedule(cell).allocate(cell, self.dtype, self.law)
+            _thread.sums = np.ones((2, padded(3 * _part(cell.depth) * cell.depth)))
             _thread.what = what
         return _thread.work
 
@@ -174,8 +180,7 @@ class Simulator:
             0 alive, 1 dead in some layer, 2 non-finite.
         """
         values, status, work = np.empty((4, count, cell.depth)), np.empty(count, np.int8), self._work(cell)
-        # A part at a time, whose sums stay in the cache; parts do not cut networks that run side by side.
-        part = max(2**15 // cell.depth // LANES, 1) * LANES
+        part = _part(cell.depth)
         edges = [first, *range(first - first % LANES + part, first + count, part), first + count]
         for start, stop in pairwise(edges):
             out = values[:, start - first : stop - first], status[start - first : stop - first]
@@ -184,7 +189,7 @@ class Simulator:
 
     def _run_part(self, cell: Params, first: int, count: int, work, values, status) -> None:
         size, shape = 3 * count * cell.depth, (3, count, cell.depth)
-        sums, exponents = np.ones(padded(size)), np.zeros(padded(size))
+        sums, exponents = _thread.sums[:, : padded(size)]
         self._run(cell, first, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
         self._call(quantities.take_logarithms)(sums, exponents)
         log_width = float(log_64(np.float64(cell.width)))

@@ -69,7 +69,10 @@ def fill_drawn(draw, cell, network, layer, role, count, scale, words, out, start
 
 
 def fill_two(draw, cell, network, one, other, first, count, scale, words, out):
-    """Numbers of the counters first .. first + count - 1 of one stream, then those of the other; no masks."""
+    """Numbers of the counters first .. first + count - 1 of one stream, then those of the other, for laws without masks.
+
+    The counters of the two go abreast, and their words are converted in one loop.
+    """
     fill_words_of_two(cell.key, network, one, other, first, count, words)
     for k in range(0, 2 * count * 4 * LANES, 8 * LANES):
         z0, z1, z2, z3, z4, z5, z6, z7 = load_eight(draw, words, k, Counter(cell, network, 0, 0, 0), scale)

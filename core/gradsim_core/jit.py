@@ -152,7 +152,8 @@ def _register_core() -> None:
         )
     for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
         make_module_compilable(module, inline=False)
-    make_compilable(conditional.add_products)
+    for function in (conditional.add_products, conditional.activate_at_once):
+        make_compilable(function)
     for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
         make_compilable(function)
 

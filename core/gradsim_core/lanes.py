@@ -89,6 +89,11 @@ def convert(x, like):
     return np.asarray(x).astype(np.asarray(like).dtype)
 
 
+def lane_count(x):
+    """How many lanes there are."""
+    return len(x)
+
+
 def lane_get(x, i):
     """Lane i as a scalar."""
     return x[i]
@@ -187,6 +192,11 @@ def partial_sums(a, b, c, d):
 def column_sums(p, q, r, s):
     """`lane_sum` of the sixteen vectors that four `partial_sums` hold."""
     return np.concatenate([_fold(x, 4) for x in (p, q, r, s)])
+
+
+def anywhere(condition):
+    """Whether a condition holds in some lane."""
+    return bool(np.any(condition))
 
 
 def lane_max(x):

@@ -90,6 +90,13 @@ cast(lanes.to_float, 2, _float_like, lambda b, sig, i: b.sitofp(i, sig.return_ty
 cast(lanes.convert, 2, _float_like, _convert, ("float",))
 
 
+def _lane_count(builder, sig, x):
+    return ir.Constant(ir.IntType(64), sig.args[0].count)
+
+
+cast(lanes.lane_count, 1, lambda x: types.intp, _lane_count, ("float",))
+
+
 @infer_global(lanes.lane_get)
 class _LaneGet(AbstractTemplate):
     def generic(self, args, kws):
@@ -207,6 +214,14 @@ def _halves(builder, x, combine):
         width //= 2
         x = combine(shuffle(builder, x, x, range(width)), shuffle(builder, x, x, range(width, 2 * width)))
     return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
+
+
+def _anywhere(builder, sig, condition):
+    bits = builder.bitcast(condition, ir.IntType(sig.args[0].count))
+    return builder.icmp_unsigned("!=", bits, bits.type(0))
+
+
+cast(lanes.anywhere, 1, lambda x: types.boolean, _anywhere, ("mask",))
 
 
 def _scalar(main):

@@ -12,11 +12,11 @@ from .elementary import LN2, by_precision, exp, scale_32, scale_64
 from .lanes import (
     LANES,
     absolute,
+    anywhere,
     convert,
     copysign,
     float_bits,
     fma,
-    lane_max,
     load,
     maximum,
     minimum,
@@ -65,8 +65,13 @@ extreme = by_precision(_extreme_32, _extreme_64)
 
 def is_extreme(square, has_tail):
     """Whether in some lane a sum of squares is so small or large that it, or the next one, may have lost something."""
-    lost = select(extreme(square), splat(square, 1.0), 0.0)
-    return lane_max(lost if has_tail else select(square > 0.0, lost, 0.0)) > 0.0
+    lost = extreme(square)
+    return anywhere(lost if has_tail else lost & (square > 0.0))
+
+
+def is_far(square):
+    """Whether in some lane a sum of squares has left 2^-20 .. 2^20, so that a power of two had better be set aside."""
+    return anywhere((square < 2.0**-20) | (square > 2.0**20))
 
 
 def placed(exponent, limit):

@@ -18,7 +18,7 @@ import numpy as np
 from . import lanewise
 from .draws import AHEAD, fill_drawn
 from .grouped import activate, deliver, fill, record, rows
-from .lanes import LANES, absolute, aligned, convert, fma, lane_max, load, maximum, rint, select, splat, store
+from .lanes import LANES, absolute, aligned, anywhere, convert, fma, load, maximum, rint, select, splat, store
 from .lanewise import exponent_of, is_extreme, rescue, scaled, sum_of_squares
 from .params import SUM_DELTA, SUM_H, SUM_X
 from .philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT
@@ -81,7 +81,7 @@ def preactivate(cell, group, layer, work, unit):
         exponent_b = float(math.frexp(cell.sigma_b)[1])
         fill(cell, group, layer, GROUP_BIAS, work.words, work.g, 0)
     shift = shift_of(cell, work.h, unit, exponent_b)
-    ordinary = lane_max(absolute(unit)) == 0.0 and lane_max(absolute(shift)) == 0.0
+    ordinary = not anywhere((unit != 0.0) | (shift != 0.0))
     square = splat(load(work.sums, 0), 0.0)
     for i in range(0, cell.width * LANES, LANES):
         h = load(work.h, i)
@@ -110,7 +110,7 @@ def settle(delta, square, unit):
     """Bring |delta|^2 back near 1 where it has left 2^-40 .. 2^40; returns it, and the new exponent of delta."""
     k = rint(exponent_of(square) * 0.5)
     k = select((square > 0.0) & (absolute(k) > 20.0), k, 0.0)
-    if lane_max(absolute(k)) > 0.0:
+    if anywhere(k != 0.0):
         for i in range(0, len(delta), LANES):
             store(delta, i, scaled(-k, load(delta, i)))
     return scaled(k * -2.0, square), unit + k
@@ -140,7 +140,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 square, _ = activate(phi, dphi, cell.alpha, work.h, 0, one, work, start, width)
                 record(work, SUM_H, layer, square_h, shift)
                 broken, unit = fma(convert(square_h, broken), 0.0, broken), none
-                if lane_max(absolute(shift)) > 0.0 or is_extreme(square, phi_has_tail):
+                if anywhere(shift != 0.0) or is_extreme(square, phi_has_tail):
                     square, unit = lanewise.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
                 for i in range(0, width * LANES, LANES):
                     store(work.z, start + i, load(work.h, i))

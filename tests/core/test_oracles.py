@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import numpy as np
 import pytest
 
-from gradsim_core.activations import ACTIVATIONS
+from gradsim_core.activations import ACTIVATIONS, Activation
 from gradsim_core.laws import LAWS
 from tests import naive
 from tests.core.conftest import BOTH, on_both
@@ -138,29 +140,25 @@ def test_a_wrong_formula_is_caught(cell, monkeypatch):
     assert worst(cell("tanh", sigma_w=1.5, sigma_b=0.3, depth=8, width=16)) > 1e-10
 
 
-def test_own_activation(cell):
-    """A user's own pair of scalar functions gives what the table gives."""
-    from math import exp
-
-    from gradsim_core.activations import Activation
-
-    def phi(h):
-        return 1 / (1 + exp(-h))
-
-    def dphi(h):
-        return phi(h) * (1 - phi(h))
-
+@pytest.mark.parametrize(
+    ("law", "method", "width"),
+    [("gaussian", "explicit", 5), ("gaussian", "explicit", 30), ("gaussian", "conditional", 18),
+     ("orthogonal", "conditional", 6)],
+)  # fmt: skip
+def test_own_activation(cell, law, method, width):
+    """A user's own pair of scalar functions gives what the table gives, in every schedule."""
     own = Activation("mine", lambda h: 1 / (1 + exp(-h)), lambda h: exp(-h) / (1 + exp(-h)) ** 2)
+    numbers = {"sigma_w": 2.0, "sigma_b": 0.5, "depth": 4, "width": width}
     for interpret in (True, False):
-        mine = cell(own, interpret=interpret, sigma_w=2.0, sigma_b=0.5, depth=4, width=5).block(3)[0]
-        table = cell("sigmoid", interpret=interpret, sigma_w=2.0, sigma_b=0.5, depth=4, width=5).block(3)[0]
+        mine, table = (
+            cell(activation, law, "float64", method, interpret=interpret, **numbers).block(3)[0]
+            for activation in (own, "sigmoid")
+        )
         np.testing.assert_allclose(mine, table, rtol=0, atol=1e-13)
 
 
 def test_own_relu_with_a_slope_of_one_at_zero(cell):
     """The slopes of a user's pair are taken beside 0, not at it: relu's law also where h is below 2^-50."""
-    from gradsim_core.activations import Activation
-
     own = Activation("my_relu", lambda h: h if h > 0.0 else 0.0, lambda h: 1.0 if h >= 0.0 else 0.0)
     numbers = {"sigma_w": 1e-9, "depth": 6, "width": 8}
     np.testing.assert_allclose(
