@@ -11,7 +11,8 @@ y = x (h' . delta) / |x|^2 + sigma_w |delta - u (u . delta)| P g / |P g|. `core/
 A normal bias joins h' before it is drawn: h = v z with v^2 = s^2 |x|^2 + sigma_b^2, and given h the part h' is
 v (r^2 z + r t z') with r = s |x| / v, t = sigma_b / v and fresh z', of which only z' . delta is needed: one normal.
 
-Sixteen networks run side by side, one per lane, so that every sum over neurons is vertical. Arrays are
+Sixteen networks run side by side, one per lane, so that every sum over neurons is vertical. With normal weights a layer
+takes one pass (`at_once`). Where that is not enough, and with Haar matrices, its vectors are kept in arrays
 [layer][neuron][lane]. Only lengths and inner products pass from layer to layer, so that the powers of two that keep
 them in range are one number per network (`lanewise`).
 """
@@ -24,36 +25,39 @@ from typing import NamedTuple
 import numpy as np
 
 from . import lanewise
-from .draws import fill_two
+from .at_once import (
+    BIAS_SHARE,
+    FEW,
+    INVERSE_NORM,
+    KEPT,
+    SCALE,
+    SHARE,
+    X_G,
+    activate_at_once,
+    backward_stream,
+    differentiate_at_once,
+    keep,
+    kept,
+)
 from .grouped import activate, deliver, dot, fill, record, rows
 from .lanes import (
     LANES,
     aligned,
     anywhere,
     fma,
-    halves,
-    join,
     load,
-    load_four,
     maximum,
     rint,
     select,
     splat,
     sqrt,
     store,
-    store_four,
 )
 from .lanewise import exponent_of, is_extreme, is_far, scaled
-from .laws import standard
 from .normals import normal_pair
 from .params import SUM_DELTA, SUM_H, SUM_X
-from .philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words, stream
+from .philox import GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, random_words
 from .range_safe import no_tail, reach
-
-# What is kept of a layer for the backward pass: the scale of h, r, t, 1 / |x|, and inner products (`products`).
-SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
-FEW = 8  # counters
-CANCELLED = 2.0**-4  # where a sum of products is less beside its terms, it is taken anew from the vectors
 
 
 class Work(NamedTuple):
@@ -65,7 +69,7 @@ class Work(NamedTuple):
     slope: np.ndarray  # (depth, rows, 16) phi'(h)
     g: np.ndarray  # (rows, 16) normals of the backward pass, then delta where it is needed
     h: np.ndarray  # (rows, 16) preactivations where they are needed
-    few: np.ndarray  # z and g of a few counters
+    few: np.ndarray  # z, g, x and slope of a few neurons
     whole: np.ndarray  # (depth,) whether z, x and slope of a layer are in memory
     layers: np.ndarray  # (depth, KEPT, 16)
     shifts: np.ndarray  # (depth, 16) exponent of h, float64
@@ -77,16 +81,6 @@ class Work(NamedTuple):
 def inverse(v):
     """1 / v, and 0 for 0."""
     return select(v == 0.0, 0.0, 1.0 / v)
-
-
-def kept(work, layer, which):
-    """What `keep` kept of a layer."""
-    return load(work.layers, ((layer - 1) * KEPT + which) * LANES)
-
-
-def keep(work, layer, which, value):
-    """Keep a number per network for the backward pass."""
-    store(work.layers, ((layer - 1) * KEPT + which) * LANES, value)
 
 
 def place(work, layer, square, unit):
@@ -156,11 +150,6 @@ def fill_backward(cell, group, layer, work):
     fill(cell, group, of, role, work.words, work.g, 0)
 
 
-def backward_stream(cell, layer):
-    """Role and layer of the random words of g."""
-    return (GROUP_BACKWARD, layer + 1) if layer < cell.depth else (GROUP_READOUT, 0)
-
-
 def combine_gaussian(cell, group, layer, work, square, along, inverse_norm, inner, start):
     """Coefficients (of_g, of_x) in y / s = of_g g + of_x x, given |delta|^2, `along` = z . delta, `inner` = x . g."""
     length = sqrt(square)
@@ -184,67 +173,6 @@ def combine_orthogonal(cell, group, layer, work, square, along, inverse_norm, in
     if cell.width == 1:
         length = select(inverse_norm > 0.0, 0.0, length)
     return length, fma(length, -inner, along) * inverse_norm
-
-
-def activate_at_once(phi, dphi, cell, group, layer, work, scale):
-    """What `activate` and `differentiate` sum over a layer, its z and g drawn on the way; returns |x|^2 and |h|^2.
-
-    delta = phi'(h) y with y = of_g g + of_x x, so |delta|^2 and z . delta are polynomials in of_g and of_x. Their
-    coefficients are known before these are, and no vector need be kept.
-    """
-    role, of = backward_stream(cell, layer)
-    forward, backward = stream(layer, GROUP_FORWARD), stream(of, role)
-    counters = rows(cell.width) // 4
-    zero = splat(scale, 0.0)
-    sums = zero, zero, zero, zero, zero, zero, zero, zero
-    for first in range(0, counters, FEW):
-        count = min(FEW, counters - first)
-        half = count * 4 * LANES
-        fill_two(standard, cell, group, forward, backward, first, count, work.few[0], work.words, work.few)
-        live = min(count * 4, cell.width - first * 4) * LANES
-        for i in range(0, live, 4 * LANES):
-            z = load_four(work.few, i)
-            h = join(join(z[0] * scale, z[1] * scale), join(z[2] * scale, z[3] * scale))
-            (x, y), (d, e) = halves(phi(h, cell.alpha)), halves(dphi(h, cell.alpha))
-            (x0, x1), (x2, x3), (d0, d1), (d2, d3) = halves(x), halves(y), halves(d), halves(e)
-            store_four(work.few, 2 * half + i, x0, x1, x2, x3)
-            store_four(work.few, 3 * half + i, d0, d1, d2, d3)
-        for i in range(0, live, LANES):
-            z, g = load(work.few, i), load(work.few, half + i)
-            sums = add_products(z, g, load(work.few, 2 * half + i), load(work.few, 3 * half + i), sums)
-    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
-    keep(work, layer, X_G, x_g)
-    keep(work, layer, Z_DX, z_dx)
-    keep(work, layer, Z_DG, z_dg)
-    keep(work, layer, DX_DX, dx_dx)
-    keep(work, layer, DX_DG, dx_dg)
-    keep(work, layer, DG_DG, dg_dg)
-    return square_x, square_z * (scale * scale)
-
-
-def add_products(z, g, x, slope, sums):
-    """The inner products with one neuron more, one a lane."""
-    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
-    dx, dg = slope * x, slope * g
-    return (
-        fma(x, x, square_x),
-        fma(z, z, square_z),
-        fma(x, g, x_g),
-        fma(z, dx, z_dx),
-        fma(z, dg, z_dg),
-        fma(dx, dx, dx_dx),
-        fma(dx, dg, dx_dg),
-        fma(dg, dg, dg_dg),
-    )
-
-
-def differentiate_at_once(work, layer, of_g, of_x):
-    """|delta|^2 and z . delta from what was summed, and whether cancellation spared them."""
-    of_dx_dx, of_dg_dg = kept(work, layer, DX_DX) * of_x * of_x, kept(work, layer, DG_DG) * of_g * of_g
-    total = of_dx_dx + of_dg_dg
-    square = fma(kept(work, layer, DX_DG) * of_x, of_g * 2.0, total)
-    along = fma(kept(work, layer, Z_DX), of_x, kept(work, layer, Z_DG) * of_g)
-    return square, along, not anywhere(square < total * CANCELLED)
 
 
 def differentiate(work, start, of_g, of_x, width):

@@ -50,6 +50,12 @@ def _part(depth: int) -> int:
     return max(2**14 // depth // LANES, 1) * LANES
 
 
+@cache
+def _log(width: int) -> float:
+    """ln N, to the bit the same everywhere."""
+    return float(log_64(np.float64(width)))
+
+
 def _by_lane(function, interpret: bool):
     """A user's scalar function, lane by lane in float64."""
     scalar = function if interpret else jit.user_function(function)
@@ -192,8 +198,7 @@ class Simulator:
         sums, exponents = _thread.sums[:, : padded(size)]
         self._run(cell, first, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
         self._call(quantities.take_logarithms)(sums, exponents)
-        log_width = float(log_64(np.float64(cell.width)))
-        self._call(quantities.finish)(sums[:size].reshape(shape), cell.width, log_width, values, status)
+        self._call(quantities.finish)(sums[:size].reshape(shape), cell.width, _log(cell.width), values, status)
 
     def weights(self, cell: Params, network: int) -> Weights:
         """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""

@@ -69,7 +69,7 @@ def fill_drawn(draw, cell, network, layer, role, count, scale, words, out, start
 
 
 def fill_two(draw, cell, network, one, other, first, count, scale, words, out):
-    """Numbers of the counters first .. first + count - 1 of one stream, then those of the other, for laws without masks.
+    """Numbers of the counters first .. first + count - 1 of one stream, then of the other; no law with masks.
 
     The counters of the two go abreast, and their words are converted in one loop.
     """

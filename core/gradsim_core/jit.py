@@ -104,6 +104,7 @@ def make_module_compilable(module: ModuleType, inline: bool, apart: tuple[str, .
 def _register_core() -> None:
     from . import (
         activations,
+        at_once,
         conditional,
         dense,
         draws,
@@ -135,7 +136,7 @@ def _register_core() -> None:
         draws,
     ):
         make_module_compilable(module, inline=True)
-    for module in (range_safe, dense, explicit, quantities):
+    for module in (range_safe, dense, explicit, quantities, at_once):
         make_module_compilable(
             module,
             inline=True,
@@ -152,8 +153,6 @@ def _register_core() -> None:
         )
     for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
         make_module_compilable(module, inline=False)
-    for function in (conditional.add_products, conditional.activate_at_once):
-        make_compilable(function)
     for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
         make_compilable(function)
 

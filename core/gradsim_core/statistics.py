@@ -21,6 +21,7 @@ GAIN = QUANTITIES.index("log_gain")
 # Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums: they count as non-finite here.
 LARGEST = 2.0**26
 _NO_BIN = -(2**31)
+_MOST_PLACES = 2**22  # of a histogram with a place for every bin
 _MOST_AT_ONCE = 4096  # networks: sums of squares of 25 bits fit 64
 
 
@@ -81,16 +82,23 @@ def nearest(x):
     return float_bits(x + 1.5 * 2.0**52) - 0x4338000000000000
 
 
-def count_tile(bins, low, high, window):
-    """Histograms of a tile's columns into window (16, width), from their lowest bin; returns the width, 0: too wide."""
+def count_tile(bins, low, high, base, window):
+    """Histograms of a tile's columns into window (16, width), from their lowest bin; returns the width, 0 if too wide.
+
+    Unless too wide, the bins become places in the window; those of no bin lie beyond it.
+    """
     width = np.max(high - low) + 1
-    if width > len(window) // LANES:
+    size = LANES * width
+    if not 0 < size < len(window):
         return 0
-    window[: LANES * width] = 0
+    window[: size + 1] = 0
+    for lane in range(LANES):
+        base[lane] = lane * width - low[lane]
     for n in range(0, len(bins), LANES):
+        b = load(bins, n)
+        store(bins, n, select(b == _NO_BIN, size, b + load(base, 0)))
         for lane in range(LANES):
-            if bins[n + lane] != _NO_BIN:
-                window[lane * width + bins[n + lane] - low[lane]] += 1
+            window[np.uint64(bins[n + lane])] += 1  # unsigned: no test for indices from the end
     return width
 
 
@@ -145,7 +153,7 @@ def sum_columns(flat, skip, integers, extremes, out):
     depth = integers.shape[2]
     floats, parts = np.empty(4 * LANES), np.empty(4 * LANES, np.int64)
     tile, ends = np.empty((6, LANES), np.int64), np.empty((2, LANES))
-    low, high = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    low, high, base = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     bins, window = np.empty(count * LANES, np.int64), np.empty(LANES * 4096, np.int32)
     size = 0
     for q in range(quantities):
@@ -157,7 +165,7 @@ def sum_columns(flat, skip, integers, extremes, out):
             combine(networks, floats, parts, tile, ends, low, high)
             integers[:, q, begin : start + lanes[1]] = tile[:, lanes[0] : lanes[1]]
             extremes[:, q, begin : start + lanes[1]] = ends[:, lanes[0] : lanes[1]]
-            width = count_tile(bins, low, high, window)
+            width = count_tile(bins, low, high, base, window)
             size = emit_tile(bins, width, low, high, lanes, window, q * depth + start, out, size)
     return size
 
@@ -178,6 +186,25 @@ def reduce(values: np.ndarray) -> Sums:
     return Sums(*integers, *extremes, out[0, :size].copy(), out[1, :size].astype(np.int32), out[2, :size].copy())
 
 
+def _merge_histograms(columns, bins, counts):
+    """Rows of equal column and bin as one, sorted."""
+    if not len(bins):
+        return columns, bins, counts
+    lowest, keys = int(bins.min()), columns.astype(np.int64)
+    width = int(bins.max()) - lowest + 1
+    keys = keys * width + bins - lowest
+    if int(columns.max() + 1) * width <= _MOST_PLACES:
+        found = np.bincount(keys, counts)  # a float64 counts exactly to 2^53
+        keys = np.flatnonzero(found)
+        counts = found[keys].astype(np.int64)
+    else:
+        order = np.argsort(keys, kind="stable")  # which makes use of the parts being sorted
+        keys = keys[order]
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        keys, counts = keys[first], np.add.reduceat(counts[order], first)
+    return keys // width, (keys % width + lowest).astype(np.int32), counts
+
+
 def merge(*parts: Sums) -> Sums:
     """The sums of all the networks of the parts together; exact, so the order does not matter."""
     if len(parts) == 1:
@@ -189,14 +216,7 @@ def merge(*parts: Sums) -> Sums:
         raise OverflowError(
             f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards."
         )
-    columns, bins, counts = (np.concatenate([part[k] for part in parts]) for k in (8, 9, 10))
-    keys = (columns << 32) + bins.astype(np.int64) + 2**31
-    order = np.argsort(keys, kind="stable")  # which makes use of the parts being sorted
-    keys = keys[order]
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
-    merged = np.add.reduceat(counts[order], first) if len(first) else counts
-    keys = keys[first]
-    found = ((keys & 0xFFFFFFFF) - 2**31).astype(np.int32)
+    columns, bins, counts = _merge_histograms(*(np.concatenate([part[k] for part in parts]) for k in (8, 9, 10)))
     return Sums(
         networks,
         dead,
@@ -206,7 +226,7 @@ def merge(*parts: Sums) -> Sums:
         low & ((1 << 50) - 1),
         minimum,
         maximum,
-        keys >> 32,
-        found,
-        merged,
+        columns,
+        bins,
+        counts,
     )
