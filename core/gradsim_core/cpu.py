@@ -40,14 +40,9 @@ class Weights(NamedTuple):
     v: np.ndarray
 
 
-def padded(n: int) -> int:
-    """n rounded up to whole vectors."""
-    return -(-n // LANES) * LANES
-
-
 def _part(depth: int) -> int:
     """Networks whose sums stay in the cache; whole groups, so that parts do not cut what runs side by side."""
-    return max(2**14 // depth // LANES, 1) * LANES
+    return max(2**15 // depth // LANES, 1) * LANES
 
 
 @cache
@@ -167,7 +162,7 @@ class Simulator:
         if getattr(_thread, "what", None) != what:
             _thread.what = _thread.work = _thread.sums = None
             _thread.work = self._schedule(cell).allocate(cell, self.dtype, self.law)
-            _thread.sums = np.ones((2, padded(3 * _part(cell.depth) * cell.depth)))
+            _thread.sums = np.zeros((2, 3 * _part(cell.depth) * cell.depth + LANES))
             _thread.what = what
         return _thread.work
 
@@ -175,8 +170,15 @@ class Simulator:
         run = _kernel(self._family, laws.LAWS[self.law.name.split("(")[0]], self._schedule(cell), self._interpret)
         (_interpreted(run) if self._interpret else run)(cell, self._slopes, first, work, sums, exponents)
 
-    def block(self, cell: Params, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def block(
+        self, cell: Params, first: int, count: int, values: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Simulate networks first .. first + count - 1.
+
+        Parameters
+        ----------
+        values : float64 array (4, count, depth), optional
+            Where to write: who is done with a block before the next saves the time that fresh pages take.
 
         Returns
         -------
@@ -185,20 +187,17 @@ class Simulator:
         status : int8 array (count,)
             0 alive, 1 dead in some layer, 2 non-finite.
         """
-        values, status, work = np.empty((4, count, cell.depth)), np.empty(count, np.int8), self._work(cell)
+        values = np.empty((4, count, cell.depth)) if values is None else values
+        status, work = np.empty(count, np.int8), self._work(cell)
         part = _part(cell.depth)
         edges = [first, *range(first - first % LANES + part, first + count, part), first + count]
         for start, stop in pairwise(edges):
-            out = values[:, start - first : stop - first], status[start - first : stop - first]
-            self._run_part(cell, start, stop - start, work, *out)
+            shape = 3, stop - start, cell.depth
+            (sums, exponents), size = _thread.sums, math.prod(shape)
+            self._run(cell, start, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
+            out = values.reshape(-1), start - first, status[start - first : stop - first]
+            self._call(quantities.finish)(sums, exponents, cell.depth, _log(cell.width), *out)
         return values, status
-
-    def _run_part(self, cell: Params, first: int, count: int, work, values, status) -> None:
-        size, shape = 3 * count * cell.depth, (3, count, cell.depth)
-        sums, exponents = _thread.sums[:, : padded(size)]
-        self._run(cell, first, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
-        self._call(quantities.take_logarithms)(sums, exponents)
-        self._call(quantities.finish)(sums[:size].reshape(shape), cell.width, _log(cell.width), values, status)
 
     def weights(self, cell: Params, network: int) -> Weights:
         """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""

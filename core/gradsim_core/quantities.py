@@ -9,7 +9,7 @@ import math
 
 from .elementary import log_scaled
 from .explicit import SUM_DELTA, SUM_H, SUM_X
-from .lanes import LANES, load, select, store
+from .lanes import LANES, absolute, anywhere, lane_get, load, select, store
 from .range_safe import LOG_LIMIT
 
 QUANTITIES = ("log_delta", "log_weight_grad", "log_q", "log_gain")
@@ -24,33 +24,56 @@ ALIVE, DEAD, NON_FINITE = 0, 1, 2
 
 def logarithm(total, exponent):
     """ln(total 2^(2 exponent)): -inf for zero, NaN where it is not finite or not represented."""
+    if not anywhere((total < 2.0**-1000) | (total != total) | (total > 2.0**1000) | (absolute(exponent) > 2.0**40)):
+        return log_scaled(total, exponent * 2.0)  # as nearly always
     value = log_scaled(select(total > 0.0, total, 1.0), exponent * 2.0)
     value = select(total == 0.0, -math.inf, value)
     valid = (total >= 0.0) & (total < math.inf) & ((value < LOG_LIMIT) & (value > -LOG_LIMIT) | (total == 0.0))
     return select(valid, value, math.nan)
 
 
-def take_logarithms(sums, exponents):
-    """ln of the sums in place; both one-dimensional, a multiple of 16 long."""
-    for i in range(0, len(sums), LANES):
-        store(sums, i, logarithm(load(sums, i), load(exponents, i)))
+def finish(sums, exponents, depth, log_width, values, first, status):
+    """Quantities and status of the networks of a part, which are numbers first, first + 1, .. of a block.
+
+    All flat: sums and exponents (3, count, depth) with room for a vector more, values (4, networks of the block, depth).
+    """
+    size, stride, start = len(status) * depth, len(values) // 4, first * depth
+    for i in range(0, size, LANES):
+        delta = logarithm_at(sums, exponents, SUM_DELTA * size + i)
+        x, h = logarithm_at(sums, exponents, SUM_X * size + i), logarithm_at(sums, exponents, SUM_H * size + i)
+        live = min(size - i, LANES)
+        write(values, start + i, 0.5 * delta, live)
+        write(values, stride + start + i, 0.5 * (delta + x), live)
+        write(values, 2 * stride + start + i, h - log_width, live)
+        write(values, 3 * stride + start + i, delta, live)
+    for n in range(len(status)):
+        status[n] = finish_network(values, start + n * depth, depth, stride)
 
 
-def finish(logs, width, log_width, values, status):
-    """The four quantities (4, count, depth) and the status of each network, from the logarithms (3, count, depth)."""
-    count, depth = logs.shape[1], logs.shape[2]
-    for n in range(count):
-        status[n] = ALIVE
-        last = logs[SUM_DELTA, n, depth - 1]
-        for layer in range(depth):
-            delta, h = logs[SUM_DELTA, n, layer], logs[SUM_H, n, layer]
-            values[0, n, layer] = 0.5 * delta
-            values[1, n, layer] = 0.5 * (delta + logs[SUM_X, n, layer])
-            values[2, n, layer] = h - log_width
-            # A dead layer has no gain, whatever the last layer is: 0 / 0 counts as dead too.
-            values[3, n, layer] = delta if delta == -math.inf else delta - last
-            total = values[1, n, layer] + values[2, n, layer] + values[3, n, layer]
-            if math.isnan(total):
-                status[n] = NON_FINITE
-            elif status[n] == ALIVE and delta == -math.inf:
-                status[n] = DEAD
+def logarithm_at(sums, exponents, i):
+    """Sixteen logarithms."""
+    return logarithm(load(sums, i), load(exponents, i))
+
+
+def write(values, i, vector, live):
+    """The first `live` lanes of a vector."""
+    if live == LANES:
+        store(values, i, vector)
+    else:
+        for lane in range(live):
+            values[i + lane] = lane_get(vector, lane)
+
+
+def finish_network(values, start, depth, stride):
+    """Turn ln |delta^l|^2 into the gain over the last layer; returns the status."""
+    gain = 3 * stride + start
+    last = values[gain + depth - 1]
+    dead, lost = False, False
+    for k in range(depth):
+        delta = values[gain + k]
+        dead |= delta == -math.inf
+        # A dead layer has no gain, whatever the last layer is: 0 / 0 counts as dead too.
+        values[gain + k] = delta if delta == -math.inf else delta - last
+        total = values[stride + start + k] + values[2 * stride + start + k] + values[gain + k]
+        lost |= total != total
+    return NON_FINITE if lost else DEAD if dead else ALIVE
