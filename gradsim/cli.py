@@ -19,7 +19,7 @@ _FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="A table for people, or every column for programs.",
 )  # fmt: skip
-_CONDITIONAL_COST = 1.6  # of a normal of the conditional sampler, in weights of explicit back-propagation
+_CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of explicit back-propagation
 _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 

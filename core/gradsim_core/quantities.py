@@ -35,7 +35,7 @@ def logarithm(total, exponent):
 def finish(sums, exponents, depth, log_width, values, first, status):
     """Quantities and status of the networks of a part, which are numbers first, first + 1, .. of a block.
 
-    All flat: sums and exponents (3, count, depth) with room for a vector more, values (4, networks of the block, depth).
+    All flat: sums and exponents (3, count, depth) with room for a vector more, values (4, the block's networks, depth).
     """
     size, stride, start = len(status) * depth, len(values) // 4, first * depth
     for i in range(0, size, LANES):

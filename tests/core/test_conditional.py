@@ -169,10 +169,16 @@ at_once = conditional.differentiate_at_once
 PLANTED = {"combine_gaussian": without_projection, "differentiate_at_once": of_the_wrong_layer}
 
 
+def plant(monkeypatch, name):
+    """Put a planted error in place of a part, when the right one is known to the compiler already."""
+    jit._numba()
+    monkeypatch.setattr(conditional, name, jit.make_compilable(PLANTED[name]))
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_errors_are_caught(cell, monkeypatch, name):
     """The test of laws fails by far where a part of the formula is left out."""
-    monkeypatch.setattr(conditional, name, jit.make_compilable(PLANTED[name]))
+    plant(monkeypatch, name)
     assert lowest_p_value(cell, "tanh", "gaussian", 0.0, 8, networks=12_000, build=True) < 1e-8
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradsim_core import conditional, jit
 from tests.core.conftest import Cell
-from tests.core.test_conditional import PLANTED
+from tests.core.test_conditional import PLANTED, plant
 from tests.core.two_samples import compare
 
 pytestmark = pytest.mark.verify
@@ -50,5 +49,5 @@ def test_sigma_w_off_by_one_percent(width):
 @pytest.mark.parametrize("width", [4, 16])
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_errors(monkeypatch, name, width):
-    monkeypatch.setattr(conditional, name, jit.make_compilable(PLANTED[name]))
+    plant(monkeypatch, name)
     assert lowest("tanh", "gaussian", 0.0, width, build=True) < ALARM
