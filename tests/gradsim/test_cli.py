@@ -273,7 +273,7 @@ def test_the_faster_method_is_mentioned_once(call, tmp_path):
     wide.write_text('activation = "tanh"\nsigma_w = 1.5\ndepth = 2\nwidth = 64\nnetworks = 50\nseed = 1\n')
     arguments = ("run", wide, "--progress", "none", "--no-plot")
     _, _, err = call(*arguments, "--out", tmp_path / "explicit")
-    assert err.count("20 times faster") == 1
+    assert err.count("23 times faster") == 1
     assert "--method conditional" in err
     code, out, err = call(*arguments, "--out", tmp_path / "conditional", "--method", "conditional")
     assert code == 0
