@@ -28,7 +28,7 @@ from .philox import GROUP_BACKWARD, GROUP_FORWARD, GROUP_READOUT, stream
 
 # What is kept of a layer for the backward pass: the scale of h, r, t, 1 / |x|, and inner products (D is phi').
 SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
-FEW = 8  # counters whose numbers are made at a time
+FEW = 16  # counters whose numbers are made at a time
 CANCELLED = 2.0**-4  # a square that is less beside its terms is taken anew from the vectors
 
 
