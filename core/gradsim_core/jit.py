@@ -122,6 +122,7 @@ def _register_core() -> None:
         quantities,
         range_safe,
         statistics,
+        training,
     )
     from . import lanes_llvm as _lanes_llvm  # noqa: F401  registers the vector type
 
@@ -152,6 +153,10 @@ def _register_core() -> None:
             ),
         )
     for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
+        make_module_compilable(module, inline=False)
+    for module in (training.products, training.costs):
+        make_module_compilable(module, inline=True, apart=("multiply", "transpose"))
+    for module in (training.normalisation, training.passes, training.descent):
         make_module_compilable(module, inline=False)
     for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
         make_compilable(function)

@@ -28,6 +28,8 @@ from .lanes import LANES, halves, join, lane_words, pack_high, pack_low, store_f
 ROLE_INPUT, ROLE_READOUT, ROLE_WEIGHT, ROLE_BIAS, ROLE_MASK = range(5)
 # The same where sixteen networks share a counter: word 2 and 3 then hold network // 16, the lane network % 16.
 GROUP_INPUT, GROUP_READOUT, GROUP_FORWARD, GROUP_BACKWARD, GROUP_BIAS, GROUP_WEIGHT = range(5, 11)
+# The order of the samples of an epoch, in training.
+ROLE_ORDER = 11
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 

@@ -1,0 +1,91 @@
+"""How the parameters and the activations of a network lie in memory.
+
+The parameters of one replica are one flat array: for every layer the transposed weights (fan_in rows, a row of
+padded(fan_out) numbers), then the biases, then the gains of a normalised layer. What is beyond a width is zero, stays
+zero, and counts nowhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core.lanes import aligned
+
+from .products import padded
+
+
+class Network(NamedTuple):
+    """A fully connected network as a kernel sees it: numbers only."""
+
+    widths: np.ndarray  # int64 (L + 1,): inputs, hidden layers, outputs
+    first: np.ndarray  # int64 (L + 2,): where the weights of layer l begin; its last is the number of parameters
+    column: np.ndarray  # int64 (L + 2,): padded neurons of layers 1 .. l - 1
+    alpha: float  # parameter of the activation
+    normalisation: int  # NONE, BATCH or LAYER, of every hidden layer
+    residual: int  # 1: x^l = x^(l-1) + phi(h^l) in hidden layers as wide as the one before
+
+
+class Work(NamedTuple):
+    """Arrays of one thread, in the precision of the run; a row is a sample."""
+
+    inputs: np.ndarray  # (samples, inputs) of a mini-batch
+    targets: np.ndarray  # (samples, padded outputs) of a mini-batch
+    z: np.ndarray  # per layer (samples, padded width): W x, standardised where the layer is normalised
+    x: np.ndarray  # the same: activations
+    slope: np.ndarray  # the same: phi'(h)
+    inverse: np.ndarray  # per layer: 1 / deviation of each sample or of each neuron
+    live: np.ndarray  # per layer (padded width): 1 at neurons, 0 beyond
+    delta: np.ndarray  # (samples, padded width) of one layer
+    y: np.ndarray  # the same: dC/dx
+    below: np.ndarray  # the same: dC/dx of the layer below
+    transposed: np.ndarray  # weights of one layer, a row per neuron
+    gradient: np.ndarray  # as the parameters
+
+
+def network(widths: Sequence[int], alpha: float = 0.0, normalisation: int = 0, residual: bool = False) -> Network:
+    """The numbers of a network."""
+    first, column = [0, 0], [0, 0]
+    for fan_in, fan_out in itertools.pairwise(widths):
+        first.append(first[-1] + (fan_in + 2) * padded(fan_out))
+        column.append(column[-1] + padded(fan_out))
+    whole = [np.array(values, np.int64) for values in (widths, first, column)]
+    return Network(*whole, float(alpha), normalisation, int(residual))
+
+
+def allocate(net: Network, samples: int, dtype: np.dtype) -> Work:
+    """Work for batches of up to `samples` samples."""
+    widths = [int(width) for width in net.widths]
+    widest = max(padded(width) for width in widths[1:])
+    per_layer, per_batch = samples * int(net.column[-1]), samples * widest
+    live = aligned(int(net.column[-1]), dtype)
+    for layer, width in enumerate(widths[1:], start=1):
+        live[net.column[layer] : net.column[layer] + width] = 1
+    return Work(
+        inputs=aligned(samples * widths[0], dtype),
+        targets=aligned(samples * padded(widths[-1]), dtype),
+        z=aligned(per_layer, dtype),
+        x=aligned(per_layer, dtype),
+        slope=aligned(per_layer, dtype),
+        inverse=aligned(len(widths) * max(samples, widest), dtype),
+        live=live,
+        delta=aligned(per_batch, dtype),
+        y=aligned(per_batch, dtype),
+        below=aligned(per_batch, dtype),
+        transposed=aligned(widest * widest, dtype),
+        gradient=aligned(int(net.first[-1]), dtype),
+    )
+
+
+def views(net: Network, parameters: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of each layer the weights (fan_out, fan_in), biases and gains (fan_out,): views, to read and to write."""
+    result = []
+    for layer in range(1, len(net.widths)):
+        fan_in, fan_out = int(net.widths[layer - 1]), int(net.widths[layer])
+        start, size = int(net.first[layer]), padded(fan_out)
+        rows = parameters[start : start + (fan_in + 2) * size].reshape(fan_in + 2, size)[:, :fan_out]
+        result.append((rows[:fan_in].T, rows[fan_in], rows[fan_in + 1]))
+    return result

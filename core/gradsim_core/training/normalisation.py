@@ -1,0 +1,87 @@
+"""Layer and batch normalisation, forward and backward.
+
+Both standardise preactivations, z^ = (z - mean) / sqrt(variance + epsilon), and differ in what the mean runs over: the
+neurons of a sample (Ba et al., arXiv:1607.06450) or the samples of a batch (Ioffe and Szegedy, arXiv:1502.03167). The
+gain and the bias that follow are the layer's own.
+
+Arrays hold a row per sample, padded with zeros; `live` is 1 at neurons and 0 beyond.
+"""
+
+from __future__ import annotations
+
+from gradsim_core.lanes import LANES, fma, lane_sum, load, splat, sqrt, store
+
+NONE, BATCH, LAYER = range(3)
+NORMALISATIONS = ("none", "batch", "layer")
+EPSILON = 1e-5
+
+
+def standardised_backward(error, z, mean_error, mean_product, inverse):
+    """dC/dz from dC/dz^, its mean, the mean of its product with z^, and 1 / sqrt(variance + epsilon)."""
+    return (error - mean_error - z * mean_product) * inverse
+
+
+def standardise_rows(z, first, samples, width, size, live, inverse):
+    """Each row of z to mean 0 and variance 1 over its `width` neurons; 1 / deviation goes to `inverse`."""
+    for n in range(samples):
+        row = first + n * size
+        total = splat(load(z, row), 0.0)
+        for i in range(0, size, LANES):
+            total = total + load(z, row + i)
+        mean, square = splat(total, lane_sum(total)) / width, splat(total, 0.0)
+        for i in range(0, size, LANES):
+            d = (load(z, row + i) - mean) * load(live, i)
+            store(z, row + i, d)
+            square = fma(d, d, square)
+        factor = 1.0 / sqrt(splat(square, lane_sum(square)) / width + EPSILON)
+        inverse[n] = lane_sum(factor) / LANES
+        for i in range(0, size, LANES):
+            store(z, row + i, load(z, row + i) * factor)
+
+
+def standardise_rows_backward(error, z, first, samples, width, size, live, inverse):
+    """dC/dz from dC/dz^, in place."""
+    for n in range(samples):
+        row, total = first + n * size, splat(load(z, first), 0.0)
+        product = total
+        for i in range(0, size, LANES):
+            e = load(error, n * size + i)
+            total, product = total + e, fma(e, load(z, row + i), product)
+        mean, mean_product = splat(total, lane_sum(total)) / width, splat(total, lane_sum(product)) / width
+        factor = splat(total, inverse[n])
+        for i in range(0, size, LANES):
+            e = standardised_backward(load(error, n * size + i), load(z, row + i), mean, mean_product, factor)
+            store(error, n * size + i, e * load(live, i))
+
+
+def standardise_columns(z, first, samples, size, inverse):
+    """Each column of z to mean 0 and variance 1 over the samples; 1 / deviation goes to `inverse`."""
+    for i in range(0, size, LANES):
+        total = splat(load(z, first + i), 0.0)
+        square = total
+        for n in range(samples):
+            total = total + load(z, first + n * size + i)
+        mean = total / samples
+        for n in range(samples):
+            d = load(z, first + n * size + i) - mean
+            square = fma(d, d, square)
+        factor = 1.0 / sqrt(square / samples + EPSILON)
+        store(inverse, i, factor)
+        for n in range(samples):
+            k = first + n * size + i
+            store(z, k, (load(z, k) - mean) * factor)
+
+
+def standardise_columns_backward(error, z, first, samples, size, inverse):
+    """dC/dz from dC/dz^, in place."""
+    for i in range(0, size, LANES):
+        total = splat(load(z, first + i), 0.0)
+        product = total
+        for n in range(samples):
+            e = load(error, n * size + i)
+            total, product = total + e, fma(e, load(z, first + n * size + i), product)
+        mean, mean_product, factor = total / samples, product / samples, load(inverse, i)
+        for n in range(samples):
+            k = n * size + i
+            e = standardised_backward(load(error, k), load(z, first + k), mean, mean_product, factor)
+            store(error, k, e)

@@ -1,0 +1,186 @@
+"""Forward and backward through a fully connected network, a whole batch at a time, layer by layer.
+
+Going forward z = W x, standardised where the layer is normalised, then h = gain z + b and x = phi(h), plus the layer
+below in a residual layer. Going backward the gradient of every parameter, of the cost's mean over the batch.
+"""
+
+from __future__ import annotations
+
+from gradsim_core.elementary import exp, log
+from gradsim_core.lanes import LANES, convert, fma, lane_max, lane_sum, load, select, splat, store
+
+from .normalisation import (
+    BATCH,
+    NONE,
+    standardise_columns,
+    standardise_columns_backward,
+    standardise_rows,
+    standardise_rows_backward,
+)
+from .products import Matrix, multiply, padded, transpose
+
+
+def weights_of(net, layer, array):
+    """The weights of a layer, or their gradient: a row per input."""
+    return Matrix(array, net.first[layer], padded(net.widths[layer]), 1)
+
+
+def biases_at(net, layer):
+    """Where the biases of a layer begin; its gains follow."""
+    return net.first[layer] + net.widths[layer - 1] * padded(net.widths[layer])
+
+
+def is_residual(net, layer):
+    """Whether the layer below is added to a layer's activations."""
+    return net.residual == 1 and 1 < layer < len(net.widths) - 1 and net.widths[layer] == net.widths[layer - 1]
+
+
+def activations_of(net, layer, inputs, samples, work):
+    """x of a layer; layer 0 are the inputs."""
+    if layer == 0:
+        return inputs
+    return Matrix(work.x, samples * net.column[layer], padded(net.widths[layer]), 1)
+
+
+def standardise(net, layer, samples, work):
+    """z of a hidden layer, standardised as the network asks."""
+    size, start = padded(net.widths[layer]), samples * net.column[layer]
+    kept, live = len(work.inverse) // len(net.widths), work.live[net.column[layer] : net.column[layer + 1]]
+    inverse = work.inverse[layer * kept : (layer + 1) * kept]
+    if net.normalisation == BATCH:
+        standardise_columns(work.z, start, samples, size, inverse)
+    else:
+        standardise_rows(work.z, start, samples, net.widths[layer], size, live, inverse)
+
+
+def standardise_backward(net, layer, samples, theta, work):
+    """dC/dz of a hidden layer in work.delta, from dC/dh; the gradient of the gains on the way."""
+    size, start, gains = padded(net.widths[layer]), samples * net.column[layer], biases_at(net, layer)
+    gains = gains + size
+    for i in range(0, size, LANES):
+        gain = load(theta, gains + i)
+        total = splat(gain, 0.0)
+        for k in range(i, samples * size, size):
+            delta = load(work.delta, k)
+            total = fma(delta, load(work.z, start + k), total)
+            store(work.delta, k, delta * gain)
+        store(work.gradient, gains + i, total)
+    kept, live = len(work.inverse) // len(net.widths), work.live[net.column[layer] : net.column[layer + 1]]
+    inverse = work.inverse[layer * kept : (layer + 1) * kept]
+    if net.normalisation == BATCH:
+        standardise_columns_backward(work.delta, work.z, start, samples, size, inverse)
+    else:
+        standardise_rows_backward(work.delta, work.z, start, samples, net.widths[layer], size, live, inverse)
+
+
+def sum_columns(net, layer, samples, work):
+    """The gradient of the biases: delta summed over the samples."""
+    size, start = padded(net.widths[layer]), biases_at(net, layer)
+    for i in range(0, size, LANES):
+        total = splat(load(work.delta, i), 0.0)
+        for k in range(i, samples * size, size):
+            total = total + load(work.delta, k)
+        store(work.gradient, start + i, total)
+
+
+def largest(h, start, width):
+    """Index of the largest of `width` numbers; -1 if one is NaN."""
+    best = 0
+    for i in range(width):
+        if h[start + i] != h[start + i]:
+            return -1
+        if h[start + i] > h[start + best]:
+            best = i
+    return best
+
+
+def normaliser_of(h, start, size, live):
+    """ln sum e^h of a row, as one number in every lane."""
+    peak = splat(load(h, start), -1e30)
+    for i in range(0, size, LANES):
+        value = select(load(live, i) > 0.0, load(h, start + i), -1e30)
+        peak = select(value > peak, value, peak)
+    peak = splat(peak, lane_max(peak))
+    total = splat(peak, 0.0)
+    for i in range(0, size, LANES):
+        total = fma(load(live, i), exp(load(h, start + i) * load(live, i) - peak), total)
+    return log(splat(total, lane_sum(total))) + peak
+
+
+def build(phi, dphi, error, normalised):
+    """The pass through a network of an activation and a cost."""
+
+    def activate(net, layer, samples, inputs, theta, work):
+        size, start = padded(net.widths[layer]), samples * net.column[layer]
+        bias = biases_at(net, layer)
+        below = activations_of(net, layer - 1, inputs, samples, work)
+        for i in range(0, size, LANES):
+            b, gain = load(theta, bias + i), load(theta, bias + size + i)
+            for n in range(samples):
+                k = start + n * size + i
+                h = load(work.z, k) + b if net.normalisation == NONE else fma(load(work.z, k), gain, b)
+                x = phi(h, net.alpha)
+                store(work.slope, k, dphi(h, net.alpha))
+                if is_residual(net, layer):
+                    x = x + load(below.array, below.start + n * below.row + i)
+                store(work.x, k, x)
+
+    def compare(net, targets, samples, theta, work):
+        """Cost and wrong answers of a batch, and dC/dh of the outputs, of the mean over the batch."""
+        layer = len(net.widths) - 1
+        width, size, start = net.widths[layer], padded(net.widths[layer]), samples * net.column[layer]
+        bias, live = biases_at(net, layer), work.live[net.column[layer] : net.column[layer + 1]]
+        cost, wrong = 0.0, 0
+        for n in range(samples):
+            row = start + n * size
+            for i in range(0, size, LANES):
+                store(work.z, row + i, load(work.z, row + i) + load(theta, bias + i))
+            normaliser = splat(load(work.z, row), 0.0)
+            if normalised:
+                normaliser = normaliser_of(work.z, row, size, live)
+            for i in range(0, size, LANES):
+                y = load(targets.array, targets.start + n * targets.row + i)
+                value, delta = error(load(work.z, row + i), y, normaliser)
+                store(work.delta, n * size + i, select(load(live, i) > 0.0, delta / samples, 0.0))
+                cost += lane_sum(convert(select(load(live, i) > 0.0, value, 0.0), 1.0))
+            answer = largest(work.z, row, width)
+            wrong += answer != largest(targets.array, targets.start + n * targets.row, width)
+        return cost / samples, wrong
+
+    def propagate(net, theta, inputs, targets, samples, work):
+        """The gradient of a batch into work.gradient; returns its cost, and how many answers are wrong."""
+        last = len(net.widths) - 1
+        for layer in range(1, last + 1):
+            z = Matrix(work.z, samples * net.column[layer], padded(net.widths[layer]), 1)
+            x = activations_of(net, layer - 1, inputs, samples, work)
+            multiply(x, weights_of(net, layer, theta), z, samples, net.widths[layer], net.widths[layer - 1])
+            if layer < last:
+                if net.normalisation != NONE:
+                    standardise(net, layer, samples, work)
+                activate(net, layer, samples, inputs, theta, work)
+        cost, wrong = compare(net, targets, samples, theta, work)
+        for layer in range(last, 0, -1):
+            size, fan_in = padded(net.widths[layer]), net.widths[layer - 1]
+            if layer < last:
+                for k in range(0, samples * size, LANES):
+                    slope = load(work.slope, samples * net.column[layer] + k)
+                    store(work.delta, k, load(work.y, k) * slope)
+            sum_columns(net, layer, samples, work)
+            if layer < last and net.normalisation != NONE:
+                standardise_backward(net, layer, samples, theta, work)
+            x, delta = activations_of(net, layer - 1, inputs, samples, work), Matrix(work.delta, 0, size, 1)
+            gradient = weights_of(net, layer, work.gradient)
+            multiply(Matrix(x.array, x.start, x.column, x.row), delta, gradient, fan_in, size, samples)
+            if layer > 1:
+                turned = Matrix(work.transposed, 0, padded(fan_in), 1)
+                transpose(weights_of(net, layer, theta), turned, fan_in, net.widths[layer])
+                below = Matrix(work.below, 0, padded(fan_in), 1)
+                multiply(delta, turned, below, samples, fan_in, net.widths[layer])
+                for k in range(0, samples * padded(fan_in), LANES):
+                    y = load(work.below, k)
+                    if is_residual(net, layer):
+                        y = y + load(work.y, k)
+                    store(work.y, k, y)
+        return cost, wrong
+
+    return activate, compare, propagate

@@ -1,0 +1,65 @@
+"""Random starts: weights of a law, biases, and the order in which mini-batches take the samples."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.draws import AHEAD, fill_drawn
+from gradsim_core.lanes import LANES, aligned
+from gradsim_core.laws import WeightLaw
+from gradsim_core.params import Params
+from gradsim_core.philox import ROLE_BIAS, ROLE_ORDER, ROLE_WEIGHT, fill_words
+
+from .layout import Network, views
+
+COUNTER = 4 * LANES  # numbers of one counter
+
+
+def build(draw):
+    """The kernel that draws numbers of a law: as many as `out` holds, whole counters."""
+
+    def draw_numbers(cell, network, layer, role, scale, words, out):
+        fill_drawn(draw, cell, network, layer, role, len(out) // COUNTER, out[0] * 0 + scale, words, out, 0)
+
+    return draw_numbers
+
+
+@cache
+def _kernel(draw):
+    return jit.compile_kernel(build(draw))
+
+
+def numbers(law: WeightLaw, key: int, network: int, layer: int, role: int, count: int) -> np.ndarray:
+    """`count` numbers of a law with variance 1, in float64; the float32 run rounds them."""
+    cell = Params(np.uint64(key), 0, 0, 1.0, 0.0, 0.0, float(law.value))
+    out, words = aligned(-(-count // COUNTER) * COUNTER, np.float64), aligned(AHEAD * COUNTER, np.int32)
+    _kernel(law.draw)(cell, network, layer, role, law.spread, words, out)
+    return out[:count]
+
+
+def draw_start(
+    net: Network, law: WeightLaw, deviations: np.ndarray, key: int, replica: int, parameters: np.ndarray
+) -> None:
+    """Draw the parameters of one replica.
+
+    Parameters
+    ----------
+    deviations : float array (L, 2)
+        Standard deviation of the weights and of the biases of each layer. Gains are 1.
+    """
+    parameters[:] = 0
+    for layer, (weights, biases, gains) in enumerate(views(net, parameters), start=1):
+        spread_w, spread_b = deviations[layer - 1]
+        weights[:] = spread_w * numbers(law, key, replica, layer, ROLE_WEIGHT, weights.size).reshape(weights.shape)
+        biases[:] = spread_b * numbers(law, key, replica, layer, ROLE_BIAS, biases.size)
+        gains[:] = 1
+
+
+def shuffled(key: int, replica: int, epoch: int, samples: int) -> np.ndarray:
+    """The order in which a replica takes the samples in an epoch: int64 (samples,)."""
+    words = aligned(-(-2 * samples // COUNTER) * COUNTER, np.int32)
+    jit.compiled(fill_words)(np.uint64(key), replica, epoch, ROLE_ORDER, 0, len(words) // COUNTER, 1, words)
+    return np.argsort(words[: 2 * samples].view(np.int64), kind="stable")

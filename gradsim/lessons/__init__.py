@@ -1,0 +1,58 @@
+"""The lessons: every experiment of "why deep networks are hard to train", on real data, with pictures.
+
+Each is a function that returns a DataFrame, and a row of `LESSONS`, which the command line writes to files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradsim.errors import SweepError, suggestion
+from gradsim.lessons import speeds as _speeds
+from gradsim.lessons.lesson import Lesson, Settings, Tables
+from gradsim.lessons.speeds import speeds
+from gradsim.lessons.writing import write as _write
+
+_MODULES = (_speeds,)
+LESSONS: dict[str, Lesson] = {module.LESSON.name: module.LESSON for module in _MODULES}
+"""Every lesson, in the order in which it is taught."""
+
+__all__ = ["LESSONS", "find", "speeds", "write"]
+
+
+def find(name: str) -> Lesson:
+    """Return the lesson of a name.
+
+    Raises
+    ------
+    SweepError
+        Unknown name: offers the nearest.
+    """
+    if name not in LESSONS:
+        raise SweepError("lesson", name, f"one of {', '.join(LESSONS)}, or all", suggestion(name, [*LESSONS, "all"]))
+    return LESSONS[name]
+
+
+def write(
+    name: str, out: str | Path = "out/lessons", langs: Sequence[str] = ("en",), settings: Settings | None = None
+) -> Tables:
+    """Run a lesson and write its numbers, pictures and pages to ``out/NAME``.
+
+    Parameters
+    ----------
+    name
+        A key of `LESSONS`.
+    out
+        Directory of lessons.
+    langs
+        "en", "zh" or both.
+    settings
+        Size, seed and threads.
+
+    Returns
+    -------
+    dict of DataFrame
+        What was measured; each table is also a Parquet file.
+    """
+    return _write(find(name), Path(out), langs, settings or Settings())

@@ -1,0 +1,108 @@
+"""How the pictures of lessons look: one size, readable on a phone, the same colours for the same layers.
+
+A picture is 4.8 inches wide with text of 9 points or more, so that it can be read at 400 pixels; a page at 1280 shows
+two side by side. Chinese text is drawn with a font that is shipped, of just the characters the lessons use.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gradsim.plots import PlotExtraMissingError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT, DPI = 4.8, 3.4, 200
+COLOURS = ("#d1495b", "#edae49", "#66a182", "#2e4057", "#8d6a9f", "#00798c", "#7f7f7f", "#b56576")
+INK, FAINT = "#1a1a1a", "#c8c8c8"
+
+
+def font_path() -> Path:
+    """Return the font of Chinese text that is shipped."""
+    return Path(str(resources.files("gradsim_data") / "fonts" / "han.otf"))
+
+
+@cache
+def _han() -> str:
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(str(font_path()))
+    return str(font_manager.FontProperties(fname=str(font_path())).get_name())
+
+
+@contextmanager
+def style(lang: str) -> Iterator[None]:
+    """Draw what is inside in the style of lessons, with a font that has the language's characters."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise PlotExtraMissingError(
+            'Lessons draw with matplotlib, which is not installed. Install it with: pip install "gradsim[plot]".'
+        ) from None
+    settings = {
+        "font.family": ["DejaVu Sans", _han()] if lang == "zh" else ["DejaVu Sans"],
+        "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "xtick.labelsize": 9, "ytick.labelsize": 9,
+        "legend.fontsize": 9, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.prop_cycle": mpl.cycler(color=list(COLOURS)), "svg.hashsalt": "gradsim", "lines.linewidth": 1.6,
+        "axes.titlelocation": "left", "axes.edgecolor": INK, "axes.grid": True, "grid.color": "#ececec",
+        "axes.axisbelow": True,
+    }  # fmt: skip
+    with mpl.rc_context(settings):
+        yield
+
+
+def figure(height: float = HEIGHT) -> Figure:
+    """Return an empty picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    result = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(result)
+    return result
+
+
+def axes(height: float = HEIGHT) -> Axes:
+    """Return the axes of a new picture with one panel."""
+    return figure(height).subplots()
+
+
+def of(panel: Axes) -> Figure:
+    """Return the picture that a panel belongs to."""
+    from matplotlib.figure import Figure
+
+    whole = panel.get_figure()
+    assert isinstance(whole, Figure)
+    return whole
+
+
+def bands(frame: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
+    """Return quantiles 5 %, 50 % and 95 % of a column over replicas: columns low, median, high."""
+    quantiles = frame.groupby(by, sort=True)[value].quantile(np.array([0.05, 0.5, 0.95])).unstack()
+    quantiles.columns = pd.Index(["low", "median", "high"])
+    return quantiles
+
+
+def curve(panel: Axes, band: pd.DataFrame, colour: str, label: str, **options: object) -> None:
+    """Draw a median with its band over the index."""
+    x = band.index.to_numpy(np.float64)
+    panel.fill_between(x, band["low"], band["high"], color=colour, alpha=0.2, linewidth=0)
+    panel.plot(x, band["median"], color=colour, label=label, **options)
+
+
+def encode(picture: Figure, form: str) -> bytes:
+    """Return a picture as PNG or SVG; equal pictures give equal bytes."""
+    out = io.BytesIO()
+    metadata = {"Date": None} if form == "svg" else {"Software": None}
+    picture.savefig(out, format=form, dpi=DPI, metadata=metadata)
+    return out.getvalue()

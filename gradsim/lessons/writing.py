@@ -1,0 +1,68 @@
+"""Running a lesson and writing what it found: Parquet, PNG and SVG, and a page in each language."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from gradsim import fs
+from gradsim.lessons import page, pictures
+from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
+
+
+def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -> Tables:
+    """Run a lesson and write it to ``out/NAME``; every file appears whole or not at all, the pages last.
+
+    Returns
+    -------
+    dict of DataFrame
+        What was measured.
+
+    Raises
+    ------
+    OutputError
+        If the directory cannot be written; before anything is run.
+    CorruptDataError
+        If the images are missing or damaged; nothing is written.
+    """
+    folder = out / lesson.name
+    fs.check_writable(folder)
+    for lang in langs:
+        check_language(lang)
+    tables = lesson.measure(settings)
+    files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
+    for lang in langs:
+        files |= _in_language(lesson, tables, lang, settings)
+    fs.make_dirs(folder)
+    for name in sorted(files, key=lambda name: name.endswith(".html")):
+        fs.commit(folder, folder / name, files[name])
+    return tables
+
+
+def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) -> dict[str, bytes]:
+    words, files, drawn = Words(lesson.texts, lang), {}, {}
+    with pictures.style(lang):
+        for name, picture in lesson.draw(tables, words).items():
+            drawn[name] = pictures.encode(picture, "png")
+            files[f"{name}.{lang}.png"], files[f"{name}.{lang}.svg"] = drawn[name], pictures.encode(picture, "svg")
+    files[f"{lang}.html"] = page.render(lesson, words, tables, drawn, settings)
+    return files
+
+
+def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> None:
+    """Write ``out/LANG.html``, which lists lessons."""
+    for lang in langs:
+        rows = []
+        for lesson in lessons:
+            words = Words(lesson.texts, lang)
+            rows.append({"title": words("title"), "lead": words("lead"), "link": f"{lesson.name}/{lang}.html"})
+        fs.commit(out, out / f"{lang}.html", page.render_index(rows, lang))
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    out = io.BytesIO()
+    table.to_parquet(out, index=False, compression="zstd")
+    return out.getvalue()
