@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradsim import theory
+    from gradsim import lessons, theory
     from gradsim.ensemble import Ensemble, simulate, weights
     from gradsim.errors import GradsimError
     from gradsim.plots import layer_profile, phase_diagram
@@ -29,6 +29,7 @@ _HOMES = {
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
     "layer_profile": "gradsim.plots",
+    "lessons": "gradsim",
     "open": "gradsim.runs",
     "phase_diagram": "gradsim.plots",
     "run": "gradsim.runs",
@@ -39,7 +40,7 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "phase_diagram",
+    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "lessons", "phase_diagram",
     "run", "simulate", "theory", "weights",
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Literal, Self, TextIO
@@ -85,6 +86,47 @@ class Progress:
         rate = (self.done_normals - self._earlier) / seconds
         left = (self.normals - self.done_normals) / rate if rate else float("inf")
         return f"{rate / 1e9:.2f} G normals/s, {duration(left)} left"
+
+
+class Share:
+    """Reports the share of some work that is done, where the work has no unit of its own.
+
+    Parameters
+    ----------
+    name
+        What is being done.
+    mode, stream
+        As for :class:`Progress`.
+    """
+
+    def __init__(self, name: str, mode: Mode = "auto", stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.name, self.mode = name, ("bar" if self.stream.isatty() else "log") if mode == "auto" else mode
+        self._lock, self._start, self._done = threading.Lock(), time.monotonic(), 0.0
+        self._last = self._start
+
+    def __enter__(self) -> Self:
+        shown = "{desc:16} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
+        self._bar = tqdm(
+            total=1.0, desc=self.name, file=self.stream, bar_format=shown, disable=self.mode != "bar", leave=False
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def add(self, share: float) -> None:
+        """Count a share of the work that has just been done; threads may call it."""
+        with self._lock:
+            share = min(share, 1.0 - self._done)
+            self._done += share
+            self._bar.update(share)
+            now = time.monotonic()
+            if self.mode == "log" and now - self._last >= LOG_SECONDS:
+                self._last = now
+                print(f"{self.name}: {self._done:4.0%}, {duration(now - self._start)}", file=self.stream, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ _MODULES = (_speeds,)
 LESSONS: dict[str, Lesson] = {module.LESSON.name: module.LESSON for module in _MODULES}
 """Every lesson, in the order in which it is taught."""
 
-__all__ = ["LESSONS", "find", "speeds", "write"]
+__all__ = ["LESSONS", "Lesson", "Settings", "find", "speeds", "write"]
 
 
 def find(name: str) -> Lesson:

@@ -10,7 +10,21 @@ import pandas as pd
 
 from gradsim import fs
 from gradsim.lessons import page, pictures
+from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
+
+
+def check(out: Path, langs: Sequence[str]) -> None:
+    """Refuse a directory that cannot be written, a language without texts, and damaged images, before any work.
+
+    Raises
+    ------
+    OutputError, SweepError, CorruptDataError
+    """
+    for lang in langs:
+        check_language(lang)
+    fs.check_writable(out)
+    load_images()
 
 
 def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -> Tables:
@@ -29,9 +43,7 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
         If the images are missing or damaged; nothing is written.
     """
     folder = out / lesson.name
-    fs.check_writable(folder)
-    for lang in langs:
-        check_language(lang)
+    check(folder, langs)
     tables = lesson.measure(settings)
     files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
     for lang in langs:

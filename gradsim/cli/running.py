@@ -1,45 +1,21 @@
-"""The command line. Every command is a thin layer over the Python interface; heavy imports wait until one runs."""
+"""Commands that simulate: run, warmup."""
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradsim import __version__
-
 if TYPE_CHECKING:
     from gradsim.runs import Run
     from gradsim.sweep import Sweep
 
-_FORMAT = click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
-    help="A table for people, or every column for programs.",
-)  # fmt: skip
 _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of explicit back-propagation
-_DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="gradsim")
-def cli() -> None:
-    """Simulate back-propagated gradients in deep random networks: do they vanish, explode, or survive?
-
-    \b
-    First steps:
-      gradsim run phase-tanh --out out/phase-tanh    the classic phase diagram, about two minutes
-      gradsim boundary out/phase-tanh                its boundary again, beside theory
-      gradsim theory gelu --sigma-b 0.2              what theory alone says
-
-    Exit codes: 0 done; 1 unexpected; 2 wrong usage or configuration; 4 damaged data; 5 full disk or I/O error
-    (resumable); 75 stopped early (resumable).
-    """
-
-
-@cli.command()
+@click.command()
 @click.argument("sweep", metavar="SWEEP")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the dataset.  [default: out/NAME]")
 @click.option("--engine", default="local", show_default=True, help="Where shards are computed.")
@@ -166,7 +142,7 @@ def _print_plan(sweep: Sweep, threads: int | None, yes: bool, done: int) -> None
         click.echo(f"{name:9} {value}")
 
 
-@cli.command()
+@click.command()
 @click.argument("sweep", metavar="SWEEP")
 @click.option("--method", help="Method, in place of the sweep's.")
 @click.option("--dtype", help="float32 or float64, in place of the sweep's.")
@@ -183,130 +159,3 @@ def warmup(sweep: str, **options: str | None) -> None:
     start = time.monotonic()
     kernels = warm_up(Sweep.from_toml(sweep).replace(**changes))
     click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, kept in {cache_directory()}")
-
-
-@cli.command()
-@_DIRECTORY
-@_FORMAT
-def status(directory: Path, form: str) -> None:
-    """Say what of a run is done and what is missing."""
-    import pandas as pd
-
-    from gradsim import runs, text
-
-    result = runs.open(directory)
-    missing = result.dataset.missing()
-    done = int(result.dataset.networks_done().sum())
-    facts = {
-        "directory": str(directory),
-        "sweep": result.sweep.content_hash[:12],
-        "cells": result.sweep.cell_count,
-        "networks": result.dataset.plan.networks,
-        "networks_done": done,
-        "shards": result.dataset.plan.shard_count,
-        "shards_missing": len(missing),
-        "first_missing": " ".join(map(str, missing[:10])) or None,
-        "complete": not missing,
-    }
-    if form != "table":
-        click.echo(text.render(pd.DataFrame([facts]), form))  # type: ignore[arg-type]
-        return
-    for name, value in facts.items():
-        if value is not None:
-            shown = (
-                ("yes" if value else "no")
-                if isinstance(value, bool)
-                else f"{value:,}"
-                if isinstance(value, int)
-                else value
-            )
-            click.echo(f"{name:15} {shown}")
-    if missing:
-        click.echo("Give the same `gradsim run` command again to compute the missing shards.")
-
-
-@cli.command()
-@_DIRECTORY
-@_FORMAT
-def summarize(directory: Path, form: Any) -> None:
-    """Print a row per cell: gain, decades, dead fraction, phase."""
-    from gradsim import runs, text
-
-    click.echo(text.render(runs.open(directory).summary(), form, text.SUMMARY_COLUMNS))
-
-
-@cli.command()
-@_DIRECTORY
-@click.option("--level", type=float, default=0.95, show_default=True, help="Probability of the intervals.")
-@_FORMAT
-def boundary(directory: Path, level: float, form: Any) -> None:
-    """Print sigma_w at the boundary between vanishing and exploding, per depth, beside theory."""
-    from gradsim import runs, text
-
-    click.echo(text.render(runs.open(directory).boundary(level), form, text.BOUNDARY_COLUMNS))
-
-
-@cli.command()
-@click.argument("activation")
-@click.option("--sigma-w", type=float, help="Weight standard deviation: adds the mean-field numbers there.")
-@click.option("--sigma-b", type=float, default=0.0, show_default=True, help="Bias standard deviation.")
-@click.option(
-    "--depth", type=int, multiple=True, default=(4, 8, 16, 32, 64), show_default=True, help="Depths; repeat it."
-)
-@click.option("--width", type=int, help="Width: adds the exact root for relu, leaky_relu and linear.")
-@_FORMAT
-def theory(
-    activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[int, ...], width: int | None, form: Any
-) -> None:
-    """Print what theory says of ACTIVATION: where gradients neither vanish nor explode.
-
-    \b
-    Examples:
-      gradsim theory tanh --sigma-b 0.2
-      gradsim theory relu --width 64
-      gradsim theory tanh --sigma-w 1.5 --depth 100
-    """
-    from gradsim import text
-    from gradsim.theory_tables import boundaries, everything, numbers
-
-    if form != "table":
-        click.echo(text.render(everything(activation, sigma_b, depth, width, sigma_w), form))
-        return
-    if sigma_w is not None:
-        click.echo(text.render(numbers(activation, sigma_w, sigma_b), form) + "\n")
-    click.echo(text.render(boundaries(activation, sigma_b, depth, width), form))
-
-
-@cli.command()
-def info() -> None:
-    """Print versions, processor, threads and the directory of compiled kernels."""
-    from gradsim.provenance import environment
-    from gradsim.threads import resolve_threads
-    from gradsim_core.jit import cache_directory
-
-    facts = environment() | {"threads": str(resolve_threads()), "kernel cache": str(cache_directory())}
-    for name, value in facts.items():
-        click.echo(f"{name:13} {value}")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: errors become one message on standard error and an exit code."""
-    from gradsim.errors import GradsimError
-
-    try:
-        sys.exit(cli.main(arguments, standalone_mode=False) or 0)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except GradsimError as error:
-        click.echo(f"gradsim: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("gradsim: stopped.", err=True)
-        sys.exit(75)
-
-
-if __name__ == "__main__":
-    main()

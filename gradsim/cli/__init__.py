@@ -1,0 +1,52 @@
+"""The command line. Every command is a thin layer over the Python interface; heavy imports wait until one runs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gradsim import __version__
+from gradsim.cli.knowing import info, theory
+from gradsim.cli.lessons import lesson
+from gradsim.cli.reading import boundary, status, summarize
+from gradsim.cli.running import run, warmup
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="gradsim")
+def cli() -> None:
+    """Simulate back-propagated gradients in deep random networks: do they vanish, explode, or survive?
+
+    \b
+    First steps:
+      gradsim run phase-tanh --out out/phase-tanh    the classic phase diagram, about two minutes
+      gradsim boundary out/phase-tanh                its boundary again, beside theory
+      gradsim theory gelu --sigma-b 0.2              what theory alone says
+
+    Exit codes: 0 done; 1 unexpected; 2 wrong usage or configuration; 4 damaged data; 5 full disk or I/O error
+    (resumable); 75 stopped early (resumable).
+    """
+
+
+for _command in (run, warmup, status, summarize, boundary, theory, lesson, info):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: errors become one message on standard error and an exit code."""
+    from gradsim.errors import GradsimError
+
+    try:
+        sys.exit(cli.main(arguments, standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except GradsimError as error:
+        click.echo(f"gradsim: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("gradsim: stopped.", err=True)
+        sys.exit(75)

@@ -1,0 +1,63 @@
+"""The command `lesson`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out/lessons"), show_default=True,
+              help="Directory of the lessons; each gets a folder.")  # fmt: skip
+@click.option(
+    "--lang", "langs", multiple=True, default=("en",), show_default=True, help="en or zh; repeat it for both."
+)
+@click.option("--quick", is_flag=True, help="Fewer networks and epochs: all lessons in about a minute.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Root of all randomness.")
+@click.option("--threads", type=int, help="Threads; results do not depend on it.  [default: all processors]")
+@click.option(
+    "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
+    help="A bar on a terminal, else a line now and then.",
+)  # fmt: skip
+def lesson(
+    name: str, out: Path, langs: tuple[str, ...], quick: bool, seed: int, threads: int | None, progress: str
+) -> None:
+    """Run the lesson NAME, or all: why deep networks are hard to train, shown on real data.
+
+    Writes numbers (Parquet), pictures (PNG, SVG) and a page that opens offline to OUT/NAME.
+
+    \b
+    Lessons, in the order in which they are taught:
+      depth-hurts      more hidden layers, yet a worse classifier
+      bars             the gradient of every neuron, before training
+      speeds           how fast each layer would learn, in thousands of networks
+      training-speeds  the same through training, and what it means
+      perturbation     a small change on its way through the network
+      chain            one neuron a layer: the product behind it all
+      exploding        when the factors exceed 1
+      remedies         activations, initialisation, normalisation, residual branches
+      recurrent        the same through time
+      descent          gradient descent, whole batches and single samples
+
+    \b
+    Examples:
+      gradsim lesson speeds
+      gradsim lesson all --lang en --lang zh --quick
+    """
+    from gradsim import lessons
+    from gradsim.lessons.running import run_all
+
+    chosen = list(lessons.LESSONS.values()) if name == "all" else [lessons.find(name)]
+    for done in run_all(chosen, out, langs, lessons.Settings(quick, seed, threads), progress):
+        pages = ", ".join(str(out / done.lesson.name / f"{lang}.html") for lang in langs)
+        agree = sum(finding.holds for finding in done.findings)
+        click.echo(
+            f"{done.lesson.name:16} {agree} of {len(done.findings)} predictions agree, {done.seconds:.0f} s: {pages}"
+        )
+        for finding in done.findings:
+            if not finding.holds:
+                click.echo(f"  {finding.key}: predicted {finding.predicted}, measured {finding.measured}")
+    if name == "all":
+        click.echo(f"Begin at {out / langs[0]}.html")

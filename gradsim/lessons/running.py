@@ -1,0 +1,35 @@
+"""Running several lessons one after the other, with progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from gradsim.lessons.lesson import Finding, Lesson, Settings
+from gradsim.lessons.writing import check, write, write_index
+from gradsim.progress import Mode, Share
+
+
+class Done(NamedTuple):
+    """A lesson that was run: what it found, and how long it took."""
+
+    lesson: Lesson
+    findings: list[Finding]
+    seconds: float
+
+
+def run_all(
+    lessons: Sequence[Lesson], out: Path, langs: Sequence[str], settings: Settings, progress: str
+) -> Iterator[Done]:
+    """Run and write lessons, and a page that lists them if there are several; yields each when it is done."""
+    check(out, langs)
+    for lesson in lessons:
+        start = time.monotonic()
+        with Share(lesson.name, cast(Mode, progress)) as share:
+            tables = write(lesson, out, langs, replace(settings, report=share.add))
+        yield Done(lesson, lesson.find(tables), time.monotonic() - start)
+    if len(lessons) > 1:
+        write_index(lessons, out, langs)
