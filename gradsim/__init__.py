@@ -40,8 +40,8 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "lessons", "phase_diagram",
-    "run", "simulate", "theory", "weights",
+    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "lessons",
+    "phase_diagram", "run", "simulate", "theory", "weights",
 ]  # fmt: skip
 
 
