@@ -79,3 +79,24 @@ def quantities(activation, x0, W, b, v):
         log_q = np.array([np.log(np.mean(z * z)) for z in h])
         log_gain = np.where(np.isneginf(log_delta), -np.inf, 2 * (log_delta - log_delta[-1]))
     return log_delta, log_weight_grad, log_q, log_gain
+
+
+def cost_gradient(activation, cost, weights, biases, images, targets):
+    """Mean cost of a training set and its gradient by every W and b, by the four equations of back-propagation."""
+    phi, dphi = PHI[activation]
+    x, h = [images], []
+    for W, b in zip(weights, biases, strict=True):
+        h.append(x[-1] @ W.T + b)
+        x.append(phi(h[-1]))
+    a = special.softmax(h[-1], axis=1) if cost == "softmax" else special.expit(h[-1])
+    value, delta = {
+        "quadratic": ((a - targets) ** 2 / 2, (a - targets) * a * (1 - a)),
+        "cross_entropy": (-special.xlogy(targets, a) - special.xlog1py(1 - targets, -a), a - targets),
+        "softmax": (-special.xlogy(targets, a), a - targets),
+    }[cost]
+    gradient = []
+    for layer in range(len(weights) - 1, -1, -1):
+        gradient.append((delta.T @ x[layer] / len(images), delta.mean(0)))
+        if layer:
+            delta = (delta @ weights[layer]) * dphi(h[layer - 1])
+    return value.sum() / len(images), gradient[::-1]

@@ -6,9 +6,16 @@ import hashlib
 import itertools
 import sys
 
+import numpy as np
+
 from gradsim_core import statistics
+from gradsim_core.activations import resolve_activation
 from gradsim_core.cpu import METHODS
 from gradsim_core.laws import resolve_law
+from gradsim_core.training.costs import resolve_cost
+from gradsim_core.training.descent import Rule
+from gradsim_core.training.start import draw_start, numbers, shuffled
+from gradsim_core.training.trainer import Trainer
 from tests.core.conftest import Cell
 
 # Of explicit networks, those up to width 28 run side by side and the others one by one.
@@ -39,5 +46,21 @@ def digests(cells):
             yield f"{activation} {law} {width} {dtype} {method} {sigma_w} {digest[:32]}\n"
 
 
+def training_digests():
+    """One line for each precision: a few epochs of training from a random start."""
+    for dtype in ("float32", "float64"):
+        words = resolve_activation("sigmoid"), resolve_cost("cross_entropy")
+        trainer = Trainer((20, 17, 17, 5), *words, normalisation="layer", residual=True, dtype=dtype)
+        start = trainer.parameters()
+        draw_start(trainer.network, resolve_law("gaussian"), np.full((3, 2), 0.5), 3, 0, start)
+        images = numbers(resolve_law("uniform"), 3, 1, 0, 0, 11 * 20).reshape(11, 20)
+        order = np.array([shuffled(3, 0, epoch, 11) for epoch in range(5)])
+        replica, data = trainer.replica(start), trainer.data(images, np.eye(5)[np.arange(11) % 5])
+        history = trainer.descend(Rule(4, 0.3, 0.01, 0.9, 0.5), replica, data, order)
+        digest = hashlib.sha256(replica.parameters.tobytes() + history.tobytes()).hexdigest()
+        yield f"training {dtype} {digest[:32]}\n"
+
+
 if __name__ == "__main__":
     sys.stdout.writelines(digests(FULL if "--full" in sys.argv else QUICK))
+    sys.stdout.writelines(training_digests())

@@ -74,13 +74,14 @@ def standardise_backward(net, layer, samples, theta, work):
 
 
 def sum_columns(net, layer, samples, work):
-    """The gradient of the biases: delta summed over the samples."""
+    """The gradient of the biases: delta summed over the samples; that of gains is 0 until they turn out to be used."""
     size, start = padded(net.widths[layer]), biases_at(net, layer)
     for i in range(0, size, LANES):
         total = splat(load(work.delta, i), 0.0)
         for k in range(i, samples * size, size):
             total = total + load(work.delta, k)
         store(work.gradient, start + i, total)
+        store(work.gradient, start + size + i, splat(total, 0.0))
 
 
 def largest(h, start, width):
