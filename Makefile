@@ -1,15 +1,19 @@
 # make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
 # make test    set up with the test extras; lint, types, import contract, the suite (under 6 minutes on two cores)
+# make lessons run all ten lessons in English and Chinese, pages in out/lessons (under 15 minutes on two cores)
 # make verify  long statistical proofs        make faults  killed runs, full disks        make bench  the benchmarks
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c requirements.lock
 TORCH := torch==2.13.0
 
-.PHONY: run test lint types imports suite verify faults bench clean
+.PHONY: run lessons test lint types imports suite verify faults bench clean
 
 run: .venv/run.stamp
 	$(BIN)/gradsim run phase-tanh --out out/phase-tanh
+
+lessons: .venv/run.stamp
+	$(BIN)/gradsim lesson all --out out/lessons --lang en --lang zh
 
 test: lint types imports suite
 
@@ -38,6 +42,7 @@ bench: .venv/test.stamp
 	mkdir -p out
 	$(BIN)/pytest bench --benchmark-enable --benchmark-only
 	$(BIN)/python -m bench.compare_peers --plot out/peers.png --json out/peers.json
+	-$(BIN)/python -m bench.compare_training
 	$(BIN)/python -m bench.growth --plot out/growth.png
 
 clean:

@@ -45,7 +45,7 @@ def test_commands_of_the_readme_exist():
     from gradsim.cli import cli
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert words & set(cli.commands) == {"run", "boundary"}
+    assert words & set(cli.commands) == {"run", "boundary", "lesson"}
 
 
 def test_readme_lists_the_tables():

@@ -156,7 +156,7 @@ def _register_core() -> None:
         make_module_compilable(module, inline=False)
     for module in (training.products, training.costs):
         make_module_compilable(module, inline=True, apart=("multiply", "transpose"))
-    for module in (training.normalisation, training.passes, training.descent):
+    for module in (training.normalisation, training.passes, training.descent, training.recurrent):
         make_module_compilable(module, inline=False)
     for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
         make_compilable(function)

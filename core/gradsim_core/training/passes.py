@@ -108,7 +108,37 @@ def normaliser_of(h, start, size, live):
     return log(splat(total, lane_sum(total))) + peak
 
 
-def build(phi, dphi, error, normalised):
+def add_biases(net, layer, samples, theta, work):
+    """h of the outputs, in place of z."""
+    size, start, bias = padded(net.widths[layer]), samples * net.column[layer], biases_at(net, layer)
+    for i in range(0, size, LANES):
+        b = load(theta, bias + i)
+        for k in range(start + i, start + samples * size, size):
+            store(work.z, k, load(work.z, k) + b)
+
+
+def build_comparison(error, normalised):
+    """What compares the outputs of a batch with their targets by a cost."""
+
+    def compare(h, targets, delta, live, width, samples):
+        """Cost and wrong answers of a batch, and dC/dh of the outputs, of the mean over the batch, into delta."""
+        cost, wrong = 0.0, 0
+        for n in range(samples):
+            row, target = h.start + n * h.row, targets.start + n * targets.row
+            normaliser = splat(load(h.array, row), 0.0)
+            if normalised:
+                normaliser = normaliser_of(h.array, row, h.row, live)
+            for i in range(0, h.row, LANES):
+                value, difference = error(load(h.array, row + i), load(targets.array, target + i), normaliser)
+                store(delta, n * h.row + i, select(load(live, i) > 0.0, difference / samples, 0.0))
+                cost += lane_sum(convert(select(load(live, i) > 0.0, value, 0.0), 1.0))
+            wrong += largest(h.array, row, width) != largest(targets.array, target, width)
+        return cost / samples, wrong
+
+    return compare
+
+
+def build(phi, dphi, compare):
     """The pass through a network of an activation and a cost."""
 
     def activate(net, layer, samples, inputs, theta, work):
@@ -126,28 +156,6 @@ def build(phi, dphi, error, normalised):
                     x = x + load(below.array, below.start + n * below.row + i)
                 store(work.x, k, x)
 
-    def compare(net, targets, samples, theta, work):
-        """Cost and wrong answers of a batch, and dC/dh of the outputs, of the mean over the batch."""
-        layer = len(net.widths) - 1
-        width, size, start = net.widths[layer], padded(net.widths[layer]), samples * net.column[layer]
-        bias, live = biases_at(net, layer), work.live[net.column[layer] : net.column[layer + 1]]
-        cost, wrong = 0.0, 0
-        for n in range(samples):
-            row = start + n * size
-            for i in range(0, size, LANES):
-                store(work.z, row + i, load(work.z, row + i) + load(theta, bias + i))
-            normaliser = splat(load(work.z, row), 0.0)
-            if normalised:
-                normaliser = normaliser_of(work.z, row, size, live)
-            for i in range(0, size, LANES):
-                y = load(targets.array, targets.start + n * targets.row + i)
-                value, delta = error(load(work.z, row + i), y, normaliser)
-                store(work.delta, n * size + i, select(load(live, i) > 0.0, delta / samples, 0.0))
-                cost += lane_sum(convert(select(load(live, i) > 0.0, value, 0.0), 1.0))
-            answer = largest(work.z, row, width)
-            wrong += answer != largest(targets.array, targets.start + n * targets.row, width)
-        return cost / samples, wrong
-
     def propagate(net, theta, inputs, targets, samples, work):
         """The gradient of a batch into work.gradient; returns its cost, and how many answers are wrong."""
         last = len(net.widths) - 1
@@ -159,7 +167,10 @@ def build(phi, dphi, error, normalised):
                 if net.normalisation != NONE:
                     standardise(net, layer, samples, work)
                 activate(net, layer, samples, inputs, theta, work)
-        cost, wrong = compare(net, targets, samples, theta, work)
+        add_biases(net, last, samples, theta, work)
+        width, h = net.widths[last], activations_of(net, last, inputs, samples, work)
+        live = work.live[net.column[last] : net.column[last + 1]]
+        cost, wrong = compare(Matrix(work.z, h.start, h.row, 1), targets, work.delta, live, width, samples)
         for layer in range(last, 0, -1):
             size, fan_in = padded(net.widths[layer]), net.widths[layer - 1]
             if layer < last:
@@ -184,4 +195,4 @@ def build(phi, dphi, error, normalised):
                     store(work.y, k, y)
         return cost, wrong
 
-    return activate, compare, propagate
+    return activate, propagate

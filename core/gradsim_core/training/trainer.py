@@ -24,9 +24,10 @@ _thread = threading.local()
 
 @cache
 def _kernel(activation: Activation, cost: Cost, interpret: bool):
-    functions = passes.build(activation.phi, activation.dphi, cost.error, cost.normalised)
+    compare = passes.build_comparison(cost.error, cost.normalised)
+    functions = passes.build(activation.phi, activation.dphi, compare)
     if not interpret:
-        for function in functions:
+        for function in (compare, *functions):
             jit.make_compilable(function, inline=False)
     body = descent.build(functions[-1])
     return body if interpret else jit.compile_kernel(body)
