@@ -1,11 +1,14 @@
-"""A recurrent layer with one tied matrix, forward and backward through time.
+"""A simple recurrent network (Elman 1990) that reads symbols and answers once, after the last.
 
-x_t = phi(W x_(t-1) + U s_t + b), where the symbol s_t is one-hot, so that U s_t is a column of U; x_0 = 0. The outputs
-V x_T + c are compared with the target after the last step only. Going backward, delta_T = phi'(h_T) * V^T dC/do and
-delta_(t-1) = phi'(h_(t-1)) * W^T delta_t (Elman 1990, doi:10.1207/s15516709cog1402_1; Werbos 1990,
-doi:10.1109/5.58337).
+    h_t = W x_(t-1) + U[:, s_t] + b,   x_t = phi(h_t),   t = 1 .. T;      o = V x_T + c,   C = -ln softmax(o)[target]
 
-Arrays hold a row per step and sample. The gradient of W is one product over all of them.
+Back-propagation through time: delta_T = phi'(h_T) V^T dC/do and delta_(t-1) = phi'(h_(t-1)) W^T delta_t, where delta_t is
+dC/dh_t. The tied matrix collects dC/dW = sum_t delta_t x_(t-1)^T: every step's state and error are kept, so that this is
+one product over all steps and samples, in one order. |delta_(t-k)| <= (max |phi'| sigma_max(W))^k |delta_t|: Pascanu,
+Mikolov and Bengio, arXiv:1211.5063.
+
+The parameters of a network are one flat array: a row of padded(width) numbers for every symbol (U), for every neuron that
+is read (W transposed) and for b; then a row of padded(symbols) numbers for every neuron (V transposed) and for c.
 """
 
 from __future__ import annotations
@@ -15,166 +18,225 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradsim_core.lanes import LANES, aligned, load, splat, store
+from gradsim_core.lanes import LANES, aligned, convert, lane_sum, load, select, splat, store
 
+from .costs import softmax
 from .descent import apply, square_length
+from .passes import largest, normaliser_of
 from .products import Matrix, multiply, padded, transpose
 
-RECURRENT_HISTORY = 3
-"""Columns of the history of steps: cost, share of wrong answers, length of the whole gradient before it is cut."""
+COST, ERROR, LENGTH = range(3)
+"""Columns of the history: cost, share of wrong answers, length of the whole gradient before it is cut."""
 
 
-class Recurrent(NamedTuple):
-    """A recurrent network as a kernel sees it: numbers only. Parameters: U, W^T, b, V^T, c, a row per input each."""
+class RecurrentNetwork(NamedTuple):
+    """A recurrent network as a kernel sees it: numbers only."""
 
     symbols: int
     width: int
-    alpha: float
+    alpha: float  # parameter of the activation
+    weights: int  # where W begins; U begins at 0
+    bias: int  # where b begins
+    readout: int  # where V begins
+    offset: int  # where c begins
+    stop: int  # number of parameters
 
 
 class RecurrentWork(NamedTuple):
-    """Arrays of one thread, in the precision of the run."""
+    """Arrays of one thread, in the precision of the run; a row is a sample, a block one step of all samples."""
 
-    h: np.ndarray  # (batch, padded width): preactivations of a step; going backward dC/dx
-    x: np.ndarray  # (steps + 1, batch, padded width): activations, x_0 = 0
-    slope: np.ndarray  # (steps, batch, padded width): phi'(h)
-    delta: np.ndarray  # the same: dC/dh
-    outputs: np.ndarray  # (batch, padded symbols)
-    errors: np.ndarray  # the same: dC/do
-    live: np.ndarray  # (padded symbols,): 1 at symbols, 0 beyond
-    transposed: np.ndarray  # W and then V, a row per neuron and per symbol
+    x: np.ndarray  # T + 1 blocks (samples, padded width): the state before the first step, then x_1 .. x_T
+    slope: np.ndarray  # T blocks: phi'(h_t)
+    delta: np.ndarray  # T blocks: delta_t of the cost's mean over the samples
+    error: np.ndarray  # (samples, padded symbols): o, then dC/do
+    labels: np.ndarray  # (symbols, padded symbols): the target's row is what the softmax should be
+    live: np.ndarray  # (padded symbols,): 1 at outputs, 0 beyond
+    recurrent: np.ndarray  # W, a row per neuron that it feeds
+    outward: np.ndarray  # V, a row per output
     gradient: np.ndarray  # as the parameters
 
 
-def places(net):
-    """Where W^T, b, V^T and c begin, and the number of parameters."""
-    row, out = padded(net.width), padded(net.symbols)
-    w = net.symbols * row
-    b = w + net.width * row
-    return w, b, b + row, b + row + net.width * out, b + row + (net.width + 1) * out
+def recurrent_network(symbols: int, width: int, alpha: float = 0.0) -> RecurrentNetwork:
+    """The numbers of a network."""
+    size, outputs = padded(width), padded(symbols)
+    weights, bias = symbols * size, (symbols + width) * size
+    readout, offset = bias + size, bias + size + width * outputs
+    return RecurrentNetwork(symbols, width, float(alpha), weights, bias, readout, offset, offset + outputs)
 
 
-def allocate_recurrent(net: Recurrent, batch: int, steps: int, dtype: np.dtype) -> RecurrentWork:
-    """Work for batches of sequences."""
-    row, out = batch * padded(net.width), batch * padded(net.symbols)
-    live = aligned(padded(net.symbols), dtype)
+def allocate(net: RecurrentNetwork, samples: int, steps: int, dtype: np.dtype) -> RecurrentWork:
+    """Work for batches of just `samples` sequences of `steps` symbols."""
+    size, outputs = padded(net.width), padded(net.symbols)
+    block, labels, live = samples * size, aligned(net.symbols * outputs, dtype), aligned(outputs, dtype)
+    labels.reshape(net.symbols, outputs)[:, : net.symbols] = np.eye(net.symbols)
     live[: net.symbols] = 1
-    whole = (net.width + net.symbols) * padded(net.width)
     return RecurrentWork(
-        aligned(row, dtype),
-        aligned((steps + 1) * row, dtype),
-        aligned(steps * row, dtype),
-        aligned(steps * row, dtype),
-        aligned(out, dtype),
-        aligned(out, dtype),
-        live,
-        aligned(whole, dtype),
-        aligned(int(places(net)[-1]), dtype),
+        x=aligned((steps + 1) * block, dtype),
+        slope=aligned(steps * block, dtype),
+        delta=aligned(steps * block, dtype),
+        error=aligned(samples * outputs, dtype),
+        labels=labels,
+        live=live,
+        recurrent=aligned(net.width * size, dtype),
+        outward=aligned(net.symbols * size, dtype),
+        gradient=aligned(net.stop, dtype),
     )
 
 
-def add_gradients(net, symbols, work):
-    """The gradients of U, W and b from all deltas, which lie side by side."""
-    size, batch, steps = padded(net.width), symbols.shape[0], symbols.shape[1]
-    w, bias, _, _, _ = places(net)
-    for i in range(0, w, LANES):
-        store(work.gradient, i, splat(load(work.gradient, i), 0.0))
-    for i in range(0, size, LANES):
-        total = splat(load(work.delta, i), 0.0)
-        for n in range(batch):
-            for t in range(steps):
-                delta = load(work.delta, (t * batch + n) * size + i)
-                k = symbols[n, t] * size + i
-                store(work.gradient, k, load(work.gradient, k) + delta)
-                total = total + delta
-        store(work.gradient, bias + i, total)
-    x, delta = Matrix(work.x, 0, 1, size), Matrix(work.delta, 0, size, 1)
-    multiply(x, delta, Matrix(work.gradient, w, size, 1), net.width, net.width, steps * batch)
+def compare(net, theta, targets, state, work):
+    """Cost and share of wrong answers of the states after the last step; dC/do, of the mean, in work.error."""
+    samples, size, outputs = len(targets), padded(net.width), padded(net.symbols)
+    error = Matrix(work.error, 0, outputs, 1)
+    multiply(Matrix(work.x, state, size, 1), Matrix(theta, net.readout, outputs, 1), error, samples, outputs, net.width)
+    cost, wrong = 0.0, 0
+    for n in range(samples):
+        row = n * outputs
+        for i in range(0, outputs, LANES):
+            store(work.error, row + i, load(work.error, row + i) + load(theta, net.offset + i))
+        wrong += largest(work.error, row, net.symbols) != targets[n]
+        normaliser = normaliser_of(work.error, row, outputs, work.live)
+        for i in range(0, outputs, LANES):
+            y, live = load(work.labels, targets[n] * outputs + i), load(work.live, i) > 0.0
+            value, delta = softmax(load(work.error, row + i), y, normaliser)
+            store(work.error, row + i, select(live, delta / samples, 0.0))
+            cost += lane_sum(convert(select(live, value, 0.0), 1.0))
+    return cost / samples, wrong / samples
 
 
-def add_output_gradients(net, batch, steps, work):
-    """The gradients of V and c from dC/do."""
-    size, out = padded(net.width), padded(net.symbols)
-    _, _, v, c, _ = places(net)
-    for i in range(0, out, LANES):
-        total = splat(load(work.errors, i), 0.0)
-        for n in range(batch):
-            total = total + load(work.errors, n * out + i)
-        store(work.gradient, c + i, total)
-    x, errors = Matrix(work.x, steps * batch * size, 1, size), Matrix(work.errors, 0, out, 1)
-    multiply(x, errors, Matrix(work.gradient, v, out, 1), net.width, net.symbols, batch)
+def multiply_by_slopes(start, stop, work):
+    """From dC/dx to dC/dh of one step."""
+    for k in range(start, stop, LANES):
+        store(work.delta, k, load(work.delta, k) * load(work.slope, k))
 
 
-def turn_weights(net, theta, work):
-    """W and V, a row per neuron and per symbol, for the way back."""
-    size, out = padded(net.width), padded(net.symbols)
-    w, _, v, _, _ = places(net)
-    transpose(Matrix(theta, w, size, 1), Matrix(work.transposed, 0, size, 1), net.width, net.width)
-    turned = Matrix(work.transposed, net.width * size, size, 1)
-    transpose(Matrix(theta, v, out, 1), turned, net.width, net.symbols)
+def sum_rows(source, row, rows, target, start):
+    """target[start : start + row] is the sum of `rows` rows of `row` numbers, which lie at the start of the source."""
+    for i in range(0, row, LANES):
+        total = splat(load(source, i), 0.0)
+        for k in range(i, rows * row, row):
+            total = total + load(source, k)
+        store(target, start + i, total)
 
 
-def step_parameters(net, rule, length, theta, velocity, work):
-    """One step of descent from a gradient of this length."""
-    scale = rule.clip / length if length > rule.clip else 1.0
-    _, b, v, c, end = places(net)
-    apply(rule, scale, rule.decay, 0, b, theta, velocity, work.gradient)
-    apply(rule, scale, 0.0, b, v, theta, velocity, work.gradient)
-    apply(rule, scale, rule.decay, v, c, theta, velocity, work.gradient)
-    apply(rule, scale, 0.0, c, end, theta, velocity, work.gradient)
-
-
-def build_recurrent(phi, dphi, compare):
-    """The kernel that trains one recurrent network, and what it calls."""
-
-    def activate_step(net, symbols, t, theta, work):
-        """x_t and phi'(h_t) from W x_(t-1) in work.h."""
-        size, batch = padded(net.width), symbols.shape[0]
-        _, bias, _, _, _ = places(net)
-        for n in range(batch):
+def sum_by_symbol(net, symbols, work):
+    """The gradient of U, delta summed where its symbol was read, and of b: every delta has one symbol, so U's sum."""
+    samples, steps = symbols.shape
+    size = padded(net.width)
+    for k in range(0, net.weights, LANES):
+        store(work.gradient, k, splat(load(work.gradient, k), 0.0))
+    for t in range(steps):
+        for n in range(samples):
+            start, row = symbols[n, t] * size, (t * samples + n) * size
             for i in range(0, size, LANES):
-                h = load(work.h, n * size + i) + load(theta, symbols[n, t] * size + i) + load(theta, bias + i)
-                store(work.x, ((t + 1) * batch + n) * size + i, phi(h, net.alpha))
-                store(work.slope, (t * batch + n) * size + i, dphi(h, net.alpha))
+                store(work.gradient, start + i, load(work.gradient, start + i) + load(work.delta, row + i))
+    sum_rows(work.gradient, size, net.symbols, work.gradient, net.bias)
 
-    def propagate_through_time(net, theta, symbols, targets, work):
-        """The gradient of a batch into work.gradient; its cost, and how many answers are wrong."""
-        size, out, batch, steps = padded(net.width), padded(net.symbols), symbols.shape[0], symbols.shape[1]
-        row = batch * size
-        w, _, v, c, _ = places(net)
-        h, weights = Matrix(work.h, 0, size, 1), Matrix(theta, w, size, 1)
+
+def collect(net, symbols, work):
+    """The gradient of every parameter from states and errors."""
+    samples, steps = symbols.shape
+    size, outputs = padded(net.width), padded(net.symbols)
+    x, delta = Matrix(work.x, 0, 1, size), Matrix(work.delta, 0, size, 1)
+    multiply(x, delta, Matrix(work.gradient, net.weights, size, 1), net.width, size, steps * samples)
+    x, error = Matrix(work.x, steps * samples * size, 1, size), Matrix(work.error, 0, outputs, 1)
+    multiply(x, error, Matrix(work.gradient, net.readout, outputs, 1), net.width, outputs, samples)
+    sum_rows(work.error, outputs, samples, work.gradient, net.offset)
+    sum_by_symbol(net, symbols, work)
+
+
+def back_propagate(net, theta, samples, steps, work):
+    """delta of every step from dC/do."""
+    size, outputs, block = padded(net.width), padded(net.symbols), samples * padded(net.width)
+    recurrent, outward = Matrix(work.recurrent, 0, size, 1), Matrix(work.outward, 0, size, 1)
+    transpose(Matrix(theta, net.weights, size, 1), recurrent, net.width, net.width)
+    transpose(Matrix(theta, net.readout, outputs, 1), outward, net.width, net.symbols)
+    below = (steps - 1) * block
+    multiply(Matrix(work.error, 0, outputs, 1), outward, Matrix(work.delta, below, size, 1), samples, size, net.symbols)
+    multiply_by_slopes(below, below + block, work)
+    for t in range(steps - 1, 0, -1):
+        above, below = Matrix(work.delta, t * block, size, 1), Matrix(work.delta, (t - 1) * block, size, 1)
+        multiply(above, recurrent, below, samples, size, net.width)
+        multiply_by_slopes(below.start, below.start + block, work)
+
+
+def update(net, rule, length, theta, velocity, work):
+    """One step of descent from the gradient in work, which is `length` long; b and c do not decay."""
+    scale = 1.0
+    if length > rule.clip:
+        scale = rule.clip / length
+    apply(rule, scale, rule.decay, 0, net.bias, theta, velocity, work.gradient)
+    apply(rule, scale, 0.0, net.bias, net.readout, theta, velocity, work.gradient)
+    apply(rule, scale, rule.decay, net.readout, net.offset, theta, velocity, work.gradient)
+    apply(rule, scale, 0.0, net.offset, net.stop, theta, velocity, work.gradient)
+
+
+def build(phi, dphi):
+    """The pass through a network of an activation."""
+
+    def activate(net, theta, symbols, t, work):
+        """From W x_(t-1), where x_t is to be, to x_t and phi'(h_t)."""
+        samples, size = len(symbols), padded(net.width)
+        block = samples * size
+        for n in range(samples):
+            column, row = symbols[n, t] * size, t * block + n * size
+            for i in range(0, size, LANES):
+                inward = load(theta, column + i) + load(theta, net.bias + i)
+                h = load(work.x, block + row + i) + inward
+                store(work.slope, row + i, dphi(h, net.alpha))
+                store(work.x, block + row + i, phi(h, net.alpha))
+
+    def propagate(net, theta, symbols, targets, work):
+        """The gradient of a batch into work.gradient; its cost and share of wrong answers.
+
+        `symbols` (samples, T) are numbers of U's rows; the state before the first step is the caller's.
+        """
+        samples, steps = symbols.shape
+        size, block = padded(net.width), samples * padded(net.width)
+        weights = Matrix(theta, net.weights, size, 1)
         for t in range(steps):
-            multiply(Matrix(work.x, t * row, size, 1), weights, h, batch, net.width, net.width)
-            activate_step(net, symbols, t, theta, work)
-        outputs = Matrix(work.outputs, 0, out, 1)
-        last = Matrix(work.x, steps * row, size, 1)
-        multiply(last, Matrix(theta, v, out, 1), outputs, batch, net.symbols, net.width)
-        for n in range(batch):
-            for i in range(0, out, LANES):
-                store(work.outputs, n * out + i, load(work.outputs, n * out + i) + load(theta, c + i))
-        cost, wrong = compare(outputs, targets, work.errors, work.live, net.symbols, batch)
-        turn_weights(net, theta, work)
-        errors, turned = Matrix(work.errors, 0, out, 1), Matrix(work.transposed, net.width * size, size, 1)
-        multiply(errors, turned, h, batch, net.width, net.symbols)
-        back = Matrix(work.transposed, 0, size, 1)
-        for t in range(steps - 1, -1, -1):
-            for k in range(0, row, LANES):
-                store(work.delta, t * row + k, load(work.slope, t * row + k) * load(work.h, k))
-            if t > 0:
-                multiply(Matrix(work.delta, t * row, size, 1), back, h, batch, net.width, net.width)
-        add_gradients(net, symbols, work)
-        add_output_gradients(net, batch, steps, work)
+            before, after = Matrix(work.x, t * block, size, 1), Matrix(work.x, (t + 1) * block, size, 1)
+            multiply(before, weights, after, samples, size, net.width)
+            activate(net, theta, symbols, t, work)
+        cost, wrong = compare(net, theta, targets, steps * block, work)
+        back_propagate(net, theta, samples, steps, work)
+        collect(net, symbols, work)
         return cost, wrong
 
-    def descend_through_time(net, rule, replica, symbols, targets, work, history):
-        """One step of descent for every batch: symbols (batches, batch, T), targets one-hot, a row per sequence."""
-        theta, velocity, _ = replica
-        batch, out = symbols.shape[1], padded(net.symbols)
-        for k in range(len(symbols)):
-            some = Matrix(targets, k * batch * out, out, 1)
-            cost, wrong = propagate_through_time(net, theta, symbols[k], some, work)
-            length = math.sqrt(square_length(work.gradient, 0, len(work.gradient)))
-            history[k, 0], history[k, 1], history[k, 2] = cost, wrong / batch, length
-            step_parameters(net, rule, length, theta, velocity, work)
+    return activate, propagate
 
-    return activate_step, propagate_through_time, descend_through_time
+
+def build_descent(propagate):
+    """The kernel that trains one network."""
+
+    def descend(net, rule, theta, velocity, symbols, targets, work, history):
+        """One step of descent for each batch of `symbols` (steps, samples, T) and `targets` (steps, samples).
+
+        Row k of the history is of batch k, before the step.
+        """
+        for k in range(len(symbols)):
+            cost, wrong = propagate(net, theta, symbols[k], targets[k], work)
+            length = math.sqrt(square_length(work.gradient, 0, net.stop))
+            history[k, COST], history[k, ERROR], history[k, LENGTH] = cost, wrong, length
+            update(net, rule, length, theta, velocity, work)
+
+    return descend
+
+
+def build_measurement(propagate):
+    """The kernel that follows the error back through time, and changes nothing."""
+
+    def measure(net, theta, symbols, targets, work, lengths):
+        """Cost and share of wrong answers of a batch; the gradient in work.
+
+        `lengths` (samples, T) receives |delta_t| of every sample's own cost, not of the mean.
+        """
+        samples, steps = symbols.shape
+        size = padded(net.width)
+        cost, wrong = propagate(net, theta, symbols, targets, work)
+        for t in range(steps):
+            for n in range(samples):
+                row = (t * samples + n) * size
+                lengths[n, t] = samples * math.sqrt(square_length(work.delta, row, row + size))
+        return cost, wrong
+
+    return measure

@@ -1,4 +1,4 @@
-"""Recurrent networks as Python calls them: one replica at a time; threads are the caller's."""
+"""The compiled recurrent network as Python calls it; threads are the caller's."""
 
 from __future__ import annotations
 
@@ -12,126 +12,164 @@ from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS, Activation
 from gradsim_core.lanes import aligned
 
-from . import passes
-from .costs import COSTS
-from .descent import Replica, Rule
+from . import recurrent
+from .descent import Rule
 from .products import padded
-from .recurrent import RECURRENT_HISTORY, Recurrent, allocate_recurrent, build_recurrent, places
+from .recurrent import RecurrentWork, allocate, recurrent_network
 
 _thread = threading.local()
 
 
-class RecurrentViews(NamedTuple):
-    """Views of parameters, to read and to write: U (N, K), W (N, N), b (N,), V (K, N), c (K,)."""
+class RecurrentParameters(NamedTuple):
+    """Views of the parameters of one network, to read and to write."""
 
-    U: np.ndarray
-    W: np.ndarray
-    b: np.ndarray
-    V: np.ndarray
-    c: np.ndarray
-
-
-class BackPropagated(NamedTuple):
-    """What one pass through time gives.
-
-    `gradient` is that of the mean cost; `deltas` (batch, T) are the lengths |dC/dh_t| of each sequence's own cost.
-    """
-
-    gradient: np.ndarray
-    cost: float
-    error: float
-    deltas: np.ndarray
+    U: np.ndarray  # (width, symbols)
+    W: np.ndarray  # (width, width)
+    b: np.ndarray  # (width,)
+    V: np.ndarray  # (symbols, width)
+    c: np.ndarray  # (symbols,)
 
 
 @cache
-def _kernel(activation: Activation, interpret: bool):
-    compare = passes.build_comparison(COSTS["softmax"].error, True)
-    functions = build_recurrent(activation.phi, activation.dphi, compare)
-    if interpret:
-        return functions[-1]
-    for function in (compare, *functions[:-1]):
-        jit.make_compilable(function, inline=False)
-    return jit.compile_kernel(functions[-1])
+def _propagate(activation: Activation, interpret: bool):
+    functions = recurrent.build(activation.phi, activation.dphi)
+    if not interpret:
+        for function in functions:
+            jit.make_compilable(function, inline=False)
+    return functions[-1]
+
+
+@cache
+def _kernel(build, activation: Activation, interpret: bool):
+    body = build(_propagate(activation, interpret))
+    return body if interpret else jit.compile_kernel(body)
 
 
 class RecurrentTrainer:
-    """Trains recurrent networks that read symbols and answer with one.
+    """Trains simple recurrent networks of one shape and activation, which name a symbol after reading some.
 
     Parameters
     ----------
-    symbols, width : int
-        Symbols, which are inputs and outputs; neurons of the recurrent layer.
+    symbols : int
+        How many there are to read, and to answer.
+    width : int
+        Neurons of the state.
     activation : Activation
-        From `resolve_activation` (of the table).
+        From `resolve_activation`, of the table.
     dtype : {"float32", "float64"}
     interpret : bool
         Run the same text in the Python interpreter: slow, for tests.
     """
 
     def __init__(
-        self, symbols: int, width: int, activation: Activation, *, dtype: str = "float32", interpret: bool = False
+        self, symbols: int, width: int, activation: Activation, dtype: str = "float32", interpret: bool = False
     ):
-        self.network, self.dtype = Recurrent(symbols, width, float(activation.alpha)), np.dtype(dtype)
-        self._kernel = _kernel(ACTIVATIONS[activation.name.split("(")[0]], interpret)
+        self.network = recurrent_network(symbols, width, activation.alpha)
+        self.dtype = np.dtype(dtype)
+        self._family, self._interpret = ACTIVATIONS[activation.name.split("(")[0]], interpret
 
     def parameters(self) -> np.ndarray:
-        """Zeros for the parameters of one replica."""
-        return aligned(int(places(self.network)[-1]), self.dtype)
+        """Zeros for the parameters of one network, or for their velocity; `views` shows them."""
+        return aligned(self.network.stop, self.dtype)
 
-    def replica(self, parameters: np.ndarray) -> Replica:
-        """A replica at its start, which is copied."""
-        start = self.parameters()
-        start[:] = parameters
-        return Replica(start, self.parameters(), parameters)
+    def views(self, parameters: np.ndarray) -> RecurrentParameters:
+        """The matrices and biases of flat parameters, or of a gradient."""
+        net = self.network
+        size, outputs = padded(net.width), padded(net.symbols)
+        inner = parameters[: net.readout].reshape(-1, size)[:, : net.width]
+        outer = parameters[net.readout : net.stop].reshape(-1, outputs)[:, : net.symbols]
+        K = net.symbols
+        return RecurrentParameters(inner[:K].T, inner[K:-1].T, inner[-1], outer[:-1].T, outer[-1])
 
-    def views(self, parameters: np.ndarray) -> RecurrentViews:
-        """Show the matrices in a flat array of parameters."""
-        symbols, width, _ = self.network
-        row, out = padded(width), padded(symbols)
-        w, b, v, c, end = places(self.network)
-        return RecurrentViews(
-            parameters[:w].reshape(symbols, row)[:, :width].T,
-            parameters[w:b].reshape(width, row)[:, :width].T,
-            parameters[b : b + width],
-            parameters[v:c].reshape(width, out)[:, :symbols].T,
-            parameters[c:end][:symbols],
-        )
+    def _work(self, samples: int, steps: int, start: np.ndarray | None) -> RecurrentWork:
+        """The arrays of this thread, kept from call to call, with the state before the first step."""
+        net, what = self.network, (self.network, samples, steps, self.dtype)
+        if getattr(_thread, "what", None) != what:
+            _thread.work, _thread.what = allocate(net, samples, steps, self.dtype), what
+        block = _thread.work.x[: samples * padded(net.width)].reshape(samples, -1)
+        block[:, : net.width] = 0 if start is None else start
+        return _thread.work
 
-    def descend(self, rule: Rule, replica: Replica, symbols: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Train one replica, in place: a step for every batch.
+    def _checked(self, symbols: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols and targets as the kernel takes them: it looks rows up without asking whether they exist."""
+        symbols, targets = (np.ascontiguousarray(array, np.int64) for array in (symbols, targets))
+        if targets.shape != symbols.shape[:-1] or not symbols.shape[-1]:
+            raise ValueError(f"symbols {symbols.shape}: targets must be {symbols.shape[:-1]}, got {targets.shape}")
+        for name, array in (("symbols", symbols), ("targets", targets)):
+            if array.size and not 0 <= array.min() <= array.max() < self.network.symbols:
+                raise ValueError(f"{name} must be 0 .. {self.network.symbols - 1}")
+        return symbols, targets
+
+    def descend(
+        self,
+        rule: Rule,
+        parameters: np.ndarray,
+        velocity: np.ndarray,
+        symbols: np.ndarray,
+        targets: np.ndarray,
+        start: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Train one network, in place: one step of descent for every batch.
 
         Parameters
         ----------
-        symbols : int array (batches, batch, T)
-        targets : int array (batches, batch)
+        rule : Rule
+            Its `batch` is not used: batches are what `symbols` holds. U, W and V decay.
+        parameters, velocity : arrays as `parameters()` makes them
+        symbols : int array (steps, samples, T)
+            A fresh batch for each step.
+        targets : int array (steps, samples)
+            The right answer after the last symbol.
+        start : array (samples, width), optional
+            State before the first symbol, instead of 0.
 
         Returns
         -------
-        float64 array (batches, 3)
-            Cost, share of wrong answers, and length of the gradient of every batch, before the step.
+        float64 array (steps, 3)
+            Of every batch before its step: cost, share of wrong answers, length of the gradient before it is cut.
+
+        Raises
+        ------
+        ValueError
+            Shapes that do not fit, or a symbol that does not exist.
         """
-        history = np.zeros((len(symbols), RECURRENT_HISTORY))
-        work = self._work(symbols.shape[1], symbols.shape[2])
-        rows = np.zeros((targets.size, padded(self.network.symbols)), self.dtype)
-        rows[np.arange(targets.size), targets.ravel()] = 1
-        symbols = np.ascontiguousarray(symbols, np.int64)
+        symbols, targets = self._checked(symbols, targets)
+        history, work = np.zeros((len(symbols), 3)), self._work(*symbols.shape[1:], start)
+        kernel = _kernel(recurrent.build_descent, self._family, self._interpret)
         with np.errstate(all="ignore"):
-            self._kernel(self.network, rule, replica, symbols, rows.ravel(), work, history)
+            kernel(self.network, rule, parameters, velocity, symbols, targets, work, history)
         return history
 
-    def back_propagate(self, parameters: np.ndarray, symbols: np.ndarray, targets: np.ndarray) -> BackPropagated:
-        """One pass over a batch, symbols (batch, T) and targets (batch,), that changes nothing."""
-        replica = Replica(parameters, np.zeros_like(parameters), parameters)
-        history = self.descend(Rule(len(symbols), 0.0), replica, symbols[None], targets[None])
-        batch, steps = symbols.shape
-        work = self._work(batch, steps)
-        deltas = work.delta.astype(np.float64).reshape(steps, batch, -1) * batch
-        cost, error, _ = history[0]
-        return BackPropagated(work.gradient.copy(), float(cost), float(error), np.linalg.norm(deltas, axis=2).T)
+    def back_propagate(
+        self, parameters: np.ndarray, symbols: np.ndarray, targets: np.ndarray, start: np.ndarray | None = None
+    ) -> tuple[np.ndarray, float, float, np.ndarray]:
+        """Follow the errors of one batch back through time.
 
-    def _work(self, batch: int, steps: int):
-        """The arrays of this thread, kept from call to call."""
-        what = self.network, batch, steps, self.dtype
-        if getattr(_thread, "what", None) != what:
-            _thread.work, _thread.what = allocate_recurrent(self.network, batch, steps, self.dtype), what
-        return _thread.work
+        Parameters
+        ----------
+        symbols : int array (samples, T)
+        targets : int array (samples,)
+        start : array (samples, width), optional
+            State before the first symbol, instead of 0.
+
+        Returns
+        -------
+        gradient : array as the parameters
+            Of the mean cost.
+        cost, error : float
+            Mean cost, share of wrong answers.
+        lengths : float64 array (samples, T)
+            |delta_t| of each sample's own cost; column t - 1 is step t. Squares are summed in float64: what is below
+            1e-160 counts as 0.
+
+        Raises
+        ------
+        ValueError
+            Shapes that do not fit, or a symbol that does not exist.
+        """
+        symbols, targets = self._checked(symbols, targets)
+        lengths, work = np.zeros(symbols.shape), self._work(*symbols.shape, start)
+        kernel = _kernel(recurrent.build_measurement, self._family, self._interpret)
+        with np.errstate(all="ignore"):
+            cost, error = kernel(self.network, parameters, symbols, targets, work, lengths)
+        return work.gradient.copy(), cost, error, lengths
