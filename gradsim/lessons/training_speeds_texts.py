@@ -40,7 +40,10 @@ TEXTS = {
     "after": ("after", "训练后"),
     "share": ("weights", "权重个数"),
     "weight": ("weight × √fan_in", "权重 × √fan_in"),
-    "figure.lengths_2": ("Two hidden layers: median and 5–95 % of the random starts.", "两个隐藏层：中位数与 5–95% 区间。"),
+    "figure.lengths_2": (
+        "Two hidden layers: median and 5–95 % of the random starts.",
+        "两个隐藏层：中位数与 5–95% 区间。",
+    ),
     "figure.lengths_3": ("Three hidden layers.", "三个隐藏层。"),
     "figure.lengths_4": ("Four hidden layers.", "四个隐藏层。"),
     "figure.ratio": (
@@ -59,7 +62,10 @@ TEXTS = {
         "How far each layer’s weights moved without L2, and the epoch at which 90 % of that was reached (medians).",
         "没有 L2 时各层权重移动的距离，以及达到其 90% 所需的轮数（中位数）。",
     ),
-    "finding.start": ("layer 4 over layer 1 before training (90 % of networks)", "训练前第 4 层与第 1 层之比（90% 的网络）"),
+    "finding.start": (
+        "layer 4 over layer 1 before training (90 % of networks)",
+        "训练前第 4 层与第 1 层之比（90% 的网络）",
+    ),
     "finding.whole": ("the same, median of all epochs", "同上，所有轮数的中位数"),
     "finding.moved": ("way of the output weights over that of the first layer’s", "输出层权重移动的距离与第一层之比"),
     "finding.start_stays": ("way of the first layer’s weights, relative to their size", "第一层权重移动的相对距离"),

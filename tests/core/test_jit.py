@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from gradsim_core.jit import cache_directory, source_hash
@@ -32,3 +36,25 @@ def test_a_cache_that_cannot_be_made_is_not_used(directory):
     directory.write_text("a file")
     with pytest.warns(UserWarning, match="cannot be kept here"):
         assert cache_directory().is_dir()
+
+
+SHARED = """
+import sys
+from tests.core.test_training import Case
+for words in sys.argv[1:]:
+    one, other = (Case(*words.split("/"), interpret=flag).gradient()[1] for flag in (False, True))
+    print(words, abs(one - other) < 1e-12)
+"""
+
+
+def test_cached_kernels_keep_their_own_functions(tmp_path):
+    """Kernels of several activations and costs, each compiled in a process of its own, then loaded into one."""
+    environment = os.environ | {"GRADSIM_CACHE_DIR": str(tmp_path)}
+    kinds = ["tanh/quadratic", "relu/quadratic", "relu/softmax"]
+
+    def run(*words):
+        return subprocess.check_output([sys.executable, "-c", SHARED, *words], env=environment, text=True)
+
+    for words in kinds:
+        run(words)
+    assert run(*kinds) == "".join(f"{words} True\n" for words in kinds)

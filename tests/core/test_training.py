@@ -246,12 +246,14 @@ def test_what_lies_beyond_a_width_stays_zero():
     assert np.count_nonzero(replica.parameters) == 0
 
 
-def test_softmax_of_large_outputs():
-    case = Case("relu", "softmax", widths=(9, 5, 4))
-    for weights, _, _ in case.views(case.parameters):
-        weights[:] *= 100
+@pytest.mark.parametrize("shift", [-5000.0, 0.0, 5000.0])
+def test_softmax_of_large_outputs(shift):
+    """Outputs far from 0 on either side, where padding is at 0."""
+    case = Case("relu", "softmax", widths=(9, 5, 4), interpret=True)
+    before = case.gradient()[1]
+    case.views(case.parameters)[-1][1][:] += shift
     gradient, cost, _ = case.gradient()
-    assert np.isfinite(cost)
+    assert cost == pytest.approx(before, rel=1e-9)
     assert all(np.isfinite(part).all() for layer in gradient for part in layer)
 
 

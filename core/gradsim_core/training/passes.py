@@ -104,7 +104,8 @@ def normaliser_of(h, start, size, live):
     peak = splat(peak, lane_max(peak))
     total = splat(peak, 0.0)
     for i in range(0, size, LANES):
-        total = fma(load(live, i), exp(load(h, start + i) * load(live, i) - peak), total)
+        # Beyond the outputs h is 0, which far above their peak would be an infinity.
+        total = total + select(load(live, i) > 0.0, exp(load(h, start + i) - peak), 0.0)
     return log(splat(total, lane_sum(total))) + peak
 
 

@@ -35,7 +35,7 @@ def _propagate(activation: Activation, interpret: bool):
     functions = recurrent.build(activation.phi, activation.dphi)
     if not interpret:
         for function in functions:
-            jit.make_compilable(function, inline=False)
+            jit.make_closure_compilable(function, activation.name)
     return functions[-1]
 
 

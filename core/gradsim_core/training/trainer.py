@@ -28,7 +28,7 @@ def _kernel(activation: Activation, cost: Cost, interpret: bool):
     functions = passes.build(activation.phi, activation.dphi, compare)
     if not interpret:
         for function in (compare, *functions):
-            jit.make_compilable(function, inline=False)
+            jit.make_closure_compilable(function, activation.name, cost.name)
     body = descent.build(functions[-1])
     return body if interpret else jit.compile_kernel(body)
 
