@@ -3,9 +3,9 @@
     h_t = W x_(t-1) + U[:, s_t] + b,   x_t = phi(h_t),   t = 1 .. T;      o = V x_T + c,   C = -ln softmax(o)[target]
 
 Back-propagation through time: delta_T = phi'(h_T) V^T dC/do and delta_(t-1) = phi'(h_(t-1)) W^T delta_t, where delta_t
-is dC/dh_t. The tied matrix collects dC/dW = sum_t delta_t x_(t-1)^T: every step's state and error are kept, so that this
-is one product over all steps and samples, in one order. |delta_(t-k)| <= (max |phi'| sigma_max(W))^k |delta_t|: Pascanu,
-Mikolov and Bengio, arXiv:1211.5063.
+is dC/dh_t. The tied matrix collects dC/dW = sum_t delta_t x_(t-1)^T: every step's state and error are kept, so that
+this is one product over all steps and samples, in one order. |delta_(t-k)| <= (max |phi'| sigma_max(W))^k |delta_t|:
+Pascanu, Mikolov and Bengio, arXiv:1211.5063.
 
 The parameters of a network are one flat array: a row of padded(width) numbers for every symbol (U), for every neuron
 that is read (W transposed) and for b; then a row of padded(symbols) numbers for every neuron (V transposed) and for c.
