@@ -25,11 +25,11 @@ def network(activation="tanh", width=5, scale=1.0, **options):
     return trainer, parameters
 
 
-def torch_pass(torch, activation, parts, symbols, targets):
+def torch_pass(torch, activation, parts, symbols, targets, start=0.0):
     """Cost, and the preactivations of every step, with their gradients kept."""
     U, W, b, V, c = parts
     phi = getattr(torch, activation, None) or getattr(torch.nn.functional, activation)
-    x, kept = torch.zeros(len(symbols), len(W), dtype=torch.float64), []
+    x, kept = torch.zeros(len(symbols), len(W), dtype=torch.float64) + start, []
     for t in range(symbols.shape[1]):
         h = x @ W.T + U.T[symbols[:, t]] + b
         h.retain_grad()
@@ -38,12 +38,14 @@ def torch_pass(torch, activation, parts, symbols, targets):
     return torch.nn.functional.cross_entropy(x @ V.T + c, targets), kept
 
 
-def difference_from_torch(trainer, parameters, activation):
+def difference_from_torch(trainer, parameters, activation, start=None):
     torch = pytest.importorskip("torch")
     parts = [torch.tensor(np.array(part), requires_grad=True) for part in trainer.views(parameters)]
-    cost, kept = torch_pass(torch, activation, parts, torch.tensor(SYMBOLS[0]), torch.tensor(TARGETS[0]))
+    symbols, targets = torch.tensor(SYMBOLS[0]), torch.tensor(TARGETS[0])
+    first = 0.0 if start is None else torch.tensor(start)
+    cost, kept = torch_pass(torch, activation, parts, symbols, targets, first)
     cost.backward()
-    gradient, value, _, lengths = trainer.back_propagate(parameters, SYMBOLS[0], TARGETS[0])
+    gradient, value, _, lengths = trainer.back_propagate(parameters, SYMBOLS[0], TARGETS[0], start)
     deltas = np.stack([h.grad.numpy() for h in kept], axis=1) * len(SYMBOLS[0])
     gaps = [abs(value - cost.item()), np.abs(np.linalg.norm(deltas, axis=2) - lengths).max()]
     pairs = zip(trainer.views(gradient), parts, strict=True)
@@ -58,6 +60,37 @@ def test_interpreted_gradient(activation):
 @pytest.mark.parametrize("width", [5, 37])
 def test_compiled_gradient(width):
     assert difference_from_torch(*network(width=width), "tanh") < 1e-10
+
+
+def test_a_given_start_leaves_no_trace():
+    """One thread keeps its arrays: the call after one with a state of its own begins at 0 again."""
+    trainer, parameters = network()
+    assert difference_from_torch(trainer, parameters, "tanh", np.random.default_rng(4).normal(size=(6, 5))) < 1e-10
+    assert difference_from_torch(trainer, parameters, "tanh") < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("symbols", "targets", "message"),
+    [
+        (SYMBOLS[0] + 1, TARGETS[0], "symbols must be 0"),
+        (SYMBOLS[0], TARGETS[0] - 1, "targets must be 0"),
+        (SYMBOLS[0], TARGETS[0][:3], "targets must be"),
+    ],
+)
+def test_what_the_kernel_could_not_look_up_is_refused(symbols, targets, message):
+    trainer, parameters = network(interpret=True)
+    with pytest.raises(ValueError, match=message):
+        trainer.back_propagate(parameters, symbols, targets)
+
+
+def test_what_lies_beyond_a_width_stays_zero():
+    """Sigmoid is 1/2 there, which must not reach a parameter."""
+    trainer, parameters = network("sigmoid", interpret=True)
+    trainer.descend(Rule(6, 0.3, 0.01, 0.9, 0.5), parameters, trainer.parameters(), SYMBOLS[:3], TARGETS[:3])
+    for part in trainer.views(parameters):
+        assert part.all()
+        part[:] = 0
+    assert not parameters.any()
 
 
 def test_a_planted_error_is_caught(monkeypatch):
