@@ -1,0 +1,193 @@
+"""Lesson: gradient descent: the steepest direction, steps that are too large, and batches of three sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gradsim.lessons import pictures
+from gradsim.lessons.cost_slice import PATHS, Slice, directions, factors, paths, surface
+from gradsim.lessons.descent_texts import TEXTS
+from gradsim.lessons.images import load_images
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.training import Data, Recipe, starts, train, trainer
+from gradsim_core.training.layout import views
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BATCHES = {1000: (0.5, 1.0, 2.0), 10: (0.1, 0.2, 0.5, 1.0), 1: (0.02, 0.05, 0.1, 0.2)}
+"""Batch sizes, and the values of eta that are tried for each."""
+NOISE_HIDDEN = (30, 30, 30)
+
+
+def descent(replicas: int = 16, epochs: int = 40, seed: int = 1, threads: int | None = None) -> pd.DataFrame:
+    """Train 784-30-10 by whole batches, mini-batches of ten and single samples, each with several eta.
+
+    Returns
+    -------
+    DataFrame
+        A row per (batch, eta, replica, epoch): cost, error (share of wrong answers), and samples, the number of images
+        seen by then. `best` marks the eta whose median cost at the end is lowest.
+    """
+    return _train(replicas, epochs, Settings(seed=seed, threads=threads))
+
+
+def _train(replicas: int, epochs: int, settings: Settings) -> pd.DataFrame:
+    runs = [(batch, eta) for batch, etas in BATCHES.items() for eta in etas]
+    total, frames = len(runs) * epochs * replicas, []
+    for batch, eta in runs:
+        recipe = Recipe(hidden=(30,), epochs=epochs, batch=batch, eta=eta, replicas=replicas, seed=settings.seed)
+        trained = train(recipe, load_images(), threads=settings.threads, report=settings.epochs(total))
+        frames.append(trained.history.assign(batch=batch, eta=eta))
+    table = pd.concat(frames, ignore_index=True)
+    table["samples"] = table["epoch"] * len(load_images().images)
+    last = table[table["epoch"] == epochs].groupby(["batch", "eta"])["cost"].median().reset_index()
+    best = last.loc[last.groupby("batch")["cost"].idxmin()].set_index("batch")["eta"]
+    table["best"] = table["eta"] == table["batch"].map(best)
+    return table
+
+
+def noise(replicas: int, draws: int, settings: Settings) -> pd.DataFrame:
+    """Measure how far the gradient of a random batch lies from that of the whole set, layer by layer.
+
+    The length of the difference over the length of the whole gradient, root mean square over batches drawn without
+    replacement; `predicted` from the exact spread of single samples: sqrt((n - m) / (m (n - 1))) times it.
+    """
+    data, frames = load_images(), []
+    recipe = Recipe(hidden=NOISE_HIDDEN, epochs=0, replicas=replicas, seed=settings.seed, dtype="float64")
+    machine = trainer(recipe, data)
+    for replica, parameters in enumerate(starts(recipe, data, machine)):
+        rng = np.random.default_rng([settings.seed, replica])
+
+        def lengths(rows: np.ndarray, parameters: np.ndarray = parameters) -> list[np.ndarray]:
+            flat = machine.data(data.images[rows], data.targets[rows])
+            return [weights.copy() for weights, _, _ in views(machine.network, machine.gradient(parameters, flat)[0])]
+
+        count = len(data.images)
+        whole, single = lengths(np.arange(count)), np.zeros(0)
+        for batch in (1, 10, 100):
+            rows = [np.array([k]) for k in range(count)] if batch == 1 else [
+                rng.choice(count, batch, replace=False) for _ in range(draws)]  # fmt: skip
+            squares = np.zeros(len(whole))
+            for one in rows:
+                squares += [((g - w) ** 2).sum() / (w**2).sum() for g, w in zip(lengths(one), whole, strict=True)]
+            measured = np.sqrt(squares / len(rows))
+            single = measured if batch == 1 else single
+            predicted = single * np.sqrt((count - batch) / (batch * (count - 1)))
+            columns = {"layer": np.arange(1, len(whole) + 1), "noise": measured, "predicted": predicted}
+            frames.append(pd.DataFrame(columns).assign(replica=replica, batch=batch))
+        settings.report(1 / replicas)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _measure(settings: Settings) -> Tables:
+    data = load_images()
+    part = Data(data.images[:300], data.targets[:300])
+    training = _train(settings.choose(16, 4), settings.choose(40, 10), settings.part(0.5))
+    plane = Slice(part, settings.seed)
+    tables = {"training": training, "surface": surface(plane, settings.choose(41, 15)), "paths": paths(plane),
+              "directions": directions(plane), "steps": factors(plane)}  # fmt: skip
+    settings.report(0.2)
+    return tables | {"noise": noise(settings.choose(8, 2), settings.choose(300, 60), settings.part(0.3))}
+
+
+def _find(tables: Tables) -> list[Finding]:
+    table, steps, spread = tables["directions"], tables["steps"], tables["noise"]
+    steepest = table["angle"].iloc[int(table["change"].argmin())]
+    gap = (steepest - table["predicted_angle"].iloc[0] + 180) % 360 - 180
+    worst = (steps["factor"] - steps["predicted"]).abs().max()
+    grown = steps[steps["step"] > 2]["factor"].min()
+    ratio = (spread["noise"] / spread["predicted"])[spread["batch"] > 1]
+    curves = tables["training"][tables["training"]["best"]].groupby(["batch", "epoch"])["cost"].median().unstack(0)
+    whole, ten = curves[1000].iloc[-1], curves[10].iloc[-1]
+    return [
+        Finding("steepest", "0°", f"{gap:.1f}°", bool(abs(gap) <= 2.5)),
+        Finding("factor", "|1 − ηλ|", f"± {worst:.3f}", bool(worst < 0.05)),
+        Finding("diverges", "> 1", f"{grown:.3f}", bool(grown > 1)),
+        Finding("noise", "1", f"{ratio.min():.2f} … {ratio.max():.2f}", bool(ratio.sub(1).abs().max() < 0.25)),
+        Finding("epochs", "> 1", f"{whole / ten:.0f}", bool(whole > ten)),
+    ]
+
+
+def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
+    return {
+        "slice": _slice(tables, words), "directions": _directions(tables["directions"], words),
+        "steps": _steps(tables["steps"], words), "epochs": _curves(tables["training"], "epoch", words),
+        "updates": _curves(tables["training"], "updates", words), "noise": _noise(tables["noise"], words),
+    }  # fmt: skip
+
+
+def _slice(tables: Tables, words: Words) -> Figure:
+    grid, panel = tables["surface"].pivot(index="y", columns="x", values="cost"), pictures.axes(4.2)
+    levels = np.quantile(grid.to_numpy(), np.linspace(0.01, 0.97, 14))
+    panel.contourf(grid.columns, grid.index, grid, np.unique(levels), cmap="Blues", extend="both", alpha=0.75)
+    for number, name in enumerate(PATHS):
+        path = tables["paths"][tables["paths"]["path"] == name]
+        panel.plot(path["x"], path["y"], "o-", color=pictures.COLOURS[(0, 1, 3)[number]], markersize=3, linewidth=1.2,
+                   label=words(name))  # fmt: skip
+    panel.set(xlabel=words("first"), ylabel=words("second"), xlim=(grid.columns[0], grid.columns[-1]),
+              ylim=(grid.index[0], grid.index[-1]))  # fmt: skip
+    panel.grid(False)
+    whole = pictures.of(panel)
+    whole.legend(*panel.get_legend_handles_labels(), ncols=3, loc="outside lower center")
+    return whole
+
+
+def _directions(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    panel.plot(table["angle"], table["predicted"], color=pictures.INK, linewidth=1, label=words("cosine"))
+    panel.plot(table["angle"], table["change"], "o", color=pictures.COLOURS[0], markersize=3, label=words("measured"))
+    panel.axvline(table["predicted_angle"].iloc[0], color=pictures.COLOURS[3], linestyle="--", label=words("against"))
+    panel.set(xlabel=words("angle"), ylabel=words("change"), xticks=range(0, 361, 90))
+    whole = pictures.of(panel)
+    whole.legend(*panel.get_legend_handles_labels(), ncols=2, loc="outside lower center")
+    return whole
+
+
+def _steps(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    panel.plot(table["step"], table["predicted"], color=pictures.INK, linewidth=1, label="|1 − ηλ|")
+    panel.plot(table["step"], table["factor"], "o", color=pictures.COLOURS[0], markersize=4, label=words("measured"))
+    panel.axhspan(1, 1.6, color=pictures.COLOURS[0], alpha=0.12, linewidth=0, label=words("diverging"))
+    panel.set(xlabel=words("step"), ylabel=words("factor"), ylim=(0, 1.6), xlim=(0, 2.5))
+    panel.legend(loc="upper left")
+    return pictures.of(panel)
+
+
+def _curves(table: pd.DataFrame, over: str, words: Words) -> Figure:
+    panel = pictures.axes()
+    for number, batch in enumerate(BATCHES):
+        chosen = table[(table["batch"] == batch) & table["best"]]
+        chosen = chosen.assign(updates=np.ceil(chosen["samples"] / batch))
+        label = words("batch", size=batch, eta=f"{chosen['eta'].iloc[0]:g}")
+        band = pictures.bands(chosen[chosen[over] > 0], over, "cost")
+        pictures.curve(panel, band, pictures.COLOURS[number], label, marker="o", markersize=3)
+    panel.set(xlabel=words(over), ylabel=words("cost"), yscale="log", xscale="log")
+    panel.legend()
+    return pictures.of(panel)
+
+
+def _noise(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    for layer, one in table.groupby("layer"):
+        number = int(str(layer)) - 1
+        middle = one.groupby("batch")[["noise", "predicted"]].median()
+        panel.plot(middle.index, middle["predicted"], color=pictures.COLOURS[number], linewidth=1)
+        panel.plot(
+            middle.index, middle["noise"], "o", color=pictures.COLOURS[number], label=words("layer", number=layer)
+        )
+    panel.set(xlabel=words("size"), ylabel=words("noise"), xscale="log", yscale="log")
+    panel.legend()
+    return pictures.of(panel)
+
+
+def _show(tables: Tables, words: Words) -> Tables:
+    wide = tables["noise"].groupby(["layer", "batch"])["noise"].median().unstack().reset_index()
+    wide.columns = pd.Index([words("which"), *(words("batch_size", size=size) for size in wide.columns[1:])])
+    return {"noise": wide}
+
+
+LESSON = Lesson("descent", _measure, _draw, _find, TEXTS, _show)
