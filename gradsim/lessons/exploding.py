@@ -1,0 +1,179 @@
+"""Lesson: when the factors of the product exceed 1: how rarely that can be, and what it does to training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from gradsim.lessons import pictures
+from gradsim.lessons.exploding_texts import TEXTS
+from gradsim.lessons.images import load_images
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.training import Data, Recipe, train, trainer
+from gradsim_core.training.layout import views
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+LARGE, LAYERS, INPUT = 100.0, 6, 0.3
+CLIPS = {"free": np.inf, "clipped": 1.0}
+HIDDEN = (30,) * 8
+SHOWN = 60
+"""Epochs that the picture of the gradient shows: where it explodes."""
+
+
+def exploding(replicas: int = 16, epochs: int = 200, seed: int = 1, threads: int | None = None) -> pd.DataFrame:
+    """Train a deep relu network with a step that is too large, without and with clipping of the gradient.
+
+    784-30-…-30-10 with eight hidden layers, W ~ N(0, 2/fan_in), b = 0, whole batches, eta 0.5, momentum 0.9; clipped
+    to length 1 or not at all.
+
+    Returns
+    -------
+    DataFrame
+        A row per (clip, replica, epoch): cost, error, first and last, the lengths of dC/db of the first and of the
+        last hidden layer.
+    """
+    return _train(replicas, epochs, Settings(seed=seed, threads=threads))
+
+
+def width(w: Array) -> Array:
+    """Return the width of the interval of a in which |w s'(w a + b)| >= 1, for any b: 0 for |w| <= 4.
+
+    s(1 - s) >= 1/|w| holds for |z| <= z0 = ln(|w| (1 + sqrt(1 - 4/|w|)) / 2 - 1), and z = w a + b: 2 z0 / |w|.
+    """
+    size = np.maximum(np.abs(w), 4.0)
+    return np.asarray(2 / size * np.log(size * (1 + np.sqrt(1 - 4 / size)) / 2 - 1))
+
+
+def widest() -> tuple[float, float]:
+    """Return the |w| of the widest interval, and its width."""
+    found = optimize.minimize_scalar(lambda w: -width(np.array(w)), bounds=(4, 100), method="bounded",
+                                     options={"xatol": 1e-10})  # fmt: skip
+    return float(found.x), float(-found.fun)
+
+
+def _widths() -> pd.DataFrame:
+    """Widths by the formula, and by counting the points of a fine grid where the factor is at least 1."""
+    w = np.concatenate([np.arange(3.5, 12, 0.25), np.arange(12, 100.5, 4)])
+    a = np.linspace(0, 1, 200_001)
+    counted = [np.mean(one * _slope(one * (a - 0.5)) >= 1) for one in w]
+    return pd.DataFrame({"w": w, "width": width(w), "counted": counted})
+
+
+def _slope(z: Array) -> Array:
+    s = special.expit(z)
+    return np.asarray(s * (1 - s))
+
+
+def _chain() -> pd.DataFrame:
+    """Back-propagate through one neuron a layer with w = 100 and b = -100 a: each layer's gradient over the next's."""
+    recipe = Recipe(hidden=(1,) * (LAYERS - 1), cost="quadratic", epochs=0, replicas=1, dtype="float64")
+    data = Data(np.array([[INPUT]], np.float32), np.array([[0.0]], np.float32))
+    machine = trainer(recipe, data)
+    parameters = machine.parameters()
+    a = float(data.images[0, 0])
+    for weights, biases, _ in views(machine.network, parameters):
+        weights[:], biases[:], a = LARGE, -LARGE * a, 0.5
+    gradient, _, _ = machine.gradient(parameters, machine.data(*data))
+    values = np.array([biases[0] for _, biases, _ in views(machine.network, gradient)])
+    return pd.DataFrame(
+        {"layer": np.arange(1, LAYERS + 1), "gradient": values, "factor": [*(values[:-1] / values[1:]), np.nan]}
+    )
+
+
+def _train(replicas: int, epochs: int, settings: Settings) -> pd.DataFrame:
+    frames = []
+    for name, clip in CLIPS.items():
+        recipe = Recipe(hidden=HIDDEN, activation="relu", start="he", epochs=epochs, eta=0.5, momentum=0.9, clip=clip,
+                        replicas=replicas, seed=settings.seed)  # fmt: skip
+        report = settings.epochs(2 * replicas * epochs)
+        trained = train(recipe, load_images(), threads=settings.threads, report=report)
+        wide = trained.layers.pivot(index=["replica", "epoch"], columns="layer", values="delta")
+        ends = wide[[1, len(HIDDEN)]].set_axis(["first", "last"], axis=1).reset_index()
+        frames.append(trained.history.merge(ends).assign(clip=name))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _measure(settings: Settings) -> Tables:
+    training = _train(settings.choose(16, 6), settings.choose(200, 30), settings)
+    return {"training": training, "widths": _widths(), "chain": _chain()}
+
+
+def _find(tables: Tables) -> list[Finding]:
+    factors, widths = tables["chain"]["factor"].dropna(), tables["widths"]
+    at, most = widest()
+    gap = (widths["width"] - widths["counted"]).abs().max()
+    small = widths[widths["w"] < 4]["counted"].max()
+    training = tables["training"]
+    peaks = training.groupby(["clip", "replica"])["first"].max().groupby("clip").median()
+    start = training[training["epoch"] == 0]["first"].median()
+    ends = training[training["epoch"] == training["epoch"].max()].groupby("clip")["error"].median()
+    return [
+        Finding("factor", "25", f"{factors.min():.6f} … {factors.max():.6f}", bool(np.allclose(factors, 25, rtol=1e-9))),
+        Finding("at", "6.8942", f"{at:.4f}", abs(at - 6.8942) < 5e-4),
+        Finding("widest", "0.44774", f"{most:.5f}", abs(most - 0.44774) < 1e-5),
+        Finding("counted", "0", f"{gap:.0e}", bool(gap < 2e-5)),
+        Finding("below", "0", f"{small:g}", bool(small == 0)),
+        Finding("grows", "≫ 1", f"{peaks['free'] / start:.0e}", bool(peaks["free"] > 100 * start)),
+        Finding("clipped", "< 90 %", f"{ends['clipped']:.0%} / {ends['free']:.0%}", bool(ends["clipped"] < min(0.9, ends["free"]))),
+    ]  # fmt: skip
+
+
+def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
+    drawn = {"factor": _factors(words), "width": _width(tables["widths"], words)}
+    return drawn | {value: _training(tables["training"], value, words) for value in ("first", "error")}
+
+
+def _training(table: pd.DataFrame, value: str, words: Words) -> Figure:
+    panel = pictures.axes()
+    for number, clip in enumerate(CLIPS):
+        band = pictures.bands(table[table["clip"] == clip], "epoch", value)
+        band = 100 * band if value == "error" else band.clip(lower=1e-8, upper=1e30)
+        pictures.curve(panel, band, pictures.COLOURS[(0, 3)[number]], words(clip))
+    panel.set(xlabel=words("epoch"), ylabel=words(value))
+    if value == "first":
+        panel.set(yscale="log", xlim=(0, min(SHOWN, table["epoch"].max())))
+    else:
+        panel.set(ylim=(0, 125), yticks=range(0, 101, 20))
+    panel.legend(loc="upper right", ncols=2 if value == "error" else 1)
+    return pictures.of(panel)
+
+
+def _factors(words: Words) -> Figure:
+    panel, a = pictures.axes(), np.linspace(0, 1, 801)
+    for number, w in enumerate((3.0, 4.0, widest()[0], 20.0, LARGE)):
+        panel.plot(a, w * _slope(w * (a - 0.5)), color=pictures.COLOURS[number], label=f"w = {w:.4g}")
+    panel.axhline(1, color=pictures.INK, linestyle="--", linewidth=1)
+    panel.set(xlabel=words("activation"), ylabel=words("product"), yscale="log", ylim=(0.05, 40), xlim=(0, 1))
+    panel.legend(loc="upper left")
+    return pictures.of(panel)
+
+
+def _width(table: pd.DataFrame, words: Words) -> Figure:
+    panel, w = pictures.axes(), np.geomspace(3.5, 100, 600)
+    panel.plot(w, width(w), color=pictures.INK, linewidth=1.2, label=words("formula"))
+    panel.plot(table["w"], table["counted"], "o", color=pictures.COLOURS[0], markersize=3, label=words("counted"))
+    at, most = widest()
+    panel.annotate(f"{most:.4f}, |w| = {at:.4f}", (at, most), (at * 1.5, most * 0.99), fontsize=9,
+                   arrowprops={"arrowstyle": "-", "color": pictures.INK})  # fmt: skip
+    panel.set(xlabel="|w|", ylabel=words("width"), xscale="log", xticks=[4, 10, 20, 50, 100], ylim=(-0.02, 0.5))
+    panel.set_xticklabels(["4", "10", "20", "50", "100"])
+    panel.minorticks_off()
+    panel.legend(loc="lower right")
+    return pictures.of(panel)
+
+
+def _show(tables: Tables, words: Words) -> Tables:
+    chain = tables["chain"].copy()
+    chain.columns = pd.Index([words("layer"), "dC/db", words("factor")])
+    return {"chain": chain}
+
+
+LESSON = Lesson("exploding", _measure, _draw, _find, TEXTS, _show)
