@@ -73,7 +73,7 @@ def _differences(w: Array, b: Array, h: float = 1e-5) -> tuple[Array, Array]:
 
 def _back_propagated(w: Array, b: Array) -> tuple[Array, Array]:
     recipe = Recipe(hidden=(1,) * (DEPTH - 1), cost="quadratic", epochs=0, replicas=1, dtype="float64")
-    data = Data(np.array([[INPUT]]), np.array([[TARGET]]))  # type: ignore[arg-type]  # float64: the kernel's precision
+    data = Data(np.array([[INPUT]]), np.array([[TARGET]]))
     machine = trainer(recipe, data)
     parameters = machine.parameters()
     for layer, (weights, biases, _) in enumerate(views(machine.network, parameters)):

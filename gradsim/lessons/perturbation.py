@@ -1,0 +1,235 @@
+"""Lesson: a small change in the first layer on its way through the network, and what the gradient says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from gradsim.lessons import pictures
+from gradsim.lessons.images import load_images
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.perturbation_texts import TEXTS
+from gradsim.theory import mean_field
+from gradsim.training import Data, Recipe, starts, trainer
+from gradsim_core.training.layout import views
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+HIDDEN = (30, 30, 30, 30)
+CHANGE = 1e-4
+IMAGES = 100
+SIZES = 10.0 ** np.arange(-12, 0.51, 0.5)
+"""Changes of the finite differences."""
+WEIGHT, BIAS = 1.0, -0.5
+"""The chain that squashes an interval: symmetric, since w a + b = 0 at a = 1/2."""
+
+
+class Layered(NamedTuple):
+    """Weights (fan_out, fan_in) and biases (fan_out,) of every layer."""
+
+    weights: list[Array]
+    biases: list[Array]
+
+
+def perturbation(networks: int = 50, seed: int = 1) -> pd.DataFrame:
+    """Change one bias, and one weight, of the first layer of random sigmoid networks and follow the change.
+
+    Networks 784-30-30-30-30-10, W ~ N(0, 1/fan_in), b ~ N(0, 1), 100 MNIST images.
+
+    Returns
+    -------
+    DataFrame
+        A row per (replica, parameter, layer): change = length of the change of z^l over that of the parameter, root
+        mean square over the images.
+    """
+    return _follow(networks, Settings(seed=seed))
+
+
+def preactivations(network: Layered, images: Array) -> list[Array]:
+    """Return z^l = W^l a^(l-1) + b^l of all layers, a = s(z)."""
+    z, a = [], images
+    for weights, biases in zip(*network, strict=True):
+        z.append(a @ weights.T + biases)
+        a = special.expit(z[-1])
+    return z
+
+
+def cost(network: Layered, data: Data) -> float:
+    """Return the mean cross-entropy."""
+    z = preactivations(network, data.images.astype(np.float64))[-1]
+    return float(-(data.targets * special.log_expit(z) + (1 - data.targets) * special.log_expit(-z)).sum() / len(z))
+
+
+def _networks(count: int, data: Data, seed: int) -> list[tuple[Layered, Layered]]:
+    """Random networks with the gradient of the cost, from the compiled back-propagation in float64."""
+    recipe = Recipe(hidden=HIDDEN, epochs=0, replicas=count, seed=seed, dtype="float64")
+    machine, result = trainer(recipe, data), []
+    flat = machine.data(data.images, data.targets)
+
+    def layered(parameters: NDArray[np.floating]) -> Layered:
+        parts = [(w.astype(np.float64), b.astype(np.float64)) for w, b, _ in views(machine.network, parameters)]
+        return Layered([w for w, _ in parts], [b for _, b in parts])
+
+    for parameters in starts(recipe, data, machine):
+        result.append((layered(parameters), layered(machine.gradient(parameters, flat)[0])))
+    return result
+
+
+def _changed(network: Layered, parameter: str, place: tuple[int, int], change: float) -> Layered:
+    """The network with one bias or one weight of the first layer changed."""
+    weights, biases = list(network.weights), list(network.biases)
+    if parameter == "bias":
+        biases[0] = biases[0].copy()
+        biases[0][place[0]] += change
+    else:
+        weights[0] = weights[0].copy()
+        weights[0][place] += change
+    return Layered(weights, biases)
+
+
+def _place(images: Array, rng: np.random.Generator) -> tuple[int, int]:
+    """A neuron of the first layer, and an input that is not always 0."""
+    return int(rng.integers(HIDDEN[0])), int(rng.choice(np.flatnonzero(images.mean(axis=0) > 0.2)))
+
+
+def _follow(networks: int, settings: Settings) -> pd.DataFrame:
+    data, frames = load_images(IMAGES), []
+    images = data.images.astype(np.float64)
+    for replica, (network, _) in enumerate(_networks(networks, data, settings.seed)):
+        before, place = preactivations(network, images), _place(images, np.random.default_rng([settings.seed, replica]))
+        for parameter in ("bias", "weight"):
+            after = preactivations(_changed(network, parameter, place, CHANGE), images)
+            sizes = [np.sqrt(((z2 - z) ** 2).sum(axis=1).mean()) / CHANGE for z, z2 in zip(before, after, strict=True)]
+            columns = {
+                "replica": replica,
+                "parameter": parameter,
+                "layer": np.arange(1, len(sizes) + 1),
+                "change": sizes,
+            }
+            frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _differences(networks: int, settings: Settings) -> pd.DataFrame:
+    """Relative error of finite differences of the cost by a bias of the first layer, against back-propagation."""
+    data, rows = load_images(IMAGES), []
+    for replica, (network, gradient) in enumerate(_networks(networks, data, settings.seed)):
+        place = _place(data.images.astype(np.float64), np.random.default_rng([settings.seed, replica]))
+        exact, here = gradient.biases[0][place[0]], cost(network, data)
+        for size in SIZES:
+            above, below = (cost(_changed(network, "bias", place, sign * size), data) for sign in (1, -1))
+            for kind, found in (("forward", (above - here) / size), ("central", (above - below) / (2 * size))):
+                rows.append((replica, size, kind, found, exact, abs(found / exact - 1)))
+        settings.report(0.8 / networks)
+    return pd.DataFrame(rows, columns=["replica", "size", "kind", "difference", "derivative", "error"])
+
+
+def _squash() -> pd.DataFrame:
+    """Where a chain of single neurons takes an interval of inputs: layer, input, value."""
+    inputs = np.linspace(0, 1, 11)
+    frames, value = [], inputs
+    for layer in range(len(HIDDEN) + 1):
+        frames.append(pd.DataFrame({"layer": layer, "input": inputs, "value": value}))
+        value = special.expit(WEIGHT * value + BIAS)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _measure(settings: Settings) -> Tables:
+    changes = _follow(settings.choose(200, 40), settings)
+    settings.report(0.2)
+    return {"changes": changes, "differences": _differences(settings.choose(40, 8), settings), "interval": _squash()}
+
+
+def steepness(table: pd.DataFrame, kind: str, low: float, high: float) -> float:
+    """Return the slope of ln(median error) against ln(size) between two sizes."""
+    chosen = table[(table["kind"] == kind) & (table["size"] > low * 0.99) & (table["size"] < high * 1.01)]
+    middle = chosen.groupby("size")["error"].median()
+    return float(np.polyfit(np.log(middle.index), np.log(middle), 1)[0])
+
+
+def _find(tables: Tables) -> list[Finding]:
+    changes, differences = tables["changes"], tables["differences"]
+    expected = mean_field("sigmoid", sigma_w=1.0, sigma_b=1.0).chi_1 ** 0.5
+    wide = changes[changes["parameter"] == "bias"].pivot(index="replica", columns="layer", values="change")
+    last = len(HIDDEN)
+    factor = float(((wide[last] / wide[2]) ** (1 / (last - 2))).median())
+    ends = tables["interval"].groupby("layer")["value"].agg(np.ptp).to_numpy()
+    shrunk = float((ends[1:] / ends[:-1]).max())
+    best = differences.groupby(["kind", "replica"])["error"].min().groupby("kind").median()
+    branches = {"rounding": ("forward", 1e-11, 1e-9, -1), "truncation": ("forward", 1e-3, 1e-1, 1),
+                "central": ("central", 1e-2, 1e-1, 2)}  # fmt: skip
+    slopes = {key: (steepness(differences, *branch[:3]), branch[3]) for key, branch in branches.items()}
+    return [
+        Finding("factor", f"{expected:.3f}", f"{factor:.3f}", abs(factor / expected - 1) < 0.15),
+        Finding("interval", "≤ 0.25", f"{shrunk:.3f}", shrunk <= 0.25 * WEIGHT),
+        Finding("agree", "0", f"{best['forward']:.0e}, {best['central']:.0e}", bool(best["forward"] < 1e-4 > best["central"])),
+        *(Finding(key, f"{wanted:+d}", f"{found:+.2f}", abs(found - wanted) < 0.3) for key, (found, wanted) in slopes.items()),
+    ]  # fmt: skip
+
+
+def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
+    return {
+        "changes": _changes(tables["changes"], words), "interval": _interval(tables["interval"], words),
+        "agreement": _agreement(tables["differences"], words), "errors": _errors(tables["differences"], words),
+    }  # fmt: skip
+
+
+def _changes(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    for number, parameter in enumerate(("bias", "weight")):
+        band = pictures.bands(table[table["parameter"] == parameter], "layer", "change")
+        pictures.curve(panel, band, pictures.COLOURS[(0, 3)[number]], words(parameter), marker="o")
+    layers = np.arange(1, len(HIDDEN) + 2)
+    expected = mean_field("sigmoid", sigma_w=1.0, sigma_b=1.0).chi_1 ** 0.5
+    panel.plot(layers, expected ** (layers - 1.0), "--", color=pictures.INK, linewidth=1,
+               label=words("theory", value=f"{expected:.3f}"))  # fmt: skip
+    panel.set(xlabel=words("layer"), ylabel=words("change"), yscale="log", xticks=layers)
+    panel.legend(loc="lower left")
+    return pictures.of(panel)
+
+
+def _interval(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    wide = table.pivot(index="layer", columns="input", values="value")
+    for place in wide.columns:
+        panel.plot(wide.index, wide[place], color=pictures.COLOURS[3], linewidth=0.9, alpha=0.7)
+    for layer, row in wide.iterrows():
+        panel.plot(
+            [layer, layer], [row.min(), row.max()], color=pictures.COLOURS[0], linewidth=4, solid_capstyle="butt"
+        )
+        panel.annotate(
+            f"{np.ptp(row):.2g}", (layer, row.max()), (0, 5), textcoords="offset points", ha="center", fontsize=9
+        )
+    panel.set(xlabel=words("layer"), ylabel=words("activation"), xticks=wide.index, ylim=(-0.05, 1.15))
+    panel.margins(x=0.08)
+    return pictures.of(panel)
+
+
+def _agreement(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    chosen = table[(table["kind"] == "central") & np.isclose(table["size"], 1e-4)]
+    panel.plot(chosen["derivative"].abs(), chosen["difference"].abs(), "o", color=pictures.COLOURS[0], markersize=4)
+    ends = np.array([chosen["derivative"].abs().min() / 2, chosen["derivative"].abs().max() * 2])
+    panel.plot(ends, ends, color=pictures.INK, linewidth=1)
+    panel.set(xlabel=words("derivative"), ylabel=words("difference"), xscale="log", yscale="log")
+    return pictures.of(panel)
+
+
+def _errors(table: pd.DataFrame, words: Words) -> Figure:
+    panel = pictures.axes()
+    for number, kind in enumerate(("forward", "central")):
+        band = pictures.bands(table[table["kind"] == kind], "size", "error")
+        pictures.curve(panel, band.clip(lower=1e-12), pictures.COLOURS[(0, 3)[number]], words(kind))
+    panel.set(xlabel=words("size"), ylabel=words("error"), xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]))
+    panel.legend(loc="upper center")
+    return pictures.of(panel)
+
+
+LESSON = Lesson("perturbation", _measure, _draw, _find, TEXTS)
