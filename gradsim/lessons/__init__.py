@@ -16,6 +16,7 @@ from gradsim.lessons import descent as _descent
 from gradsim.lessons import exploding as _exploding
 from gradsim.lessons import perturbation as _perturbation
 from gradsim.lessons import recurrent as _recurrent
+from gradsim.lessons import remedies as _remedies
 from gradsim.lessons import speeds as _speeds
 from gradsim.lessons import training_speeds as _training_speeds
 from gradsim.lessons.bars import bars
@@ -26,16 +27,28 @@ from gradsim.lessons.exploding import exploding
 from gradsim.lessons.lesson import Lesson, Settings, Tables
 from gradsim.lessons.perturbation import perturbation
 from gradsim.lessons.recurrent import recurrent
+from gradsim.lessons.remedies import remedies
 from gradsim.lessons.speeds import speeds
 from gradsim.lessons.training_speeds import training_speeds
 from gradsim.lessons.writing import write as _write
 
-_MODULES = (_depth_hurts, _bars, _speeds, _training_speeds, _perturbation, _chain, _exploding, _recurrent, _descent)
+_MODULES = (
+    _depth_hurts,
+    _bars,
+    _speeds,
+    _training_speeds,
+    _perturbation,
+    _chain,
+    _exploding,
+    _remedies,
+    _recurrent,
+    _descent,
+)
 LESSONS: dict[str, Lesson] = {module.LESSON.name: module.LESSON for module in _MODULES}
 """Every lesson, in the order in which it is taught."""
 
 __all__ = [
-    "LESSONS", "Lesson", "Settings", "bars", "chain", "depth_hurts", "descent", "exploding", "find", "perturbation", "recurrent", "speeds", "training_speeds", "write",
+    "LESSONS", "Lesson", "Settings", "bars", "chain", "depth_hurts", "descent", "exploding", "find", "perturbation", "recurrent", "remedies", "speeds", "training_speeds", "write",
 ]  # fmt: skip
 
 
