@@ -9,7 +9,7 @@ import pandas as pd
 
 from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.theory import mean_field
 from gradsim.training import Recipe, starts, trainer
 from gradsim_core.training.layout import views
@@ -33,7 +33,8 @@ def bars(networks: int = 200, seed: int = 1) -> pd.DataFrame:
     DataFrame
         A row per (hidden, replica, layer, neuron): gradient = dC/db.
     """
-    return _measure(networks, Settings(seed=seed))["bars"]
+    with watched("bars", seed) as settings:
+        return _measure(networks, settings)["bars"]
 
 
 def _measure(networks: int, settings: Settings) -> Tables:

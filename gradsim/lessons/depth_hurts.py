@@ -10,7 +10,7 @@ import pandas as pd
 from gradsim.lessons import pictures
 from gradsim.lessons.depth_hurts_texts import TEXTS
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.training import Recipe, train
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def depth_hurts(replicas: int = 16, seed: int = 1, threads: int | None = None) -
     DataFrame
         A row per (activation, way, hidden, replica, epoch): cost, and error, the share of wrong answers.
     """
-    return _measure(Settings(seed=seed, threads=threads), replicas, MOST)["training"]
+    with watched("depth-hurts", seed, threads) as settings:
+        return _measure(settings, replicas, MOST)["training"]
 
 
 def _measure(settings: Settings, replicas: int, most: int) -> Tables:

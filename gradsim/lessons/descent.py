@@ -11,7 +11,7 @@ from gradsim.lessons import pictures
 from gradsim.lessons.cost_slice import PATHS, Slice, directions, factors, paths, surface
 from gradsim.lessons.descent_texts import TEXTS
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.training import Data, Recipe, starts, train, trainer
 from gradsim_core.training.layout import views
 
@@ -32,7 +32,8 @@ def descent(replicas: int = 16, epochs: int = 40, seed: int = 1, threads: int | 
         A row per (batch, eta, replica, epoch): cost, error (share of wrong answers), and samples, the number of images
         seen by then. `best` marks the eta whose median cost at the end is lowest.
     """
-    return _train(replicas, epochs, Settings(seed=seed, threads=threads))
+    with watched("descent", seed, threads) as settings:
+        return _train(replicas, epochs, settings)
 
 
 def _train(replicas: int, epochs: int, settings: Settings) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from scipy import optimize, special
 from gradsim.lessons import pictures
 from gradsim.lessons.exploding_texts import TEXTS
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.training import Data, Recipe, train, trainer
 from gradsim_core.training.layout import views
 
@@ -40,7 +40,8 @@ def exploding(replicas: int = 16, epochs: int = 200, seed: int = 1, threads: int
         A row per (clip, replica, epoch): cost, error, first and last, the lengths of dC/db of the first and of the
         last hidden layer.
     """
-    return _train(replicas, epochs, Settings(seed=seed, threads=threads))
+    with watched("exploding", seed, threads) as settings:
+        return _train(replicas, epochs, settings)
 
 
 def width(w: Array) -> Array:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from gradsim.errors import SweepError, suggestion
+from gradsim.progress import Share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +84,13 @@ class Settings:
     def epochs(self, total: int) -> Callable[[int], None]:
         """Return what counts the epochs of `total` as this work."""
         return lambda done: self.report(done / max(total, 1))
+
+
+@contextmanager
+def watched(name: str, seed: int, threads: int | None = None) -> Iterator[Settings]:
+    """Yield settings for a lesson's function; long work shows its progress on standard error."""
+    with Share(name) as share:
+        yield Settings(seed=seed, threads=threads, report=share.add)
 
 
 @dataclass(frozen=True)

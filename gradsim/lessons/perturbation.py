@@ -11,7 +11,7 @@ from scipy import special
 
 from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.perturbation_texts import TEXTS
 from gradsim.theory import mean_field
 from gradsim.training import Data, Recipe, starts, trainer
@@ -49,7 +49,8 @@ def perturbation(networks: int = 50, seed: int = 1) -> pd.DataFrame:
         A row per (replica, parameter, layer): change = length of the change of z^l over that of the parameter, root
         mean square over the images.
     """
-    return _follow(networks, Settings(seed=seed))
+    with watched("perturbation", seed) as settings:
+        return _follow(networks, settings)
 
 
 def preactivations(network: Layered, images: Array) -> list[Array]:

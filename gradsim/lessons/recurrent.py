@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gradsim.lessons import pictures
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.recurrent_texts import TEXTS
 from gradsim.threads import resolve_threads
 from gradsim_core.activations import resolve_activation
@@ -52,7 +52,8 @@ def recurrent(replicas: int = 16, steps: int = 60, seed: int = 1, threads: int |
         at distance k, and to_bound, the largest ratio over (max|phi'| sigma_max(W))^k, the bound of Pascanu, Mikolov
         and Bengio (arXiv:1211.5063), which no sequence can exceed.
     """
-    return _gradients(replicas, steps, Settings(seed=seed, threads=threads))
+    with watched("recurrent", seed, threads) as settings:
+        return _gradients(replicas, steps, settings)
 
 
 def draw_matrix(matrix: str, rng: np.random.Generator) -> Array:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.remedies_texts import TEXTS
 from gradsim.theory import mean_field
 from gradsim.training import Recipe, train
@@ -72,7 +72,8 @@ def remedies(replicas: int = 16, epochs: int = 30, seed: int = 1, threads: int |
         next at the start (median, low and high: 5-95 %), growth_predicted = chi_1^(-1/2) where mean field applies; cost
         and error, medians at the end; lost, the share of networks whose cost is not a number.
     """
-    return _measure(Settings(seed=seed, threads=threads), REMEDIES, replicas, epochs)["remedies"]
+    with watched("remedies", seed, threads) as settings:
+        return _measure(settings, REMEDIES, replicas, epochs)["remedies"]
 
 
 def predicted_growth(remedy: Remedy) -> float:

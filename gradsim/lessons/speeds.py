@@ -9,7 +9,7 @@ import pandas as pd
 
 from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.theory import mean_field
 from gradsim.training import Recipe, train
 
@@ -36,7 +36,8 @@ def speeds(networks: int = 1500, seed: int = 1, threads: int | None = None) -> p
     DataFrame
         A row per (hidden, replica, layer): delta = |dC/db^l|, which is the length of the averaged delta^l.
     """
-    return _measure(networks, Settings(seed=seed, threads=threads))["speeds"]
+    with watched("speeds", seed, threads) as settings:
+        return _measure(networks, settings)["speeds"]
 
 
 def _measure(networks: int, settings: Settings) -> Tables:

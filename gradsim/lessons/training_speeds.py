@@ -9,7 +9,7 @@ import pandas as pd
 
 from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.training_speeds_texts import TEXTS
 from gradsim.training import Recipe, Trained, train
 
@@ -33,7 +33,8 @@ def training_speeds(replicas: int = 16, epochs: int = 500, seed: int = 1, thread
         A row per (hidden, l2, replica, epoch, layer): delta = |dC/db|, weight_grad = |dC/dW|, moved = |W - W_0|/|W_0|.
         The last layer is the output. With four hidden layers also l2 = 0, where weights move by learning alone.
     """
-    return _measure(Settings(seed=seed, threads=threads), replicas, epochs)["lengths"]
+    with watched("training-speeds", seed, threads) as settings:
+        return _measure(settings, replicas, epochs)["lengths"]
 
 
 def _measure(settings: Settings, replicas: int, epochs: int) -> Tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradsim import fs, lessons
+from gradsim import fs, lessons, progress
 from gradsim.cli import main
 from gradsim.errors import CorruptDataError, OutputError, StorageError, SweepError
 from gradsim.lessons import LESSONS, page, pictures
@@ -198,6 +199,31 @@ def test_an_output_that_cannot_be_written(call, tmp_path):
     assert "not a directory" in error
     with pytest.raises(OutputError):
         write(LESSONS["bars"], tmp_path / "file", ("en",), QUICK)
+
+
+def test_help_lists_every_lesson_in_order(call):
+    code, out, _ = call("lesson", "--help")
+    assert code == 0
+    listed = [line.split()[0] for line in out.splitlines() if line.startswith("    ") and line.split()[0] in LESSONS]
+    assert listed == list(LESSONS)
+
+
+def test_progress_is_a_bar_or_a_line_now_and_then(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    with progress.Share("bars", stream=(bar := Terminal())) as share:
+        share.add(0.5)
+        share.add(0.7)  # rounding may give a little more than the whole
+    assert bar.getvalue().count("bars") >= 1
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    with progress.Share("bars", stream=(lines := io.StringIO())) as share:
+        share.add(0.25)
+    assert lines.getvalue() == "bars:  25%, 0 s\n"
+    with progress.Share("bars", "none", lines) as share:
+        share.add(0.25)
+    assert lines.getvalue() == "bars:  25%, 0 s\n"
 
 
 def damaged(kind: str, content: bytes) -> bytes | None:
