@@ -34,15 +34,19 @@ CALL_SAMPLES = 200_000
 
 
 class Start(NamedTuple):
-    """A row of the table of starts: weight law, and (sigma_w, sigma_b) from (fan_in, fan_out, parameter)."""
+    """A row of the table of starts: weight law, and (sigma_w, sigma_b) from (fan_in, fan_out, parameter).
+
+    `takes` says whether the user may give the parameter, a number > 0.
+    """
 
     law: str
     sigmas: Callable[[int, int, float], tuple[float, float]]
     formula: str
+    takes: bool = False
 
 
 STARTS: dict[str, Start] = {
-    "normal": Start("gaussian", lambda i, o, s: (s * i**-0.5, 1.0), "W ~ N(0, s²/fan_in), b ~ N(0, 1); s = 1"),
+    "normal": Start("gaussian", lambda i, o, s: (s * i**-0.5, 1.0), "W ~ N(0, s²/fan_in), b ~ N(0, 1); s = 1", True),
     "default": Start("uniform", lambda i, o, s: ((3 * i) ** -0.5,) * 2, "W, b uniform on ±1/sqrt(fan_in), as PyTorch"),
     "xavier": Start("gaussian", lambda i, o, s: ((2 / (i + o)) ** 0.5, 0.0), "W ~ N(0, 2/(fan_in + fan_out)), b = 0"),
     "he": Start("gaussian", lambda i, o, s: ((2 / i) ** 0.5, 0.0), "W ~ N(0, 2/fan_in), b = 0"),
@@ -85,10 +89,14 @@ class Recipe(Words):
         try:
             if field == "activation":
                 return resolve_activation(name).name
-            parse(name, table[field], field)
+            word, value = parse(name, table[field], field)
+            takes = field == "start" and STARTS[word].takes
+            if value is not None and not (takes and value > 0):
+                raise ValueError(f"{word} takes {'a number > 0' if takes else 'no parameter'}")
         except ValueError as error:
             choices = table.get(field, [])
-            remedy = suggestion(name, choices) if choices else str(error)
+            known = name.split("(")[0] in choices
+            remedy = suggestion(name, choices) if choices and not known else str(error)
             raise SweepError(field, name, str(cls.model_fields[field].description), remedy) from None
         return name
 

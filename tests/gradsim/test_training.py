@@ -20,7 +20,9 @@ SMALL = Data(RNG.normal(size=(40, 12)).astype(np.float32), np.eye(3, dtype=np.fl
         ("normalisation", "bach", "batch"), ("hidden", (30, 0), "widths from 1"), ("epochs", -1, "whole number"),
         ("batch", 0, "None"), ("eta", np.nan, "finite"), ("momentum", 1.0, "below 1"), ("clip", 0.0, "> 0"),
         ("dtype", "float16", "float32"), ("replicas", 0, "whole number"), ("seed", -1, "whole number"),
-        ("l2", np.inf, "finite"), ("start", "normal(x)", "start"),
+        ("l2", np.inf, "finite"), ("start", "normal(x)", "one finite number"), ("start", "xavier(3)", "no parameter"),
+        ("start", "normal(-1)", "a number > 0"), ("start", "normal(0)", "a number > 0"),
+        ("cost", "softmax(2)", "no parameter"),
     ],
 )  # fmt: skip
 def test_bad_recipes_are_refused(field, value, says):
