@@ -33,6 +33,24 @@ def font_path() -> Path:
     return Path(str(resources.files("gradsim_data") / "fonts" / "han.otf"))
 
 
+def check_extra() -> None:
+    """Refuse to begin without what draws the pictures and writes the pages.
+
+    Raises
+    ------
+    PlotExtraMissingError
+        Without matplotlib or Jinja: says how to install them.
+    """
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise PlotExtraMissingError(
+            f"Lessons draw with matplotlib and write pages with Jinja; {error.name} is not installed. "
+            'Install both with: pip install "gradsim[plot]".'
+        ) from None
+
+
 @cache
 def _han() -> str:
     from matplotlib import font_manager
@@ -44,12 +62,9 @@ def _han() -> str:
 @contextmanager
 def style(lang: str) -> Iterator[None]:
     """Draw what is inside in the style of lessons, with a font that has the language's characters."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        raise PlotExtraMissingError(
-            'Lessons draw with matplotlib, which is not installed. Install it with: pip install "gradsim[plot]".'
-        ) from None
+    check_extra()
+    import matplotlib as mpl
+
     settings = {
         "font.family": ["DejaVu Sans", _han()] if lang == "zh" else ["DejaVu Sans"],
         "font.size": 9.5, "axes.titlesize": 10, "axes.labelsize": 9.5, "xtick.labelsize": 9, "ytick.labelsize": 9,

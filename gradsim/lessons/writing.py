@@ -19,11 +19,12 @@ def check(out: Path, langs: Sequence[str]) -> None:
 
     Raises
     ------
-    OutputError, SweepError, CorruptDataError
+    OutputError, SweepError, PlotExtraMissingError, CorruptDataError
     """
     for lang in langs:
         check_language(lang)
     fs.check_writable(out)
+    pictures.check_extra()
     load_images()
 
 

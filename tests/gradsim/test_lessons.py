@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +247,17 @@ def test_damaged_images_are_refused(call, tmp_path, monkeypatch, kind):
     assert not (tmp_path / "out").exists()
     with pytest.raises(CorruptDataError):
         shipped.load_images()
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+def test_without_the_plot_extra(call, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, error = call("lesson", "bars", "--quick", "--out", tmp_path / "out")
+    assert code == 2
+    assert f"{package} is not installed" in error
+    assert "gradsim[plot]" in error
+    assert not (tmp_path / "out").exists()
+    assert len(lessons.bars(networks=1))
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
