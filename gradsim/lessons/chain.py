@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import special, stats
 
 from gradsim.lessons import pictures
 from gradsim.lessons.chain_texts import TEXTS
+from gradsim.lessons.exploding import width
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
 from gradsim.training import Data, Recipe, trainer
 from gradsim_core.training.layout import views
@@ -22,7 +24,11 @@ Array = NDArray[np.float64]
 
 INPUT, TARGET, DEPTH = 0.6, 0.0, 4
 SIGMAS = (1.0, 2.0, 4.0, 10.0)
-LONGEST = 30
+LONGEST, SETTLED = 30, 10
+"""Layers of a long chain, and the layer from which on the law of the activations no longer changes."""
+STEP = 1e-4
+ROUNDING = 2 * np.finfo(np.float64).eps / STEP
+"""Rounding of a central difference of a cost that is at most 1/2, with room for four roundings."""
 
 
 def chain(seed: int = 1) -> pd.DataFrame:
@@ -36,7 +42,7 @@ def chain(seed: int = 1) -> pd.DataFrame:
     DataFrame
         A row per (layer, parameter): parameter is "b" or "w"; product, difference, backprop.
     """
-    return _gradients(*_draw_chain(seed))
+    return _gradients(*np.random.default_rng(seed).normal(size=(2, DEPTH)))
 
 
 def forward(w: Array, b: Array, a0: float) -> tuple[Array, Array]:
@@ -58,17 +64,11 @@ def cost(w: Array, b: Array) -> float:
     return float((forward(w, b, INPUT)[1][-1] - TARGET) ** 2 / 2)
 
 
-def _draw_chain(seed: int) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=DEPTH), rng.normal(size=DEPTH)
-
-
-def _differences(w: Array, b: Array, h: float = 1e-5) -> tuple[Array, Array]:
+def _differences(w: Array, b: Array, h: float = STEP) -> tuple[Array, Array]:
     """Central differences of the cost by every w and every b."""
-    steps = h * np.eye(DEPTH)
-    by_w = np.array([(cost(w + step, b) - cost(w - step, b)) / (2 * h) for step in steps])
-    by_b = np.array([(cost(w, b + step) - cost(w, b - step)) / (2 * h) for step in steps])
-    return by_w, by_b
+    by_w = [(cost(w + step, b) - cost(w - step, b)) / (2 * h) for step in h * np.eye(DEPTH)]
+    by_b = [(cost(w, b + step) - cost(w, b - step)) / (2 * h) for step in h * np.eye(DEPTH)]
+    return np.array(by_w), np.array(by_b)
 
 
 def _back_propagated(w: Array, b: Array) -> tuple[Array, Array]:
@@ -119,6 +119,14 @@ def _derivation(w: Array, b: Array, change: float = 1e-4) -> pd.DataFrame:
     return table.assign(over_first=table["change"] / change)
 
 
+def _factors(seed: int, count: int = 400_000) -> pd.DataFrame:
+    """Histogram of |w s'(w a + b)| for w, b ~ N(0, 1) and a = s(N(0, 1))."""
+    w, b, a = np.random.default_rng([seed, 0]).normal(size=(3, count))
+    edges = np.linspace(0, 4.5, 136)
+    counted, _ = np.histogram(np.abs(w) * slope(w * special.expit(a) + b), edges)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "density": counted / (count * (edges[1] - edges[0]))})
+
+
 def _decay(chains: int, settings: Settings) -> pd.DataFrame:
     """Factors |w s'(z)| of long random chains: ln of the product up to each layer, and factors that reach 1."""
     frames = []
@@ -133,66 +141,92 @@ def _decay(chains: int, settings: Settings) -> pd.DataFrame:
             factor = np.log(np.abs(w)) + special.log_expit(z) + special.log_expit(-z)
             logarithm = logarithm + factor
             low, middle, high = np.quantile(logarithm, [0.05, 0.5, 0.95])
-            columns = {"sigma_w": sigma, "layer": layer, "low": low, "median": middle, "high": high,
-                       "mean": logarithm.mean(), "se": logarithm.std() / chains**0.5,
-                       "reached_1": (factor >= 0).mean(), "large_w": (np.abs(w) >= 4).mean()}  # fmt: skip
-            frames.append(columns)
-        settings.report(0.9 / len(SIGMAS))
+            frames.append({"sigma_w": sigma, "layer": layer, "chains": chains, "low": low, "median": middle, "high": high,
+                       "mean": logarithm.mean(), "se": logarithm.std() / chains**0.5, "reached_1": (factor >= 0).mean(),
+                       "small_w": (np.abs(w) < 1).mean(), "large_w": (np.abs(w) >= 4).mean()})  # fmt: skip
+        settings.report(0.8 / len(SIGMAS))
     return pd.DataFrame(frames)
 
 
-def expected_rate(sigma: float, cells: int = 600) -> float:
-    """Return E ln|w s'(z)| of a layer far from the input.
+@cache
+def law(sigma: float, cells: int = 400) -> tuple[Array, Array]:
+    """Return activations of a layer far from the input, a grid on (0, 1), and the share of each.
 
-    z = w a + b is N(0, sigma^2 a^2 + 1) given a = s(z) of the layer below; the law of a is iterated to its fixed point
-    on a grid of its quantiles under the logistic law. E ln|w| = ln sigma - (gamma + ln 2)/2.
+    z = w a + b is N(0, sigma^2 a^2 + 1) given a = s(z) of the layer below; the law of a is iterated to its fixed point.
     """
-    edges = special.logit(np.linspace(0, 1, cells + 1))
-    a = (np.arange(cells) + 0.5) / cells
-    spread = np.sqrt(sigma**2 * a**2 + 1)
-    transition = np.diff(stats.norm.cdf(edges[:, None] / spread), axis=0)
+    edges, a = special.logit(np.linspace(0, 1, cells + 1)), (np.arange(cells) + 0.5) / cells
+    transition = np.diff(stats.norm.cdf(edges[:, None] / np.sqrt(sigma**2 * a**2 + 1)), axis=0)
     share = np.full(cells, 1 / cells)
     for _ in range(60):
         share = transition @ share
-    x = np.linspace(-9, 9, 1201)
-    weights = stats.norm.pdf(x) * (x[1] - x[0])
-    z = spread[:, None] * x
-    log_slope = (special.log_expit(z) + special.log_expit(-z)) @ weights
+    return a, share
+
+
+@cache
+def expected_rate(sigma: float) -> float:
+    """Return E ln|w s'(z)| of a layer far from the input: E ln|w| = ln sigma - (gamma + ln 2)/2, and E ln s'(z)."""
+    a, share = law(sigma)
+    x = np.linspace(-9, 9, 601)
+    z = np.sqrt(sigma**2 * a**2 + 1)[:, None] * x
+    log_slope = (special.log_expit(z) + special.log_expit(-z)) @ (stats.norm.pdf(x) * (x[1] - x[0]))
     return float(np.log(sigma) - (np.euler_gamma + np.log(2)) / 2 + log_slope @ share)
 
 
-def rate(table: pd.DataFrame, sigma: float, first: int = 10) -> tuple[float, float]:
-    """Return the measured change of ln of the product per layer beyond layer `first`, and its standard error."""
-    chosen = table[(table["sigma_w"] == sigma) & (table["layer"] >= first)].sort_values("layer")
+@cache
+def expected_reach(sigma: float, points: int = 2000) -> float:
+    """Return P(|w s'(w a + b)| >= 1) of a layer far from the input.
+
+    It needs |w| >= 4 and |w a + b| <= z0(w); twice the integral over w > 0.
+    """
+    a, share = law(sigma)
+    w = np.linspace(4, 4 + 8 * sigma, points)
+    z0 = w * width(w) / 2
+    inside = stats.norm.cdf(z0 - np.outer(a, w)) - stats.norm.cdf(-z0 - np.outer(a, w))
+    return float(2 * np.trapezoid(share @ inside * stats.norm.pdf(w, scale=sigma), w))
+
+
+def rate(table: pd.DataFrame, sigma: float) -> tuple[float, float]:
+    """Return the measured change of ln of the product per layer beyond layer SETTLED, and its standard error."""
+    chosen = table[(table["sigma_w"] == sigma) & (table["layer"] >= SETTLED)].sort_values("layer")
     means, errors = chosen["mean"].to_numpy(np.float64), chosen["se"].to_numpy(np.float64)
     return float((means[-1] - means[0]) / (len(means) - 1)), float(errors[-1] / (len(means) - 1))
 
 
 def _measure(settings: Settings) -> Tables:
-    w, b = _draw_chain(settings.seed)
-    tables = {"gradients": _gradients(w, b), "derivation": _derivation(w, b)}
+    w, b = np.random.default_rng(settings.seed).normal(size=(2, DEPTH))
+    tables = {"gradients": _gradients(w, b), "derivation": _derivation(w, b), "factors": _factors(settings.seed)}
+    settings.report(0.1)
+    sigmas = np.geomspace(0.25, 20, settings.choose(40, 12))
+    tables["typical"] = pd.DataFrame({"sigma_w": sigmas, "factor": np.exp([expected_rate(one) for one in sigmas])})
     settings.report(0.1)
     return tables | {"decay": _decay(settings.choose(200_000, 20_000), settings)}
 
 
+def _share(key: str, table: pd.DataFrame, column: str, expected: float) -> Finding:
+    """Compare a share of many independent draws with its probability: within five standard deviations."""
+    found, count = table[column].mean(), table["chains"].sum()
+    holds = abs(found - expected) < 5 * (expected * (1 - expected) / count) ** 0.5
+    text = "{:.2%}" if expected > 0.01 else "{:.1e}"
+    return Finding(key, text.format(expected), text.format(found), bool(holds))
+
+
 def _find(tables: Tables) -> list[Finding]:
     table, decay = tables["gradients"], tables["decay"]
-    backprop = (table["backprop"] / table["product"] - 1).abs().max()
-    difference = (table["difference"] / table["product"] - 1).abs().max()
+    product, apart = table["product"], (table["difference"] - table["product"]).abs()
+    backprop = (table["backprop"] / product - 1).abs().max()
     steps = (tables["derivation"]["change"] / tables["derivation"]["predicted"] - 1).abs().max()
-    below_1, above_4 = 1 - 2 * stats.norm.sf(1), 2 * stats.norm.sf(4)
-    one = decay[decay["sigma_w"] == 1]
-    most = one["reached_1"].max()
+    ones, settled = decay[decay["sigma_w"] == 1], decay[decay["layer"] >= SETTLED]
     findings = [
         Finding("backprop", "0", f"{backprop:.0e}", bool(backprop < 1e-12)),
-        Finding("difference", "0", f"{difference:.0e}", bool(difference < 1e-6)),
+        Finding("difference", "0", f"{(apart / product.abs()).max():.0e}",
+                bool((apart < 1e-6 * product.abs() + ROUNDING).all())),
         Finding("steps", "0", f"{steps:.0e}", bool(steps < 1e-3)),
-        Finding("below_1", "68.3 %", f"{below_1:.1%}", bool(abs(below_1 - 0.683) < 5e-4)),
-        Finding("above_4", "6.3e-5", f"{above_4:.1e}", bool(abs(above_4 - 6.3e-5) < 5e-7)),
-        Finding(
-            "reached", f"≤ {above_4:.1e}", f"{one['reached_1'].mean():.1e}", bool(most <= one["large_w"].max() + 1e-12)
-        ),
-    ]
+        _share("below_1", ones, "small_w", 1 - 2 * stats.norm.sf(1)),
+        _share("above_4", ones, "large_w", 2 * stats.norm.sf(4)),
+    ]  # fmt: skip
+    for sigma in (1.0, 4.0):
+        chosen = settled[settled["sigma_w"] == sigma]
+        findings.append(_share(f"reached_{sigma:g}", chosen, "reached_1", expected_reach(sigma)))
     for sigma in SIGMAS:
         expected, (found, error) = expected_rate(sigma), rate(decay, sigma)
         holds = abs(found - expected) < 5 * error + 0.003
@@ -201,15 +235,32 @@ def _find(tables: Tables) -> list[Finding]:
 
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
-    drawn = {"slope": _slope_picture(words), "factors": _factors(words)}
+    drawn = {"slope": _slope_picture(words), "factors": _factors_picture(tables["factors"], words)}
     panel = pictures.axes()
     for number, sigma in enumerate(SIGMAS):
         one = tables["decay"][tables["decay"]["sigma_w"] == sigma].set_index("layer")
         band = one[["low", "median", "high"]].apply(np.exp)
         pictures.curve(panel, band, pictures.COLOURS[number], words("sigma", value=f"{sigma:g}"))
-    panel.set(xlabel=words("factors_count"), ylabel=words("product"), yscale="log", ylim=(1e-45, 1e5))
+        beyond = np.arange(SETTLED, LONGEST + 1)
+        line = band["median"][SETTLED] * np.exp(expected_rate(sigma) * (beyond - SETTLED))
+        label = words("theory") if sigma == SIGMAS[-1] else None
+        panel.plot(beyond, line, "--", color=pictures.INK, linewidth=0.9, label=label)
+    panel.set(xlabel=words("factors_count"), ylabel=words("product"), yscale="log", ylim=(1e-60, 1e3))
     panel.legend(loc="lower left")
-    return drawn | {"decay": pictures.of(panel)}
+    return drawn | {"decay": pictures.of(panel), "typical": _typical(tables, words)}
+
+
+def _typical(tables: Tables, words: Words) -> Figure:
+    panel, table = pictures.axes(), tables["typical"]
+    panel.plot(table["sigma_w"], table["factor"], color=pictures.INK, linewidth=1.2, label=words("theory"))
+    found = [np.exp(rate(tables["decay"], sigma)[0]) for sigma in SIGMAS]
+    panel.plot(SIGMAS, found, "o", color=pictures.COLOURS[0], markersize=5, label=words("measured"))
+    panel.axhline(1, color=pictures.INK, linestyle="--", linewidth=1)
+    panel.set(xlabel=words("spread"), ylabel=words("typical"), xscale="log", yscale="log", ylim=(5e-4, 2))
+    panel.set(xticks=[0.25, 0.5, 1, 2, 4, 10, 20], xticklabels=["0.25", "0.5", "1", "2", "4", "10", "20"])
+    panel.minorticks_off()
+    panel.legend(loc="lower left")
+    return pictures.of(panel)
 
 
 def _slope_picture(words: Words) -> Figure:
@@ -223,14 +274,10 @@ def _slope_picture(words: Words) -> Figure:
     return pictures.of(panel)
 
 
-def _factors(words: Words) -> Figure:
-    """Draw the distribution of |w| and of |w s'(z)| for w, b ~ N(0, 1), a = s(N(0, 1))."""
-    rng = np.random.default_rng(0)
-    w, b, a = rng.normal(size=(3, 400_000))
-    factor = np.abs(w) * slope(w * special.expit(a) + b)
-    panel, bins = pictures.axes(), np.linspace(0, 4.5, 136)
-    panel.hist(factor, bins, density=True, color=pictures.COLOURS[0], alpha=0.8, label="|w σ′(z)|")
-    x = np.linspace(0, 4.5, 300)
+def _factors_picture(table: pd.DataFrame, words: Words) -> Figure:
+    panel, x = pictures.axes(), np.linspace(0, 4.5, 300)
+    edges = [*table["low"], table["high"].iloc[-1]]
+    panel.stairs(table["density"], edges, fill=True, color=pictures.COLOURS[0], alpha=0.8, label="|w σ′(z)|")
     panel.plot(x, 2 * stats.norm.pdf(x), color=pictures.COLOURS[3], label="|w|")
     panel.axvline(1, color=pictures.INK, linestyle="--", linewidth=1)
     panel.axvline(4, color=pictures.INK, linestyle=":", linewidth=1)
@@ -240,17 +287,12 @@ def _factors(words: Words) -> Figure:
 
 
 def _show(tables: Tables, words: Words) -> Tables:
-    derivation = tables["derivation"].copy()
-    derivation["rule"] = [
-        words(f"rule.{name}" if name == "Δz1" else f"rule.{name[:2]}") for name in derivation["quantity"]
-    ]
-    derivation = derivation[["quantity", "rule", "change", "predicted", "over_first"]]
+    derivation, gradients = tables["derivation"].copy(), tables["gradients"].copy()
+    names = derivation["quantity"]
+    derivation.insert(1, "rule", [words(f"rule.{name}" if name == "Δz1" else f"rule.{name[:2]}") for name in names])
     derivation.columns = pd.Index([words(key) for key in ("quantity", "rule", "measured", "expected", "over")])
-    gradients = tables["gradients"].copy()
-    gradients["parameter"] = [
-        f"dC/d{one}{layer}" for one, layer in zip(gradients["parameter"], gradients["layer"], strict=True)
-    ]
-    gradients = gradients[["parameter", "product", "difference", "backprop"]]
+    gradients["parameter"] = "dC/d" + gradients["parameter"] + gradients["layer"].astype(str)
+    gradients = gradients.drop(columns="layer")
     gradients.columns = pd.Index([words(key) for key in ("derivative", "by_product", "by_difference", "by_backprop")])
     return {"derivation": derivation, "gradients": gradients}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,21 +25,26 @@ Array = NDArray[np.float64]
 LARGE, LAYERS, INPUT = 100.0, 6, 0.3
 CLIPS = {"free": np.inf, "clipped": 1.0}
 HIDDEN = (30,) * 8
+NETWORKS = {"relu": {"start": "he", "eta": 0.5}, "tanh": {"start": "normal(4)", "eta": 0.2}}
+"""What is trained, by activation: a good start with a step that is too large, and large weights from the start."""
 SHOWN = 60
-"""Epochs that the picture of the gradient shows: where it explodes."""
+"""Epochs that the pictures of gradient and cost show: where it explodes."""
+DRAWN = (1e-8, 1e12)
+"""Between these the pictures draw gradient and cost; a number that has overflowed is drawn at the upper end."""
 
 
 def exploding(replicas: int = 16, epochs: int = 200, seed: int = 1, threads: int | None = None) -> pd.DataFrame:
-    """Train a deep relu network with a step that is too large, without and with clipping of the gradient.
+    """Train deep networks whose gradients explode, without and with clipping of the gradient.
 
-    784-30-…-30-10 with eight hidden layers, W ~ N(0, 2/fan_in), b = 0, whole batches, eta 0.5, momentum 0.9; clipped
-    to length 1 or not at all.
+    784-30-…-30-10 with eight hidden layers, whole batches, momentum 0.9; clipped to length 1 or not at all. relu: W ~
+    N(0, 2/fan_in), b = 0, eta 0.5, a step that is too large. tanh: W ~ N(0, 16/fan_in), b ~ N(0, 1), eta 0.2, weights
+    that are too large.
 
     Returns
     -------
     DataFrame
-        A row per (clip, replica, epoch): cost, error, first and last, the lengths of dC/db of the first and of the
-        last hidden layer.
+        A row per (activation, clip, replica, epoch): cost, error, first and last, the lengths of dC/db of the first and
+        of the last hidden layer; cost and lengths are NaN once numbers have overflowed.
     """
     with watched("exploding", seed, threads) as settings:
         return _train(replicas, epochs, settings)
@@ -91,19 +97,21 @@ def _chain() -> pd.DataFrame:
 
 def _train(replicas: int, epochs: int, settings: Settings) -> pd.DataFrame:
     frames = []
-    for name, clip in CLIPS.items():
-        recipe = Recipe(hidden=HIDDEN, activation="relu", start="he", epochs=epochs, eta=0.5, momentum=0.9, clip=clip,
-                        replicas=replicas, seed=settings.seed)  # fmt: skip
-        report = settings.epochs(2 * replicas * epochs)
+    for (activation, network), (name, clip) in product(NETWORKS.items(), CLIPS.items()):
+        recipe = Recipe(hidden=HIDDEN, activation=activation, epochs=epochs, momentum=0.9, clip=clip, replicas=replicas,
+                        seed=settings.seed, **network)  # fmt: skip
+        report = settings.epochs(len(NETWORKS) * len(CLIPS) * replicas * epochs)
         trained = train(recipe, load_images(), threads=settings.threads, report=report)
         wide = trained.layers.pivot(index=["replica", "epoch"], columns="layer", values="delta")
         ends = wide[[1, len(HIDDEN)]].set_axis(["first", "last"], axis=1).reset_index()
-        frames.append(trained.history.merge(ends).assign(clip=name))
-    return pd.concat(frames, ignore_index=True)
+        frames.append(trained.history.merge(ends).assign(activation=activation, clip=name))
+    table = pd.concat(frames, ignore_index=True)
+    measured = ["cost", "first", "last"]
+    return table.assign(**table[measured].where(np.isfinite(table[measured])))
 
 
 def _measure(settings: Settings) -> Tables:
-    training = _train(settings.choose(16, 6), settings.choose(200, 30), settings)
+    training = _train(settings.choose(16, 8), settings.choose(200, 40), settings)
     return {"training": training, "widths": _widths(), "chain": _chain()}
 
 
@@ -112,38 +120,79 @@ def _find(tables: Tables) -> list[Finding]:
     at, most = widest()
     gap = (widths["width"] - widths["counted"]).abs().max()
     small = widths[widths["w"] < 4]["counted"].max()
-    training = tables["training"]
-    peaks = training.groupby(["clip", "replica"])["first"].max().groupby("clip").median()
-    start = training[training["epoch"] == 0]["first"].median()
-    ends = training[training["epoch"] == training["epoch"].max()].groupby("clip")["error"].median()
     return [
         Finding("factor", "25", f"{factors.min():.6f} … {factors.max():.6f}", bool(np.allclose(factors, 25, rtol=1e-9))),
         Finding("at", "6.8942", f"{at:.4f}", abs(at - 6.8942) < 5e-4),
         Finding("widest", "0.44774", f"{most:.5f}", abs(most - 0.44774) < 1e-5),
         Finding("counted", "0", f"{gap:.0e}", bool(gap < 2e-5)),
         Finding("below", "0", f"{small:g}", bool(small == 0)),
-        Finding("grows", "≫ 1", f"{peaks['free'] / start:.0e}", bool(peaks["free"] > 100 * start)),
-        Finding("clipped", "< 90 %", f"{ends['clipped']:.0%} / {ends['free']:.0%}", bool(ends["clipped"] < min(0.9, ends["free"]))),
+        *_find_training(tables["training"]),
     ]  # fmt: skip
+
+
+def _find_training(table: pd.DataFrame) -> list[Finding]:
+    def runs(activation: str, clip: str) -> pd.DataFrame:
+        return table[(table["activation"] == activation) & (table["clip"] == clip)]
+
+    free, tanh = runs("relu", "free"), runs("tanh", "free")
+    peaks, growth = (frame.groupby("replica")["first"].agg(["first", "max"]) for frame in (free, tanh))
+    grown = (peaks["max"] / peaks["first"]).median()
+    at_peak = free.loc[free.groupby("replica")["first"].idxmax()]
+    over = (at_peak["first"] / at_peak["last"]).median()
+    last = table[table["epoch"] == table["epoch"].max()]
+    error = last.groupby(["activation", "clip"])["error"].median()
+    lost = runs("relu", "free").groupby("replica")["cost"].apply(lambda cost: cost.isna().any())
+    begin, end = tanh[tanh["epoch"] == 0], last[(last["activation"] == "tanh") & (last["clip"] == "free")]
+    ratio = (begin["first"] / begin["last"]).median()
+    faded = end["first"].median() / growth["first"].median()
+    return [
+        Finding("grows", "≫ 1", f"{grown:.0e}", bool(grown > 100)),
+        Finding("first_last", "≫ 1", f"{over:.0e}", bool(over > 100)),
+        Finding("lost", "> 50 %", f"{lost.mean():.0%}", bool(lost.mean() > 0.5)),
+        Finding("clipped_relu", *_errors(error["relu"])),
+        Finding("start_tanh", "> 1", f"{ratio:.1f}", bool(ratio > 1)),
+        Finding("fades_tanh", "≪ 1", f"{faded:.0e}", bool(faded < 0.01)),
+        Finding("clipped_tanh", *_errors(error["tanh"])),
+    ]
+
+
+def _errors(error: pd.Series) -> tuple[str, str, bool]:
+    """Say that clipped networks learn, and the others less: chance is 90 %."""
+    clipped, free = error["clipped"], error["free"]
+    most = min(0.85, free - 0.1)
+    return f"< {most:.0%}", f"{clipped:.0%} ({free:.0%})", bool(clipped < most)
 
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
     drawn = {"factor": _factors(words), "width": _width(tables["widths"], words)}
-    return drawn | {value: _training(tables["training"], value, words) for value in ("first", "error")}
+    for activation, value in product(NETWORKS, ("first", "cost", "error")):
+        chosen = tables["training"][tables["training"]["activation"] == activation]
+        drawn[f"{value}_{activation}"] = _training(chosen, value, words)
+    return drawn
+
+
+def _drawn(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Bands over all replicas, in logarithms: one whose numbers have overflowed counts as larger than all others."""
+    logarithms = np.log10(table[value].fillna(DRAWN[1]).clip(*DRAWN))
+    return 10 ** pictures.bands(table.assign(**{value: logarithms}), "epoch", value)
 
 
 def _training(table: pd.DataFrame, value: str, words: Words) -> Figure:
     panel = pictures.axes()
     for number, clip in enumerate(CLIPS):
-        band = pictures.bands(table[table["clip"] == clip], "epoch", value)
-        band = 100 * band if value == "error" else band.clip(lower=1e-8, upper=1e30)
-        pictures.curve(panel, band, pictures.COLOURS[(0, 3)[number]], words(clip))
+        chosen, colour = table[table["clip"] == clip], pictures.COLOURS[(0, 3)[number]]
+        band = 100 * pictures.bands(chosen, "epoch", value) if value == "error" else _drawn(chosen, value)
+        pictures.curve(panel, band, colour, words(clip))
+        if value == "first":
+            panel.plot(_drawn(chosen, "last")["median"], ":", color=colour, linewidth=1.2, label=words("last"))
     panel.set(xlabel=words("epoch"), ylabel=words(value))
-    if value == "first":
-        panel.set(yscale="log", xlim=(0, min(SHOWN, table["epoch"].max())))
-    else:
+    if value == "error":
         panel.set(ylim=(0, 125), yticks=range(0, 101, 20))
-    panel.legend(loc="upper right", ncols=2 if value == "error" else 1)
+    else:
+        panel.set(yscale="log", xlim=(0, min(SHOWN, table["epoch"].max())))
+        low, high = panel.get_ylim()
+        panel.set(ylim=(low, high * (high / low) ** 0.25))  # room for the legend
+    panel.legend(loc="upper right", ncols=2)
     return pictures.of(panel)
 
 
