@@ -129,7 +129,8 @@ class Trained(NamedTuple):
     ----------
     history
         A row per (replica, epoch): cost, error (share of wrong answers), of the whole training set before that
-        epoch; the last row is of the end.
+        epoch; the last row is of the end. Once numbers have overflowed the cost is inf and every answer wrong, so that
+        no median or last value leaves such a replica out.
     layers
         A row per (replica, epoch, layer): delta = |dC/db|, weight_grad = |dC/dW|, moved = |W - W_0| / |W_0|.
     starts, ends
@@ -215,7 +216,8 @@ def _trained(machine: Trainer, records: Array, replicas: list[Replica]) -> Train
         "replica": np.repeat(np.arange(count), epochs),
         "epoch": np.tile(np.arange(epochs), count),
     }
-    history |= {"cost": records[:, :, 0].ravel(), "error": records[:, :, 1].ravel()}
+    cost = records[:, :, 0].ravel()
+    history |= {"cost": np.where(np.isfinite(cost), cost, np.inf), "error": records[:, :, 1].ravel()}
     named: dict[str, NDArray[np.generic]] = {"replica": index[0], "epoch": index[1], "layer": index[2] + 1}
     named |= dict(zip(("delta", "weight_grad", "moved"), columns, strict=True))
     return Trained(pd.DataFrame(history), pd.DataFrame(named), begun, ended)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gradsim.cli.options import PROGRESS, THREADS
+
 
 @click.command()
 @click.argument("name")
@@ -16,11 +18,8 @@ import click
 )
 @click.option("--quick", is_flag=True, help="Fewer networks and epochs: all lessons in about a minute.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Root of all randomness.")
-@click.option("--threads", type=int, help="Threads; results do not depend on it.  [default: all processors]")
-@click.option(
-    "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
-    help="A bar on a terminal, else a line now and then.",
-)  # fmt: skip
+@THREADS
+@PROGRESS
 def lesson(
     name: str, out: Path, langs: tuple[str, ...], quick: bool, seed: int, threads: int | None, progress: str
 ) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradsim.cli.options import PROGRESS, THREADS
+
 if TYPE_CHECKING:
     from gradsim.runs import Run
     from gradsim.sweep import Sweep
@@ -20,7 +22,7 @@ _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the dataset.  [default: out/NAME]")
 @click.option("--engine", default="local", show_default=True, help="Where shards are computed.")
 @click.option("--device", default="cpu", show_default=True, help="What computes them.")
-@click.option("--threads", type=int, help="Threads; results do not depend on it.  [default: all processors]")
+@THREADS
 @click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
 @click.option("--method", help="Method, in place of the sweep's.")
 @click.option("--dtype", help="float32 or float64, in place of the sweep's.")
@@ -28,10 +30,7 @@ _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and write nothing.")
 @click.option("--yes", is_flag=True, help="Run even a very large sweep.")
 @click.option("--plot/--no-plot", default=True, help="Draw phase.png into the directory.  [default: plot]")
-@click.option(
-    "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
-    help="A bar on a terminal, else a line every 30 s.",
-)  # fmt: skip
+@PROGRESS
 def run(
     sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, threads: int | None, **options: Any
 ) -> None:

@@ -102,7 +102,7 @@ def _network(table: pd.DataFrame, hidden: int, words: Words) -> Figure:
         panel.barh(heights[layer], scaled, height=0.045, left=places[layer] + 0.11, color=colour, zorder=3)
     names = [words("input"), *(words("layer", number=layer) for layer in size.columns), words("output")]
     panel.set(xlim=(-0.35, places[-1] + 0.35), ylim=(-0.06, 1.06), yticks=[], xticks=places, xticklabels=names)
-    panel.tick_params(length=0, labelsize=9 if hidden < 4 else 8.5)
+    panel.tick_params(length=0)
     panel.grid(False)
     panel.spines[:].set_visible(False)
     return pictures.of(panel)

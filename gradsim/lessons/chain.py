@@ -12,10 +12,8 @@ from scipy import special, stats
 
 from gradsim.lessons import pictures
 from gradsim.lessons.chain_texts import TEXTS
-from gradsim.lessons.exploding import width
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
-from gradsim.training import Data, Recipe, trainer
-from gradsim_core.training.layout import views
+from gradsim.lessons.single_neurons import back_propagate, slope, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,11 +52,6 @@ def forward(w: Array, b: Array, a0: float) -> tuple[Array, Array]:
     return np.array(z), np.array(a)
 
 
-def slope(z: Array) -> Array:
-    """s'(z) = s(z) (1 - s(z)) = s(z) s(-z), which does not cancel."""
-    return np.asarray(special.expit(z) * special.expit(-z))
-
-
 def cost(w: Array, b: Array) -> float:
     """C = (a_L - y)^2 / 2."""
     return float((forward(w, b, INPUT)[1][-1] - TARGET) ** 2 / 2)
@@ -71,18 +64,6 @@ def _differences(w: Array, b: Array, h: float = STEP) -> tuple[Array, Array]:
     return np.array(by_w), np.array(by_b)
 
 
-def _back_propagated(w: Array, b: Array) -> tuple[Array, Array]:
-    recipe = Recipe(hidden=(1,) * (DEPTH - 1), cost="quadratic", epochs=0, replicas=1, dtype="float64")
-    data = Data(np.array([[INPUT]]), np.array([[TARGET]]))
-    machine = trainer(recipe, data)
-    parameters = machine.parameters()
-    for layer, (weights, biases, _) in enumerate(views(machine.network, parameters)):
-        weights[:], biases[:] = w[layer], b[layer]
-    gradient, _, _ = machine.gradient(parameters, machine.data(*data))
-    parts = views(machine.network, gradient)
-    return np.array([weights[0, 0] for weights, _, _ in parts]), np.array([biases[0] for _, biases, _ in parts])
-
-
 def _gradients(w: Array, b: Array) -> pd.DataFrame:
     z, a = forward(w, b, INPUT)
     factors = slope(z)
@@ -92,7 +73,7 @@ def _gradients(w: Array, b: Array) -> pd.DataFrame:
         delta.append(factors[layer] * w[layer + 1] * delta[-1])
     by_b = np.array(delta[::-1])
     difference_w, difference_b = _differences(w, b)
-    back_w, back_b = _back_propagated(w, b)
+    back_w, back_b = back_propagate(w, b, INPUT, TARGET)
     layers = np.arange(1, DEPTH + 1)
     return pd.DataFrame({
         "layer": np.tile(layers, 2), "parameter": np.repeat(["b", "w"], DEPTH),

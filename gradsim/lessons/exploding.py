@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import optimize
 
 from gradsim.lessons import pictures
 from gradsim.lessons.exploding_texts import TEXTS
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.training import Data, Recipe, train, trainer
-from gradsim_core.training.layout import views
+from gradsim.lessons.single_neurons import back_propagate, slope, width
+from gradsim.training import Recipe, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Array = NDArray[np.float64]
 
 LARGE, LAYERS, INPUT = 100.0, 6, 0.3
 CLIPS = {"free": np.inf, "clipped": 1.0}
@@ -50,15 +47,6 @@ def exploding(replicas: int = 16, epochs: int = 200, seed: int = 1, threads: int
         return _train(replicas, epochs, settings)
 
 
-def width(w: Array) -> Array:
-    """Return the width of the interval of a in which |w s'(w a + b)| >= 1, for any b: 0 for |w| <= 4.
-
-    s(1 - s) >= 1/|w| holds for |z| <= z0 = ln(|w| (1 + sqrt(1 - 4/|w|)) / 2 - 1), and z = w a + b: 2 z0 / |w|.
-    """
-    size = np.maximum(np.abs(w), 4.0)
-    return np.asarray(2 / size * np.log(size * (1 + np.sqrt(1 - 4 / size)) / 2 - 1))
-
-
 def widest() -> tuple[float, float]:
     """Return the |w| of the widest interval, and its width."""
     found = optimize.minimize_scalar(lambda w: -width(np.array(w)), bounds=(4, 100), method="bounded",
@@ -70,29 +58,16 @@ def _widths() -> pd.DataFrame:
     """Widths by the formula, and by counting the points of a fine grid where the factor is at least 1."""
     w = np.concatenate([np.arange(3.5, 12, 0.25), np.arange(12, 100.5, 4)])
     a = np.linspace(0, 1, 200_001)
-    counted = [np.mean(one * _slope(one * (a - 0.5)) >= 1) for one in w]
+    counted = [np.mean(one * slope(one * (a - 0.5)) >= 1) for one in w]
     return pd.DataFrame({"w": w, "width": width(w), "counted": counted})
-
-
-def _slope(z: Array) -> Array:
-    s = special.expit(z)
-    return np.asarray(s * (1 - s))
 
 
 def _chain() -> pd.DataFrame:
     """Back-propagate through one neuron a layer with w = 100 and b = -100 a: each layer's gradient over the next's."""
-    recipe = Recipe(hidden=(1,) * (LAYERS - 1), cost="quadratic", epochs=0, replicas=1, dtype="float64")
-    data = Data(np.array([[INPUT]], np.float32), np.array([[0.0]], np.float32))
-    machine = trainer(recipe, data)
-    parameters = machine.parameters()
-    a = float(data.images[0, 0])
-    for weights, biases, _ in views(machine.network, parameters):
-        weights[:], biases[:], a = LARGE, -LARGE * a, 0.5
-    gradient, _, _ = machine.gradient(parameters, machine.data(*data))
-    values = np.array([biases[0] for _, biases, _ in views(machine.network, gradient)])
-    return pd.DataFrame(
-        {"layer": np.arange(1, LAYERS + 1), "gradient": values, "factor": [*(values[:-1] / values[1:]), np.nan]}
-    )
+    inputs = np.array([INPUT] + [0.5] * (LAYERS - 1))  # z = 0 in every layer, so a = 1/2
+    _, values = back_propagate(np.full(LAYERS, LARGE), -LARGE * inputs, INPUT, 0.0)
+    factors = [*(values[:-1] / values[1:]), np.nan]
+    return pd.DataFrame({"layer": np.arange(1, LAYERS + 1), "gradient": values, "factor": factors})
 
 
 def _train(replicas: int, epochs: int, settings: Settings) -> pd.DataFrame:
@@ -199,7 +174,7 @@ def _training(table: pd.DataFrame, value: str, words: Words) -> Figure:
 def _factors(words: Words) -> Figure:
     panel, a = pictures.axes(), np.linspace(0, 1, 801)
     for number, w in enumerate((3.0, 4.0, widest()[0], 20.0, LARGE)):
-        panel.plot(a, w * _slope(w * (a - 0.5)), color=pictures.COLOURS[number], label=f"w = {w:.4g}")
+        panel.plot(a, w * slope(w * (a - 0.5)), color=pictures.COLOURS[number], label=f"w = {w:.4g}")
     panel.axhline(1, color=pictures.INK, linestyle="--", linewidth=1)
     panel.set(xlabel=words("activation"), ylabel=words("product"), yscale="log", ylim=(0.05, 40), xlim=(0, 1))
     panel.legend(loc="upper left")

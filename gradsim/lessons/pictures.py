@@ -102,8 +102,12 @@ def of(panel: Axes) -> Figure:
 
 
 def bands(frame: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
-    """Return quantiles 5 %, 50 % and 95 % of a column over replicas: columns low, median, high."""
-    quantiles = frame.groupby(by, sort=True)[value].quantile(np.array([0.05, 0.5, 0.95])).unstack()
+    """Return quantiles 5 %, 50 % and 95 % of a column over replicas: columns low, median, high.
+
+    A replica whose numbers have overflowed is never left out: NaN counts as larger than all others.
+    """
+    counted = frame.assign(**{value: frame[value].fillna(np.inf)})
+    quantiles = counted.groupby(by, sort=True)[value].quantile(np.array([0.05, 0.5, 0.95])).unstack().fillna(np.inf)
     quantiles.columns = pd.Index(["low", "median", "high"])
     return quantiles
 

@@ -50,8 +50,8 @@ def remedies(replicas: int = 16, epochs: int = 30, seed: int = 1, threads: int |
         A row per remedy: activation, start, extra, eta; of the start: growth, the factor of |dC/db| from one hidden
         layer to the next (median; low and high: 5-95 %), and the same of single images (single, single_low,
         single_high), at_rest = chi_1^(-1/2) at q* and predicted, with q from the images, where mean field applies;
-        weights, growth of |dC/dW| from layer 2 on; first_over_last = |dC/db^1| / |dC/db^10|; cost and error, medians at the end; lost, the share of networks
-        whose cost is not finite.
+        weights, growth of |dC/dW| from layer 2 on; first_over_last = |dC/db^1| / |dC/db^10|; cost and error, medians
+        at the end; lost, the share of networks whose numbers have overflowed.
     """
     with watched("remedies", seed, threads) as settings:
         return _measure(settings, REMEDIES, replicas, epochs)["remedies"]
@@ -60,8 +60,7 @@ def remedies(replicas: int = 16, epochs: int = 30, seed: int = 1, threads: int |
 def _ends(trained: Trained) -> tuple[float, float, float]:
     """Medians of cost and error at the end, and the share of networks that are lost."""
     last = trained.history.groupby("replica").last()
-    lost = ~np.isfinite(last["cost"])
-    return float(last["cost"].mask(lost, np.inf).median()), float(last["error"].median()), float(lost.mean())
+    return float(last["cost"].median()), float(last["error"].median()), float(np.isinf(last["cost"]).mean())
 
 
 def _train(remedy: Remedy, replicas: int, epochs: int, settings: Settings) -> Tables:

@@ -86,6 +86,8 @@ def look(browser, file: Path, lang: str, width: int) -> None:
 def test_lesson(lesson, tmp_path, request):
     seen = []
     settings = Settings(quick=True, report=seen.append)
+    from matplotlib.text import Text
+
     with np.errstate(all="raise", under="ignore"):
         tables = write(lesson, tmp_path, LANGUAGES, settings)
     folder = tmp_path / lesson.name
@@ -96,6 +98,9 @@ def test_lesson(lesson, tmp_path, request):
     assert [finding.key for finding in lesson.find(tables) if not finding.holds] == []
     with pictures.style("en"):
         drawn = lesson.draw(tables, Words(lesson.texts, "en"))
+    for picture in drawn.values():
+        assert picture.get_figwidth() == pictures.WIDTH
+        assert min(text.get_fontsize() for text in picture.findobj(Text) if text.get_text().strip()) >= 72 * SMALLEST
     expected = {f"{name}.{lang}.{form}" for name in drawn for lang in LANGUAGES for form in ("png", "svg")}
     expected |= {f"{name}.parquet" for name in tables} | {f"{lang}.html" for lang in LANGUAGES}
     assert {path.name for path in folder.iterdir()} == expected
@@ -141,6 +146,16 @@ def test_pictures_are_the_same_bytes_again():
             for _ in range(2)
         )
     assert once == again
+
+
+def test_bands_leave_no_replica_out():
+    """One of twenty that overflowed is the largest; where half of them have, so is the median."""
+    frame = pd.DataFrame({"epoch": np.repeat([0, 1], 20), "cost": np.tile(np.arange(20.0), 2)})
+    frame.loc[[19, *range(30, 40)], "cost"] = np.nan
+    bands = pictures.bands(frame, "epoch", "cost")
+    assert bands.loc[0].tolist() == [pytest.approx(0.95), 9.5, np.inf]
+    assert bands.loc[1, "low"] == pytest.approx(0.95)
+    assert bands.loc[1, "median"] == np.inf
 
 
 def test_functions_return_frames():

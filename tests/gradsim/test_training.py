@@ -59,6 +59,14 @@ def test_training_reports_every_epoch():
     assert sum(done) == 12
 
 
+def test_what_has_overflowed_is_not_lost_from_the_history():
+    """The cost is inf from then on, in the last value and the median too, and every answer counts as wrong."""
+    recipe = Recipe(hidden=(8,) * 8, activation="selu", start="he", eta=1e6, epochs=5, replicas=3)
+    last = train(recipe, SMALL).history.groupby("replica").last()
+    assert (last["cost"] == np.inf).all()
+    assert (last["error"] == 1).all()
+
+
 def test_training_learns_the_digits():
     """One hidden layer, ten epochs: an error far below that of guessing."""
     trained = train(Recipe(hidden=(30,), epochs=10, batch=10, eta=0.5, replicas=2), load_images())
