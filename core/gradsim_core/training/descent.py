@@ -79,13 +79,16 @@ def apply(rule, scale, decay, start, stop, theta, velocity, gradient):
         store(theta, i, parameter + v)
 
 
+def scale_of(rule, length):
+    """Factor that cuts a gradient of this length."""
+    return rule.clip / length if length > rule.clip else 1.0
+
+
 def update(net, rule, theta, velocity, work):
     """One step of descent from the gradient in work."""
     scale = 1.0
     if rule.clip < math.inf:
-        length = math.sqrt(square_length(work.gradient, 0, net.first[len(net.widths)]))
-        if length > rule.clip:
-            scale = rule.clip / length
+        scale = scale_of(rule, math.sqrt(square_length(work.gradient, 0, net.first[len(net.widths)])))
     for layer in range(1, len(net.widths)):
         start, bias, stop = net.first[layer], biases_at(net, layer), net.first[layer + 1]
         apply(rule, scale, rule.decay, start, bias, theta, velocity, work.gradient)

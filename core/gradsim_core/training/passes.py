@@ -73,15 +73,21 @@ def standardise_backward(net, layer, samples, theta, work):
         standardise_rows_backward(work.delta, work.z, start, samples, net.widths[layer], size, live, inverse)
 
 
+def sum_rows(source, row, rows, target, start):
+    """target[start : start + row] is the sum of `rows` rows of `row` numbers, which lie at the start of the source."""
+    for i in range(0, row, LANES):
+        total = splat(load(source, i), 0.0)
+        for k in range(i, rows * row, row):
+            total = total + load(source, k)
+        store(target, start + i, total)
+
+
 def sum_columns(net, layer, samples, work):
     """The gradient of the biases: delta summed over the samples; that of gains is 0 until they turn out to be used."""
     size, start = padded(net.widths[layer]), biases_at(net, layer)
-    for i in range(0, size, LANES):
-        total = splat(load(work.delta, i), 0.0)
-        for k in range(i, samples * size, size):
-            total = total + load(work.delta, k)
-        store(work.gradient, start + i, total)
-        store(work.gradient, start + size + i, splat(total, 0.0))
+    sum_rows(work.delta, size, samples, work.gradient, start)
+    for i in range(start + size, start + 2 * size, LANES):
+        store(work.gradient, i, splat(load(work.gradient, i), 0.0))
 
 
 def largest(h, start, width):

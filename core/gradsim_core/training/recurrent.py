@@ -18,11 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradsim_core.lanes import LANES, aligned, convert, lane_sum, load, select, splat, store
+from gradsim_core.lanes import LANES, aligned, load, splat, store
 
-from .costs import softmax
-from .descent import apply, square_length
-from .passes import largest, normaliser_of
+from .descent import apply, scale_of, square_length
+from .passes import sum_rows
 from .products import Matrix, multiply, padded, transpose
 
 COST, ERROR, LENGTH = range(3)
@@ -48,8 +47,9 @@ class RecurrentWork(NamedTuple):
     x: np.ndarray  # T + 1 blocks (samples, padded width): the state before the first step, then x_1 .. x_T
     slope: np.ndarray  # T blocks: phi'(h_t)
     delta: np.ndarray  # T blocks: delta_t of the cost's mean over the samples
-    error: np.ndarray  # (samples, padded symbols): o, then dC/do
-    labels: np.ndarray  # (symbols, padded symbols): the target's row is what the softmax should be
+    outputs: np.ndarray  # (samples, padded symbols): o
+    labels: np.ndarray  # the same: what the softmax of o should be
+    error: np.ndarray  # the same: dC/do
     live: np.ndarray  # (padded symbols,): 1 at outputs, 0 beyond
     recurrent: np.ndarray  # W, a row per neuron that it feeds
     outward: np.ndarray  # V, a row per output
@@ -67,15 +67,15 @@ def recurrent_network(symbols: int, width: int, alpha: float = 0.0) -> Recurrent
 def allocate(net: RecurrentNetwork, samples: int, steps: int, dtype: np.dtype) -> RecurrentWork:
     """Work for batches of just `samples` sequences of `steps` symbols."""
     size, outputs = padded(net.width), padded(net.symbols)
-    block, labels, live = samples * size, aligned(net.symbols * outputs, dtype), aligned(outputs, dtype)
-    labels.reshape(net.symbols, outputs)[:, : net.symbols] = np.eye(net.symbols)
+    block, live = samples * size, aligned(outputs, dtype)
     live[: net.symbols] = 1
     return RecurrentWork(
         x=aligned((steps + 1) * block, dtype),
         slope=aligned(steps * block, dtype),
         delta=aligned(steps * block, dtype),
+        outputs=aligned(samples * outputs, dtype),
+        labels=aligned(samples * outputs, dtype),
         error=aligned(samples * outputs, dtype),
-        labels=labels,
         live=live,
         recurrent=aligned(net.width * size, dtype),
         outward=aligned(net.symbols * size, dtype),
@@ -83,39 +83,29 @@ def allocate(net: RecurrentNetwork, samples: int, steps: int, dtype: np.dtype) -
     )
 
 
-def compare(net, theta, targets, state, work):
-    """Cost and share of wrong answers of the states after the last step; dC/do, of the mean, in work.error."""
-    samples, size, outputs = len(targets), padded(net.width), padded(net.symbols)
-    error = Matrix(work.error, 0, outputs, 1)
-    multiply(Matrix(work.x, state, size, 1), Matrix(theta, net.readout, outputs, 1), error, samples, outputs, net.width)
-    cost, wrong = 0.0, 0
-    for n in range(samples):
-        row = n * outputs
-        for i in range(0, outputs, LANES):
-            store(work.error, row + i, load(work.error, row + i) + load(theta, net.offset + i))
-        wrong += largest(work.error, row, net.symbols) != targets[n]
-        normaliser = normaliser_of(work.error, row, outputs, work.live)
-        for i in range(0, outputs, LANES):
-            y, live = load(work.labels, targets[n] * outputs + i), load(work.live, i) > 0.0
-            value, delta = softmax(load(work.error, row + i), y, normaliser)
-            store(work.error, row + i, select(live, delta / samples, 0.0))
-            cost += lane_sum(convert(select(live, value, 0.0), 1.0))
-    return cost / samples, wrong / samples
+def answer(net, theta, state, samples, work):
+    """The outputs o of the states after the last step, which begin at `state`."""
+    size, outputs = padded(net.width), padded(net.symbols)
+    o = Matrix(work.outputs, 0, outputs, 1)
+    multiply(Matrix(work.x, state, size, 1), Matrix(theta, net.readout, outputs, 1), o, samples, outputs, net.width)
+    for i in range(0, outputs, LANES):
+        c = load(theta, net.offset + i)
+        for k in range(i, samples * outputs, outputs):
+            store(work.outputs, k, load(work.outputs, k) + c)
+
+
+def label(net, targets, work):
+    """A row of zeros for every target, but for a 1 at its symbol."""
+    outputs = padded(net.symbols)
+    for n in range(len(targets)):
+        for i in range(outputs):
+            work.labels[n * outputs + i] = 1.0 if i == targets[n] else 0.0
 
 
 def multiply_by_slopes(start, stop, work):
     """From dC/dx to dC/dh of one step."""
     for k in range(start, stop, LANES):
         store(work.delta, k, load(work.delta, k) * load(work.slope, k))
-
-
-def sum_rows(source, row, rows, target, start):
-    """target[start : start + row] is the sum of `rows` rows of `row` numbers, which lie at the start of the source."""
-    for i in range(0, row, LANES):
-        total = splat(load(source, i), 0.0)
-        for k in range(i, rows * row, row):
-            total = total + load(source, k)
-        store(target, start + i, total)
 
 
 def sum_by_symbol(net, symbols, work):
@@ -161,17 +151,15 @@ def back_propagate(net, theta, samples, steps, work):
 
 def update(net, rule, length, theta, velocity, work):
     """One step of descent from the gradient in work, which is `length` long; b and c do not decay."""
-    scale = 1.0
-    if length > rule.clip:
-        scale = rule.clip / length
+    scale = scale_of(rule, length)
     apply(rule, scale, rule.decay, 0, net.bias, theta, velocity, work.gradient)
     apply(rule, scale, 0.0, net.bias, net.readout, theta, velocity, work.gradient)
     apply(rule, scale, rule.decay, net.readout, net.offset, theta, velocity, work.gradient)
     apply(rule, scale, 0.0, net.offset, net.stop, theta, velocity, work.gradient)
 
 
-def build(phi, dphi):
-    """The pass through a network of an activation."""
+def build(phi, dphi, compare):
+    """The pass through a network of an activation and a cost."""
 
     def activate(net, theta, symbols, t, work):
         """From W x_(t-1), where x_t is to be, to x_t and phi'(h_t)."""
@@ -197,10 +185,14 @@ def build(phi, dphi):
             before, after = Matrix(work.x, t * block, size, 1), Matrix(work.x, (t + 1) * block, size, 1)
             multiply(before, weights, after, samples, size, net.width)
             activate(net, theta, symbols, t, work)
-        cost, wrong = compare(net, theta, targets, steps * block, work)
+        answer(net, theta, steps * block, samples, work)
+        label(net, targets, work)
+        row = padded(net.symbols)
+        o, labels = Matrix(work.outputs, 0, row, 1), Matrix(work.labels, 0, row, 1)
+        cost, wrong = compare(o, labels, work.error, work.live, net.symbols, samples)
         back_propagate(net, theta, samples, steps, work)
         collect(net, symbols, work)
-        return cost, wrong
+        return cost, wrong / samples
 
     return activate, propagate
 

@@ -12,7 +12,8 @@ from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS, Activation
 from gradsim_core.lanes import aligned
 
-from . import recurrent
+from . import passes, recurrent
+from .costs import COSTS
 from .descent import Rule
 from .products import padded
 from .recurrent import RecurrentWork, allocate, recurrent_network
@@ -32,10 +33,12 @@ class RecurrentParameters(NamedTuple):
 
 @cache
 def _propagate(activation: Activation, interpret: bool):
-    functions = recurrent.build(activation.phi, activation.dphi)
+    softmax = COSTS["softmax"]
+    compare = passes.build_comparison(softmax.error, softmax.normalised)
+    functions = recurrent.build(activation.phi, activation.dphi, compare)
     if not interpret:
-        for function in functions:
-            jit.make_closure_compilable(function, activation.name)
+        for function in (compare, *functions):
+            jit.make_closure_compilable(function, activation.name, softmax.name)
     return functions[-1]
 
 
