@@ -104,6 +104,12 @@ class CorruptDataError(GradsimError):
     exit_code = 4
 
 
+class DeterminismError(GradsimError):
+    """Two computations of the same shard gave different numbers: a faulty machine, or two versions of the code."""
+
+    exit_code = 4
+
+
 class StorageError(GradsimError):
     """Reading or writing failed: a full disk, an I/O error. Committed shards stay, a run can be resumed.
 
@@ -128,6 +134,12 @@ class StorageError(GradsimError):
         return f"{self.path}: {self.cause.strerror or self.cause}. {self.remedy}."
 
 
+class EngineError(GradsimError):
+    """The workers of an engine cannot be reached or replaced. Committed shards stay, a run can be resumed."""
+
+    exit_code = 75
+
+
 class Interrupted(GradsimError):
     """The run was stopped early; the same command resumes it."""
 
@@ -141,5 +153,8 @@ _REMEDIES = {
     errno.EACCES: "Permission is missing. Grant it",
     errno.EPERM: "Permission is missing. Grant it",
     errno.EMFILE: "Too many files are open. Raise the limit (ulimit -n)",
+    errno.ESTALE: "The network file system has lost the file. Check the mount",
+    errno.EFBIG: "The file would pass the limit on the size of files. Raise it (ulimit -f)",
+    errno.ENAMETOOLONG: "The name is too long. Choose a shorter directory",
     errno.EIO: "The disk reports an input/output error. Check it",
 }

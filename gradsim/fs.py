@@ -1,8 +1,9 @@
 """The file system: the only module that opens, fsyncs, renames, links and unlinks.
 
-What is written appears complete or not at all: it is written under a temporary name, fsynced, then renamed
-(`commit`) or linked without replacing (`write_new`), and the directory is fsynced. Each primitive is one
-small function, so that tests can make any of them fail.
+What is written appears complete or not at all: it is written under a temporary name, fsynced, closed, read back, then
+linked without replacing (`write_new`) or renamed (`replace`), and the directory is fsynced. Nothing is decided by a
+lock, a clock, a process number or a listing: the link is. Each primitive is one small function, so that tests can make
+any of them fail.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
-from gradsim.errors import OutputError, StorageError
+from gradsim.errors import CorruptDataError, OutputError, StorageError
+
+Check = Callable[[Path], None]
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def _open(path: Path, flags: int) -> int:
@@ -50,8 +55,18 @@ def _mkdir(path: Path) -> None:
     os.mkdir(path)
 
 
-def _open_read(path: Path) -> BinaryIO:
-    return open(path, "rb")  # the caller closes it
+def _link_count(path: Path) -> int:
+    return os.lstat(path).st_nlink
+
+
+def _open_read(path: Path, follow: bool = False) -> BufferedReader:
+    """Open a regular file; not through a link unless asked to, nor a pipe, which would block."""
+    flags = (0 if follow else _NOFOLLOW) | getattr(os, "O_NONBLOCK", 0)
+    file = os.fdopen(_open(path, os.O_RDONLY | flags), "rb")  # the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return file
 
 
 def _listdir(path: Path) -> list[str]:
@@ -63,10 +78,15 @@ def _storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise CorruptDataError(
+                f"{path}: not a file or directory of its own, but a link or a device. gradsim follows none inside a "
+                "dataset: put the real file there, or move the whole directory."
+            ) from error
         raise StorageError(path, error) from error
 
 
-def commit(tmp_dir: Path, path: Path, data: bytes) -> None:
+def replace(tmp_dir: Path, path: Path, data: bytes, check: Check | None = None) -> None:
     """Write a file that replaces an older one of the same name, durably and in one step.
 
     Parameters
@@ -77,70 +97,111 @@ def commit(tmp_dir: Path, path: Path, data: bytes) -> None:
         The file's final place, in an existing directory.
     data
         Its content.
+    check
+        Called with the path of the temporary file, written and closed, before anybody else can see it.
 
     Raises
     ------
     StorageError
-        If any step fails; the older file, if there was one, is then still whole.
+        If any step fails; the older file, if there was one, is then still whole. No step is tried again on the same
+        file: after a failed fsync nobody knows what is on the disk.
     """
-    with _storing(path), _temporary(tmp_dir, path.name, data) as temporary:
+    with _storing(path), _temporary(tmp_dir, path.name, data, check) as temporary:
         _rename(temporary, path)
         _fsync_directory(path.parent)
 
 
-def write_new(tmp_dir: Path, path: Path, data: bytes) -> bool:
+def write_new(tmp_dir: Path, path: Path, data: bytes, check: Check | None = None) -> bool:
     """Write a file only if there is none of that name; of several writers at the same time one wins.
+
+    Parameters are those of `replace`.
 
     Returns
     -------
     bool
         False if the file existed; it is then left as it was.
-
-    Raises
-    ------
-    StorageError
-        If any step fails.
     """
-    with _storing(path), _temporary(tmp_dir, path.name, data) as temporary:
-        try:
-            _link(temporary, path)
-        except FileExistsError:
+    for last in (False, False, True):
+        with _storing(path):
+            try:
+                with _temporary(tmp_dir, path.name, data, check) as temporary:
+                    won = _link_new(temporary, path)
+                    if won:
+                        _fsync_directory(path.parent)
+                    return won
+            except FileNotFoundError:  # somebody cleaned up the temporary file: it is written anew
+                if last:
+                    raise
+    raise AssertionError
+
+
+def _link_new(temporary: Path, path: Path) -> bool:
+    try:
+        _link(temporary, path)
+    except OSError as error:
+        # Over NFS the link may be there whatever the answer: it is ours, since nobody else knows the name.
+        if _link_count(temporary) > 1:
+            return True
+        if isinstance(error, FileExistsError):
             return False
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            if path.exists():
-                return False
-            _rename(temporary, path)  # a file system without hard links: the last of several writers wins
-        _fsync_directory(path.parent)
-        return True
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        _rename(temporary, path)  # a file system without hard links: the last of several writers wins
+    return True
 
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @contextmanager
-def _temporary(tmp_dir: Path, name: str, data: bytes) -> Iterator[Path]:
+def _temporary(tmp_dir: Path, name: str, data: bytes, check: Check | None) -> Iterator[Path]:
     """Yield a new, fsynced file with the content; what is left of it afterwards is removed."""
     path = tmp_dir / f"{name}.{os.getpid()}.{secrets.token_hex(8)}"
     try:
-        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[_write(descriptor, view) :]
-            _fsync(descriptor)
-        finally:
-            _close(descriptor)
+        _write_durably(path, os.O_EXCL, data)
+        if check is not None:
+            check(path)
         yield path
     finally:
         with suppress(OSError):  # gone where it was renamed; a rest in tmp/ does no harm
             _unlink(path)
 
 
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file, durably; lines of several writers do not mix."""
+    with _storing(path):
+        _write_durably(path, os.O_APPEND | _NOFOLLOW, line)
+
+
+def _write_durably(path: Path, flags: int, data: bytes) -> None:
+    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | flags)
+    try:
+        view = memoryview(data)
+        while view:
+            written = _write(descriptor, view)
+            if written <= 0:
+                raise OSError(errno.EIO, "the system wrote nothing")
+            view = view[written:]
+        _fsync(descriptor)
+    finally:
+        _close(descriptor)
+
+
+def make_durable(path: Path) -> None:
+    """Fsync a file that another process may have written, and its directory."""
+    with _storing(path):
+        _fsync_path(path)
+        _fsync_directory(path.parent)
+
+
 def _fsync_directory(path: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a directory, and needs no such thing
-        return
+    if os.name != "nt":  # Windows cannot open a directory, and needs no such thing
+        _fsync_path(path)
+
+
+def _fsync_path(path: Path) -> None:
     descriptor = _open(path, os.O_RDONLY)
     try:
         _fsync(descriptor)
@@ -148,18 +209,18 @@ def _fsync_directory(path: Path) -> None:
         _close(descriptor)
 
 
-def read_bytes(path: Path) -> bytes | None:
-    """Return a file's content, or None if there is no such file."""
+def read_bytes(path: Path, most: int | None = None, follow: bool = False) -> bytes | None:
+    """Return a file's content, or None if there is none; of a longer one than ``most`` only ``most + 1`` bytes."""
     with _storing(path):
         try:
-            with _open_read(path) as file:
-                return file.read()
+            with _open_read(path, follow) as file:
+                return file.read(-1 if most is None else most + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
+def reading(path: Path) -> Iterator[BufferedReader]:
     """Open a file for reading in parts; a missing one is FileNotFoundError, other faults are StorageError."""
     try:
         with _open_read(path) as file:
@@ -169,7 +230,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         if error.errno is None:  # PyArrow's word for a damaged file
             raise
-        raise StorageError(path, error) from error
+        with _storing(path):
+            raise
 
 
 def names(path: Path) -> list[str]:
@@ -179,6 +241,22 @@ def names(path: Path) -> list[str]:
             return sorted(_listdir(path))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+def size(path: Path) -> int | None:
+    """Return the bytes of a file, a link's own where it is one; None if there is none."""
+    with _storing(path):
+        try:
+            return os.lstat(path).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def check_own(path: Path) -> None:
+    """Refuse, with :class:`CorruptDataError`, a directory that is a link: what is behind it is not the dataset's."""
+    with _storing(path):
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def remove(path: Path) -> None:

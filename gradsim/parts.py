@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pyarrow.compute as pc
 
 from gradsim import fs, schema
 from gradsim.errors import CorruptDataError, SweepError, suggestion
-from gradsim.manifest import REMEDY, Kind, Manifest
+from gradsim.manifest import Kind, Manifest
 from gradsim_core.quantities import QUANTITIES
 
 SCHEMAS: dict[Kind, pa.Schema] = {
@@ -61,33 +64,43 @@ def read(
     ids = wanted["cell_id"]
     for manifest in manifests:
         if ids is None or not {part[0] for part in manifest.slices}.isdisjoint(ids):
-            yield _table(root, manifest, kind, keep)
+            yield table(root, manifest, kind, keep)
 
 
-def _table(root: Path, manifest: Manifest, kind: Kind, keep: pc.Expression | None) -> pa.Table:
-    part = manifest.parts.get(kind)
-    if part is None:
-        raise CorruptDataError(f"{root}: the manifest of shard {manifest.shard} names no {kind}. {REMEDY}.")
-    path = root / part.path
+def table(root: Path, manifest: Manifest, kind: Kind, keep: pc.Expression | None = None) -> pa.Table:
+    """Return one table of a commit, whose file is first compared with the manifest, every byte of it.
+
+    Raises
+    ------
+    CorruptDataError
+        If it differs.
+    """
+    with _checked(root, manifest, kind) as file:
+        return schema.decode(file, str(root / manifest.parts[kind].path), SCHEMAS[kind], keep)
+
+
+def row_groups(root: Path, manifest: Manifest, kind: Kind) -> Iterator[pa.Table]:
+    """Iterate over one table of a commit, a row group at a time; else as `table`."""
+    with _checked(root, manifest, kind) as file:
+        yield from schema.row_groups(file, str(root / manifest.parts[kind].path), SCHEMAS[kind])
+
+
+@contextmanager
+def _checked(root: Path, manifest: Manifest, kind: Kind) -> Iterator[BufferedReader]:
+    part = manifest.parts[kind]
+    path, remedy = root / part.path, f"Remove {manifest.span.manifest} and run the sweep again: it is computed anew"
     try:
         with fs.reading(path) as file:
             size = file.seek(0, os.SEEK_END)
             if size != part.bytes:
-                raise CorruptDataError(
-                    f"{path}: {size} bytes where the manifest says {part.bytes}. {_remedy(manifest)}"
-                )
+                raise CorruptDataError(f"{path}: {size} bytes where the manifest says {part.bytes}. {remedy}.")
             file.seek(0)
-            table = schema.decode(file, str(path), keep)
+            if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
+                raise CorruptDataError(f"{path}: the file is damaged: its checksum differs. {remedy}.")
+            file.seek(0)
+            yield file
     except FileNotFoundError:
-        raise CorruptDataError(f"{path}: the file is missing. {_remedy(manifest)}") from None
-    try:
-        return table.select(SCHEMAS[kind].names).cast(SCHEMAS[kind])
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise CorruptDataError(f"{path}: the columns are not those of {kind}: {error}. {_remedy(manifest)}") from error
-
-
-def _remedy(manifest: Manifest) -> str:
-    return f"Remove manifests/{manifest.shard:06d}.json and run the sweep again: the shard is computed anew."
+        raise CorruptDataError(f"{path}: the file is missing. {remedy}.") from None
 
 
 def _ids(field: str, values: Ids) -> list[int] | None:

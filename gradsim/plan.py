@@ -24,6 +24,7 @@ VALUES_PER_SHARD = 2**22
 _QUANTITIES = 4
 _BINS = 256  # occupied bins of a histogram in the worst of the shipped sweeps; never more than networks
 _BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_NETWORK_ROW = 31, 1, 28  # measured on phase-tanh
+_BYTES_PER_SHARD = 12_000  # a manifest, and what two Parquet files have besides rows
 _MEMORY_BASE = 300 * 2**20  # interpreter, NumPy, Numba, PyArrow and pandas
 _MEMORY_PER_VALUE = 110  # a bin in sums, sorted columns and Arrow table, measured
 
@@ -58,6 +59,7 @@ class Estimate(NamedTuple):
     networks: int
     normals: int
     bytes: int
+    files: int
     peak_memory: int
 
 
@@ -103,18 +105,21 @@ class Plan:
         """Return one shard; ``IndexError`` if there is none of that number."""
         if not 0 <= index < self.shard_count:
             raise IndexError(f"shard {index}: the plan has shards 0 to {self.shard_count - 1}")
-        size = self.sweep.shard_size
-        start, stop = index * size, (index + 1) * size
+        return Shard(index, tuple(self.slices(index, index)))
+
+    def slices(self, first: int, last: int) -> list[Slice]:
+        """Return the networks of shards ``first`` to ``last``, those of a cell in one slice."""
+        start, stop = first * self.sweep.shard_size, (last + 1) * self.sweep.shard_size
         slices = []
         from_cell = bisect_right(self._starts, start) - 1
         for cell_id in range(from_cell, bisect_left(self._starts, stop, hi=len(self.cells))):
-            first, end = (
+            begin, end = (
                 min(max(-((self._starts[cell_id] - edge) // self._costs[cell_id]), 0), self.sweep.networks)
                 for edge in (start, stop)
             )
-            if first < end:
-                slices.append(Slice(cell_id, first, end - first))
-        return Shard(index, tuple(slices))
+            if begin < end:
+                slices.append(Slice(cell_id, begin, end - begin))
+        return slices
 
     def shards(self) -> Iterator[Shard]:
         """Iterate over all shards in order."""
@@ -141,7 +146,10 @@ class Plan:
             self.shard_count,
             self.networks,
             self.normals,
-            rows * (_BYTES_PER_LAYER_ROW + bins * _BYTES_PER_BIN) + singles * _BYTES_PER_NETWORK_ROW,
+            rows * (_BYTES_PER_LAYER_ROW + bins * _BYTES_PER_BIN)
+            + singles * _BYTES_PER_NETWORK_ROW
+            + self.shard_count * _BYTES_PER_SHARD,
+            self.shard_count * (3 + (sweep.record == "networks")) + 3,
             _MEMORY_BASE + held * _MEMORY_PER_VALUE,
         )
 

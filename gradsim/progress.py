@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, Self, TextIO
 
 from tqdm.auto import tqdm
 
-Mode = Literal["auto", "bar", "log", "none"]
+Mode = Literal["auto", "bar", "log", "json", "none"]
 LOG_SECONDS = 30.0
 
 
@@ -22,16 +24,15 @@ class Progress:
     normals, networks
         The whole work, and the networks in it.
     mode
-        "bar" (terminal and notebook), "log" (one line every 30 s), "none", or "auto": a bar on a terminal.
+        "bar" (terminal and notebook), "log" (one line every 30 s), "json" (every event as a line of JSON, for
+        programs that gather logs), "none", or "auto": a bar on a terminal or in a notebook, else a log.
     stream
         Where to write; standard error by default.
     """
 
     def __init__(self, normals: int, networks: int, mode: Mode = "auto", stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
-        if mode == "auto":
-            mode = "bar" if self.stream.isatty() else "log"
-        self.mode, self.normals, self.networks = mode, max(normals, 1), networks
+        self.mode, self.normals, self.networks = _chosen(mode, self.stream), max(normals, 1), networks
         self.done_normals = self.done_networks = self._earlier = 0
         self._start = self._last = time.monotonic()
         self._bar: tqdm | None = None
@@ -69,23 +70,46 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(self._rest(now), refresh=False)
             self._bar.update(networks)
-        elif self.mode == "log" and now - self._last >= LOG_SECONDS:
+        elif self.mode in ("log", "json") and now - self._last >= LOG_SECONDS:
             self._last = now
+            rate, left = self._rate(now)
             share = self.done_normals / self.normals
-            self.note(f"{share:4.0%}  {self.done_networks:,} of {self.networks:,} networks, {self._rest(now)}")
+            if self.mode == "log":
+                text = f"{share:4.0%}  {self.done_networks:,} of {self.networks:,} networks, {self._rest(now)}"
+                print(text, file=self.stream, flush=True)
+            done = {"networks": self.done_networks, "of_networks": self.networks, "share": round(share, 6)}
+            self.event("progress", **done, normals_per_second=round(rate), seconds_left=round(left))
+
+    def event(self, name: str, **facts: object) -> None:
+        """Write what happened as a line of JSON, in mode "json"; people see the bar or the log instead."""
+        if self.mode == "json":
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            print(json.dumps({"time": now, "event": name, **facts}), file=self.stream, flush=True)
 
     def note(self, text: str) -> None:
         """Write a line beside the bar; nothing in mode "none"."""
         if self._bar is not None:
             self._bar.write(text, file=self.stream)
+        elif self.mode == "json":
+            self.event("note", text=text)
         elif self.mode != "none":
             print(text, file=self.stream, flush=True)
 
+    def _rate(self, now: float) -> tuple[float, float]:
+        """Normals a second, and the seconds that the rest takes."""
+        rate = (self.done_normals - self._earlier) / max(now - self._start, 1e-9)
+        return rate, min((self.normals - self.done_normals) / rate, 1e12) if rate else 1e12
+
     def _rest(self, now: float) -> str:
-        seconds = max(now - self._start, 1e-9)
-        rate = (self.done_normals - self._earlier) / seconds
-        left = (self.normals - self.done_normals) / rate if rate else float("inf")
+        rate, left = self._rate(now)
         return f"{rate / 1e9:.2f} G normals/s, {duration(left)} left"
+
+
+def _chosen(mode: Mode, stream: TextIO) -> Mode:
+    """A bar where people look: on a terminal, and in a notebook, which is none but shows it all the same."""
+    if mode != "auto":
+        return mode
+    return "bar" if stream.isatty() or (stream is sys.stderr and "ipykernel" in sys.modules) else "log"
 
 
 class Share:
@@ -101,7 +125,7 @@ class Share:
 
     def __init__(self, name: str, mode: Mode = "auto", stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
-        self.name, self.mode = name, ("bar" if self.stream.isatty() else "log") if mode == "auto" else mode
+        self.name, self.mode = name, _chosen(mode, self.stream)
         self._lock, self._start, self._done = threading.Lock(), time.monotonic(), 0.0
         self._last = self._start
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from gradsim import phase
+from gradsim import engines, phase, upkeep, verification
 from gradsim.dataset import Dataset
-from gradsim.engines import ENGINES, run_local
+from gradsim.engines.compute import work_of
 from gradsim.ensemble import DEVICES
 from gradsim.errors import Interrupted, SweepError
 from gradsim.parts import Ids, Names
 from gradsim.plan import check_cap, plan
 from gradsim.progress import Mode, Progress
+from gradsim.shard_part import ALL, ShardPart
 from gradsim.sweep import Sweep
 from gradsim.threads import resolve_threads
 
@@ -33,10 +35,12 @@ class Run:
     ----------
     dataset
         The dataset on disk.
+    computed
+        Networks that were computed to make it.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, computed: int = 0) -> None:
+        self.dataset, self.computed = dataset, computed
 
     def __repr__(self) -> str:
         done, shards = len(self.dataset.committed()), self.dataset.plan.shard_count
@@ -122,6 +126,30 @@ class Run:
         """
         return phase.boundary(self.summary(), level, self._own_activations)
 
+    def verify(self, progress: Mode = "none") -> verification.Verification:
+        """Read every byte and row again and compare it with the manifests.
+
+        Returns
+        -------
+        Verification
+            ``problems``, a sentence for each file that is not as it was written; ``digest`` of all values.
+        """
+        return verification.verify(self.dataset, progress)
+
+    def compact(self, output: str | Path, progress: Mode = "none") -> Run:
+        """Write the same values into a new directory with fewer and larger files, and return that run.
+
+        Raises
+        ------
+        OutputError
+            If the directory holds something else.
+        """
+        return Run(upkeep.compact(self.dataset, output, progress))
+
+    def gc(self) -> list[str]:
+        """Remove files that no manifest names, left by killed runs; return their paths in the directory."""
+        return upkeep.gc(self.dataset)
+
     @cached_property
     def _own_activations(self) -> dict[str, Activation]:
         from gradsim_core.activations import Activation
@@ -144,11 +172,13 @@ def run(
     sweep: Sweep | str | Path,
     out: str | Path,
     *,
-    engine: Literal["local"] = "local",
+    engine: Any = "local",
     device: str = "cpu",
     threads: int | None = None,
+    shard: str = "1/1",
     progress: Mode = "auto",
     yes: bool = False,
+    stop: Event | None = None,
 ) -> Run:
     """Run a sweep, or what is left of it, into a directory.
 
@@ -158,16 +188,23 @@ def run(
         The sweep, its TOML file, or the name of a shipped one.
     out : str or Path
         The directory: a new one, or one that holds part of the same sweep, which is resumed.
-    engine : {"local"}
-        Where the shards are computed.
+    engine : str, Executor, Client or callable
+        Where the shards are computed: ``"local"``; ``"dask-local:N"``, N processes of this machine;
+        ``"dask://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one, so
+        that workers which die are replaced. All workers must see the directory.
     device : {"cpu"}
         What computes them.
     threads : int, optional
-        Threads; the numbers do not depend on it. Default: as many as this process may use.
-    progress : {"auto", "bar", "log", "none"}
+        Threads of each shard; the numbers do not depend on it. Default: as many as this process may use, shared by the
+        workers.
+    shard : str
+        ``"i/n"`` for the i-th of n jobs that share the work, ``"auto"`` in a Slurm array job.
+    progress : {"auto", "bar", "log", "json", "none"}
         How progress is shown, on standard error.
     yes : bool
         Run also more than `gradsim.plan.WORK_CAP` random normals.
+    stop : threading.Event, optional
+        Once it is set, the run stops at the next block.
 
     Returns
     -------
@@ -180,39 +217,67 @@ def run(
     StorageError
         A full disk or an I/O error: committed shards stay, and the same call resumes.
     Interrupted
-        After Ctrl-C; the same call resumes.
+        After Ctrl-C, or when `stop` was set; the same call resumes.
+    EngineError
+        If the workers cannot be reached any more; the same call resumes.
+    ShardsFailedError
+        If some shards failed each time they were tried; the others are committed.
+    DeterminismError
+        If a shard was committed before, with other numbers.
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(sweep)
     check_where(engine, device)
-    count = resolve_threads(threads)
+    part = ShardPart.parse(shard)
+    resolve_threads(threads)
     work = plan(sweep)
     check_cap(work, yes=yes)
-    dataset = Dataset.create(out, sweep)
-    if dataset.missing():
-        _compute(dataset, count, progress)
-    return Run(dataset)
+    with engines.opened(engine, threads) as compute:
+        dataset = Dataset.create(out, sweep)
+        meter = _meter(dataset, part, shards := dataset.missing(part), progress)
+        before = meter.done_networks
+        if shards:
+            _compute(compute, engines.Job(dataset, shards, threads, meter, stop or Event()))
+    return Run(dataset, meter.done_networks - before)
 
 
-def check_where(engine: str, device: str) -> None:
+def check_where(engine: Any, device: str) -> None:
     """Refuse an engine or device that there is not, with :class:`SweepError`."""
-    for field, value, allowed in (("engine", engine, ENGINES), ("device", device, DEVICES)):
-        if value not in allowed:
-            raise SweepError(field, value, f"one of {', '.join(allowed)} in this version", f'Write "{allowed[0]}"')
+    engines.check(engine)
+    if device not in DEVICES:
+        raise SweepError("device", device, f"one of {', '.join(DEVICES)} in this version", f'Write "{DEVICES[0]}"')
 
 
-def _compute(dataset: Dataset, threads: int, mode: Mode) -> None:
-    work = dataset.plan
-    meter = Progress(work.normals, work.networks, mode)
-    done = dataset.networks_done()
-    normals = (n * dataset.sweep.normals(cell) for n, cell in zip(done.tolist(), work.cells, strict=True))
-    meter.resume(int(sum(normals)), int(np.sum(done)))
+def _meter(dataset: Dataset, part: ShardPart, shards: list[int], mode: Mode) -> Progress:
+    """Progress of this part of the plan."""
+    if part == ALL:
+        work = dataset.plan
+        total = work.normals, work.networks
+    else:
+        total = _work(dataset, part.shards(dataset.plan.shard_count))
+    left = _work(dataset, shards)
+    meter = Progress(*total, mode)
+    meter.resume(total[0] - left[0], total[1] - left[1])
+    return meter
+
+
+def _work(dataset: Dataset, shards: Iterable[int]) -> tuple[int, int]:
+    found = [work_of(dataset.plan, dataset.plan.shard(index)) for index in shards]
+    return sum(normals for normals, _ in found), sum(networks for _, networks in found)
+
+
+def _compute(compute: engines.Engine, job: engines.Job) -> None:
+    path, work = job.dataset.path, job.dataset.plan
+    start = len(job.dataset.committed())
+    job.progress.event("start", directory=str(path), shards=len(job.shards), of_shards=work.shard_count)
     try:
-        with meter:
-            run_local(dataset, threads, meter)
+        with job.progress:
+            compute(job)
     except KeyboardInterrupt:
-        finished = len(dataset.committed())
+        finished = len(job.dataset.committed())
+        job.progress.event("stopped", committed=finished, of_shards=work.shard_count)
         raise Interrupted(
-            f"{dataset.path}: stopped with {finished} of {work.shard_count} shards committed. "
+            f"{path}: stopped with {finished} of {work.shard_count} shards committed. "
             "Give the same command again to resume."
         ) from None
+    job.progress.event("done", committed=len(job.dataset.committed()), before=start, of_shards=work.shard_count)

@@ -1,27 +1,22 @@
-"""Sums of a shard as Arrow tables, and stored tables merged exactly into pandas frames."""
+"""Sums of a shard as Arrow tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gradsim import schema
 from gradsim.cells import Cell
-from gradsim.errors import CorruptDataError
 from gradsim.plan import Shard
 from gradsim.sweep import Sweep
 from gradsim_core.quantities import QUANTITIES
-from gradsim_core.statistics import FIXED_POINT, Sums
+from gradsim_core.statistics import Sums
 
-_LOW_BITS = 50  # a sum of squares is square_high * 2^50 + square_low
-_BATCH_ROWS = 2**21  # stored rows held at once before they are merged
 _NAMES = pa.array(QUANTITIES)
-_KEYS = ("cell_id", "layer", "quantity")
 
 
 def cells_table(sweep: Sweep, cells: list[Cell]) -> pa.Table:
@@ -84,32 +79,6 @@ def networks_table(shard: Shard, values: Mapping[int, np.ndarray]) -> pa.Table:
     return pa.concat_tables(made)
 
 
-def merge_layers(tables: Iterable[pa.Table]) -> pd.DataFrame:
-    """Merge tables of `schema.LAYERS`: a row per (cell, layer, quantity), with mean, std and se.
-
-    Sums are added and moments taken in Python's whole numbers: no overflow, no cancellation.
-    """
-    merged = _merged(map(_layer_columns, tables), _KEYS, {"minimum": np.minimum, "maximum": np.maximum})
-    live = merged["networks"] - merged["dead"] - merged["nonfinite"]
-    total, square, count = merged["total"], merged["square"], live.astype(object)
-    mean, variance = np.full(len(live), np.nan), np.full(len(live), np.nan)
-    some, several = live > 0, live > 1
-    mean[some] = total[some] / (count[some] * int(FIXED_POINT))
-    spread = count[several] * square[several] - total[several] ** 2
-    variance[several] = spread / (count[several] * (count[several] - 1))
-    std = np.sqrt(variance) / FIXED_POINT
-    return _frame(merged, ("networks", "dead", "nonfinite")).assign(
-        mean=mean, std=std, se=std / np.sqrt(np.maximum(live, 1)),
-        min=np.where(some, merged["minimum"], np.nan), max=np.where(some, merged["maximum"], np.nan),
-    )  # fmt: skip
-
-
-def merge_histograms(tables: Iterable[pa.Table]) -> pd.DataFrame:
-    """Merge tables of `schema.HISTOGRAMS`: a row per (cell, layer, quantity, bin) with its networks."""
-    merged = _merged(map(_histogram_columns, tables), (*_KEYS, "bin"), {})
-    return _frame(merged, ("bin", "networks"))
-
-
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a pandas frame."""
     return pd.DataFrame(table.to_pandas())
@@ -126,68 +95,3 @@ def _keys(cell_id: int, sums: Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _flat(sums: Mapping[int, Sums], name: str) -> np.ndarray:
     return np.concatenate([getattr(one, name).ravel() for one in sums.values()])
-
-
-def _key_columns(table: pa.Table) -> dict[str, np.ndarray]:
-    codes = pc.index_in(table["quantity"], value_set=_NAMES)
-    if codes.null_count:
-        raise CorruptDataError("A table of the dataset has a quantity that gradsim does not know: it is damaged.")
-    return {
-        "cell_id": table["cell_id"].to_numpy(),
-        "layer": table["layer"].to_numpy(),
-        "quantity": codes.to_numpy().astype(np.int8),
-    }
-
-
-def _layer_columns(table: pa.Table) -> dict[str, np.ndarray]:
-    high, low = (table[name].to_numpy().astype(object) for name in ("square_high", "square_low"))
-    return _key_columns(table) | {
-        "networks": table["networks"].to_numpy(),
-        "dead": table["dead"].to_numpy(),
-        "nonfinite": table["nonfinite"].to_numpy(),
-        "total": table["total"].to_numpy().astype(object),
-        "square": high * 2**_LOW_BITS + low,
-        "minimum": pc.fill_null(table["min"], np.inf).to_numpy(),
-        "maximum": pc.fill_null(table["max"], -np.inf).to_numpy(),
-    }
-
-
-def _histogram_columns(table: pa.Table) -> dict[str, np.ndarray]:
-    return _key_columns(table) | {"bin": table["bin"].to_numpy(), "networks": table["networks"].to_numpy()}
-
-
-def _merged(
-    parts: Iterator[dict[str, np.ndarray]], keys: tuple[str, ...], how: Mapping[str, np.ufunc]
-) -> dict[str, np.ndarray]:
-    """Add up rows of equal keys (or take `how` of them), a batch at a time so that memory stays modest."""
-    held: list[dict[str, np.ndarray]] = []
-    for part in parts:
-        held.append(part)
-        if sum(len(one["cell_id"]) for one in held) > _BATCH_ROWS:
-            held = [_reduce(held, keys, how)]
-    return _reduce(held, keys, how)
-
-
-def _reduce(
-    parts: list[dict[str, np.ndarray]], keys: tuple[str, ...], how: Mapping[str, np.ufunc]
-) -> dict[str, np.ndarray]:
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.lexsort([whole[key] for key in reversed(keys)])
-    whole = {name: column[order] for name, column in whole.items()}
-    new = np.zeros(len(order), bool)
-    new[:1] = True
-    for key in keys:
-        new[1:] |= whole[key][1:] != whole[key][:-1]
-    starts = np.flatnonzero(new)
-    if len(starts) == len(order):
-        return whole
-    return {
-        name: column[starts] if name in keys else how.get(name, np.add).reduceat(column, starts)
-        for name, column in whole.items()
-    }
-
-
-def _frame(merged: dict[str, np.ndarray], names: tuple[str, ...]) -> pd.DataFrame:
-    quantity = pd.Categorical.from_codes(merged["quantity"].astype(np.int8), pd.Index(QUANTITIES))
-    keys = {"cell_id": merged["cell_id"], "layer": merged["layer"], "quantity": quantity}
-    return pd.DataFrame(keys | {name: merged[name] for name in names})

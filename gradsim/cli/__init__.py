@@ -7,8 +7,10 @@ import sys
 import click
 
 from gradsim import __version__
+from gradsim.cli.keeping import compact, gc, verify
 from gradsim.cli.knowing import info, theory
 from gradsim.cli.lessons import lesson
+from gradsim.cli.planning import submit
 from gradsim.cli.reading import boundary, status, summarize
 from gradsim.cli.running import run, warmup
 
@@ -24,12 +26,12 @@ def cli() -> None:
       gradsim boundary out/phase-tanh                its boundary again, beside theory
       gradsim theory gelu --sigma-b 0.2              what theory alone says
 
-    Exit codes: 0 done; 1 unexpected; 2 wrong usage or configuration; 4 damaged data; 5 full disk or I/O error
-    (resumable); 75 stopped early (resumable).
+    Exit codes: 0 done; 1 unexpected; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full disk
+    or I/O error (resumable); 75 stopped early (resumable); 128 + n stopped at once by a second signal n.
     """
 
 
-for _command in (run, warmup, status, summarize, boundary, theory, lesson, info):
+for _command in (run, submit, warmup, status, verify, summarize, boundary, compact, gc, theory, lesson, info):
     cli.add_command(_command)
 
 
@@ -38,7 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     from gradsim.errors import GradsimError
 
     try:
-        sys.exit(cli.main(arguments, standalone_mode=False) or 0)
+        words = sys.argv[1:] if arguments is None else arguments
+        sys.exit(cli.main(words, standalone_mode=False, obj=words) or 0)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -14,42 +14,37 @@ _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_typ
 
 @click.command()
 @_DIRECTORY
+@click.option("--array", "jobs", type=click.IntRange(1), metavar="N", help="Say which of N jobs i/N have shards left.")
 @FORMAT
-def status(directory: Path, form: str) -> None:
-    """Say what of a run is done and what is missing."""
+def status(directory: Path, jobs: int | None, form: str) -> None:
+    """Say what of a run is done, missing and failed, how fast it goes, and which jobs to run again."""
     import pandas as pd
 
     from gradsim import runs, text
+    from gradsim.progress import duration
+    from gradsim.standing import standing
 
-    result = runs.open(directory)
-    missing = result.dataset.missing()
-    done = int(result.dataset.networks_done().sum())
-    facts = {
-        "directory": str(directory),
-        "sweep": result.sweep.content_hash[:12],
-        "cells": result.sweep.cell_count,
-        "networks": result.dataset.plan.networks,
-        "networks_done": done,
-        "shards": result.dataset.plan.shard_count,
-        "shards_missing": len(missing),
-        "first_missing": " ".join(map(str, missing[:10])) or None,
-        "complete": not missing,
-    }
+    facts = standing(runs.open(directory).dataset, jobs)
     if form != "table":
         click.echo(text.render(pd.DataFrame([facts]), form))  # type: ignore[arg-type]
         return
+    if facts["seconds_left"] is not None:
+        facts["seconds_left"] = duration(facts["seconds_left"])
     for name, value in facts.items():
         if value is not None:
-            shown = (
-                ("yes" if value else "no")
-                if isinstance(value, bool)
-                else f"{value:,}"
-                if isinstance(value, int)
-                else value
-            )
-            click.echo(f"{name:15} {shown}")
-    if missing:
+            click.echo(f"{name:18} {_word(value)}")
+    if facts["rerun_array"]:
+        click.echo(f"Run the jobs with shards left again: sbatch --array={facts['rerun_array']} SCRIPT")
+    elif not facts["complete"]:
         click.echo("Give the same `gradsim run` command again to compute the missing shards.")
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return f"{value:,}"
+    return str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
 
 
 @click.command()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from gradsim.cli.options import PROGRESS, THREADS
+from gradsim.cli import planning
+from gradsim.cli.options import CHANGES, PROGRESS, SWEEP, THREADS, changed
+from gradsim.stopping import Stopping, leave
 
 if TYPE_CHECKING:
+    from gradsim.errors import GradsimError
     from gradsim.runs import Run
     from gradsim.sweep import Sweep
 
@@ -18,25 +23,44 @@ _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of
 
 
 @click.command()
-@click.argument("sweep", metavar="SWEEP")
+@SWEEP
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the dataset.  [default: out/NAME]")
-@click.option("--engine", default="local", show_default=True, help="Where shards are computed.")
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="E",
+    help="Where shards are computed: local, dask-local:N (N processes here) or dask://HOST:PORT.",
+)
 @click.option("--device", default="cpu", show_default=True, help="What computes them.")
 @THREADS
+@click.option(
+    "--shard", default="1/1", metavar="I/N",
+    help="Run the I-th of N parts; auto: as the Slurm array job says.  [default: all]",
+)  # fmt: skip
 @click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
-@click.option("--method", help="Method, in place of the sweep's.")
-@click.option("--dtype", help="float32 or float64, in place of the sweep's.")
+@CHANGES
 @click.option("--seed", type=int, help="Seed, in place of the sweep's.")
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and write nothing.")
 @click.option("--yes", is_flag=True, help="Run even a very large sweep.")
 @click.option("--plot/--no-plot", default=True, help="Draw phase.png into the directory.  [default: plot]")
 @PROGRESS
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: every event as a line of JSON on standard error, in place of a bar or a log.",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def run(
-    sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, threads: int | None, **options: Any
+    sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, quiet: bool, log_format: str, **options: Any
 ) -> None:
     """Run SWEEP, a TOML file or the name of a shipped sweep, or what is left of it.
 
-    The same command resumes a run that was stopped. Shipped sweeps: phase-tanh, phase-sigmoid, phase-relu.
+    The same command resumes a run that was stopped. SIGTERM, SIGUSR1 or Ctrl-C stop it at the next block, a second one
+    at once. Jobs that share a run: --shard 1/16 … 16/16, see gradsim submit slurm. Shipped sweeps: phase-tanh,
+    phase-sigmoid, phase-relu.
 
     \b
     A sweep file:
@@ -47,38 +71,52 @@ def run(
       networks = 8192
       seed = 1
     """
-    from gradsim import runs
-    from gradsim.sweep import Sweep
+    command = shlex.join(["gradsim", *click.get_current_context().find_root().obj])
+    mode: Any = "json" if log_format == "json" else "none" if quiet else options["progress"]
+    out, start = out or Path("out") / Path(sweep).stem, time.monotonic()
+    where = {name: options[name] for name in ("engine", "device", "threads", "shard")}
+    with Stopping(f"Resume with: {command}") as stopping:
+        from gradsim import runs
+        from gradsim.errors import GradsimError
+        from gradsim.sweep import Sweep
 
-    changes = {key: options[key] for key in ("networks", "method", "dtype", "seed") if options[key] is not None}
-    wanted = Sweep.from_toml(sweep)
-    wanted = wanted.replace(**changes) if changes else wanted
-    out = out or Path("out") / Path(sweep).stem
-    runs.check_where(options["engine"], options["device"])
-    before, start = _networks_done(out, wanted), time.monotonic()
-    if dry_run:
-        _print_plan(wanted, threads, yes, before)
-        return
-    if before == 0:
-        _mention_conditional(wanted)
-    result = runs.run(
-        wanted,
-        out,
-        engine=options["engine"],
-        device=options["device"],
-        threads=threads,
-        progress=options["progress"],
-        yes=yes,
-    )
-    computed = result.dataset.plan.networks - before
-    if computed:
-        click.echo(f"{computed:,} networks in {time.monotonic() - start:.1f} s, compilation included.\n")
+        try:
+            wanted = changed(Sweep.from_toml(sweep), options)
+            runs.check_where(where["engine"], where["device"])
+            if dry_run:
+                planning.echo_plan(wanted, out, where["threads"], where["shard"])
+                return
+            if not quiet and mode != "json":
+                _mention_conditional(wanted, out)
+            result = runs.run(wanted, out, **where, progress=mode, yes=yes, stop=stopping.event)
+        except GradsimError as error:
+            _end(error, mode, stopping)
+        if not quiet:
+            _print_results(result, plot, time.monotonic() - start)
+
+
+def _end(error: GradsimError, mode: str, stopping: Stopping) -> NoReturn:
+    """Say what was wrong and leave with the error's exit code."""
+    from gradsim.errors import Interrupted
+    from gradsim.provenance import now
+
+    if mode == "json":
+        facts = {"time": now(), "event": "error", "kind": type(error).__name__, "text": str(error)}
+        click.echo(json.dumps(facts), err=True)
     else:
-        click.echo(f"{out} already holds this sweep, complete. Nothing was run.\n")
-    _print_results(result, plot)
+        click.echo(f"gradsim: {error}", err=True)
+        if isinstance(error, Interrupted):
+            click.echo(stopping.resume, err=True)
+    if stopping.event.is_set():
+        leave(error.exit_code)
+    raise click.exceptions.Exit(error.exit_code)
 
 
-def _mention_conditional(sweep: Sweep) -> None:
+def _mention_conditional(sweep: Sweep, out: Path) -> None:
+    from gradsim.dataset import Dataset
+
+    if Dataset.find(out, sweep):
+        return
     # Cells are all combinations of the axes, so that depth has no part in the ratio.
     faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
     if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
@@ -89,16 +127,20 @@ def _mention_conditional(sweep: Sweep) -> None:
         )
 
 
-def _networks_done(out: Path, sweep: Sweep) -> int:
-    from gradsim.dataset import Dataset
-
-    found = Dataset.find(out, sweep)
-    return int(found.networks_done().sum()) if found else 0
-
-
-def _print_results(result: Run, plot: bool) -> None:
+def _print_results(result: Run, plot: bool, seconds: float) -> None:
     from gradsim import text
 
+    if result.computed:
+        click.echo(f"{result.computed:,} networks in {seconds:.1f} s, compilation included.\n")
+    elif result.complete:
+        click.echo(f"{result.path} already holds this sweep, complete. Nothing was run.\n")
+    if not result.complete:
+        dataset = result.dataset
+        click.echo(
+            f"This part is done; {len(dataset.missing()):,} of {dataset.plan.shard_count:,} shards of the run are "
+            f"missing. `gradsim status {shlex.quote(str(result.path))}` says which."
+        )
+        return
     summary, boundary = result.summary(), result.boundary()
     click.echo("Cells (log_gain of layer 1 over the last layer, natural log; decades of the norm)\n")
     click.echo(text.render(summary, "table", text.SUMMARY_COLUMNS))
@@ -116,35 +158,9 @@ def _print_results(result: Run, plot: bool) -> None:
             click.echo(f"Picture: {result.path / 'phase.png'}")
 
 
-def _print_plan(sweep: Sweep, threads: int | None, yes: bool, done: int) -> None:
-    from gradsim import text
-    from gradsim.engines.calibrate import predicted_seconds
-    from gradsim.plan import check_cap, plan
-    from gradsim.progress import duration
-    from gradsim.threads import resolve_threads
-
-    count, work = resolve_threads(threads), plan(sweep)
-    check_cap(work, yes=yes)
-    estimate = work.estimate()
-    rows = {
-        "cells": f"{estimate.cells:,}",
-        "shards": f"{estimate.shards:,}",
-        "networks": f"{estimate.networks:,}",
-        "normals": f"{estimate.normals:.3g} random numbers to draw",
-        "time": f"{duration(predicted_seconds(work, count))} on {count} threads (measured for 1 s)",
-        "on disk": f"about {text.size(estimate.bytes)}",
-        "memory": f"about {text.size(estimate.peak_memory)}",
-    }
-    if done:
-        rows["done"] = f"{done:,} networks already: the time is for all"
-    for name, value in rows.items():
-        click.echo(f"{name:9} {value}")
-
-
 @click.command()
-@click.argument("sweep", metavar="SWEEP")
-@click.option("--method", help="Method, in place of the sweep's.")
-@click.option("--dtype", help="float32 or float64, in place of the sweep's.")
+@SWEEP
+@CHANGES
 def warmup(sweep: str, **options: str | None) -> None:
     """Compile what SWEEP needs into the cache, so that runs start at once.
 
@@ -154,7 +170,6 @@ def warmup(sweep: str, **options: str | None) -> None:
     from gradsim.sweep import Sweep
     from gradsim_core.jit import cache_directory
 
-    changes = {key: value for key, value in options.items() if value is not None}
     start = time.monotonic()
-    kernels = warm_up(Sweep.from_toml(sweep).replace(**changes))
+    kernels = warm_up(changed(Sweep.from_toml(sweep), options))
     click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, kept in {cache_directory()}")

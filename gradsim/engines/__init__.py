@@ -1,5 +1,56 @@
-"""Engines: ways to compute the missing shards of a dataset."""
+"""Engines: ways to compute the missing shards of a dataset.
 
-from gradsim.engines.local import ENGINES, run_local
+`opened` yields one for what a user writes: ``"local"``, ``"dask://host:port"``, ``"dask-local:N"``, a Dask client, any
+`concurrent.futures.Executor`, or a function that makes one.
+"""
 
-__all__ = ["ENGINES", "run_local"]
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Any
+
+from gradsim.engines import dask, executors, local
+from gradsim.engines.job import Engine, Job, Opened
+from gradsim.errors import SweepError, suggestion
+
+NAMES = ("local", "dask://host:port", "dask-local:N")
+_ALLOWED = f"one of {', '.join(NAMES)}, a Dask client, an Executor, or a function that makes one"
+
+__all__ = ["Engine", "Job", "Opened", "check", "opened"]
+
+
+def check(engine: Any) -> None:
+    """Refuse what is no engine, with :class:`SweepError`."""
+    if isinstance(engine, str):
+        found = dask.LOCAL.fullmatch(engine)
+        known = engine == "local" or dask.ADDRESS.fullmatch(engine) or (found and int(found[1]) > 0)
+    else:
+        known = isinstance(engine, Executor) or callable(engine) or hasattr(engine, "get_executor")
+    if not known:
+        remedy = suggestion(engine, NAMES) if isinstance(engine, str) else 'Write engine="local"'
+        raise SweepError("engine", engine, _ALLOWED, remedy)
+
+
+def opened(engine: Any, threads: int | None) -> Opened:
+    """Return a context that yields the engine; it ends what it started.
+
+    Parameters
+    ----------
+    engine
+        What `check` allows.
+    threads
+        Threads that compute one shard; None for all of this machine, shared by the workers.
+
+    Raises
+    ------
+    SweepError
+        If it is no engine, or not installed.
+    EngineError
+        If nobody answers.
+    """
+    check(engine)
+    if engine == "local":
+        return local.opened(threads)
+    if isinstance(engine, str) or hasattr(engine, "get_executor"):
+        return dask.opened(engine, threads)
+    return executors.opened(engine, threads)

@@ -47,7 +47,7 @@ def load_images(count: int = 1000, path: Path | None = None) -> Data:
 
 @cache
 def _load(path: Path) -> Data:
-    content = fs.read_bytes(path)
+    content = fs.read_bytes(path, follow=True)
     remedy = "Install gradsim again: the file comes with it"
     if content is None:
         raise CorruptDataError(f"{path}: the images of the lessons are missing. {remedy}.")

@@ -51,7 +51,7 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
         files |= _in_language(lesson, tables, lang, settings)
     fs.make_dirs(folder)
     for name in sorted(files, key=lambda name: name.endswith(".html")):
-        fs.commit(folder, folder / name, files[name])
+        fs.replace(folder, folder / name, files[name])
     return tables
 
 
@@ -72,7 +72,7 @@ def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> N
         for lesson in lessons:
             words = Words(lesson.texts, lang)
             rows.append({"title": words("title"), "lead": words("lead"), "link": f"{lesson.name}/{lang}.html"})
-        fs.commit(out, out / f"{lang}.html", page.render_index(rows, lang))
+        fs.replace(out, out / f"{lang}.html", page.render_index(rows, lang))
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

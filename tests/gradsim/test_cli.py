@@ -73,7 +73,7 @@ def test_tables_for_programs(call, sweep, tmp_path):
     code, out, _ = call("status", tmp_path / "run", "--format", "json")
     assert json.loads(out)[0]["complete"] is True
     code, out, _ = call("status", tmp_path / "run")
-    assert "complete        yes" in out
+    assert "complete           yes" in out
 
 
 def test_options_apply_before_the_hash(call, sweep, tmp_path):
@@ -98,13 +98,13 @@ def test_options_apply_before_the_hash(call, sweep, tmp_path):
 def test_dry_run_writes_nothing(call, sweep, tmp_path):
     code, out, _ = call("run", sweep, "--out", tmp_path / "run", "--dry-run")
     assert code == 0
-    assert {"cells", "shards", "networks", "normals", "time", "on disk", "memory"} == {
-        line[:9].strip() for line in out.splitlines()
+    assert {"cells", "shards", "networks", "normals", "time", "core-hours", "on disk", "files", "memory"} == {
+        line[:10].strip() for line in out.splitlines()
     }
     assert not (tmp_path / "run").exists()
     call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
     _, out, _ = call("run", sweep, "--out", tmp_path / "run", "--dry-run")
-    assert "done      2,400 networks already" in out
+    assert "done       2,400 networks already" in out
 
 
 def test_theory(call):

@@ -145,7 +145,7 @@ def test_read_by_pandas_duckdb_and_polars(made: Dataset) -> None:
 
 def test_files_say_what_they_hold(made: Dataset) -> None:
     table = pq.read_table(made.path / "data/layers/part-000000.parquet")
-    assert table.schema.metadata[b"schema_version"] == b"1"
+    assert table.schema.metadata[b"schema_version"] == b"2"
     assert all(field.metadata[b"unit"] and field.metadata[b"description"] for field in table.schema)
     keys = list(zip(*(table[name].to_pylist() for name in ("quantity", "layer", "cell_id")), strict=True))
     assert keys == sorted(keys, key=lambda key: (QUANTITIES.index(key[0]), *key[1:]))

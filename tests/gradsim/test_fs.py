@@ -31,8 +31,8 @@ def fail(number: int):
 
 def test_commit_replaces_and_leaves_nothing_behind(tmp: Path) -> None:
     path = tmp.parent / "file"
-    fs.commit(tmp, path, b"old")
-    fs.commit(tmp, path, b"new" * 10**6)
+    fs.replace(tmp, path, b"old")
+    fs.replace(tmp, path, b"new" * 10**6)
     assert fs.read_bytes(path) == b"new" * 10**6
     assert fs.names(tmp) == []
 
@@ -71,18 +71,18 @@ def test_without_hard_links(tmp: Path, monkeypatch) -> None:
 
 def test_short_writes_are_continued(tmp: Path, monkeypatch) -> None:
     monkeypatch.setattr(fs, "_write", lambda descriptor, data: os.write(descriptor, data[:7]))
-    fs.commit(tmp, tmp.parent / "file", bytes(range(100)))
+    fs.replace(tmp, tmp.parent / "file", bytes(range(100)))
     assert fs.read_bytes(tmp.parent / "file") == bytes(range(100))
 
 
 @pytest.mark.parametrize("primitive", PRIMITIVES)
 def test_faults_name_path_and_remedy_and_keep_the_old_file(tmp: Path, monkeypatch, primitive: str) -> None:
     path = tmp.parent / "file"
-    fs.commit(tmp, path, b"old")
+    fs.replace(tmp, path, b"old")
     with monkeypatch.context() as patch:
         patch.setattr(fs, primitive, fail(errno.ENOSPC))
         with pytest.raises(StorageError, match="Free some space") as caught:
-            fs.commit(tmp, path, b"new")
+            fs.replace(tmp, path, b"new")
     assert str(path) in str(caught.value)
     assert caught.value.exit_code == 5
     assert fs.read_bytes(path) == b"old"

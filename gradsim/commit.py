@@ -1,0 +1,147 @@
+"""The commit of a shard: its tables first, its manifest last, each visible at once or not at all.
+
+Several processes may compute the same shard. The first manifest stands; whoever comes later compares the digests of the
+values, which must be equal, and drops its own. No file that was once visible is written again, except one that no
+manifest names and that is damaged.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from gradsim import fs, manifest, provenance, schema
+from gradsim.digests import Digest, digest
+from gradsim.errors import CorruptDataError, DeterminismError, StorageError
+from gradsim.manifest import Kind, Manifest, Part, Span, triples
+from gradsim.merging import columns
+from gradsim.parts import SCHEMAS
+from gradsim.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is stored of one kind: a Parquet file, its rows, and the digest of their values."""
+
+    data: bytes
+    rows: int
+    digest: str
+
+
+def content(kind: Kind, tables: Iterable[pa.Table], row_group: int = schema.ROW_GROUP) -> Content:
+    """Return tables of one kind, one after the other, as they are stored."""
+    rows, found = 0, Digest()
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal rows
+        for table in tables:
+            rows += table.num_rows
+            found.add(columns(kind)(table))
+            yield table
+
+    return Content(schema.encode(counted(), row_group), rows, found.hexdigest())
+
+
+def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content], seconds: float) -> bool:
+    """Store consecutive shards, once.
+
+    Parameters
+    ----------
+    root
+        The dataset's directory, made.
+    plan
+        The plan of its sweep.
+    span, contents
+        The shards and what is stored of them.
+    seconds
+        Time it took to compute them.
+
+    Returns
+    -------
+    bool
+        False if they were committed before, with the same values; nothing is written then.
+
+    Raises
+    ------
+    DeterminismError
+        If they were committed before, with other values.
+    StorageError
+        If writing fails; the same can be tried again.
+    """
+    if (root / span.manifest).exists():
+        _compare(root, plan, span, contents)
+        return False
+    start = time.monotonic()
+    parts = {kind: _place(root, plan, span, kind, contents) for kind in contents}
+    ours = Manifest(
+        sweep=plan.sweep.content_hash,
+        shard=span.first,
+        shards=span.last - span.first + 1,
+        slices=triples(plan.slices(*span)),
+        parts=parts,
+        seconds=seconds,
+        write_seconds=time.monotonic() - start,
+        finished=provenance.now(),
+        environment=provenance.environment(),
+    )
+    if fs.write_new(root / "tmp", root / span.manifest, ours.encode()):
+        return True
+    _compare(root, plan, span, contents)
+    return False
+
+
+def _place(root: Path, plan: Plan, span: Span, kind: Kind, contents: Mapping[Kind, Content]) -> Part:
+    """Store one table where no manifest names it yet; what lies there already is used if it has the same values."""
+    ours, path, tmp = contents[kind], root / span.part(kind), root / "tmp"
+    data, check = ours.data, partial(_check_written, path=path, kind=kind, expected=ours.digest)
+    if not fs.write_new(tmp, path, data, check):
+        found = fs.read_bytes(path) or b""
+        try:
+            # Its bytes may differ, where another version of PyArrow wrote it; a live process may be about to name it.
+            if found != data and _digest(found, path, kind) != ours.digest:
+                _compare(root, plan, span, contents)
+                raise DeterminismError(_other_numbers(path))
+            fs.make_durable(path)
+            data = found
+        except CorruptDataError:
+            fs.replace(tmp, path, data, check)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Part(path=span.part(kind), rows=ours.rows, bytes=len(data), sha256=sha256, digest=ours.digest)
+
+
+def _digest(data: bytes, path: Path, kind: Kind) -> str:
+    return digest(schema.row_groups(data, str(path), SCHEMAS[kind]), kind)
+
+
+def _check_written(temporary: Path, path: Path, kind: Kind, expected: str) -> None:
+    """Read a file back before it becomes visible: its pages, columns and values."""
+    try:
+        same = _digest(fs.read_bytes(temporary) or b"", temporary, kind) == expected
+    except CorruptDataError:
+        same = False
+    if not same:
+        raise StorageError(path, OSError(errno.EIO, "the file reads back otherwise than it was written"))
+
+
+def _compare(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content]) -> None:
+    """Compare values with those that were committed, if they were; older manifests have no digests."""
+    if not (root / span.manifest).exists():
+        return
+    committed = manifest.read(root, span, plan.sweep.content_hash, plan)
+    if any(part.digest not in (None, contents[kind].digest) for kind, part in committed.parts.items()):
+        raise DeterminismError(_other_numbers(root / span.manifest))
+
+
+def _other_numbers(path: Path) -> str:
+    return (
+        f"{path}: this shard was computed before, with other numbers. A machine is faulty, or the two runs used "
+        "different versions of gradsim. Nothing was changed. Compare the environments in the manifests, remove this "
+        "file if it is the wrong one, and run the sweep again."
+    )

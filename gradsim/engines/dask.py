@@ -1,0 +1,143 @@
+"""Dask as an engine: a cluster that is running, or one of local processes that is made for the run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from gradsim.engines.dispatch import Dispatch
+from gradsim.engines.job import Engine
+from gradsim.engines.tasks import Receipt, Task
+from gradsim.errors import EngineError, SweepError
+from gradsim.threads import available_threads, resolve_threads
+
+Client = Any
+"""A `distributed.Client`; Dask need not be installed."""
+
+ADDRESS = re.compile(r"dask://([^/\s:]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+LOCAL = re.compile(r"dask-local:([0-9]{1,4})")
+
+CONNECT_SECONDS = 5
+"""How long a first connection may take."""
+
+RECONNECT_SECONDS = 120
+"""How long to wait for a scheduler that was lost: its manager may start it again."""
+
+_REFRESH_SECONDS = 1.0  # how long the number of workers is believed
+
+
+class Cluster:
+    """A Dask client, or a function that makes one, which is called again when the scheduler was lost."""
+
+    def __init__(self, source: Client | Callable[[float], Client], threads: int | None) -> None:
+        self._make = source if callable(source) else None
+        self.client = source(CONNECT_SECONDS) if callable(source) else source
+        self.threads = None if threads is None else resolve_threads(threads)
+        self._executor = self.client.get_executor(pure=False)
+        self._slots, self._counted = 1, float("-inf")
+
+    def slots(self) -> int:
+        """Return the threads of all workers, each of which runs one task; at least one, which waits for a worker."""
+        if time.monotonic() - self._counted > _REFRESH_SECONDS:
+            with suppress(OSError, RuntimeError, ValueError):  # between two schedulers nobody answers
+                self._slots = max(1, sum(self.client.nthreads().values()))
+            self._counted = time.monotonic()
+        return self._slots
+
+    def submit(self, run: Callable[[Task], Receipt], task: Task) -> Future[Receipt]:
+        """Start a task."""
+        future: Future[Receipt] = self._executor.submit(run, task)
+        return future
+
+    def lost(self) -> bool:
+        """Whether the scheduler is gone."""
+        return bool(self.client.status != "running")
+
+    def renew(self) -> None:
+        """Connect again, to a scheduler that may have to be started first."""
+        if self._make is None and self.lost():
+            raise EngineError(
+                "The Dask client lost its scheduler. Committed shards stay. Give the same call again with a new "
+                'client, or give the address, engine="dask://host:port", which is connected to again by itself.'
+            )
+        if self._make is not None:
+            _close(self.client)
+            self.client = self._make(RECONNECT_SECONDS)
+        self._executor = self.client.get_executor(pure=False)
+        self._counted = float("-inf")
+
+    def close(self) -> None:
+        """Close a client that was made here."""
+        if self._make is not None:
+            _close(self.client)
+
+
+@contextmanager
+def opened(source: str | Client, threads: int | None) -> Iterator[Engine]:
+    """Yield the engine: an address, a number of local processes, or a client."""
+    distributed = _distributed()
+    if not isinstance(source, str):
+        made: Any = source
+    elif local := LOCAL.fullmatch(source):
+        count = int(local[1])
+        threads = max(1, available_threads() // count) if threads is None else threads
+        made = lambda timeout: _local_client(distributed, count)  # noqa: E731
+    else:
+        made = lambda timeout: _client(distributed, source.replace("dask://", "tcp://"), timeout)  # noqa: E731
+    cluster = Cluster(made, threads)
+    try:
+        yield lambda job: Dispatch(job, cluster).run()
+    finally:
+        cluster.close()
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        remedy = 'Install it with: pip install "gradsim[dask]"'
+        raise SweepError("engine", "dask", "an engine that is installed", remedy) from error
+    return distributed
+
+
+def _client(distributed: Any, address: str, timeout: float) -> Client:
+    try:
+        return distributed.Client(address, timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{address}: no Dask scheduler answers there. Start one, or correct the address; then give the same "
+            "command again: finished shards are kept."
+        ) from error
+
+
+def _local_client(distributed: Any, count: int) -> Client:
+    """A cluster of processes that listen on the loopback interface only, without pages to look at."""
+    import dask
+
+    # A worker that dies is reported at once: who killed it is found out by running shards again, not by guessing.
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        cluster = distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            worker_dashboard_address=None,
+            silence_logs=50,
+        )
+    client = distributed.Client(cluster)
+    client.gradsim_cluster = cluster
+    return client
+
+
+def _close(client: Client) -> None:
+    with suppress(OSError, RuntimeError, TimeoutError):
+        client.close(timeout=5)
+    cluster = getattr(client, "gradsim_cluster", None)
+    if cluster is not None:
+        with suppress(OSError, RuntimeError, TimeoutError):
+            cluster.close(timeout=5)

@@ -1,0 +1,155 @@
+"""Shards sent to workers that may die: bounded in flight, tried again, and recorded when they fail for good."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from typing import Protocol
+
+from gradsim import fs, provenance
+from gradsim.directory import FAILURES
+from gradsim.engines.job import POLL_SECONDS, Job
+from gradsim.engines.tasks import Receipt, Task, run_task
+from gradsim.errors import GradsimError, ShardsFailedError, StorageError
+from gradsim.own import OwnActivation
+
+ATTEMPTS = 3
+"""How often a shard is tried before it is recorded as failed."""
+
+
+class Workers(Protocol):
+    """Where tasks are run."""
+
+    threads: int | None
+    """Threads of a task; None to let the worker decide."""
+
+    def slots(self) -> int:
+        """Return how many tasks can run at the same time, now."""
+
+    def submit(self, run: Callable[[Task], Receipt], task: Task) -> Future[Receipt]:
+        """Start a task."""
+
+    def lost(self) -> bool:
+        """Whether the connection to the workers is gone, with all tasks."""
+
+    def renew(self) -> None:
+        """Replace workers that are gone; EngineError if that cannot be."""
+
+
+class Dispatch:
+    """Runs the shards of a job on workers.
+
+    A worker that dies takes its shard with it, and in some pools those of all others. Such shards are run again in
+    halves, and halves of these if workers die again, until the one that kills them is alone and known.
+    """
+
+    def __init__(self, job: Job, workers: Workers) -> None:
+        self.job, self.workers = job, workers
+        self._waiting, self._suspects = deque(job.shards), deque[list[int]]()
+        self._running: dict[Future[Receipt], int] = {}
+        self._attempts: Counter[int] = Counter()
+        self._failed: list[int] = []
+
+    def run(self) -> None:
+        """Run all shards.
+
+        Raises
+        ------
+        ShardsFailedError
+            If some failed for good; the others are committed.
+        GradsimError
+            A full disk, different numbers, and what else makes it useless to go on.
+        """
+        try:
+            while self._waiting or self._suspects or self._running:
+                self._fill()
+                done, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
+                self.job.check_stop()
+                self._settle(done)
+        finally:
+            for future in self._running:
+                future.cancel()
+        if self._failed:
+            raise ShardsFailedError(
+                f"{self.job.dataset.path}: {len(self._failed)} shards failed ({_some(self._failed)}), each tried "
+                f"{ATTEMPTS} times; all others are committed. Look into {FAILURES} for the reasons. Give the same "
+                "command again to try them once more."
+            )
+
+    def _fill(self) -> None:
+        if not self._waiting and self._suspects and not self._running:
+            for shard in self._suspects.popleft():
+                self._submit(shard)
+        slots = self.workers.slots() if self._waiting else 0
+        while self._waiting and len(self._running) < slots:
+            self._submit(self._waiting.popleft())
+
+    def _submit(self, shard: int) -> None:
+        dataset = self.job.dataset
+        own = any(not isinstance(one, str | OwnActivation) for one in dataset.sweep.activation)
+        task = Task(
+            str(dataset.path.resolve()), dataset.sweep.content_hash, shard, self.workers.threads,
+            dataset.sweep if own else None,
+        )  # fmt: skip
+        self._running[self.workers.submit(run_task, task)] = shard
+
+    def _settle(self, done: set[Future[Receipt]]) -> None:
+        lost, broken = self.workers.lost(), None
+        for future in done:
+            shard = self._running.pop(future)
+            try:
+                self._count(future.result())
+            except CancelledError:
+                lost = True
+                self._waiting.appendleft(shard)
+            except BrokenExecutor as error:
+                broken = error
+                self._running[future] = shard
+            except StorageError as error:
+                if self._attempts[shard] + 1 == ATTEMPTS:
+                    raise
+                self._again(shard, error)
+            except GradsimError:
+                raise
+            except Exception as error:
+                self._again(shard, error)
+        if lost or broken:
+            self._start_over(broken)
+
+    def _count(self, receipt: Receipt) -> None:
+        self.job.progress.add(receipt.normals, receipt.networks)
+        self.job.progress.event("shard", shard=receipt.shard, seconds=round(receipt.seconds, 3), host=receipt.host)
+
+    def _start_over(self, broken: BrokenExecutor | None) -> None:
+        """Replace the workers; what was running is run again, if one of it broke them, in halves."""
+        shards = sorted(self._running.values())
+        for future in self._running:
+            future.cancel()
+        self._running.clear()
+        if not broken:
+            self._waiting.extendleft(reversed(shards))
+        elif len(shards) == 1:
+            self._again(shards[0], broken)
+        else:
+            middle = len(shards) // 2
+            self._suspects.extend((shards[:middle], shards[middle:]))
+        self.workers.renew()
+
+    def _again(self, shard: int, error: BaseException) -> None:
+        self._attempts[shard] += 1
+        reason = f"{type(error).__name__}: {error}"
+        if self._attempts[shard] < ATTEMPTS:
+            self.job.progress.event("retry", shard=shard, attempt=self._attempts[shard], reason=reason)
+            self._suspects.append([shard])
+            return
+        self._failed.append(shard)
+        self.job.progress.event("failure", shard=shard, reason=reason)
+        line = {"shard": shard, "attempts": ATTEMPTS, "time": provenance.now(), "reason": reason[:2000]}
+        fs.append(self.job.dataset.path / FAILURES, (json.dumps(line) + "\n").encode())
+
+
+def _some(shards: list[int]) -> str:
+    shown = ", ".join(map(str, sorted(shards)[:10]))
+    return shown + ", …" if len(shards) > 10 else shown

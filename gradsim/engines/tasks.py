@@ -1,0 +1,96 @@
+"""A shard as a task that travels: a small specification to a worker, a small receipt back.
+
+The worker writes the shard itself, so it must see the same directory. Tables never travel.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gradsim.dataset import Dataset
+from gradsim.engines.compute import compute_and_commit, work_of
+from gradsim.engines.local import stopping_pool
+from gradsim.errors import OutputError
+from gradsim.sweep import Sweep
+from gradsim.threads import resolve_threads
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One shard of the dataset in a directory; `sweep` only where it has a user's own activations."""
+
+    path: str
+    content_hash: str
+    shard: int
+    threads: int | None
+    sweep: Sweep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a task."""
+
+    shard: int
+    normals: int
+    networks: int
+    seconds: float
+    host: str
+
+
+class _Unwatched:
+    """Nobody watches a task on a worker: its process is ended instead."""
+
+    progress: _Unwatched
+
+    def __init__(self) -> None:
+        self.progress = self
+
+    def check_stop(self) -> None:
+        """Go on."""
+
+    def add(self, normals: int, networks: int) -> None:
+        """Tell nobody."""
+
+
+def run_task(task: Task) -> Receipt:
+    """Compute and commit one shard, on a worker.
+
+    Raises
+    ------
+    OutputError
+        If the worker does not see the dataset.
+    GradsimError
+        As a local run does.
+    """
+    start, dataset = time.monotonic(), _dataset(task.path, task.content_hash, task.sweep)
+    threads = _threads(task.threads)
+    with stopping_pool(threads) as pool:
+        compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unwatched())
+    normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))
+    return Receipt(task.shard, normals, networks, time.monotonic() - start, platform.node())
+
+
+@lru_cache(maxsize=4)
+def _dataset(path: str, content_hash: str, sweep: Sweep | None) -> Dataset:
+    dataset = Dataset.open(path)
+    if dataset.sweep.content_hash != content_hash:
+        raise OutputError(f"{path}: on {platform.node()} this is the dataset of another sweep. Give all the same disk.")
+    if sweep is not None:
+        dataset.sweep = sweep
+    return dataset
+
+
+def _threads(threads: int | None) -> int:
+    """The task's threads, else this worker's share of the processors."""
+    if threads is not None:
+        return threads
+    try:
+        from distributed import get_worker
+
+        sharing = int(get_worker().state.nthreads)
+    except (ImportError, ValueError):  # no Dask here, or this is none of its workers
+        sharing = 1
+    return max(1, resolve_threads() // sharing)

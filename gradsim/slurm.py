@@ -1,0 +1,101 @@
+"""Batch scripts for Slurm: an array of jobs that share one run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradsim.errors import SweepError
+
+_TIME = re.compile(r"[0-9]+(-[0-9]{1,2})?(:[0-9]{1,2}){0,2}")
+_MEMORY = re.compile(r"[0-9]+[KMGT]?")
+_NAME = re.compile(r"[A-Za-z0-9_.,:@+-]+")
+
+SIGNAL_SECONDS = 60
+"""How long before the end of its time Slurm warns a job, which then commits or drops its shard and leaves."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What each job of the array asks for."""
+
+    array: int
+    cpus: int = 4
+    time: str = "04:00:00"
+    memory: str = "2G"
+    at_once: int | None = None
+    partition: str | None = None
+    account: str | None = None
+
+    def __post_init__(self) -> None:
+        for field, value, least in (("array", self.array, 1), ("cpus", self.cpus, 1), ("at_once", self.at_once, 1)):
+            if value is not None and value < least:
+                raise SweepError(field, value, f"a whole number >= {least}", "Write for example 16")
+        for field, text, form, example in (
+            ("time", self.time, _TIME, "04:00:00"),
+            ("memory", self.memory, _MEMORY, "2G"),
+            ("partition", self.partition, _NAME, "short"),
+            ("account", self.account, _NAME, "physics"),
+        ):
+            if text is not None and not form.fullmatch(text):
+                raise SweepError(field, text, f"what sbatch takes, such as {example}", f"Write for example {example}")
+
+
+def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] = ()) -> str:
+    """Return a script for ``sbatch``.
+
+    Parameters
+    ----------
+    sweep
+        The sweep's file, which the jobs must see, or the name of a shipped one.
+    out
+        The directory of the run, on a disk that all nodes share.
+    resources
+        What each job asks for.
+    options
+        More options of ``gradsim run``, as words.
+
+    Notes
+    -----
+    The index is written out rather than left to ``--shard auto``, so that ``sbatch --array=3,17`` runs some jobs again.
+    """
+    path = Path(sweep)
+    sweep = str(path.resolve()) if path.is_file() else sweep
+    out = str(Path(out).resolve())
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)
+    limit = f"%{resources.at_once}" if resources.at_once else ""
+    directives = {
+        "job-name": f"gradsim-{name}",
+        "array": f"1-{resources.array}{limit}",
+        "cpus-per-task": resources.cpus,
+        "mem": resources.memory,
+        "time": resources.time,
+        "partition": resources.partition,
+        "account": resources.account,
+        "output": f"gradsim-{name}-%A_%a.log",
+        "open-mode": "append",
+        "signal": f"B:USR1@{SIGNAL_SECONDS}",
+    }
+    lines = [f"#SBATCH --{key}={value}" for key, value in directives.items() if value is not None]
+    command = shlex.join(["gradsim", "run", sweep, "--out", out, *options, "--no-plot", "--progress", "log"])
+    return f"""#!/bin/bash
+{chr(10).join(lines)}
+#SBATCH --requeue
+set -euo pipefail
+
+# Compiled kernels are kept on the node, for all jobs of this user there, not on the shared disk.
+export GRADSIM_CACHE_DIR="${{GRADSIM_CACHE_DIR:-${{TMPDIR:-/tmp}}/gradsim-$(id -un)}}"
+gradsim warmup {shlex.join([sweep, *_kernel_options(options)])}
+
+# exec: the warning {SIGNAL_SECONDS} s before the end reaches gradsim itself, which leaves with exit code 75.
+# Jobs with shards left: gradsim status {shlex.quote(out)} --array {resources.array}
+exec {command} --shard "$SLURM_ARRAY_TASK_ID/{resources.array}" --threads "${{SLURM_CPUS_PER_TASK:-1}}"
+"""
+
+
+def _kernel_options(options: tuple[str, ...]) -> list[str]:
+    """Of the options of a run, those that choose kernels."""
+    names = [name for name in ("--method", "--dtype") if name in options]
+    return [word for name in names for word in (name, options[options.index(name) + 1])]
