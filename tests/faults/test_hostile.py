@@ -1,0 +1,228 @@
+"""Hostile datasets: manifests, sweeps and files made to lead outside, to run code, or to exhaust the machine."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import gradsim
+from gradsim import schema
+from gradsim.dataset import Dataset
+from gradsim.errors import CorruptDataError, GradsimError
+from gradsim.sealed import seal
+from gradsim.upkeep import compact, gc
+from gradsim.verification import verify
+from tests.gradsim.small_dataset import contents, full
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Dataset:
+    return full(tmp_path_factory.mktemp("made") / "out")
+
+
+@pytest.fixture
+def path(made: Dataset, tmp_path: Path) -> Path:
+    shutil.copytree(made.path, tmp_path / "inside" / "run")
+    return tmp_path / "inside" / "run"
+
+
+@pytest.fixture
+def outside(path: Path):
+    """A dataset's neighbour that nothing may touch."""
+    folder = path.parent.parent / "outside"
+    folder.mkdir()
+    (folder / "secret.parquet").write_bytes((path / "data/layers/part-000000.parquet").read_bytes())
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
+    yield folder
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()} == before
+
+
+def edit(path: Path, **changes: object) -> None:
+    """Change a manifest and seal it again, as an attacker would."""
+    values = json.loads(path.read_text()) | changes
+    path.write_bytes(seal({key: value for key, value in values.items() if key not in ("check", "schema_version")}))
+
+
+def refused(path: Path, other=Dataset.read_networks) -> None:
+    """Everything that reads refuses the dataset, in words, and `verify` reports it."""
+    for read in (Dataset.read_layers, other, gc, lambda d: compact(d, path.parent / "new")):
+        try:
+            read(Dataset.open(path))
+        except CorruptDataError:
+            continue
+        except GradsimError as error:
+            pytest.fail(f"{error!r}")
+        if read is gc:
+            continue  # it opens no table, and removes nothing that is named
+        pytest.fail("not refused")
+    with suppress(CorruptDataError):
+        assert verify(Dataset.open(path)).problems
+
+
+PATHS = [
+    "../../outside/secret.parquet",
+    "data/layers/../../../../outside/secret.parquet",
+    "/etc/passwd",
+    "data/layers/part-000001.parquet\x00.parquet",
+    "data/layers/part-000001.parquet\n",
+    "data/layers/" + "x" * 5000,
+    "data/layers/part-000000.parquet",
+    "",
+    ".",
+    "C:\\windows\\system32",
+]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths_that_lead_elsewhere(path: Path, outside: Path, name: str) -> None:
+    manifest = path / "manifests/000001.json"
+    parts = json.loads(manifest.read_text())["parts"]
+    edit(manifest, parts=parts | {"layers": parts["layers"] | {"path": name}})
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shard": 10**400},
+        {"shard": -1},
+        {"shards": 10**18},
+        {"slices": [[0, 0, 10**300]]},
+        {"slices": [[0, 0, 2**63]] * 1000},
+        {"slices": [[[[[]]]]]},
+        {"seconds": 1e308 * 10},
+        {"parts": []},
+        {"parts": {"layers": None}},
+        {"parts": {"secrets": {}}},
+        {"sweep": "0" * 64},
+        {"environment": {"a": {"b": 1}}},
+    ],
+    ids=str,
+)
+def test_values_that_no_manifest_has(path: Path, outside: Path, changes: dict) -> None:
+    manifest = path / "manifests/000001.json"
+    text = json.dumps({k: v for k, v in json.loads(manifest.read_text()).items() if k != "check"} | changes)
+    manifest.write_text(text)
+    refused(path)
+    if "seconds" not in changes:
+        edit(manifest, **changes)
+        refused(path)
+
+
+@pytest.mark.parametrize("text", [b"[" * 10**6, b'{"a":' * 10**5, b"9" * 10**5, b'{"schema_version": 1e999}', b"\x00"])
+def test_text_that_breaks_parsers(path: Path, text: bytes) -> None:
+    (path / "manifests/000001.json").write_bytes(text)
+    refused(path)
+
+
+@pytest.mark.parametrize("text", [b"a = " + b"[" * 10**5, b"a = " + b"9" * 10**5, b"a." * 10**4, b"\x00", b"x" * 2**21])
+def test_sweeps_that_break_parsers(path: Path, text: bytes) -> None:
+    (path / "sweep.toml").write_bytes(text)
+    with pytest.raises(CorruptDataError):
+        Dataset.open(path)
+
+
+def test_huge_manifests_are_not_read_whole(path: Path) -> None:
+    with (path / "manifests/000001.json").open("r+b") as file:
+        file.truncate(2**36)  # a sparse file of 64 GB
+    with pytest.raises(CorruptDataError, match="which no manifest is"):
+        Dataset.open(path).read_layers()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
+@pytest.mark.parametrize("name", ["data/layers/part-000001.parquet", "manifests/000001.json", "sweep.toml", "run.json"])
+@pytest.mark.parametrize("how", ["link", "pipe", "folder"])
+def test_files_that_are_none(path: Path, outside: Path, name: str, how: str) -> None:
+    target = path / name
+    shutil.copy(target, path.parent / "copy")
+    target.unlink()
+    make = {"link": lambda: target.symlink_to(path.parent / "copy"), "pipe": lambda: os.mkfifo(target)}
+    make.get(how, target.mkdir)()
+    with pytest.raises(GradsimError) as caught:
+        Dataset.open(path).read_layers()
+    assert caught.value.exit_code in (4, 5)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+@pytest.mark.parametrize("name", ["data", "data/layers", "manifests", "tmp"])
+def test_folders_that_are_links(path: Path, outside: Path, name: str) -> None:
+    """Nothing is read, written or removed behind them."""
+    shutil.rmtree(path / name)
+    (path / name).symlink_to(outside)
+    for use in (Dataset.open, lambda p: full(p), lambda p: gc(Dataset.open(p))):
+        with pytest.raises(CorruptDataError, match="link"):
+            use(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+@pytest.mark.parametrize("name", ["sweep.toml", "run.json", "cells.parquet", "tmp", "data"])
+def test_a_new_run_writes_through_no_link(tmp_path: Path, name: str) -> None:
+    path, outside = tmp_path / "run", tmp_path / "outside"
+    path.mkdir()
+    outside.mkdir()
+    (path / name).symlink_to(outside / "file" if "." in name else outside)
+    with pytest.raises(GradsimError):
+        full(path)
+    assert list(outside.iterdir()) == []
+
+
+class Extension(pa.ExtensionType):
+    def __init__(self) -> None:
+        super().__init__(pa.int32(), "tests.extension")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage, data):
+        return cls()
+
+
+def test_extension_types_are_refused_before_data_is_read(path: Path) -> None:
+    part, manifest = path / "data/layers/part-000001.parquet", path / "manifests/000001.json"
+    table = pq.read_table(part)
+    kind = Extension()
+    column = pa.ExtensionArray.from_storage(kind, table["layer"].combine_chunks())
+    field = pa.field("layer", kind, False)
+    hostile = table.set_column(1, field, column).replace_schema_metadata(table.schema.metadata)
+    pq.write_table(hostile, part)
+    for registered in (False, True):
+        if registered:
+            pa.register_extension_type(kind)
+        with pytest.raises(CorruptDataError, match="columns are others"):
+            schema.decode(part.read_bytes(), "file", schema.LAYERS)
+    pa.unregister_extension_type("tests.extension")
+    parts = json.loads(manifest.read_text())["parts"]
+    data = part.read_bytes()
+    changed = parts["layers"] | {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    edit(manifest, parts=parts | {"layers": changed})
+    refused(path, Dataset.read_layers)
+
+
+def test_a_run_goes_on_beside_what_is_hostile(path: Path, made: Dataset) -> None:
+    """Once the bad manifest is removed, as its message says, the shard is computed anew."""
+    (path / "manifests/000001.json").write_bytes(b"[" * 1000)
+    (path / "data/layers/part-000001.parquet").write_bytes(b"PAR1" + bytes(1000) + b"PAR1")
+    with pytest.raises(CorruptDataError, match="Remove this manifest"):
+        Dataset.open(path).read_layers()
+    (path / "manifests/000001.json").unlink()
+    assert contents(full(path).path) == contents(made.path)
+
+
+def test_nothing_read_from_a_disk_is_run() -> None:
+    """No pickle, eval, exec, marshal or YAML in the product."""
+    for file in Path(gradsim.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            names |= {str(node.module)} if isinstance(node, ast.ImportFrom) else set()
+            names |= {node.func.id} if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else set()
+            assert not names & {"pickle", "cPickle", "dill", "marshal", "shelve", "yaml", "eval", "exec"}, file
