@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -118,17 +119,17 @@ def _local_client(distributed: Any, count: int) -> Client:
     """A cluster of processes that listen on the loopback interface only, without pages to look at."""
     import dask
 
+    options = {"n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "silence_logs": 50}
     # A worker that dies is reported at once: who killed it is found out by running shards again, not by guessing.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        cluster = distributed.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            silence_logs=50,
-        )
+    settings = {"distributed.scheduler.allowed-failures": 0}
+    with dask.config.set(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Port")  # of another cluster on this machine
+        try:
+            cluster = distributed.LocalCluster(dashboard_address=None, worker_dashboard_address=None, **options)
+        except (OSError, RuntimeError) as error:
+            raise EngineError(
+                f"dask-local:{count}: its processes could not be started ({error}). Give the same command again."
+            ) from error
     client = distributed.Client(cluster)
     client.gradsim_cluster = cluster
     return client

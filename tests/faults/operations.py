@@ -62,11 +62,13 @@ def killed_at(point: int, work: Callable[[], object], leave: Callable[[], object
 
     def fault(number, name, call):
         nonlocal dead
+        if dead and name == "_close":
+            call()  # the system closes what a process leaves open
         if dead:
             raise Killed
         if number < point // 2:
             return call()
-        if point % 2:
+        if point % 2 or name == "_close":
             call()
         dead = True
         return (leave or _raise)()
