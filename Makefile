@@ -1,7 +1,9 @@
 # make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
 # make test    set up with the test extras; lint, types, import contract, the suite (under 6 minutes on two cores)
 # make lessons run all ten lessons in English and Chinese, pages in out/lessons (under 15 minutes on two cores)
-# make verify  long statistical proofs        make faults  killed runs, full disks        make bench  the benchmarks
+# make verify  long statistical proofs
+# make faults  runs killed at every step, broken disks, damaged files, dying workers (under an hour)
+# make bench   the benchmarks
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c requirements.lock
@@ -34,7 +36,8 @@ verify: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist worksteal -m verify -rA
 
 faults: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal tests/gradsim/test_dataset_faults.py tests/gradsim/test_runs.py tests/gradsim/test_cli.py
+	$(BIN)/pytest -n 2 --dist worksteal tests/faults --deselect tests/faults/test_signals.py
+	$(BIN)/pytest -s tests/faults/test_signals.py  # times are measured: nothing beside it
 
 bench: .venv/test.stamp
 	-$(PIP) "$(TORCH)"  # peers; one that is missing is left out
@@ -44,6 +47,8 @@ bench: .venv/test.stamp
 	$(BIN)/python -m bench.compare_peers --plot out/peers.png --json out/peers.json
 	-$(BIN)/python -m bench.compare_training
 	$(BIN)/python -m bench.growth --plot out/growth.png
+	$(BIN)/python -m bench.compare_engines
+	$(BIN)/python -m bench.scale
 
 clean:
 	rm -rf .venv out

@@ -102,7 +102,8 @@ class Progress:
 
     def _rest(self, now: float) -> str:
         rate, left = self._rate(now)
-        return f"{rate / 1e9:.2f} G normals/s, {duration(left)} left"
+        shown = f"{rate / 1e9:.2f} G" if rate > 1e8 else f"{rate / 1e6:.2f} M"
+        return f"{shown} normals/s, {duration(left)} left"
 
 
 def _chosen(mode: Mode, stream: TextIO) -> Mode:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,12 +20,39 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+@pytest.fixture
+def clusters(monkeypatch):
+    """Clusters that are not here, with the interface that the pages use, made of threads of this machine."""
+    distributed = pytest.importorskip("distributed")
+
+    def Cluster(*arguments, **options):
+        made = distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+        )
+        made.n_workers, made.scale = 1, lambda jobs: None
+        return made
+
+    def module(name, **contents):
+        made = ModuleType(name)
+        made.__dict__.update(contents)
+        monkeypatch.setitem(sys.modules, name, made)
+
+    monkeypatch.setattr(distributed, "SSHCluster", Cluster)
+    module("dask_jobqueue", SLURMCluster=Cluster)
+    module("dask_jobqueue.slurm", SLURMRunner=Cluster)
+    module("mpi4py")
+    module("mpi4py.futures", MPIPoolExecutor=ThreadPoolExecutor)
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_blocks(page, tmp_path, monkeypatch, capsys):
+def test_python_blocks(page, tmp_path, monkeypatch, capsys, request):
     monkeypatch.chdir(tmp_path)
+    if page.name == "clusters.md":
+        request.getfixturevalue("clusters")
     if "import duckdb" in page.read_text(encoding="utf-8"):
         pytest.importorskip("duckdb")
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
     assert "quenched_log_gain" in capsys.readouterr().out or page.name != "README.md"
@@ -45,7 +75,7 @@ def test_commands_of_the_readme_exist():
     from gradsim.cli import cli
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert words & set(cli.commands) == {"run", "boundary", "lesson"}
+    assert words & set(cli.commands) == {"run", "boundary", "lesson", "submit", "status", "verify"}
 
 
 def test_readme_lists_the_tables():

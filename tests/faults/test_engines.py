@@ -377,7 +377,7 @@ def test_a_scheduler_that_is_not_there(distributed, tmp_path: Path) -> None:
 def test_a_client_of_the_users(distributed, clean: Dataset, tmp_path: Path) -> None:
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, host="127.0.0.1", dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
