@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ from gradsim.plan import Plan
 class Content:
     """What is stored of one kind: a Parquet file, its rows, and the digest of their values."""
 
-    data: bytes
+    data: memoryview
     rows: int
     digest: str
 
@@ -100,7 +101,8 @@ def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content],
 def _place(root: Path, plan: Plan, span: Span, kind: Kind, contents: Mapping[Kind, Content]) -> Part:
     """Store one table where no manifest names it yet; what lies there already is used if it has the same values."""
     ours, path, tmp = contents[kind], root / span.part(kind), root / "tmp"
-    data, check = ours.data, partial(_check_written, path=path, kind=kind, expected=ours.digest)
+    data: bytes | memoryview = ours.data
+    check = partial(_check_written, path=path, kind=kind, ours=ours)
     if not fs.write_new(tmp, path, data, check):
         found = fs.read_bytes(path) or b""
         try:
@@ -116,14 +118,17 @@ def _place(root: Path, plan: Plan, span: Span, kind: Kind, contents: Mapping[Kin
     return Part(path=span.part(kind), rows=ours.rows, bytes=len(data), sha256=sha256, digest=ours.digest)
 
 
-def _digest(data: bytes, path: Path, kind: Kind) -> str:
-    return digest(schema.row_groups(data, str(path), SCHEMAS[kind]), kind)
+def _digest(source: bytes | BufferedReader, path: Path, kind: Kind) -> str:
+    return digest(schema.row_groups(source, str(path), SCHEMAS[kind]), kind)
 
 
-def _check_written(temporary: Path, path: Path, kind: Kind, expected: str) -> None:
-    """Read a file back before it becomes visible: its pages, columns and values."""
+def _check_written(temporary: Path, path: Path, kind: Kind, ours: Content) -> None:
+    """Read a file back before it becomes visible: its bytes, then pages, columns and values."""
     try:
-        same = _digest(fs.read_bytes(temporary) or b"", temporary, kind) == expected
+        with fs.reading(temporary) as file:
+            same = hashlib.file_digest(file, "sha256").digest() == hashlib.sha256(ours.data).digest()
+            file.seek(0)
+            same = same and _digest(file, temporary, kind) == ours.digest
     except CorruptDataError:
         same = False
     if not same:

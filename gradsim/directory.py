@@ -137,7 +137,7 @@ def _make_folders(path: Path, sweep: Sweep) -> None:
             fs.make_dirs(path / folder)
 
 
-def _write_new(path: Path, name: str, data: bytes) -> bool:
+def _write_new(path: Path, name: str, data: fs.Data) -> bool:
     return fs.write_new(path / "tmp", path / name, data)
 
 

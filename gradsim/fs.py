@@ -20,6 +20,7 @@ from pathlib import Path
 from gradsim.errors import CorruptDataError, OutputError, StorageError
 
 Check = Callable[[Path], None]
+Data = bytes | memoryview
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -86,7 +87,7 @@ def _storing(path: Path) -> Iterator[None]:
         raise StorageError(path, error) from error
 
 
-def replace(tmp_dir: Path, path: Path, data: bytes, check: Check | None = None) -> None:
+def replace(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -> None:
     """Write a file that replaces an older one of the same name, durably and in one step.
 
     Parameters
@@ -111,7 +112,7 @@ def replace(tmp_dir: Path, path: Path, data: bytes, check: Check | None = None) 
         _fsync_directory(path.parent)
 
 
-def write_new(tmp_dir: Path, path: Path, data: bytes, check: Check | None = None) -> bool:
+def write_new(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -> bool:
     """Write a file only if there is none of that name; of several writers at the same time one wins.
 
     Parameters are those of `replace`.
@@ -156,7 +157,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 @contextmanager
-def _temporary(tmp_dir: Path, name: str, data: bytes, check: Check | None) -> Iterator[Path]:
+def _temporary(tmp_dir: Path, name: str, data: Data, check: Check | None) -> Iterator[Path]:
     """Yield a new, fsynced file with the content; what is left of it afterwards is removed."""
     path = tmp_dir / f"{name}.{os.getpid()}.{secrets.token_hex(8)}"
     try:
@@ -175,7 +176,7 @@ def append(path: Path, line: bytes) -> None:
         _write_durably(path, os.O_APPEND | _NOFOLLOW, line)
 
 
-def _write_durably(path: Path, flags: int, data: bytes) -> None:
+def _write_durably(path: Path, flags: int, data: Data) -> None:
     descriptor = _open(path, os.O_WRONLY | os.O_CREAT | flags)
     try:
         view = memoryview(data)

@@ -86,7 +86,7 @@ NETWORKS = _schema(
 )
 
 
-def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> bytes:
+def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview:
     """Return tables of one of the schemas above, one after the other, as a Parquet file.
 
     Equal tables give equal bytes with the same PyArrow.
@@ -110,7 +110,7 @@ def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> bytes:
     ) as writer:
         for table in chain([first], source):
             writer.write_table(table, row_group)
-    return bytes(sink.getvalue().to_pybytes())
+    return memoryview(sink.getvalue())  # no copy: a compacted file has some hundred megabytes
 
 
 def decode(source: Any, name: str, expected: pa.Schema, keep: pc.Expression | None = None) -> pa.Table:
@@ -135,7 +135,7 @@ def decode(source: Any, name: str, expected: pa.Schema, keep: pc.Expression | No
         If it is damaged.
     """
     with _decoding(name):
-        reader = pa.BufferReader(source) if isinstance(source, bytes) else source
+        reader = pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source
         file = _open(reader, name, expected)
         if keep is not None:
             reader.seek(0)
@@ -146,7 +146,7 @@ def decode(source: Any, name: str, expected: pa.Schema, keep: pc.Expression | No
 def row_groups(source: Any, name: str, expected: pa.Schema) -> Iterator[pa.Table]:
     """Iterate over the row groups of a Parquet file, as tables; else as `decode`."""
     with _decoding(name):
-        file = _open(pa.BufferReader(source) if isinstance(source, bytes) else source, name, expected)
+        file = _open(pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source, name, expected)
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, use_threads=False)
 

@@ -19,8 +19,8 @@ from gradsim.progress import Mode, Share
 from gradsim.verification import unnamed
 from gradsim_core.quantities import QUANTITIES
 
-FILE_BYTES = 2**28
-"""Size that the larger files of a compacted dataset get, about: from half of it to twice."""
+FILE_BYTES = 160 * 2**20
+"""Size that the larger files of a compacted dataset get, about: from two thirds of it to three halves."""
 
 _ROW_GROUP = 2**20
 _BATCH_ROWS = {"layers": 2**20, "histograms": 2**22}  # held at once: half a gigabyte
