@@ -71,11 +71,15 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
     with Share("compacting", progress) as share:
         for span, group in zip(spans, groups, strict=True):
             if span not in made.spans():
-                start = time.monotonic()
-                contents = {kind: _content(dataset, kind, group) for kind in group[0].parts}
-                commit(made.path, made.plan, span, contents, time.monotonic() - start)
+                _compact(dataset, made, span, group)
             share.add(1 / len(spans))
     return made
+
+
+def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest]) -> None:
+    start = time.monotonic()
+    contents = {kind: _content(dataset, kind, group) for kind in group[0].parts}
+    commit(made.path, made.plan, span, contents, time.monotonic() - start)
 
 
 def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:
