@@ -76,7 +76,7 @@ def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content],
     StorageError
         If writing fails; the same can be tried again.
     """
-    if (root / span.manifest).exists():
+    if fs.exists(root / span.manifest):
         _compare(root, plan, span, contents)
         return False
     start = time.monotonic()
@@ -102,20 +102,31 @@ def _place(root: Path, plan: Plan, span: Span, kind: Kind, contents: Mapping[Kin
     """Store one table where no manifest names it yet; what lies there already is used if it has the same values."""
     ours, path, tmp = contents[kind], root / span.part(kind), root / "tmp"
     data: bytes | memoryview = ours.data
-    check = partial(_check_written, path=path, kind=kind, ours=ours)
-    if not fs.write_new(tmp, path, data, check):
-        found = fs.read_bytes(path) or b""
-        try:
-            # Its bytes may differ, where another version of PyArrow wrote it; a live process may be about to name it.
-            if found != data and _digest(found, path, kind) != ours.digest:
-                _compare(root, plan, span, contents)
-                raise DeterminismError(_other_numbers(path))
-            fs.make_durable(path)
-            data = found
-        except CorruptDataError:
-            fs.replace(tmp, path, data, check)
+    while not fs.write_new(tmp, path, ours.data, partial(_check_written, path=path, kind=kind, ours=ours)):
+        found = _lies_there(path, kind, len(ours.data))
+        if found is None:
+            fs.set_aside(tmp, path, lambda aside: _lies_there(aside, kind, len(ours.data)) is None)
+            continue
+        # Its bytes may differ, where another version of PyArrow wrote it; a live process may be about to name it.
+        if found != ours.data and _digest(found, path, kind) != ours.digest:
+            _compare(root, plan, span, contents)
+            raise DeterminismError(_other_numbers(path))
+        fs.make_durable(path)
+        data = found
+        break
     sha256 = hashlib.sha256(data).hexdigest()
     return Part(path=span.part(kind), rows=ours.rows, bytes=len(data), sha256=sha256, digest=ours.digest)
+
+
+def _lies_there(path: Path, kind: Kind, size: int) -> bytes | None:
+    """What lies in a table's place; None if it is damaged, or has far other bytes than such a table."""
+    most = 4 * size + 2**20
+    data = fs.read_bytes(path, most) or b""
+    try:
+        _digest(data, path, kind)
+    except CorruptDataError:
+        return None
+    return data if len(data) <= most else None
 
 
 def _digest(source: bytes | BufferedReader, path: Path, kind: Kind) -> str:
@@ -137,7 +148,7 @@ def _check_written(temporary: Path, path: Path, kind: Kind, ours: Content) -> No
 
 def _compare(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content]) -> None:
     """Compare values with those that were committed, if they were; older manifests have no digests."""
-    if not (root / span.manifest).exists():
+    if not fs.exists(root / span.manifest):
         return
     committed = manifest.read(root, span, plan.sweep.content_hash, plan)
     if any(part.digest not in (None, contents[kind].digest) for kind, part in committed.parts.items()):

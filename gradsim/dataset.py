@@ -20,7 +20,7 @@ from gradsim.commit import commit, content
 from gradsim.errors import CorruptDataError, OutputError, SweepError
 from gradsim.manifest import Kind, Manifest, Span
 from gradsim.parts import Ids, Names
-from gradsim.plan import Plan, Shard
+from gradsim.plan import SHARD_CAP, Plan, Shard
 from gradsim.shard_part import ALL, ShardPart
 from gradsim.sweep import Sweep
 from gradsim_core.statistics import Sums
@@ -73,7 +73,10 @@ class Dataset:
         sweep = directory.stored_sweep(path)
         if sweep is None:
             raise OutputError(f"{path}: there is no gradsim dataset. Give the directory of a run.")
-        return cls(path, sweep)
+        dataset = cls(path, sweep)
+        if dataset.plan.shard_count > SHARD_CAP:
+            raise CorruptDataError(f"{path}: the sweep has {dataset.plan.shard_count:,} shards, more than can be run.")
+        return dataset
 
     @cached_property
     def plan(self) -> Plan:
@@ -100,10 +103,10 @@ class Dataset:
 
     def is_committed(self, shard: Shard) -> bool:
         """Whether a shard is committed by itself."""
-        return (self.path / Span(shard.index, shard.index).manifest).exists()
+        return fs.exists(self.path / Span(shard.index, shard.index).manifest)
 
-    def manifests(self) -> list[Manifest]:
-        """Return the manifests of all that is committed, in order, checked against the plan.
+    def manifests(self, part: ShardPart = ALL) -> list[Manifest]:
+        """Return the manifests of all that is committed, or of a part, in order, checked against the plan.
 
         Raises
         ------
@@ -117,6 +120,7 @@ class Dataset:
                     f"{self.path}: {one.manifest} and {other.manifest} both hold shard {other.first}, which would "
                     "count twice. Remove the one that does not belong here."
                 )
+        spans = [span for span in spans if span.first != span.last or part.has(span.first)]
         for span in spans:
             if span not in self._manifests:
                 self._manifests[span] = manifest.read(self.path, span, self.sweep.content_hash, self.plan)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from gradsim import fs, provenance, schema, tables
 from gradsim.errors import CorruptDataError, OutputError, RunExistsError, StorageError, SweepError, SweepFileError
@@ -16,9 +16,11 @@ from gradsim.sweep import Sweep
 
 FOLDERS = ("tmp", "manifests", "data", "data/layers", "data/histograms", "data/networks")
 FAILURES = "failures.jsonl"
+SIZE_CAP = 2**26
+"""Most bytes of a file beside the shards: long axes are written out in the sweep's text."""
+
 _FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURES}
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-_SIZE_CAP = 2**26  # bytes of the sweep's text: long axes are written out
 _RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
 
 
@@ -41,16 +43,26 @@ def create(path: Path, sweep: Sweep, plan: Plan) -> None:
     _make_folders(path, sweep)
     _write_new(path, "sweep.toml", sweep.stored_text().encode())
     holds(path, sweep)  # another process may have been first, with another sweep
-    if not (path / "cells.parquet").exists():
-        _write_new(path, "cells.parquet", schema.encode([tables.cells_table(sweep, plan.cells)]))
-    if not (path / "run.json").exists():
-        run = {
-            "content_hash": sweep.content_hash,
-            "created": provenance.now(),
-            "files": {name: _sha256(path / name) for name in ("sweep.toml", "cells.parquet")},
-            "environment": provenance.environment(),
-        }
-        _write_new(path, "run.json", seal(run))
+    if not has_cells(path, sweep, plan):
+        table = schema.encode([tables.cells_table(sweep, plan.cells)])
+        if not _write_new(path, "cells.parquet", table) and not has_cells(path, sweep, plan):
+            fs.replace(path / "tmp", path / "cells.parquet", table)
+    if not fs.exists(path / "run.json"):
+        text = fs.sha256(path / "sweep.toml", SIZE_CAP)
+        facts = Facts(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
+        _write_new(path, "run.json", seal(facts.model_dump(mode="json") | {"environment": provenance.environment()}))
+
+
+def has_cells(path: Path, sweep: Sweep, plan: Plan) -> bool:
+    """Whether ``cells.parquet`` is there and has the rows of this sweep, in whatever bytes."""
+    data = fs.read_bytes(path / "cells.parquet", SIZE_CAP)
+    if data is None or len(data) > SIZE_CAP:
+        return False
+    expected = tables.cells_table(sweep, plan.cells)
+    try:
+        return bool(schema.decode(data, "cells.parquet", schema.CELLS, expected.num_rows).equals(expected))
+    except CorruptDataError:
+        return False
 
 
 def stored_sweep(path: Path) -> Sweep | None:
@@ -62,11 +74,10 @@ def stored_sweep(path: Path) -> Sweep | None:
         If it is damaged.
     """
     name = path / "sweep.toml"
-    if not (path / "manifests").is_dir():  # a sweep file of the user's own is no dataset
+    folders = {folder: fs.is_dir(path / folder) for folder in FOLDERS}
+    if not folders["manifests"]:  # a sweep file of the user's own is no dataset
         return None
-    for folder in FOLDERS:
-        fs.check_own(path / folder)
-    data = fs.read_bytes(name, _SIZE_CAP)
+    data = fs.read_bytes(name, SIZE_CAP)
     if data is None:
         return None
     try:
@@ -76,8 +87,8 @@ def stored_sweep(path: Path) -> Sweep | None:
             f"{name}: the dataset's sweep cannot be read: {error} If a newer gradsim wrote it, update gradsim. "
             "Otherwise restore the file from the sweep that was run."
         ) from error
-    made_for = run_facts(path).get("content_hash", sweep.content_hash)
-    if made_for != sweep.content_hash:
+    facts = run_facts(path)
+    if facts and facts.content_hash != sweep.content_hash:
         raise CorruptDataError(
             f"{name}: the file was changed after the dataset was made: run.json is of another sweep. "
             "Restore the file from the sweep that was run."
@@ -85,16 +96,32 @@ def stored_sweep(path: Path) -> Sweep | None:
     return sweep
 
 
-def run_facts(path: Path) -> dict[str, Any]:
-    """Return what ``run.json`` says; nothing if a run was killed before it was written."""
-    data = fs.read_bytes(path / "run.json", _SIZE_CAP)
-    return {} if data is None else unseal(data, str(path / "run.json"), _RUN_REMEDY)
+class Facts(BaseModel):
+    """What ``run.json`` says of a dataset, besides the environment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content_hash: str
+    created: AwareDatetime
+    sweep_toml: str | None = None  # SHA-256 of the sweep's text; older datasets have none
+
+
+def run_facts(path: Path) -> Facts | None:
+    """Return what ``run.json`` says; None if a run was killed before it was written."""
+    name = path / "run.json"
+    data = fs.read_bytes(name, SIZE_CAP)
+    if data is None:
+        return None
+    try:
+        return Facts.model_validate(unseal(data, str(name), _RUN_REMEDY))
+    except ValidationError as error:
+        raise CorruptDataError(f"{name}: the file is damaged ({error.errors()[0]['msg']}). {_RUN_REMEDY}.") from None
 
 
 def failures(path: Path) -> dict[int, str]:
     """Return the shards that workers gave up, with the reason; they may have been computed since."""
     found = {}
-    for line in (fs.read_bytes(path / FAILURES, _SIZE_CAP) or b"").splitlines():
+    for line in (fs.read_bytes(path / FAILURES, SIZE_CAP) or b"").splitlines():
         try:
             failure = json.loads(line)
             found[int(failure["shard"])] = str(failure["reason"])
@@ -132,17 +159,13 @@ def _make_folders(path: Path, sweep: Sweep) -> None:
         reason = error.cause.strerror
         raise OutputError(f"{path}: the output directory cannot be made: {reason}. Choose another one.") from error
     for folder in FOLDERS:
-        fs.check_own(path / folder)
+        fs.is_dir(path / folder)
         if folder != "data/networks" or sweep.record == "networks":
             fs.make_dirs(path / folder)
 
 
 def _write_new(path: Path, name: str, data: fs.Data) -> bool:
     return fs.write_new(path / "tmp", path / name, data)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(fs.read_bytes(path) or b"").hexdigest()
 
 
 def _differences(stored: Sweep, given: Sweep) -> str:

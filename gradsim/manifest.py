@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from gradsim import fs
 from gradsim.errors import CorruptDataError
@@ -22,8 +22,9 @@ SIZE_CAP = 2**26
 
 REMEDY = "Remove this manifest and run the sweep again: the shard is computed anew"
 
-_NAME = re.compile(r"([0-9]{6,12})(?:-([0-9]{6,12}))?\.json")
+_NAME = re.compile(r"([0-9]{6,12})(?:-([0-9]{6,12}))?")
 _Count = Annotated[int, Field(ge=0)]
+_Seconds = Annotated[float, Field(ge=0, le=1e9)]
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -50,9 +51,18 @@ class Span(NamedTuple):
     @classmethod
     def of_manifest(cls, name: str) -> Self | None:
         """Return the span of a manifest's file name; None if it is no such name."""
-        match = _NAME.fullmatch(name)
+        return cls._of(name, ".json")
+
+    @classmethod
+    def of_part(cls, name: str) -> Self | None:
+        """Return the span of a table's file name; None if it is no such name."""
+        return cls._of(name.removeprefix("part-"), ".parquet") if name.startswith("part-") else None
+
+    @classmethod
+    def _of(cls, name: str, ending: str) -> Self | None:
+        match = _NAME.fullmatch(name.removesuffix(ending)) if name.endswith(ending) else None
         span = cls(int(match[1]), int(match[2] or match[1])) if match else None
-        return span if span and span.manifest == f"manifests/{name}" else None
+        return span if span and span.name + ending == name and span.first <= span.last else None
 
 
 class Part(BaseModel):
@@ -77,9 +87,9 @@ class Manifest(BaseModel):
     shards: Annotated[int, Field(ge=1)] = 1
     slices: list[tuple[_Count, _Count, _Count]]
     parts: dict[Kind, Part]
-    seconds: Annotated[float, Field(ge=0)]
-    write_seconds: Annotated[float, Field(ge=0)] = 0.0
-    finished: str
+    seconds: _Seconds
+    write_seconds: _Seconds = 0.0
+    finished: Annotated[AwareDatetime, Field(strict=False)]
     environment: dict[str, str]
 
     @property
@@ -89,7 +99,7 @@ class Manifest(BaseModel):
 
     def encode(self) -> bytes:
         """Return the manifest as JSON text that ends in its own checksum."""
-        return seal(self.model_dump())
+        return seal(self.model_dump(mode="json"))
 
     @classmethod
     def decode(cls, data: bytes, name: str) -> Manifest:
@@ -118,6 +128,10 @@ class Manifest(BaseModel):
             raise CorruptDataError(f"{name}: the manifest is not of this sweep's shard {span.name}. {REMEDY}.")
         if {kind: part.path for kind, part in self.parts.items()} != {kind: span.part(kind) for kind in kinds}:
             raise CorruptDataError(f"{name}: the manifest names other files than this shard has. {REMEDY}.")
+        most = {"layers": 4 * sum(plan.cells[cell].depth for cell, _, _ in slices)}
+        most["networks"] = sum(plan.cells[cell].depth * count for cell, _, count in slices)
+        if any(part.rows > most.get(kind, 4 * most["networks"]) for kind, part in self.parts.items()):
+            raise CorruptDataError(f"{name}: the manifest has more rows than its shard can have. {REMEDY}.")
 
 
 def read(root: Path, span: Span, sweep_hash: str, plan: Plan) -> Manifest:

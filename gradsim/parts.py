@@ -76,13 +76,15 @@ def table(root: Path, manifest: Manifest, kind: Kind, keep: pc.Expression | None
         If it differs.
     """
     with _checked(root, manifest, kind) as file:
-        return schema.decode(file, str(root / manifest.parts[kind].path), SCHEMAS[kind], keep)
+        part = manifest.parts[kind]
+        return schema.decode(file, str(root / part.path), SCHEMAS[kind], part.rows, keep)
 
 
 def row_groups(root: Path, manifest: Manifest, kind: Kind) -> Iterator[pa.Table]:
     """Iterate over one table of a commit, a row group at a time; else as `table`."""
     with _checked(root, manifest, kind) as file:
-        yield from schema.row_groups(file, str(root / manifest.parts[kind].path), SCHEMAS[kind])
+        part = manifest.parts[kind]
+        yield from schema.row_groups(file, str(root / part.path), SCHEMAS[kind], part.rows)
 
 
 @contextmanager

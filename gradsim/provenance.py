@@ -41,6 +41,6 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def now() -> str:
+def now() -> datetime:
     """Return the time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).replace(microsecond=0)

@@ -234,10 +234,12 @@ def run(
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:
         dataset = Dataset.create(out, sweep)
+        dataset.manifests(part)  # what is damaged is known before anything is computed
         meter = _meter(dataset, part, shards := dataset.missing(part), progress)
         before = meter.done_networks
         if shards:
             _compute(compute, engines.Job(dataset, shards, threads, meter, stop or Event()))
+            dataset.manifests(part)
     return Run(dataset, meter.done_networks - before)
 
 

@@ -23,6 +23,7 @@ SCHEMA_VERSION = 2
 ROW_GROUP = 2**16
 """Rows that a filter skips at once: rows are sorted, so one cell or layer touches few groups."""
 
+_LARGEST_GROUP = 2**23  # rows: no file of gradsim comes near, and one that does may not fit in memory
 _VERSION_KEY = b"schema_version"
 
 
@@ -113,7 +114,9 @@ def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview
     return memoryview(sink.getvalue())  # no copy: a compacted file has some hundred megabytes
 
 
-def decode(source: Any, name: str, expected: pa.Schema, keep: pc.Expression | None = None) -> pa.Table:
+def decode(
+    source: Any, name: str, expected: pa.Schema, rows: int | None = None, keep: pc.Expression | None = None
+) -> pa.Table:
     """Return the table in a Parquet file; the checksum of every page that is read is checked.
 
     Parameters
@@ -124,6 +127,8 @@ def decode(source: Any, name: str, expected: pa.Schema, keep: pc.Expression | No
         Path for messages.
     expected
         The columns and types that it must have; another file is refused before any of its pages is read.
+    rows
+        How many it must have, where that is known.
     keep
         Which rows to read; row groups without any are skipped.
 
@@ -136,28 +141,32 @@ def decode(source: Any, name: str, expected: pa.Schema, keep: pc.Expression | No
     """
     with _decoding(name):
         reader = pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source
-        file = _open(reader, name, expected)
+        file = _open(reader, name, expected, rows)
         if keep is not None:
             reader.seek(0)
             return pq.read_table(reader, filters=keep, use_threads=False, page_checksum_verification=True)
         return file.read(use_threads=False)
 
 
-def row_groups(source: Any, name: str, expected: pa.Schema) -> Iterator[pa.Table]:
+def row_groups(source: Any, name: str, expected: pa.Schema, rows: int | None = None) -> Iterator[pa.Table]:
     """Iterate over the row groups of a Parquet file, as tables; else as `decode`."""
     with _decoding(name):
-        file = _open(pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source, name, expected)
+        reader = pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source
+        file = _open(reader, name, expected, rows)
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, use_threads=False)
 
 
-def _open(reader: Any, name: str, expected: pa.Schema) -> pq.ParquetFile:
+def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.ParquetFile:
     file = pq.ParquetFile(reader, page_checksum_verification=True)
     check_version(int((file.schema_arrow.metadata or {})[_VERSION_KEY]), name)
     # A type that nobody registered comes back as what it is stored as, with a note in the field's metadata.
     extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow)
     if extended or not file.schema_arrow.equals(expected):
         raise ValueError("its columns are others than this table has")
+    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    if sum(groups) != (file.metadata.num_rows if rows is None else rows) or max(groups, default=0) > _LARGEST_GROUP:
+        raise ValueError("it has another number of rows than this table")
     return file
 
 

@@ -29,6 +29,10 @@ class ShardPart:
         """Return the numbers of the shards of this part, of a plan with so many."""
         return range(self.index - 1, shard_count, self.count)
 
+    def has(self, shard: int) -> bool:
+        """Whether a shard is of this part."""
+        return shard % self.count == self.index - 1
+
     @classmethod
     def parse(cls, text: str, environment: Mapping[str, str] = os.environ) -> Self:
         """Return the part that ``"i/n"`` says, or ``"auto"`` in a Slurm array job.

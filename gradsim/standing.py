@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from operator import itemgetter, mul
 from typing import Any
 
@@ -53,7 +53,7 @@ def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
 
 def _rate(manifests: list[Manifest], normals: list[int]) -> float | None:
     """Random normals a second of all who work on the run, over its last commits."""
-    timed = sorted(((datetime.fromisoformat(one.finished), one) for one in manifests), key=itemgetter(0))[-_RECENT:]
+    timed = sorted(((one.finished, one) for one in manifests), key=itemgetter(0))[-_RECENT:]
     if not timed:
         return None
     begun = min(finished - timedelta(seconds=one.seconds + one.write_seconds) for finished, one in timed)

@@ -12,11 +12,11 @@ import pyarrow as pa
 from gradsim import fs, merging, parts
 from gradsim.commit import Content, commit, content
 from gradsim.dataset import Dataset
-from gradsim.errors import OutputError
+from gradsim.errors import OutputError, StorageError
 from gradsim.manifest import Kind, Manifest, Span
 from gradsim.parts import SCHEMAS
 from gradsim.progress import Mode, Share
-from gradsim.verification import unnamed
+from gradsim.verification import coming, is_named, tables
 from gradsim_core.quantities import QUANTITIES
 
 FILE_BYTES = 160 * 2**20
@@ -28,52 +28,74 @@ _ORDER = {"layers": ("quantity", "layer", "cell_id"), "histograms": ("quantity",
 
 
 def gc(dataset: Dataset) -> list[str]:
-    """Remove what no manifest names: files in ``tmp/``, and foreign or damaged ones under ``data/``.
+    """Remove what no manifest names: files in ``tmp/``, and strangers under ``data/``.
 
-    Whole tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume
-    uses them.
+    Tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume uses them.
 
     Returns
     -------
     list of str
         The paths, relative to the dataset.
+
+    Raises
+    ------
+    StorageError
+        If one could not be removed; all others are.
     """
-    named = {part.path for one in dataset.manifests() for part in one.parts.values()}
-    foreign, _ = unnamed(dataset, named)
-    removed = [f"tmp/{name}" for name in fs.names(dataset.path / "tmp")] + foreign
-    for name in removed:
-        fs.remove(dataset.path / name)
+    rests = [f"tmp/{name}" for name in fs.names(dataset.path / "tmp")]
+    # Whether it is named is asked last: a shard may be committed meanwhile, and after that nothing changes.
+    strangers = [path for path in tables(dataset) if coming(dataset, path) is None and not is_named(dataset, path)]
+    removed, failed = [], None
+    for path in rests + strangers:
+        try:
+            fs.remove(dataset.path / path)
+            removed.append(path)
+        except StorageError as error:
+            failed = error
+    if failed:
+        raise failed
     return removed
 
 
 def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Dataset:
     """Write the same values into a new dataset with files of 64 to 512 MB, where there is so much.
 
-    Sums of a cell that several shards hold become one row. The digest that `verify` gives is the same. A compaction
-    that was stopped goes on when it is called again, and an unfinished run can be resumed in its compacted form.
+    Sums of a cell that several shards hold become one row. The digest that `verify` gives is the same. The dataset is
+    made under another name, ``OUTPUT.compacting``, and gets its own when it is complete. A compaction that was stopped
+    goes on when it is called again, and an unfinished run can be resumed in its compacted form.
 
     Raises
     ------
     CorruptDataError
         If a file of the dataset is damaged.
     OutputError
-        If the output is the dataset itself, or holds shards that were committed otherwise.
+        If there is something at the output, or it is inside the dataset.
     StorageError
         If writing fails.
     """
-    made = Dataset.create(output, dataset.sweep)
-    if made.path.resolve() == dataset.path.resolve():
-        raise OutputError(f"{output}: this is the dataset itself. Choose another directory.")
+    final = Path(output)
+    if dataset.path.resolve() in (final.resolve(), *final.resolve().parents):
+        raise OutputError(f"{output}: this is in the dataset itself. Choose another directory.")
     groups = list(_groups(dataset.manifests()))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
+    if fs.exists(final) and (fs.names(final) or not final.is_dir()):
+        done = Dataset.find(final, dataset.sweep) if final.is_dir() else None
+        if done is not None and done.spans() == spans:  # it was killed just before it could say so
+            return done
+        raise OutputError(f"{output}: there is something already. Choose a new directory.")
+    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.sweep)
     if others := set(made.spans()) - set(spans):
-        raise OutputError(f"{output}: the directory holds {min(others).manifest} already. Choose a new one.")
+        raise OutputError(
+            f"{made.path}: another compaction, of other shards, left {min(others).manifest}. Remove this directory."
+        )
     with Share("compacting", progress) as share:
         for span, group in zip(spans, groups, strict=True):
             if span not in made.spans():
                 _compact(dataset, made, span, group)
             share.add(1 / len(spans))
-    return made
+    if not fs.publish(made.path, final):
+        raise OutputError(f"{output}: somebody has made this directory meanwhile. The compacted run is in {made.path}.")
+    return Dataset.open(final)
 
 
 def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest]) -> None:
@@ -112,19 +134,26 @@ def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
 
 
 def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.Table]:
-    """The rows of several shards merged and sorted, a few layers of a quantity at a time: memory stays modest."""
-    cells = {cell for one in group for cell, _, _ in one.slices}
-    depth = max(cell.depth for cell in dataset.plan.cells if cell.cell_id in cells)
-    rows = sum(one.parts[kind].rows for one in group)
-    step = max(1, _BATCH_ROWS[kind] * len(QUANTITIES) * depth // max(rows, 1))
+    """The rows of several shards merged and sorted, a part of the layers or cells at a time: memory stays modest."""
+    for quantity, layers, cells in _portions(dataset, kind, group):
+        found = map(merging.columns(kind), parts.read(dataset.path, group, kind, cells, layers, quantity))
+        merged = merging.merge(list(found), _ORDER[kind])
+        try:
+            yield merging.table(kind, merged, SCHEMAS[kind])
+        except OverflowError:
+            raise OutputError(
+                f"{dataset.path}: merged sums of a cell do not fit in 64 bits. This dataset stays as it is."
+            ) from None
+
+
+def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[tuple[str, range, list[int]]]:
+    """In their order, quantities, layers and cells that have about as many rows as may be held at once."""
+    cells = sorted({cell for one in group for cell, _, _ in one.slices})
+    depth = max(dataset.plan.cells[cell].depth for cell in cells)
+    layer_rows = max(1, sum(one.parts[kind].rows for one in group) // (len(QUANTITIES) * depth))
+    step = max(1, _BATCH_ROWS[kind] // layer_rows)
+    width = max(1, len(cells) * _BATCH_ROWS[kind] // layer_rows)
     for quantity in QUANTITIES:
         for layer in range(1, depth + 1, step):
-            layers = range(layer, min(layer + step, depth + 1))
-            found = map(merging.columns(kind), parts.read(dataset.path, group, kind, None, layers, quantity))
-            merged = merging.merge(list(found), _ORDER[kind])
-            try:
-                yield merging.table(kind, merged, SCHEMAS[kind])
-            except OverflowError:
-                raise OutputError(
-                    f"{dataset.path}: merged sums of a cell do not fit in 64 bits. This dataset stays as it is."
-                ) from None
+            for i in range(0, len(cells), width):
+                yield quantity, range(layer, min(layer + step, depth + 1)), cells[i : i + width]

@@ -6,6 +6,7 @@ import json
 import shlex
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -15,6 +16,8 @@ from gradsim.cli.options import CHANGES, PROGRESS, SWEEP, THREADS, changed
 from gradsim.stopping import Stopping, leave
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gradsim.errors import GradsimError
     from gradsim.runs import Run
     from gradsim.sweep import Sweep
@@ -101,7 +104,7 @@ def _end(error: GradsimError, mode: str, stopping: Stopping) -> NoReturn:
     from gradsim.provenance import now
 
     if mode == "json":
-        facts = {"time": now(), "event": "error", "kind": type(error).__name__, "text": str(error)}
+        facts = {"time": now().isoformat(), "event": "error", "kind": type(error).__name__, "text": str(error)}
         click.echo(json.dumps(facts), err=True)
     else:
         click.echo(f"gradsim: {error}", err=True)
@@ -148,14 +151,22 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     click.echo(text.render(boundary, "table", text.BOUNDARY_COLUMNS))
     click.echo(f"\nDataset: {result.path}")
     if plot:
-        from gradsim import plots
+        _draw(result, summary, boundary)
 
-        try:
-            plots.phase_diagram(summary, boundary, result.path / "phase.png")
-        except (ImportError, OSError) as error:
-            click.echo(f"No picture: {error}", err=True)
-        else:
-            click.echo(f"Picture: {result.path / 'phase.png'}")
+
+def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
+    from gradsim import fs, plots
+    from gradsim.errors import GradsimError
+
+    path = result.path / "phase.png"
+    try:
+        with TemporaryDirectory() as folder:
+            data = plots.phase_diagram(summary, boundary, Path(folder) / path.name).read_bytes()
+        fs.replace(result.path / "tmp", path, data)
+    except (ImportError, OSError, GradsimError) as error:
+        click.echo(f"No picture: {error}", err=True)
+    else:
+        click.echo(f"Picture: {path}")
 
 
 @click.command()

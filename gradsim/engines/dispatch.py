@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import Counter, deque
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from typing import Protocol
 from gradsim import fs, provenance
 from gradsim.directory import FAILURES
 from gradsim.engines.job import POLL_SECONDS, Job
-from gradsim.engines.tasks import Receipt, Task, run_task
-from gradsim.errors import GradsimError, ShardsFailedError, StorageError
-from gradsim.own import OwnActivation
+from gradsim.engines.tasks import Receipt, Task, packed, run_task
+from gradsim.errors import EngineError, GradsimError, ShardsFailedError, StorageError
 
 ATTEMPTS = 3
 """How often a shard is tried before it is recorded as failed."""
+
+_MOST_BREAKS = 10  # of a pool, one after the other
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no use to try again
 
 
 class Workers(Protocol):
@@ -51,6 +54,8 @@ class Dispatch:
         self._running: dict[Future[Receipt], int] = {}
         self._attempts: Counter[int] = Counter()
         self._failed: list[int] = []
+        self._breaks = 0
+        self._sweep = packed(job.dataset.sweep)
 
     def run(self) -> None:
         """Run all shards.
@@ -88,11 +93,7 @@ class Dispatch:
 
     def _submit(self, shard: int) -> None:
         dataset = self.job.dataset
-        own = any(not isinstance(one, str | OwnActivation) for one in dataset.sweep.activation)
-        task = Task(
-            str(dataset.path.resolve()), dataset.sweep.content_hash, shard, self.workers.threads,
-            dataset.sweep if own else None,
-        )  # fmt: skip
+        task = Task(str(dataset.path.resolve()), dataset.sweep.content_hash, shard, self.workers.threads, self._sweep)
         self._running[self.workers.submit(run_task, task)] = shard
 
     def _settle(self, done: set[Future[Receipt]]) -> None:
@@ -108,9 +109,10 @@ class Dispatch:
                 broken = error
                 self._running[future] = shard
             except StorageError as error:
-                if self._attempts[shard] + 1 == ATTEMPTS:
+                self._attempts[shard] += 1
+                if error.cause.errno in _FULL or self._attempts[shard] == ATTEMPTS:
                     raise
-                self._again(shard, error)
+                self._waiting.appendleft(shard)  # at once, so that a disk that is gone is known soon
             except GradsimError:
                 raise
             except Exception as error:
@@ -119,6 +121,7 @@ class Dispatch:
             self._start_over(broken)
 
     def _count(self, receipt: Receipt) -> None:
+        self._breaks = 0
         self.job.progress.add(receipt.normals, receipt.networks)
         self.job.progress.event("shard", shard=receipt.shard, seconds=round(receipt.seconds, 3), host=receipt.host)
 
@@ -128,6 +131,12 @@ class Dispatch:
         for future in self._running:
             future.cancel()
         self._running.clear()
+        self._breaks += broken is not None
+        if self._breaks == _MOST_BREAKS:
+            raise EngineError(
+                f"Workers died {_MOST_BREAKS} times without a shard in between: they may not start at all. Look at "
+                "their output; then give the same call again, finished shards are kept."
+            )
         if not broken:
             self._waiting.extendleft(reversed(shards))
         elif len(shards) == 1:
@@ -146,7 +155,7 @@ class Dispatch:
             return
         self._failed.append(shard)
         self.job.progress.event("failure", shard=shard, reason=reason)
-        line = {"shard": shard, "attempts": ATTEMPTS, "time": provenance.now(), "reason": reason[:2000]}
+        line = {"shard": shard, "attempts": ATTEMPTS, "time": provenance.now().isoformat(), "reason": reason[:2000]}
         fs.append(self.job.dataset.path / FAILURES, (json.dumps(line) + "\n").encode())
 
 

@@ -55,13 +55,16 @@ class Pool:
                 "A worker died, and the executor cannot replace it. Committed shards stay. Give the same call again "
                 "with a new executor, or give a function that makes one: engine=lambda: ProcessPoolExecutor(4)."
             )
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.close()
         self.executor = self._make()
 
     def close(self) -> None:
         """Shut down an executor that was made here."""
         if self._make is not None:
+            processes = getattr(self.executor, "_processes", None) or {}
             self.executor.shutdown(wait=False, cancel_futures=True)
+            for process in list(processes.values()):  # Python's exit would else wait for shards that nobody needs
+                process.terminate()
 
 
 @contextmanager

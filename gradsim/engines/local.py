@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,9 @@ def opened(threads: int | None) -> Iterator[Engine]:
         with stopping_pool(count) as pool:
             for index in job.shards:
                 job.check_stop()
+                start = time.monotonic()
                 compute_and_commit(job.dataset, index, pool, 2 * count, job)
+                job.progress.event("shard", shard=index, seconds=round(time.monotonic() - start, 3))
 
     yield run
 

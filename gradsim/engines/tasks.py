@@ -13,20 +13,21 @@ from functools import lru_cache
 from gradsim.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
-from gradsim.errors import OutputError
+from gradsim.errors import OutputError, SweepError
+from gradsim.own import OwnActivation
 from gradsim.sweep import Sweep
 from gradsim.threads import resolve_threads
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One shard of the dataset in a directory; `sweep` only where it has a user's own activations."""
+    """One shard of the dataset in a directory; `sweep` as `packed` gives it."""
 
     path: str
     content_hash: str
     shard: int
     threads: int | None
-    sweep: Sweep | None = None
+    sweep: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,44 @@ def run_task(task: Task) -> Receipt:
     """
     start, dataset = time.monotonic(), _dataset(task.path, task.content_hash, task.sweep)
     threads = _threads(task.threads)
-    with stopping_pool(threads) as pool:
-        compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unwatched())
+    try:
+        with stopping_pool(threads) as pool:
+            compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unwatched())
+    except SystemExit as error:  # of a user's function: it would end whoever waits for the task
+        raise RuntimeError(f"the shard called for the end of its process ({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))
     return Receipt(task.shard, normals, networks, time.monotonic() - start, platform.node())
 
 
+def packed(sweep: Sweep) -> bytes | None:
+    """Return a sweep with a user's own activations, whose functions no text can hold, as bytes; None for all others.
+
+    Equal bytes are unpacked once in a process, and so compiled once.
+
+    Raises
+    ------
+    SweepError
+        If cloudpickle is not installed.
+    """
+    if all(isinstance(one, str | OwnActivation) for one in sweep.activation):
+        return None
+    try:
+        import cloudpickle
+    except ImportError as error:
+        remedy = "Install it with: pip install cloudpickle"
+        raise SweepError("activation", "your own", "what can be sent to workers with cloudpickle", remedy) from error
+    return bytes(cloudpickle.dumps(sweep))
+
+
 @lru_cache(maxsize=4)
-def _dataset(path: str, content_hash: str, sweep: Sweep | None) -> Dataset:
+def _dataset(path: str, content_hash: str, sweep: bytes | None) -> Dataset:
     dataset = Dataset.open(path)
     if dataset.sweep.content_hash != content_hash:
         raise OutputError(f"{path}: on {platform.node()} this is the dataset of another sweep. Give all the same disk.")
     if sweep is not None:
-        dataset.sweep = sweep
+        import cloudpickle
+
+        dataset = Dataset(dataset.path, cloudpickle.loads(sweep))
     return dataset
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gradsim import fs
+from gradsim.fs import calls
 
 PRIMITIVES = (
-    "_open", "_write", "_fsync", "_close", "_rename", "_link", "_link_count", "_unlink", "_mkdir", "_listdir"
+    "open_fd", "write", "fsync", "close", "rename", "link", "status", "unlink", "mkdir", "listdir"
 )  # fmt: skip
-PERSISTENT = ("_open", "_write", "_fsync", "_rename", "_link", "_unlink", "_mkdir")
 
 
 class Killed(BaseException):
@@ -28,14 +28,14 @@ class Operations:
 
     @contextmanager
     def active(self) -> Iterator[Operations]:
-        originals = {name: getattr(fs, name) for name in self.names}
+        originals = {name: getattr(calls, name) for name in self.names}
         for name, original in originals.items():
-            setattr(fs, name, self._counted(name, original))
+            setattr(calls, name, self._counted(name, original))
         try:
             yield self
         finally:
             for name, original in originals.items():
-                setattr(fs, name, original)
+                setattr(calls, name, original)
 
     def _counted(self, name: str, original: Callable) -> Callable:
         def operation(*arguments, **options):
@@ -62,13 +62,13 @@ def killed_at(point: int, work: Callable[[], object], leave: Callable[[], object
 
     def fault(number, name, call):
         nonlocal dead
-        if dead and name == "_close":
+        if dead and name == "close":
             call()  # the system closes what a process leaves open
         if dead:
             raise Killed
         if number < point // 2:
             return call()
-        if point % 2 or name == "_close":
+        if point % 2 or name == "close":
             call()
         dead = True
         return (leave or _raise)()

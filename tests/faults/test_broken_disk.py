@@ -17,6 +17,7 @@ from gradsim import fs
 from gradsim.dataset import Dataset
 from gradsim.ensemble import warm_up
 from gradsim.errors import GradsimError, OutputError, StorageError
+from gradsim.fs import calls
 from tests.faults.amounts import quick_and_full
 from tests.faults.operations import CODES, breaking, count
 from tests.faults.test_kill import THREE, check
@@ -38,7 +39,7 @@ def committed(path: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("forever", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("codes", quick_and_full(CODES[:1], CODES))
 def test_every_operation_fails(clean: Dataset, tmp_path: Path, monkeypatch, forever: bool, codes) -> None:
-    monkeypatch.setattr(fs, "_fsync", lambda descriptor: None)
+    monkeypatch.setattr(calls, "fsync", lambda descriptor: None)
     total, path, refused = count(lambda: full(tmp_path / "count", THREE)), tmp_path / "run", 0
     assert total > 100
     for code in codes:
@@ -66,19 +67,19 @@ def checked(error: GradsimError, path: Path) -> None:
 
 
 def test_short_writes_go_on(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(fs, "_write", lambda descriptor, data: os.write(descriptor, data[:100]))
+    monkeypatch.setattr(calls, "write", lambda descriptor, data: os.write(descriptor, data[:100]))
     check(full(tmp_path / "run", THREE).path, clean)
 
 
 def test_a_system_that_writes_nothing_is_an_error(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(fs, "_write", lambda descriptor, data: 0)
+    monkeypatch.setattr(calls, "write", lambda descriptor, data: 0)
     with pytest.raises(StorageError, match="wrote nothing"):
         full(tmp_path / "run", THREE)
 
 
 def test_what_reads_back_otherwise_is_an_error(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
     """A disk that swallows a byte: the shard is not committed, and a resume writes the file anew."""
-    write = fs._write
+    write = calls.write
 
     def swallow(descriptor, data):
         changed = bytearray(data)
@@ -87,7 +88,7 @@ def test_what_reads_back_otherwise_is_an_error(clean: Dataset, tmp_path: Path, m
 
     path = Dataset.create(tmp_path / "run", THREE).path
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "_write", swallow)
+        patch.setattr(calls, "write", swallow)
         with pytest.raises(StorageError, match="reads back otherwise"):
             full(path, THREE)
     assert Dataset.open(path).committed() == []
@@ -97,20 +98,20 @@ def test_what_reads_back_otherwise_is_an_error(clean: Dataset, tmp_path: Path, m
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_dev_full(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
     """Files that are always full, by the system itself."""
-    original, path = fs._open, Dataset.create(tmp_path / "run", THREE).path
+    original, path = calls.open_fd, Dataset.create(tmp_path / "run", THREE).path
 
     def full_file(name: Path, flags: int) -> int:
         return original(Path("/dev/full"), os.O_WRONLY) if flags & os.O_EXCL else original(name, flags)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "_open", full_file)
+        patch.setattr(calls, "open_fd", full_file)
         with pytest.raises(StorageError, match="Free some space"):
             full(path, THREE)
     check(full(path, THREE).path, clean)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("limit", [0, 3000, 6000])
+@pytest.mark.parametrize("limit", [0, 20_000])
 def test_a_limit_on_the_size_of_files(clean: Dataset, tmp_path: Path, limit: int) -> None:
     """The same in a process of its own, from the command to its exit code."""
     sweep = tmp_path / "sweep.toml"
@@ -123,34 +124,34 @@ def test_a_limit_on_the_size_of_files(clean: Dataset, tmp_path: Path, limit: int
 
     command = [sys.executable, "-m", "gradsim", "run", str(sweep), "--out", str(tmp_path / "run"), "--no-plot"]
     done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)
-    assert done.returncode == (0 if limit == 6000 else 5), done.stderr
-    assert limit == 6000 or "ulimit -f" in done.stderr
+    assert done.returncode == (0 if limit == 20_000 else 5), done.stderr
+    assert limit == 20_000 or "ulimit -f" in done.stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert Dataset.open(tmp_path / "run").missing() == []
 
 
 def test_a_link_that_was_made_although_the_answer_was_lost(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
     """As over NFS: the link is there, the answer an error, at times that the name exists."""
-    link, answers = fs._link, [FileExistsError(errno.EEXIST, "exists"), OSError(errno.EIO, "I/O")]
+    link, answers = calls.link, [FileExistsError(errno.EEXIST, "exists"), OSError(errno.EIO, "I/O")]
 
     def lossy(source: Path, target: Path) -> None:
         link(source, target)
         answers.append(answers.pop(0))
         raise answers[-1]
 
-    monkeypatch.setattr(fs, "_link", lossy)
+    monkeypatch.setattr(calls, "link", lossy)
     check(full(tmp_path / "run", THREE).path, clean)
     assert fs.names(tmp_path / "run" / "tmp") == []
 
 
 def test_temporary_files_may_be_cleaned_up_meanwhile(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
-    link, calls = fs._link, []
+    link, made = calls.link, []
 
     def cleaned(source: Path, target: Path) -> None:
-        calls.append(target)
-        if calls.count(target) == 1:
+        made.append(target)
+        if made.count(target) == 1:
             source.unlink()
         link(source, target)
 
-    monkeypatch.setattr(fs, "_link", cleaned)
+    monkeypatch.setattr(calls, "link", cleaned)
     check(full(tmp_path / "run", THREE).path, clean)

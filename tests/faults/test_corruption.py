@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
 import pytest
 
+import gradsim as gs
 from gradsim import schema
 from gradsim.dataset import Dataset
 from gradsim.errors import CorruptDataError, GradsimError, OutputError, SchemaVersionError
@@ -142,6 +145,9 @@ def test_shards_that_are_swapped_renamed_doubled_or_foreign(made: Dataset, tmp_p
         (lambda p: shutil.copy(p / layers.format(0), p / "data/layers/part-999999.parquet"), True),
         (lambda p: shutil.copy(p / layers.format(0), p / "data/layers/copy.parquet"), True),
         (lambda p: shutil.copy(p / layers.format(0), p / "data/copy.parquet"), True),
+        (lambda p: shutil.copy(p / layers.format(0), p / "data/layers/.hidden.parquet"), True),
+        (lambda p: (p / "cells.parquet").write_bytes(b"junk"), True),
+        (lambda p: (p / "manifests/000000.json").write_bytes(b""), False),
         (lambda p: shutil.copytree(p / "data/layers", p / "data/layers/more"), True),
         (lambda p: shutil.copy(p / manifests.format(0), p / "manifests/copy.json"), True),
         (lambda p: shutil.copy(other.path / layers.format(0), p / layers.format(0)), False),
@@ -165,7 +171,8 @@ def test_stale_manifests(made: Dataset, copy: Dataset) -> None:
     table = pa.parquet.read_table(path)
     pa.parquet.write_table(table, path, compression="none")
     check_found(copy.path)
-    path.write_bytes(schema.encode([table.slice(1)]))
+    other = table.set_column(6, table.schema.field(6), pa.compute.add(table["total"], 1))
+    path.write_bytes(schema.encode([other]))
     check_found(copy.path)
     values = json.loads(manifest.read_text())
     stale = {key: value for key, value in values.items() if key not in ("check", "schema_version")}
@@ -231,3 +238,36 @@ def test_newer_layouts_are_refused_and_older_read(copy: Dataset, tables) -> None
         schema.decode(schema.encode([newer]), "file", schema.LAYERS)
     older = schema.LAYERS.empty_table().replace_schema_metadata({"schema_version": "0"})
     assert schema.decode(schema.encode([older]), "file", schema.LAYERS).num_rows == 0
+
+
+def test_a_run_sees_damaged_manifests_at_once(copy: Dataset) -> None:
+    """Also one that is complete: nothing says that all is well which was not looked at."""
+    (copy.path / "manifests/000002.json").write_bytes(b"")
+    with pytest.raises(CorruptDataError, match=r"000002\.json"):
+        gs.run(SWEEP, copy.path, progress="none")
+    (copy.path / "manifests/000002.json").unlink()
+    (copy.path / "manifests/000000-999999999999.json").write_bytes(b"")
+    with pytest.raises(CorruptDataError):
+        gs.run(SWEEP, copy.path, progress="none")
+
+
+def test_tables_of_other_shards_in_the_place_of_one_to_come(copy: Dataset) -> None:
+    (copy.path / "manifests/000003.json").unlink()
+    assert not found(copy.path).problems
+    shutil.copy(copy.path / "data/layers/part-000001.parquet", copy.path / "data/layers/part-000003.parquet")
+    assert any("cells that are not of this shard" in problem for problem in found(copy.path).problems)
+
+
+def test_cells_are_mended(copy: Dataset) -> None:
+    """Damaged, missing, or written by another version: a run writes them anew where they are not as they should be."""
+    cells = copy.path / "cells.parquet"
+    table = pa.parquet.read_table(cells)
+    pa.parquet.write_table(table, cells, compression="none")
+    other = cells.read_bytes()
+    Dataset.create(copy.path, SWEEP)
+    assert cells.read_bytes() == other
+    for damage in (lambda: cells.write_bytes(b"junk"), cells.unlink):
+        damage()
+        assert found(copy.path).problems
+        Dataset.create(copy.path, SWEEP)
+        assert not found(copy.path).problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -191,14 +192,49 @@ def test_errors_of_a_shard(clean: Dataset, tmp_path: Path, folder: str, monkeypa
 
 @pytest.mark.parametrize(
     ("error", "times"),
-    [(StorageError("file", OSError(28, "No space left")), 99), (DeterminismError("other numbers"), 1)],
-    ids=["storage", "numbers"],
+    [
+        (StorageError("file", OSError(errno.ESTALE, "Stale file handle")), 3),
+        (StorageError("file", OSError(errno.ENOSPC, "No space left")), 1),
+        (DeterminismError("other numbers"), 1),
+    ],
+    ids=["storage", "full", "numbers"],
 )
 def test_errors_that_end_the_run(tmp_path: Path, folder: str, monkeypatch, error: GradsimError, times: int) -> None:
-    monkeypatch.setattr(dispatch, "run_task", partial(fails_at, 0, times, folder, error))
+    """Soon, and not after all other shards."""
+    monkeypatch.setattr(dispatch, "run_task", partial(fails_at, 0, 99, folder, error))
     with ThreadPoolExecutor(2) as pool, pytest.raises(type(error)):
         run(tmp_path / "run", pool)
-    assert len(os.listdir(folder)) == (3 if times > 1 else 1)
+    assert len(os.listdir(folder)) == times
+    assert len(Dataset.open(tmp_path / "run").missing()) > 5
+
+
+def test_a_shard_that_calls_for_the_end(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
+    def end(*arguments) -> None:
+        raise SystemExit(7)
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(tasks, "compute_and_commit", end)
+        with pytest.raises(ShardsFailedError):
+            run(tmp_path / "run", pool)
+
+
+def dies_at_once() -> None:
+    os._exit(1)
+
+
+def test_workers_that_never_start(tmp_path: Path) -> None:
+    import multiprocessing
+
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        context = multiprocessing.get_context("spawn")
+        made.append(ProcessPoolExecutor(2, context, initializer=dies_at_once))
+        return made[-1]
+
+    with pytest.raises(EngineError, match="may not start"):
+        run(tmp_path / "run", make)
+    assert len(made) <= dispatch._MOST_BREAKS
 
 
 def test_a_worker_on_another_disk(tmp_path: Path, monkeypatch) -> None:
@@ -236,10 +272,15 @@ def test_dask_gives_the_same_bytes(distributed, clean: Dataset, tmp_path: Path) 
 
 
 def test_own_activations_travel(distributed, tmp_path: Path) -> None:
+    """And are compiled once on each worker, not for each shard."""
     mine = gs.Activation("mine", lambda h: h + 0.01 * h**3, lambda h: 1 + 0.03 * h**2)
     sweep = gs.Sweep(activation=[mine], sigma_w=[0.5, 0.9], depth=4, width=6, networks=50, seed=1, shard_size=5000)
-    one, other = (run(tmp_path / engine, engine, sweep) for engine in ("local", "dask-local:2"))
+    one, other = (run(tmp_path / str(engine), engine, sweep) for engine in ("local", "dask-local:1"))
     assert contents(one.path) == contents(other.path)
+    assert sorted(m.seconds for m in other.dataset.manifests())[-3] < 1
+    assert tasks._dataset(str(one.path), sweep.content_hash, tasks.packed(sweep)) is tasks._dataset(
+        str(one.path), sweep.content_hash, tasks.packed(sweep)
+    )
 
 
 def test_nothing_listens_beyond_this_machine(distributed, tmp_path: Path) -> None:

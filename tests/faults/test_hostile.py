@@ -226,3 +226,80 @@ def test_nothing_read_from_a_disk_is_run() -> None:
             names |= {str(node.module)} if isinstance(node, ast.ImportFrom) else set()
             names |= {node.func.id} if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else set()
             assert not names & {"pickle", "cPickle", "dill", "marshal", "shelve", "yaml", "eval", "exec"}, file
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"content_hash": 5},
+        {"content_hash": "0" * 64},
+        {"created": "yesterday"},
+        {"sweep_toml": ["a"]},
+        {"sweep_toml": "0" * 64},
+        {"files": {"../../outside/secret.parquet": "0" * 64}},
+    ],
+    ids=str,
+)
+def test_facts_about_a_run_that_are_wrong(path: Path, outside: Path, facts: dict) -> None:
+    edit(path / "run.json", **facts)
+    try:
+        problems = verify(Dataset.open(path)).problems
+    except CorruptDataError:
+        return
+    assert problems or "files" in facts  # which nobody reads
+
+
+@pytest.mark.parametrize(
+    "changes", [{"finished": "yesterday"}, {"finished": "2026-01-01T00:00:00"}, {"seconds": 1e300}]
+)
+def test_times_that_are_none(path: Path, changes: dict) -> None:
+    edit(path / "manifests/000001.json", **changes)
+    refused(path)
+
+
+def test_plans_that_no_machine_can_hold(path: Path) -> None:
+    sweep = Dataset.open(path).sweep.replace(networks=2**48, shard_size=1)
+    (path / "run.json").unlink()
+    (path / "sweep.toml").write_text(sweep.stored_text())
+    with pytest.raises(CorruptDataError, match="more than can be run"):
+        Dataset.open(path)
+
+
+def test_files_that_unpack_to_more_than_they_should(path: Path) -> None:
+    """A table of millions of equal rows takes some kilobytes."""
+    part, manifest = path / "data/histograms/part-000001.parquet", path / "manifests/000001.json"
+    row = pq.read_table(part).slice(0, 1)
+    bomb = pa.concat_tables([row] * 2**12)
+    part.write_bytes(schema.encode([bomb] * 2**5, 2**20))
+    data, parts = part.read_bytes(), json.loads(manifest.read_text())["parts"]
+    honest = parts["histograms"] | {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    for rows in (honest["rows"], 2**20):
+        edit(manifest, parts=parts | {"histograms": honest | {"rows": rows}})
+        with pytest.raises(CorruptDataError, match="rows"):
+            Dataset.open(path).read_histograms()
+
+
+def test_sparse_files_are_not_read_whole(path: Path, made: Dataset) -> None:
+    (path / "manifests/000001.json").unlink()
+    for name in ("data/layers/part-000001.parquet", "cells.parquet"):
+        with (path / name).open("r+b") as file:
+            file.truncate(2**36)
+    assert verify(Dataset.open(path)).problems
+    assert contents(full(path).path) == contents(made.path)
+    assert not verify(Dataset.open(path)).problems
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_a_picture_is_drawn_through_no_link(tmp_path: Path) -> None:
+    from gradsim.cli import main
+
+    victim, sweep = tmp_path / "victim", tmp_path / "sweep.toml"
+    victim.write_text("precious")
+    sweep.write_text('activation = "tanh"\nsigma_w = [1, 2]\ndepth = 2\nwidth = 4\nnetworks = 10\nseed = 1\n')
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            main(["run", str(sweep), "--out", str(tmp_path / "run"), "--progress", "none"])
+        assert not stop.value.code
+        (tmp_path / "run/phase.png").unlink()
+        (tmp_path / "run/phase.png").symlink_to(victim)
+    assert victim.read_text() == "precious"

@@ -17,6 +17,7 @@ import pytest
 from gradsim import fs
 from gradsim.dataset import Dataset
 from gradsim.errors import CorruptDataError
+from gradsim.fs import calls
 from tests.faults.amounts import quick_and_full
 from tests.faults.operations import count, killed_at
 from tests.gradsim.small_dataset import SWEEP, contents, full
@@ -27,7 +28,7 @@ THREE = SWEEP.replace(networks=6, record="layers", sigma_w=[1], shard_size=40)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     """The disk need not be waited for: a process that dies takes no written byte with it."""
-    monkeypatch.setattr(fs, "_fsync", lambda descriptor: None)
+    monkeypatch.setattr(calls, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +49,12 @@ def points(work) -> int:
     return 2 * count(work)
 
 
-def test_every_point(clean: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", quick_and_full(5, 1))
+def test_every_point(clean: Dataset, tmp_path: Path, step: int) -> None:
     assert clean.plan.shard_count == 3
     total = points(lambda: full(tmp_path / "count", THREE))
     assert total > 200
-    for point in range(total):
+    for point in range(0, total, step):
         path = tmp_path / "run"
         assert killed_at(point, lambda: full(path, THREE))  # noqa: B023
         full(path, THREE)
@@ -60,7 +62,7 @@ def test_every_point(clean: Dataset, tmp_path: Path) -> None:
         shutil.rmtree(path)
 
 
-@pytest.mark.parametrize("sample", quick_and_full(4, None))
+@pytest.mark.parametrize("sample", quick_and_full(2, None))
 def test_every_point_of_the_recovery(clean: Dataset, tmp_path: Path, sample: int | None) -> None:
     total = points(lambda: full(tmp_path / "count", THREE))
     first = range(total) if sample is None else random.Random(1).sample(range(total), sample)

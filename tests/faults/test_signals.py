@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import gradsim as gs
@@ -47,10 +48,10 @@ def clean(tmp_path_factory) -> str | None:
     return gs.run(SWEEP, tmp_path_factory.mktemp("clean") / "run", progress="none").verify().digest
 
 
-def start(sweep: Path, out: Path, **environment: str) -> subprocess.Popen:
+def start(sweep: Path, out: Path, *options: str, **environment: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "gradsim", "run", str(sweep), "--out", str(out), "--no-plot", "--progress", "none"]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+        [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     )
 
 
@@ -79,6 +80,19 @@ def test_the_first_signal(sweep: Path, tmp_path: Path, number: signal.Signals) -
     )
     assert f"Resume with: gradsim run {sweep} --out {tmp_path / 'run'}" in said
     assert "Traceback" not in said
+
+
+def test_a_run_on_dask(sweep: Path, tmp_path: Path) -> None:
+    """The same, and none of Dask's processes is left."""
+    pytest.importorskip("distributed")
+    process = start(sweep, tmp_path / "run", "--engine", "dask-local:2")
+    wait_for_commits(tmp_path / "run", 1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    code, seconds, said = stopped(process, signal.SIGTERM)
+    assert (code, "Resume with" in said) == (75, True)
+    assert seconds < 2
+    assert not psutil.wait_procs(children, timeout=5)[1]
 
 
 def test_a_second_signal(sweep: Path, tmp_path: Path) -> None:

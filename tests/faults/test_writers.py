@@ -223,3 +223,26 @@ def test_equal_numbers_in_other_bytes_are_used(tmp_path: Path, monkeypatch) -> N
     assert contents(full(tmp_path / "run").path) == before
     assert before != contents(full(tmp_path / "clean").path)
     assert verify(Dataset.open(tmp_path / "run")).digest == verify(full(tmp_path / "clean")).digest
+
+
+def test_a_damaged_table_beside_two_writers(tmp_path: Path, monkeypatch) -> None:
+    """Both find it; the second puts aside what is by then the first one's whole table, sees that, and puts it back."""
+    from gradsim import commit as commits
+    from gradsim import fs
+
+    dataset = full(tmp_path / "run")
+    (dataset.path / "manifests/000001.json").unlink()
+    damaged = dataset.path / "data/layers/part-000001.parquet"
+    damaged.write_bytes(b"PAR1")
+    set_aside, encode = fs.set_aside, schema.encode
+
+    def late(*arguments) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(schema, "encode", lambda tables, row_group=7: encode(tables, 7))  # another version
+        commit(dataset, dataset.plan.shard(1))
+        monkeypatch.undo()
+        set_aside(*arguments)
+
+    monkeypatch.setattr(commits.fs, "set_aside", late)
+    assert not commit(dataset, dataset.plan.shard(1))
+    assert verify(Dataset.open(dataset.path)).problems == []

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 import gradsim as gs
-from gradsim import fs
 from gradsim.cli import main
+from gradsim.fs import calls
 
 SMALL = """
 activation = "tanh"
@@ -205,17 +205,17 @@ def test_bad_places(call, sweep, tmp_path):
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO])
 def test_full_disk(call, sweep, tmp_path, monkeypatch, fault):
     """The disk fills up in the middle of the run: exit 5, the first shards stay, the same command completes it."""
-    write, calls = fs._write, [0]
+    write, count = calls.write, [0]
 
     def failing(descriptor, data):
-        calls[0] += 1
-        if calls[0] > 8:
+        count[0] += 1
+        if count[0] > 8:
             raise OSError(fault, os.strerror(fault))
         return write(descriptor, data)
 
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "_write", failing)
+        patch.setattr(calls, "write", failing)
         code, _, err = call("run", sweep, "--out", out, "--progress", "none", "--no-plot")
     assert code == 5
     assert str(out) in err
@@ -280,3 +280,59 @@ def test_the_faster_method_is_mentioned_once(call, tmp_path):
     assert "faster" not in err
     assert "50 networks" in out
     assert "faster" not in call(*arguments, "--out", tmp_path / "explicit")[2]
+
+
+def test_a_log_for_programs(call, sweep, tmp_path):
+    code, _, err = call("run", sweep, "--out", tmp_path / "run", "--log-format", "json", "--no-plot")
+    events = [json.loads(line) for line in err.splitlines()]
+    assert code == 0
+    shards = gs.open(tmp_path / "run").dataset.plan.shard_count
+    assert [one["event"] for one in events] == ["start", *["shard"] * shards, "done"]
+    assert events[0]["shards"] == shards > 1
+    assert all("time" in one for one in events)
+    code, _, err = call("run", sweep, "--out", tmp_path / "run", "--log-format", "json", "--networks", "5")
+    assert code == 2
+    assert json.loads(err)["kind"] == "RunExistsError"
+
+
+def test_quiet(call, sweep, tmp_path):
+    assert call("run", sweep, "--out", tmp_path / "run", "--quiet") == (0, "", "")
+    assert (tmp_path / "run" / "sweep.toml").exists()
+    code, _, err = call("run", sweep, "--out", tmp_path / "run", "--quiet", "--networks", "5")
+    assert (code, "another sweep" in err) == (2, True)
+
+
+def test_parts_of_a_run(call, sweep, tmp_path):
+    out = tmp_path / "run"
+    code, said, _ = call("run", sweep, "--out", out, "--shard", "2/2", "--progress", "none")
+    shards = gs.open(out).dataset.plan.shard_count
+    assert code == 0
+    assert f"{(shards + 1) // 2} of {shards} shards of the run are missing" in said
+    _, said, _ = call("status", out, "--array", "2", "--format", "json")
+    facts = json.loads(said)[0]
+    assert (facts["missing"].split(","), facts["rerun_array"]) == ([str(i) for i in range(0, shards, 2)], "1")
+    assert facts["complete"] is False
+    code, said, _ = call("run", sweep, "--out", out, "--shard", "1/2", "--progress", "none")
+    assert (code, "quenched_log_gain" in said) == (0, True)
+    for bad in ("0/2", "3/2", "2", "a/b", "1/0", "auto", "-1/2", "1/2/3"):
+        code, _, err = call("run", sweep, "--out", tmp_path / "new", "--shard", bad)
+        assert (code, "shard" in err) == (2, True), bad
+    assert not (tmp_path / "new").exists()
+
+
+def test_verify_compact_and_gc(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--quiet")
+    code, said, _ = call("verify", tmp_path / "run", "--progress", "none")
+    digest = said.splitlines()[-1]
+    assert (code, digest.startswith("digest ")) == (0, True)
+    code, said, _ = call("compact", tmp_path / "run", "--output", tmp_path / "small", "--progress", "none")
+    assert (code, "2 files" in said) == (0, True)
+    assert call("verify", tmp_path / "small", "--progress", "none")[1].splitlines()[-1] == digest
+    part = next((tmp_path / "small/data/layers").iterdir())
+    part.write_bytes(part.read_bytes()[:-1])
+    code, said, _ = call("verify", tmp_path / "small", "--progress", "none")
+    assert (code, str(part) in said) == (4, True)
+    code, said, _ = call("verify", tmp_path / "small", "--format", "json", "--progress", "none")
+    assert (code, len(json.loads(said)[0]["problems"])) == (4, 1)
+    (tmp_path / "run/tmp/rest").write_bytes(b"")
+    assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 files removed.\n")

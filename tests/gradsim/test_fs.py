@@ -11,8 +11,9 @@ import pytest
 
 from gradsim import fs
 from gradsim.errors import OutputError, StorageError
+from gradsim.fs import calls
 
-PRIMITIVES = ("_open", "_write", "_fsync", "_close", "_rename")
+PRIMITIVES = ("open_fd", "write", "fsync", "close", "rename")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_one_of_many_writers_wins(tmp: Path) -> None:
 
 
 def test_without_hard_links(tmp: Path, monkeypatch) -> None:
-    monkeypatch.setattr(fs, "_link", fail(errno.EPERM))
+    monkeypatch.setattr(calls, "link", fail(errno.EPERM))
     path = tmp.parent / "file"
     assert fs.write_new(tmp, path, b"first")
     assert not fs.write_new(tmp, path, b"second")
@@ -70,7 +71,7 @@ def test_without_hard_links(tmp: Path, monkeypatch) -> None:
 
 
 def test_short_writes_are_continued(tmp: Path, monkeypatch) -> None:
-    monkeypatch.setattr(fs, "_write", lambda descriptor, data: os.write(descriptor, data[:7]))
+    monkeypatch.setattr(calls, "write", lambda descriptor, data: os.write(descriptor, data[:7]))
     fs.replace(tmp, tmp.parent / "file", bytes(range(100)))
     assert fs.read_bytes(tmp.parent / "file") == bytes(range(100))
 
@@ -80,7 +81,7 @@ def test_faults_name_path_and_remedy_and_keep_the_old_file(tmp: Path, monkeypatc
     path = tmp.parent / "file"
     fs.replace(tmp, path, b"old")
     with monkeypatch.context() as patch:
-        patch.setattr(fs, primitive, fail(errno.ENOSPC))
+        patch.setattr(calls, primitive, fail(errno.ENOSPC))
         with pytest.raises(StorageError, match="Free some space") as caught:
             fs.replace(tmp, path, b"new")
     assert str(path) in str(caught.value)

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradsim import fs, lessons, progress
+from gradsim import lessons, progress
 from gradsim.cli import main
 from gradsim.errors import CorruptDataError, OutputError, StorageError, SweepError
+from gradsim.fs import calls
 from gradsim.lessons import LESSONS, page, pictures
 from gradsim.lessons import images as shipped
 from gradsim.lessons.lesson import LANGUAGES, Lesson, Settings, Words
@@ -284,7 +285,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
         return {"one": pictures.of(pictures.axes())}
 
     lesson = Lesson("tiny", lambda settings: {"numbers": table}, draw, lambda tables: [], texts)
-    real, budget = fs._write, [0]
+    real, budget = calls.write, [0]
 
     def failing(descriptor, data):
         budget[0] -= 1
@@ -292,7 +293,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         return real(descriptor, data)
 
-    monkeypatch.setattr(fs, "_write", failing)
+    monkeypatch.setattr(calls, "write", failing)
     for count in range(4):
         budget[0], out = count, tmp_path / str(count)
         with pytest.raises(StorageError, match="Free some space"):
