@@ -151,7 +151,7 @@ class Dispatch:
         reason = f"{type(error).__name__}: {error}"
         if self._attempts[shard] < ATTEMPTS:
             self.job.progress.event("retry", shard=shard, attempt=self._attempts[shard], reason=reason)
-            self._suspects.append([shard])
+            self._waiting.append(shard)
             return
         self._failed.append(shard)
         self.job.progress.event("failure", shard=shard, reason=reason)

@@ -16,6 +16,10 @@ PRIMITIVES = (
 )  # fmt: skip
 
 
+CHANGES = ("open_fd", "write", "fsync", "rename", "link", "unlink", "mkdir")
+"""Those between which the disk differs."""
+
+
 class Killed(BaseException):
     """The process is gone: whatever it does after this has no effect."""
 
@@ -53,22 +57,23 @@ def count(work: Callable[[], object], names: tuple[str, ...] = PRIMITIVES) -> in
 
 
 def killed_at(point: int, work: Callable[[], object], leave: Callable[[], object] | None = None) -> bool:
-    """Do the work and stop dead at a point, two for each operation: just before it, and just after it.
+    """Do the work and stop dead at a point, two for each of `CHANGES`: just before it, and just after it.
 
     Returns False if the work was over before. `leave` ends the process; by default an exception passes through it,
     after which no operation does anything.
     """
-    dead = False
+    dead, changes = False, -1
 
-    def fault(number, name, call):
-        nonlocal dead
+    def fault(_, name, call):
+        nonlocal dead, changes
+        changes += name in CHANGES
         if dead and name == "close":
             call()  # the system closes what a process leaves open
         if dead:
             raise Killed
-        if number < point // 2:
+        if changes < point // 2 or name not in CHANGES:
             return call()
-        if point % 2 or name == "close":
+        if point % 2:
             call()
         dead = True
         return (leave or _raise)()

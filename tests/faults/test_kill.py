@@ -19,7 +19,7 @@ from gradsim.dataset import Dataset
 from gradsim.errors import CorruptDataError
 from gradsim.fs import calls
 from tests.faults.amounts import quick_and_full
-from tests.faults.operations import count, killed_at
+from tests.faults.operations import CHANGES, count, killed_at
 from tests.gradsim.small_dataset import SWEEP, contents, full
 
 THREE = SWEEP.replace(networks=6, record="layers", sigma_w=[1], shard_size=40)
@@ -46,7 +46,7 @@ def check(path: Path, clean: Dataset) -> None:
 
 
 def points(work) -> int:
-    return 2 * count(work)
+    return 2 * count(work, CHANGES)
 
 
 @pytest.mark.parametrize("step", quick_and_full(5, 1))
@@ -65,12 +65,13 @@ def test_every_point(clean: Dataset, tmp_path: Path, step: int) -> None:
 @pytest.mark.parametrize("sample", quick_and_full(2, None))
 def test_every_point_of_the_recovery(clean: Dataset, tmp_path: Path, sample: int | None) -> None:
     total = points(lambda: full(tmp_path / "count", THREE))
-    first = range(total) if sample is None else random.Random(1).sample(range(total), sample)
+    # Just before an operation the disk is as it was just after the one before.
+    first = range(1, total, 2) if sample is None else random.Random(1).sample(range(1, total, 2), sample)
     path, stopped = tmp_path / "run", 0
     for point in first:
         killed_at(point, lambda: full(path, THREE))
         shutil.copytree(path, tmp_path / "state") if path.exists() else (tmp_path / "state").mkdir()
-        for second in range(total):
+        for second in range(1, total, 2):
             if not killed_at(second, lambda: full(path, THREE)):
                 break
             stopped += 1
@@ -80,7 +81,7 @@ def test_every_point_of_the_recovery(clean: Dataset, tmp_path: Path, sample: int
             shutil.copytree(tmp_path / "state", path)
         shutil.rmtree(path)
         shutil.rmtree(tmp_path / "state")
-    assert stopped > 50 * len(first)
+    assert stopped > 20 * len(first)
 
 
 SCRIPT = """
