@@ -29,6 +29,7 @@ RECONNECT_SECONDS = 120
 """How long to wait for a scheduler that was lost: its manager may start it again."""
 
 _REFRESH_SECONDS = 1.0  # how long the number of workers is believed
+_LOOK_SECONDS, _IDLE_LOOKS = 5.0, 3  # tasks wait, workers are there, and none works, so many times: they are lost
 
 
 class Cluster:
@@ -40,6 +41,7 @@ class Cluster:
         self.threads = None if threads is None else resolve_threads(threads)
         self._executor = self.client.get_executor(pure=False)
         self._slots, self._counted = 1, float("-inf")
+        self._looked, self._idle = time.monotonic(), 0
 
     def slots(self) -> int:
         """Return the threads of all workers, each of which runs one task; at least one, which waits for a worker."""
@@ -51,16 +53,25 @@ class Cluster:
 
     def submit(self, run: Callable[[Task], Receipt], task: Task) -> Future[Receipt]:
         """Start a task."""
+        self._looked, self._idle = time.monotonic(), 0
         future: Future[Receipt] = self._executor.submit(run, task)
         return future
 
     def lost(self) -> bool:
-        """Whether the scheduler is gone."""
-        return bool(self.client.status != "running")
+        """Whether the scheduler is gone, or has forgotten the tasks."""
+        return bool(self.client.status != "running") or self._idles()
+
+    def _idles(self) -> bool:
+        # Seen, seldom, where processes start on a busy machine: all are well, but their tasks never reach them.
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            with suppress(OSError, RuntimeError, ValueError):
+                self._idle = 0 if self.client.call_stack() or not self.client.nthreads() else self._idle + 1
+        return self._idle >= _IDLE_LOOKS
 
     def renew(self) -> None:
         """Connect again, to a scheduler that may have to be started first."""
-        if self._make is None and self.lost():
+        if self._make is None and self.client.status != "running":
             raise EngineError(
                 "The Dask client lost its scheduler. Committed shards stay. Give the same call again with a new "
                 'client, or give the address, engine="dask://host:port", which is connected to again by itself.'
@@ -69,7 +80,7 @@ class Cluster:
             _close(self.client)
             self.client = self._make(RECONNECT_SECONDS)
         self._executor = self.client.get_executor(pure=False)
-        self._counted = float("-inf")
+        self._counted, self._looked, self._idle = float("-inf"), time.monotonic(), 0
 
     def close(self) -> None:
         """Close a client that was made here."""
