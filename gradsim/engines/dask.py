@@ -29,7 +29,7 @@ RECONNECT_SECONDS = 120
 """How long to wait for a scheduler that was lost: its manager may start it again."""
 
 _REFRESH_SECONDS = 1.0  # how long the number of workers is believed
-_LOOK_SECONDS, _IDLE_LOOKS = 5.0, 3  # tasks wait, workers are there, and none works, so many times: they are lost
+_LOOK_SECONDS, _IDLE_LOOKS = 5.0, 3  # tasks wait, workers are there, and none works, so many times: lost
 
 
 class Cluster:
@@ -41,7 +41,7 @@ class Cluster:
         self.threads = None if threads is None else resolve_threads(threads)
         self._executor = self.client.get_executor(pure=False)
         self._slots, self._counted = 1, float("-inf")
-        self._looked, self._idle = time.monotonic(), 0
+        self._looked, self._idle, self._patience = time.monotonic(), 0, _IDLE_LOOKS
 
     def slots(self) -> int:
         """Return the threads of all workers, each of which runs one task; at least one, which waits for a worker."""
@@ -67,7 +67,7 @@ class Cluster:
             self._looked = time.monotonic()
             with suppress(OSError, RuntimeError, ValueError):
                 self._idle = 0 if self.client.call_stack() or not self.client.nthreads() else self._idle + 1
-        return self._idle >= _IDLE_LOOKS
+        return self._idle >= self._patience
 
     def renew(self) -> None:
         """Connect again, to a scheduler that may have to be started first."""
@@ -81,6 +81,7 @@ class Cluster:
             self.client = self._make(RECONNECT_SECONDS)
         self._executor = self.client.get_executor(pure=False)
         self._counted, self._looked, self._idle = float("-inf"), time.monotonic(), 0
+        self._patience *= 2  # workers may be slow to import, on a busy shared disk
 
     def close(self) -> None:
         """Close a client that was made here."""

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -406,6 +406,24 @@ def test_schedulers_die(distributed, tmp_path: Path, losses: int) -> None:
 
 def committed(path: Path) -> int:
     return len(os.listdir(path / "manifests")) if (path / "manifests").is_dir() else 0
+
+
+def test_tasks_that_never_reach_their_workers(distributed, clean: Dataset, tmp_path: Path, monkeypatch) -> None:
+    """Some are submitted into nowhere: they are sent again."""
+    from gradsim.engines import dask as engine
+
+    submit, lost = engine.Cluster.submit, []
+
+    def forgetful(self, run_task, task):
+        if len(lost) < 2:
+            lost.append(task.shard)
+            return Future()
+        return submit(self, run_task, task)
+
+    monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(engine.Cluster, "submit", forgetful)
+    assert contents(run(tmp_path / "run", "dask-local:2").path) == contents(clean.path)
+    assert len(lost) == 2
 
 
 def test_a_scheduler_that_is_not_there(distributed, tmp_path: Path) -> None:
