@@ -32,7 +32,7 @@ def test_parquet_encoding(benchmark):
     sums = sums_of(gs.Sweep(**SWEEP, networks=200), 200)
 
     def encode():
-        return schema.encode(tables.layers_table(sums)), schema.encode(tables.histograms_table(sums))
+        return schema.encode([tables.layers_table(sums)]), schema.encode([tables.histograms_table(sums)])
 
     layers, histograms = benchmark(encode)
     rows = tables.layers_table(sums).num_rows
