@@ -271,6 +271,7 @@ def test_dask_gives_the_same_bytes(distributed, clean: Dataset, tmp_path: Path) 
     assert verify(Dataset.open(tmp_path / "run")).digest == verify(clean).digest
 
 
+@pytest.mark.faults  # its kernels are compiled twice
 def test_own_activations_travel(distributed, tmp_path: Path) -> None:
     """And are compiled once on each worker, not for each shard."""
     mine = gs.Activation("mine", lambda h: h + 0.01 * h**3, lambda h: 1 + 0.03 * h**2)
