@@ -98,7 +98,7 @@ class Progress:
     def _rate(self, now: float) -> tuple[float, float]:
         """Normals a second, and the seconds that the rest takes."""
         rate = (self.done_normals - self._earlier) / max(now - self._start, 1e-9)
-        return rate, min((self.normals - self.done_normals) / rate, 1e12) if rate else 1e12
+        return rate, min((self.normals - self.done_normals) / rate, 1e15) if rate else 1e15
 
     def _rest(self, now: float) -> str:
         rate, left = self._rate(now)
@@ -155,12 +155,15 @@ class Share:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: "42 s", "3 min 05 s", "2 h 10 min"."""
-    if not seconds < 1e12:
+    """Seconds as a person reads them: "42 s", "3 min 05 s", "2 h 10 min", "6 days", "1,300 years"."""
+    if not seconds < 1e14:
         return "unknown time"
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"
     if whole < 6000:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < 100 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    days = whole / 86400
+    return f"{days:,.0f} days" if days < 1000 else f"{days / 365.25:,.0f} years"

@@ -11,6 +11,7 @@ from gradsim.plan import Plan
 from gradsim_core.statistics import reduce
 
 SECONDS = 1.0
+_WIDTH, _WEIGHTS = 4096, 2**26  # of the networks that are timed: their weights have to fit in memory
 _KINDS = 8  # at most so many kinds of cell are timed, the heaviest first
 
 
@@ -37,6 +38,8 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
 
 
 def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPoolExecutor, kinds: int) -> float:
+    width = min(cell.width, _WIDTH)
+    cell = cell._replace(width=width, depth=max(1, min(cell.depth, _WEIGHTS // width**2)))
     machine, params = prepare(plan.sweep, cell)
 
     def block(count: int) -> int:

@@ -223,3 +223,20 @@ def test_progress_log_lines(capsys, monkeypatch):
     meter.add(500, 5)
     time.sleep(0)
     assert "50%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (42, "42 s"),
+        (185, "3 min 05 s"),
+        (7800, "2 h 10 min"),
+        (5e5, "6 days"),
+        (4.1e10, "1,299 years"),
+        (float("inf"), "unknown time"),
+    ],
+)
+def test_durations(seconds, text):
+    from gradsim.progress import duration
+
+    assert duration(seconds) == text
