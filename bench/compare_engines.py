@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gradsim as gs
 from bench.compare_peers import machine
-from gradsim.ensemble import warm_up
+from gradsim.blocks import warm_up
 from gradsim.threads import available_threads
 
 NORMALS_PER_SECOND = 3.2e9  # of one core

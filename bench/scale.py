@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import gradsim as gs
 from bench.compare_peers import machine
+from gradsim.blocks import warm_up
 from gradsim.dataset import Dataset
-from gradsim.ensemble import warm_up
 from gradsim.plan import Plan
 from gradsim.progress import duration
 from gradsim.text import size

@@ -11,8 +11,8 @@ import pytest
 
 import gradsim as gs
 from gradsim import schema, tables
+from gradsim.blocks import prepare
 from gradsim.dataset import Dataset
-from gradsim.ensemble import prepare
 from gradsim.plan import plan
 from gradsim_core.statistics import reduce
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradsim.cells import Cell, cell_key
+from gradsim.blocks import blocks, in_memory, prepare, run_block
+from gradsim.cells import Cell
 from gradsim.errors import SweepError
 from gradsim.sweep import Sweep
 from gradsim.threads import resolve_threads
 
 if TYPE_CHECKING:
     from gradsim.own import AxisActivation
-    from gradsim_core.cpu import Simulator, Weights
-    from gradsim_core.params import Params
-
-BLOCK_NORMALS = 10**8
-"""Random normals of one block: about 0.15 s of one core, so that signals and progress are never far."""
+    from gradsim_core.cpu import Weights
 
 DEVICES = ("cpu",)
 
@@ -52,55 +48,6 @@ class Ensemble(NamedTuple):
     log_q: npt.NDArray[np.float64]
     log_gain: npt.NDArray[np.float64]
     status: npt.NDArray[np.int8]
-
-
-@lru_cache(maxsize=64)
-def simulator(sweep: Sweep, activation: str, law: str) -> Simulator:
-    """Return the compiled simulator of an activation and weight law of a sweep."""
-    from gradsim_core.cpu import Simulator
-    from gradsim_core.laws import resolve_law
-
-    return Simulator(sweep.find_activation(activation), resolve_law(law), sweep.dtype, sweep.method)
-
-
-def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
-    """Return the simulator and the numbers of one cell of a sweep."""
-    machine = simulator(sweep, cell.activation, cell.law)
-    key = cell_key(cell, sweep.seed)
-    return machine, machine.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
-
-
-def warm_up(sweep: Sweep) -> int:
-    """Compile what a sweep needs, or load it from the cache; returns the number of kernels."""
-    from gradsim_core.statistics import reduce
-
-    kinds = {(cell.activation, cell.law, _networks_at_once(sweep, cell)): cell for cell in reversed(sweep.cells())}
-    for cell in kinds.values():
-        machine, _ = prepare(sweep, cell)
-        params = machine.params(0, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
-        reduce(machine.block(params, 0, 1)[0])
-    return len(kinds)
-
-
-def _networks_at_once(sweep: Sweep, cell: Cell) -> int:
-    from gradsim_core.cpu import group_size
-    from gradsim_core.laws import resolve_law
-
-    return group_size(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
-
-
-def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[int, int]]:
-    """Cut networks first .. first + count - 1 of a cell into blocks (first, count) of about equal work.
-
-    Networks that the kernel runs side by side stay in one block.
-    """
-    group = _networks_at_once(sweep, cell)
-    size = max(1, min(4096, BLOCK_NORMALS // sweep.normals(cell)) // group) * group
-    start, stop = first, first + count
-    while start < stop:
-        end = min(start - start % group + size, stop)
-        yield start, end - start
-        start = end
 
 
 def simulate(
@@ -177,7 +124,7 @@ def simulate(
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
-        values[:, first : first + count], status[first : first + count] = machine.block(params, first, count)
+        values[:, first : first + count], status[first : first + count] = run_block(machine, params, first, count)
 
     run_all(run, list(blocks(sweep, cell, 0, sweep.networks)), resolve_threads(threads))
     return Ensemble(values[0], values[1], values[2], values[3], status)
@@ -224,7 +171,8 @@ def weights(network: int = 0, **cell: Any) -> Weights:
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
     sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
     machine, params = prepare(sweep, one)
-    return machine.weights(params, int(network))
+    with in_memory(params):
+        return machine.weights(params, int(network))
 
 
 def _one_cell(**values: Any) -> tuple[Sweep, Cell]:

@@ -142,7 +142,8 @@ def _merged(parts: Iterator[Columns], keys: tuple[str, ...]) -> Columns:
     held: list[Columns] = []
     for part in parts:
         held.append(part)
-        if sum(len(one["cell_id"]) for one in held) > _BATCH_ROWS:
+        # Never few rows into many: that would sort the many each time.
+        if sum(len(one["cell_id"]) for one in held[1:]) > max(_BATCH_ROWS, len(held[0]["cell_id"])):
             held = [merge(held, keys)]
     return merge(held, keys)
 

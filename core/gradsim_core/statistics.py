@@ -21,7 +21,6 @@ GAIN = QUANTITIES.index("log_gain")
 # Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums: they count as non-finite here.
 LARGEST = 2.0**26
 _NO_BIN = -(2**31)
-_MOST_PLACES = 2**22  # of a histogram with a place for every bin
 _MOST_AT_ONCE = 4096  # networks: sums of squares of 25 bits fit 64
 
 
@@ -186,23 +185,36 @@ def reduce(values: np.ndarray) -> Sums:
     return Sums(*integers, *extremes, out[0, :size].copy(), out[1, :size].astype(np.int32), out[2, :size].copy())
 
 
-def _merge_histograms(columns, bins, counts):
-    """Rows of equal column and bin as one, sorted."""
-    if not len(bins):
-        return columns, bins, counts
-    lowest, keys = int(bins.min()), columns.astype(np.int64)
-    width = int(bins.max()) - lowest + 1
-    keys = keys * width + bins - lowest
-    if int(columns.max() + 1) * width <= _MOST_PLACES:
-        found = np.bincount(keys, counts)  # a float64 counts exactly to 2^53
-        keys = np.flatnonzero(found)
-        counts = found[keys].astype(np.int64)
-    else:
-        order = np.argsort(keys, kind="stable")  # which makes use of the parts being sorted
-        keys = keys[order]
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        keys, counts = keys[first], np.add.reduceat(counts[order], first)
-    return keys // width, (keys % width + lowest).astype(np.int32), counts
+def add_histograms(one, other, columns, bins, counts):
+    """Write two sparse histograms (column, bin, count), both sorted, as one into arrays that hold both; its size."""
+    i = j = size = 0
+    while i < len(one[0]) and j < len(other[0]):
+        first, second = (one[0][i] << 32) + one[1][i], (other[0][j] << 32) + other[1][j]
+        # Sums instead of branches, which no processor could foresee.
+        from_one, from_other = int(first <= second), int(second <= first)
+        columns[size], bins[size] = (one[0][i], one[1][i]) if from_one else (other[0][j], other[1][j])
+        counts[size] = one[2][i] * from_one + other[2][j] * from_other
+        i, j, size = i + from_one, j + from_other, size + 1
+    for rest, start in ((one, i), (other, j)):
+        for k in range(start, len(rest[0])):
+            columns[size], bins[size], counts[size] = rest[0][k], rest[1][k], rest[2][k]
+            size += 1
+    return size
+
+
+def _merged_histograms(histograms):
+    """All of a list of sparse histograms as one, pair by pair."""
+    while len(histograms) > 1:
+        pairs = zip(histograms[::2], histograms[1::2], strict=False)
+        histograms = [_add(*pair) for pair in pairs] + histograms[len(histograms) & ~1 :]
+    return histograms[0]
+
+
+def _add(one, other):
+    most = len(one[0]) + len(other[0])
+    out = tuple(np.empty(most, part.dtype) for part in one)
+    size = jit.compiled(add_histograms)(one, other, *out)
+    return tuple(part[:size].copy() for part in out)
 
 
 def merge(*parts: Sums) -> Sums:
@@ -216,7 +228,7 @@ def merge(*parts: Sums) -> Sums:
         raise OverflowError(
             f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards."
         )
-    columns, bins, counts = _merge_histograms(*(np.concatenate([part[k] for part in parts]) for k in (8, 9, 10)))
+    columns, bins, counts = _merged_histograms([part[8:] for part in parts])
     return Sums(
         networks,
         dead,

@@ -26,7 +26,7 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
 
     found, part = Dataset.find(out, sweep), ShardPart.parse(shard)
     count, work = resolve_threads(threads), plan(sweep)
-    estimate = work.estimate()
+    estimate = work.estimate(count)
     seconds = predicted_seconds(work, count)
     rows = {
         "cells": f"{estimate.cells:,}",
@@ -37,7 +37,7 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
         "core-hours": f"{seconds * count / 3600:.3g}",
         "on disk": f"about {text.size(estimate.bytes)}",
         "files": f"{estimate.files:,}",
-        "memory": f"about {text.size(estimate.peak_memory)}",
+        "memory": f"about {text.size(estimate.peak_memory)} in one process",
     }
     if part != ALL:
         own = len(part.shards(estimate.shards))

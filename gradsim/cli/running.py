@@ -177,7 +177,7 @@ def warmup(sweep: str, **options: str | None) -> None:
 
     The cache is in $GRADSIM_CACHE_DIR, else in the user's cache directory.
     """
-    from gradsim.ensemble import warm_up
+    from gradsim.blocks import warm_up
     from gradsim.sweep import Sweep
     from gradsim_core.jit import cache_directory
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from gradsim.blocks import prepare
 from gradsim.cells import Cell
-from gradsim.ensemble import prepare
 from gradsim.plan import Plan
 from gradsim_core.statistics import reduce
 

@@ -9,21 +9,21 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from gradsim.blocks import blocks, prepare, run_block
 from gradsim.cells import Cell
 from gradsim.dataset import Dataset
 from gradsim.engines.job import POLL_SECONDS
-from gradsim.ensemble import blocks, prepare
 from gradsim.plan import Plan, Shard
-from gradsim_core.cpu import Simulator
-from gradsim_core.params import Params
+from gradsim.sweep import Sweep
 from gradsim_core.statistics import Sums, merge, reduce
 
-_MERGE_AT = 32  # parts of a cell held before they are merged: memory stays flat, merging stays cheap
+_MERGE_AT, _MERGE_BINS = 32, 2**20  # sums of a cell, or their bins: memory stays flat, merging stays cheap
 
 
 class Meter(Protocol):
@@ -46,12 +46,41 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one block of networks gave; `values` only where single networks are stored."""
+    """A block of networks that is done; `values` only where single networks are stored."""
 
     cell: Cell
     count: int
-    sums: Sums
     values: npt.NDArray[np.float64] | None
+
+
+class CellRun:
+    """One cell, run by many threads at once, which also merge its sums: they are exact, so any order will do."""
+
+    def __init__(self, sweep: Sweep, cell: Cell) -> None:
+        self.cell, self._keep = cell, sweep.record == "networks"
+        self._machine, self._params = prepare(sweep, cell)
+        self._held: list[Sums] = []
+        self._lock = Lock()
+
+    def run(self, first: int, count: int) -> Block:
+        """Run networks first .. first + count - 1."""
+        values, _ = run_block(self._machine, self._params, first, count)
+        self._collect(reduce(values))
+        return Block(self.cell, count, values if self._keep else None)
+
+    def sums(self) -> Sums:
+        """Return the sums of all that ran."""
+        return merge(*self._held)
+
+    def _collect(self, sums: Sums) -> None:
+        with self._lock:
+            self._held.append(sums)
+            if len(self._held) < _MERGE_AT and sum(len(held.hist_bin) for held in self._held) < _MERGE_BINS:
+                return
+            taken, self._held = self._held, []
+        merged = merge(*taken)  # while others go on
+        with self._lock:
+            self._held.append(merged)
 
 
 def compute_and_commit(dataset: Dataset, index: int, pool: ThreadPoolExecutor, in_flight: int, watch: Watch) -> bool:
@@ -83,33 +112,23 @@ def compute_shard(
     dict of arrays
         With ``record = "networks"``, the quantities (4, count, depth) of each cell_id, else empty.
     """
-    parts: dict[int, list[Sums]] = {}
+    cells: dict[int, CellRun] = {}
     values: dict[int, list[npt.NDArray[np.float64]]] = {}
-    for block in ordered(pool, _jobs(plan, shard), in_flight, watch.check_stop):
-        held = parts.setdefault(block.cell.cell_id, [])
-        held.append(block.sums)
-        if len(held) >= _MERGE_AT:
-            held[:] = [merge(*held)]
+    for block in ordered(pool, _jobs(plan, shard, cells), in_flight, watch.check_stop):
         if block.values is not None:
             values.setdefault(block.cell.cell_id, []).append(block.values)
         watch.progress.add(block.count * plan.sweep.normals(block.cell), block.count)
     return (
-        {cell_id: merge(*held) for cell_id, held in parts.items()},
+        {cell_id: cell.sums() for cell_id, cell in cells.items()},
         {cell_id: np.concatenate(held, axis=1) for cell_id, held in values.items()},
     )
 
 
-def _jobs(plan: Plan, shard: Shard) -> Iterator[Callable[[], Block]]:
+def _jobs(plan: Plan, shard: Shard, cells: dict[int, CellRun]) -> Iterator[Callable[[], Block]]:
     for part in shard.slices:
-        cell = plan.cells[part.cell_id]
-        machine, params = prepare(plan.sweep, cell)
-        for first, count in blocks(plan.sweep, cell, part.first, part.count):
-            yield partial(_run_block, machine, params, cell, first, count, plan.sweep.record == "networks")
-
-
-def _run_block(machine: Simulator, params: Params, cell: Cell, first: int, count: int, keep: bool) -> Block:
-    values, _ = machine.block(params, first, count)
-    return Block(cell, count, reduce(values), values if keep else None)
+        cell = cells[part.cell_id] = CellRun(plan.sweep, plan.cells[part.cell_id])
+        for first, count in blocks(plan.sweep, cell.cell, part.first, part.count):
+            yield partial(cell.run, first, count)
 
 
 def ordered(

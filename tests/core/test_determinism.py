@@ -64,7 +64,7 @@ def test_far_networks(cell, method):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_threads(dtype, method, monkeypatch):
     """gradsim.simulate gives the same bits on 1, 2, 5 and 8 threads, in many small blocks."""
-    monkeypatch.setattr("gradsim.ensemble.BLOCK_NORMALS", 10_000)
+    monkeypatch.setattr("gradsim.blocks.BLOCK_NORMALS", 10_000)
     cell = {"sigma_w": 1.7, "sigma_b": 0.2, "depth": 12, "width": 16, "dtype": dtype, "method": method}
     one, *others = (gradsim.simulate("tanh", networks=300, threads=threads, **cell) for threads in (1, 2, 5, 8))
     for other in others:

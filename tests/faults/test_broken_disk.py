@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from gradsim import fs
+from gradsim.blocks import warm_up
 from gradsim.dataset import Dataset
-from gradsim.ensemble import warm_up
 from gradsim.errors import GradsimError, OutputError, StorageError
 from gradsim.fs import calls
 from tests.faults.amounts import quick_and_full

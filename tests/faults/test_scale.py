@@ -73,6 +73,36 @@ def test_memory_is_flat(tmp_path: Path, method: str, most: int) -> None:
     assert peaks[most] < 1.05 * peaks[10**5]
 
 
+PEAK = """
+import re, sys
+import gradsim as gs
+from gradsim.plan import plan
+method, width, depth, networks = sys.argv[2], *map(int, sys.argv[3:])
+sweep = gs.Sweep(activation="tanh", sigma_w=1.5, depth=depth, width=width, networks=networks, seed=1, method=method)
+gs.run(sweep, sys.argv[1], threads=2, progress="none")
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+print(peak, plan(sweep).estimate(threads=2).peak_memory // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "width", "depth", "networks"),
+    [
+        pytest.param("explicit", 3000, 8, 4),  # weights
+        pytest.param("conditional", 16, 1000, 30_000),  # wide histograms
+        pytest.param("conditional", 16, 1000, 300_000, marks=pytest.mark.faults),
+        pytest.param("conditional", 2, 20_000, 100, marks=pytest.mark.faults),
+        pytest.param("explicit", 64, 32, 30_000, marks=pytest.mark.faults),
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to say what the peak was")
+def test_memory_is_what_the_plan_says(tmp_path: Path, method: str, width: int, depth: int, networks: int) -> None:
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "run"), method, *map(str, (width, depth, networks))]
+    found, said = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    print(f"{method}, width {width}, depth {depth}, {networks} networks: {found} kB, estimate {said} kB")
+    assert 0.7 * found < said < 1.7 * found
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Dataset:
     return full(tmp_path / "run")

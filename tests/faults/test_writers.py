@@ -48,7 +48,7 @@ def clean(tmp_path_factory) -> str:
 NURSERY = f"""
 import os, signal, sys
 import gradsim as gs
-from gradsim.ensemble import warm_up
+from gradsim.blocks import warm_up
 import gradsim.runs, gradsim.engines.dask
 sweep = gs.Sweep(**{RUN!r})
 warm_up(sweep)

@@ -225,6 +225,21 @@ def test_full_disk(call, sweep, tmp_path, monkeypatch, fault):
     assert gs.open(out).complete
 
 
+def test_networks_larger_than_memory(call, tmp_path):
+    """Refused when they come up; what is committed by then stays."""
+    wide = tmp_path / "wide.toml"
+    wide.write_text(
+        'activation = "tanh"\nsigma_w = 1.5\ndepth = 300\nwidth = [4, 524288]\nnetworks = 1\nseed = 1\nshard_size = 1\n'
+    )
+    code, out, _ = call("run", wide, "--out", tmp_path / "run", "--dry-run")
+    assert code == 0
+    assert "TB in one process" in out
+    code, _, err = call("run", wide, "--out", tmp_path / "run", "--yes", "--progress", "none", "--no-plot")
+    assert code == 2
+    assert "fits in memory" in err
+    assert gs.open(tmp_path / "run").dataset.committed()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
 def test_full_disk_for_real(call, sweep, tmp_path):
     """A limit on the size of files, set for a real process: exit 5, and a resume completes the run."""

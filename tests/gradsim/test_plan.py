@@ -82,6 +82,7 @@ def test_what_is_stored_is_work_too() -> None:
 
 def test_many_cells_and_huge_counts_are_cheap() -> None:
     sweep = make(sigma_w=range(1, 101), depth=range(1, 101), networks=2**48, shard_size=10**12)
+    plan(make()).estimate()  # imports
     tracemalloc.start()
     made = plan(sweep)
     shard = made.shard(made.shard_count // 2)
@@ -92,6 +93,14 @@ def test_many_cells_and_huge_counts_are_cheap() -> None:
     assert shard.slices
     assert estimate.networks == 10**4 * 2**48
     assert estimate.shards == made.shard_count > 10**6
+
+
+def test_memory_of_wide_networks_counts_for_each_thread() -> None:
+    wide = plan(make(width=2**14, depth=2, sigma_w=1))
+    one, two = (wide.estimate(threads).peak_memory for threads in (1, 2))
+    assert one > 2 * 2**28 * 4  # weights, float32
+    assert two - one > 2 * 2**28 * 4
+    assert plan(make(width=2**14, depth=2, sigma_w=1, method="conditional")).estimate(1).peak_memory < one / 4
 
 
 def test_equal_keys_are_refused(monkeypatch) -> None:

@@ -44,7 +44,7 @@ def clean(tmp_path_factory):
 
 @pytest.mark.parametrize(("threads", "block"), [(2, 10**8), (5, 1), (1, 7 * 6 * 64), (2, 1000 * 6 * 64)])
 def test_same_bytes_for_any_threads_and_blocks(clean, tmp_path, monkeypatch, threads, block):
-    monkeypatch.setattr("gradsim.ensemble.BLOCK_NORMALS", block)
+    monkeypatch.setattr("gradsim.blocks.BLOCK_NORMALS", block)
     run = gs.run(gs.Sweep(**SWEEP), tmp_path / "run", threads=threads, progress="none")
     assert stored(run.path) == stored(clean.path)
     assert len(stored(run.path)) > 4

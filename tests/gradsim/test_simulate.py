@@ -37,10 +37,17 @@ def test_weights_take_the_same_keywords_as_simulate():
     np.testing.assert_array_equal(gs.weights(network=2, **cell).W, gs.weights(2, **CELL, seed=3).W)
 
 
+@pytest.mark.parametrize("function", [gs.simulate, gs.weights])
+def test_a_network_larger_than_memory(function):
+    """More bytes than a process has addresses for: an error that names the remedy."""
+    with pytest.raises(SweepError, match=r"fits in memory.*conditional"):
+        function(width=2**20, depth=1000, networks=1)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_change_nothing(threads, monkeypatch):
     expected = gs.simulate(**CELL, networks=333, threads=1)
-    monkeypatch.setattr("gradsim.ensemble.BLOCK_NORMALS", 7 * 6 * 81)
+    monkeypatch.setattr("gradsim.blocks.BLOCK_NORMALS", 7 * 6 * 81)
     for got, wanted in zip(gs.simulate(**CELL, networks=333, threads=threads), expected, strict=True):
         np.testing.assert_array_equal(got, wanted)
 
