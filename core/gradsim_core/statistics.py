@@ -186,7 +186,7 @@ def reduce(values: np.ndarray) -> Sums:
 
 
 def add_histograms(one, other, columns, bins, counts):
-    """Write two sparse histograms (column, bin, count), both sorted, as one into arrays that hold both; its size."""
+    """Write two sorted sparse histograms (column, bin, count) as one into arrays that hold both; returns its size."""
     i = j = size = 0
     while i < len(one[0]) and j < len(other[0]):
         first, second = (one[0][i] << 32) + one[1][i], (other[0][j] << 32) + other[1][j]

@@ -169,7 +169,8 @@ def test_an_event_stops_a_run_in_python(tmp_path: Path) -> None:
 def test_ctrl_c_in_a_notebook_leaves_what_can_be_resumed(clean: str, tmp_path: Path) -> None:
     """There an interrupt is a KeyboardInterrupt in the middle of the call."""
     code = (
-        "import sys, gradsim as gs\n"
+        "import signal, sys, gradsim as gs\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where a shell runs this beside others
         "sweep = gs.Sweep.from_toml(sys.argv[1])\n"
         "try:\n    gs.run(sweep, sys.argv[2], progress='none')\n"
         "except gs.GradsimError as error:\n    print(type(error).__name__, error, flush=True)\n"
