@@ -25,12 +25,15 @@ def clusters(monkeypatch):
     """Clusters that are not here, with the interface that the pages use, made of threads of this machine."""
     distributed = pytest.importorskip("distributed")
 
-    def Cluster(*arguments, **options):
-        made = distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
-        )
-        made.n_workers, made.scale = 1, lambda jobs: None
-        return made
+    class Cluster(distributed.LocalCluster):
+        n_workers = 1
+
+        def __init__(self, *arguments, **options):
+            one = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
+            super().__init__(**one, host="127.0.0.1", dashboard_address=None)
+
+        def scale(self, n=1, *, jobs=None):
+            return super().scale(n)  # which closing calls, too
 
     def module(name, **contents):
         made = ModuleType(name)
