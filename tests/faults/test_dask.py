@@ -1,0 +1,215 @@
+"""Dask: the same bytes, dying workers and schedulers, and nothing left behind or open to others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+import gradsim as gs
+from gradsim.dataset import Dataset
+from gradsim.engines import tasks
+from gradsim.errors import EngineError, ShardsFailedError
+from gradsim.verification import verify
+from tests.faults.amounts import quick_and_full
+from tests.faults.engine_runs import RUN, run
+from tests.gradsim.small_dataset import contents
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, about processes that were killed
+
+
+@pytest.fixture
+def distributed():
+    return pytest.importorskip("distributed")
+
+
+def test_dask_gives_the_same_bytes(distributed, local_run: Dataset, tmp_path: Path) -> None:
+    assert contents(run(tmp_path / "run", "dask-local:2").path) == contents(local_run.path)
+    assert verify(Dataset.open(tmp_path / "run")).digest == verify(local_run).digest
+
+
+@pytest.mark.faults  # its kernels are compiled twice
+def test_own_activations_travel(distributed, tmp_path: Path) -> None:
+    """And are compiled once on each worker, not for each shard."""
+    mine = gs.Activation("mine", lambda h: h + 0.01 * h**3, lambda h: 1 + 0.03 * h**2)
+    sweep = gs.Sweep(activation=[mine], sigma_w=[0.5, 0.9], depth=4, width=6, networks=50, seed=1, shard_size=5000)
+    one, other = (run(tmp_path / str(engine), engine, sweep) for engine in ("local", "dask-local:1"))
+    assert contents(one.path) == contents(other.path)
+    assert sorted(m.seconds for m in other.dataset.manifests())[-3] < 1
+    assert tasks._dataset(str(one.path), sweep.content_hash, tasks.packed(sweep)) is tasks._dataset(
+        str(one.path), sweep.content_hash, tasks.packed(sweep)
+    )
+
+
+def test_nothing_listens_beyond_this_machine(distributed, tmp_path: Path) -> None:
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.2):
+            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+                with suppress(psutil.Error):
+                    seen.update(c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    run(tmp_path / "run", "dask-local:2")
+    done.set()
+    watcher.join()
+    assert seen
+    assert seen <= {"127.0.0.1", "::1"}
+
+
+def test_no_process_is_left(distributed, tmp_path: Path) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    run(tmp_path / "run", "dask-local:2")
+    time.sleep(1)
+    left = [p for p in psutil.Process().children(recursive=True) if p not in before]
+    assert not [p for p in left if "resource_tracker" not in " ".join(p.cmdline())]
+
+
+def grown_workers() -> list[psutil.Process]:
+    """Worker processes that have had time to start working: one that dies before ends the whole cluster."""
+    children = psutil.Process().children(recursive=True)
+    found = [p for p in children if "spawn_main" in " ".join(p.cmdline())]
+    return [p for p in found if time.time() - p.create_time() > 2]
+
+
+@pytest.mark.parametrize("deaths", quick_and_full(2, 50))
+def test_workers_die_again_and_again(distributed, tmp_path: Path, deaths: int) -> None:
+    """A killer beside the runs; each directory is finished, compared and left for a new one until enough have died."""
+    killed, stop = [0], threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(2.5):
+            with suppress(psutil.Error):
+                for process in grown_workers()[:1]:
+                    process.kill()
+                    killed[0] += 1
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    expected, runs = verify(gs.run(LONGER, tmp_path / "expected", progress="none").dataset).digest, 0
+    try:
+        while killed[0] < deaths or not runs:
+            path = tmp_path / str(runs)
+            with suppress(ShardsFailedError, EngineError):  # hit three times by chance: the next call goes on
+                assert verify(run(path, "dask-local:2", LONGER).dataset).digest == expected
+                runs += 1
+    finally:
+        stop.set()
+        killer.join()
+
+
+LONGER = gs.Sweep(**RUN | {"width": 64, "networks": 40_000, "shard_size": 2 * 10**8})
+"""Some seconds, in 59 shards."""
+
+
+@contextmanager
+def scheduler(port: int) -> Iterator[subprocess.Popen]:
+    """A scheduler with two workers, all processes of their own."""
+    base = [sys.executable, "-m"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    address = f"tcp://127.0.0.1:{port}"
+    first = subprocess.Popen(
+        [*base, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"], **quiet
+    )
+    second = subprocess.Popen(
+        [*base, "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard",
+         "--host", "127.0.0.1", "--death-timeout", "10"], **quiet
+    )  # fmt: skip
+    try:
+        yield first
+    finally:
+        for process in (first, second):
+            with suppress(psutil.Error):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.mark.parametrize("losses", quick_and_full(1, 3))
+def test_schedulers_die(distributed, tmp_path: Path, losses: int) -> None:
+    """The scheduler is killed in the middle of a run and started again: the same call goes on."""
+    port, sweep = free_port(), LONGER.replace(networks=20_000)
+    done: list[object] = []
+
+    def work() -> None:
+        try:
+            done.append(run(tmp_path / "run", f"dask://127.0.0.1:{port}", sweep))
+        except Exception as error:
+            done.append(error)
+
+    runner = threading.Thread(target=work)
+    for loss in range(losses):
+        with scheduler(port):
+            if not loss:
+                runner.start()
+            before = committed(tmp_path / "run")
+            while committed(tmp_path / "run") < before + 3:
+                time.sleep(0.05)
+                assert not done, done
+    with scheduler(port):
+        runner.join(120)
+    assert isinstance(done[0], gs.Run), done
+    assert (
+        verify(done[0].dataset).digest == verify(gs.run(sweep, tmp_path / "local_run", progress="none").dataset).digest
+    )
+
+
+def committed(path: Path) -> int:
+    return len(os.listdir(path / "manifests")) if (path / "manifests").is_dir() else 0
+
+
+def test_tasks_that_never_reach_their_workers(distributed, local_run: Dataset, tmp_path: Path, monkeypatch) -> None:
+    """Some are submitted into nowhere: they are sent again."""
+    from gradsim.engines import dask as engine
+
+    submit, lost = engine.Cluster.submit, []
+
+    def forgetful(self, run_task, task):
+        if len(lost) < 2:
+            lost.append(task.shard)
+            return Future()
+        return submit(self, run_task, task)
+
+    monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(engine.Cluster, "submit", forgetful)
+    assert contents(run(tmp_path / "run", "dask-local:2").path) == contents(local_run.path)
+    assert len(lost) == 2
+
+
+def test_a_scheduler_that_is_not_there(distributed, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no Dask scheduler") as caught:
+        run(tmp_path / "run", f"dask://127.0.0.1:{free_port()}")
+    assert caught.value.exit_code == 75
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_client_of_the_users(distributed, local_run: Dataset, tmp_path: Path) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert contents(run(tmp_path / "run", client).path) == contents(local_run.path)
+        assert client.status == "running"
