@@ -5,16 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradsim as gs
+from tests.gradsim.small_dataset import RUN
 
-RUN = {
-    "activation": ["tanh", "relu"],
-    "sigma_w": [0.8, 1.2, 1.6, 2.0],
-    "depth": [3, 6],
-    "width": 8,
-    "networks": 300,
-    "seed": 5,
-    "shard_size": 100_000,
-}
 SWEEP = gs.Sweep(**RUN)
 
 

@@ -23,8 +23,8 @@ from gradsim.engines import tasks
 from gradsim.errors import EngineError, ShardsFailedError
 from gradsim.verification import verify
 from tests.faults.amounts import quick_and_full
-from tests.faults.engine_runs import RUN, run
-from tests.gradsim.small_dataset import contents
+from tests.faults.engine_runs import run
+from tests.gradsim.small_dataset import RUN, contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, about processes that were killed
 

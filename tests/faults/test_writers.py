@@ -19,19 +19,9 @@ from gradsim.dataset import Dataset
 from gradsim.errors import DeterminismError
 from gradsim.verification import verify
 from tests.faults.amounts import quick_and_full
-from tests.gradsim.small_dataset import commit, contents, full
+from tests.gradsim.small_dataset import RUN, commit, contents, full
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs fork and POSIX signals")
-
-RUN = {
-    "activation": ["tanh", "relu"],
-    "sigma_w": [0.8, 1.2, 1.6, 2.0],
-    "depth": [3, 6],
-    "width": 8,
-    "networks": 300,
-    "seed": 5,
-    "shard_size": 100_000,
-}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,17 @@ from gradsim.sweep import Sweep
 from gradsim_core.quantities import QUANTITIES
 from gradsim_core.statistics import BINS_PER_LN, FIXED_POINT, Sums
 
+RUN = {
+    "activation": ["tanh", "relu"],
+    "sigma_w": [0.8, 1.2, 1.6, 2.0],
+    "depth": [3, 6],
+    "width": 8,
+    "networks": 300,
+    "seed": 5,
+    "shard_size": 100_000,
+}
+"""A sweep that takes a moment to run, in some shards."""
+
 SWEEP = Sweep(
     activation="tanh",
     sigma_w=[1, 2],

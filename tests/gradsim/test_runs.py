@@ -17,16 +17,9 @@ import pytest
 import gradsim as gs
 from gradsim.errors import Interrupted, RunExistsError, SweepError
 from gradsim_core.statistics import FIXED_POINT
+from tests.gradsim.small_dataset import RUN
 
-SWEEP = {
-    "activation": ["tanh", "relu"],
-    "sigma_w": [0.8, 1.2, 1.6, 2.0],
-    "depth": [3, 6],
-    "width": 8,
-    "networks": 300,
-    "seed": 5,
-    "shard_size": 400_000,
-}
+SWEEP = RUN | {"shard_size": 400_000}
 
 
 def stored(path: Path) -> dict[str, str]:
