@@ -65,10 +65,10 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Bytes that a thread needs for a cell, roughly: what its kernel keeps of a network, its block's quantities, and
     the histograms of two blocks, of so many bins a layer and quantity.
     """
-    from gradsim_core.cpu import kept
+    from gradsim_core.cpu import numbers_kept
     from gradsim_core.laws import resolve_law
 
-    numbers = kept(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
+    numbers = numbers_kept(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
     block = _block_size(sweep, cell)
     return numbers * np.dtype(sweep.dtype).itemsize + 32 * cell.depth * block + 160 * cell.depth * min(bins, block)
 

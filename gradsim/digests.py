@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gradsim.manifest import Kind
-from gradsim.merging import KEYS, Columns, columns, merge
+from gradsim.merging import KEYS, Columns, Merging, columns
 
 _Words = npt.NDArray[np.uint64]
 
@@ -57,33 +57,33 @@ class WholeDigest:
 
     def __init__(self, kind: Kind, networks: int) -> None:
         self.kind, self.networks = kind, networks
-        self._digest, self._held = Digest(), list[Columns]()
+        self._digest, self._cut = Digest(), dict[int, Merging]()
 
     def start(self, slices: Iterable[tuple[int, int, int]]) -> None:
         """Begin with the next shards, in their order: those of these slices."""
         slices = list(slices)
-        self._flush(slices[0][0])
+        self._finish(slices[0][0])
         self._partial = [cell for cell, _, count in slices if count < self.networks and self.kind in KEYS]
 
     def add(self, table: pa.Table) -> None:
         """Add rows of these shards."""
         rows = columns(self.kind)(table)
-        apart = np.isin(rows["cell_id"], self._partial)
-        self._digest.add({name: column[~apart] for name, column in rows.items()})
-        if apart.any():
-            part = {name: column[apart] for name, column in rows.items()}
-            self._held = [merge([*self._held, part], KEYS[self.kind])]
+        whole = np.ones(len(table), bool)
+        for cell in self._partial:
+            here = rows["cell_id"] == cell
+            if here.any():
+                self._cut.setdefault(cell, Merging(self.kind)).add({name: rows[name][here] for name in rows})
+                whole &= ~here
+        self._digest.add({name: column[whole] for name, column in rows.items()})
 
     def hexdigest(self) -> str:
         """Return the digest of all that was added."""
-        self._flush(2**31)
+        self._finish(2**31)
         return self._digest.hexdigest()
 
-    def _flush(self, before: int) -> None:
-        for held in self._held:
-            done = held["cell_id"] < before
-            self._digest.add({name: column[done] for name, column in held.items()})
-            self._held = [] if done.all() else [{name: column[~done] for name, column in held.items()}]
+    def _finish(self, before: int) -> None:
+        for cell in [cell for cell in self._cut if cell < before]:
+            self._digest.add(self._cut.pop(cell).whole())
 
 
 def digest(tables: Iterable[pa.Table], kind: Kind) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ def merge_layers(tables: Iterable[pa.Table]) -> pd.DataFrame:
 
     Sums are added and moments taken in Python's whole numbers: no overflow, no cancellation.
     """
-    merged = _merged(map(columns("layers"), tables), KEYS["layers"])
+    merged = Merging("layers", map(columns("layers"), tables)).whole()
     live = merged["networks"] - merged["dead"] - merged["nonfinite"]
     total, square, count = merged["total"], merged["square"], live.astype(object)
     mean, variance = np.full(len(live), np.nan), np.full(len(live), np.nan)
@@ -53,7 +53,7 @@ def merge_layers(tables: Iterable[pa.Table]) -> pd.DataFrame:
 
 def merge_histograms(tables: Iterable[pa.Table]) -> pd.DataFrame:
     """Merge tables of `schema.HISTOGRAMS`: a row per (cell, layer, quantity, bin) with its networks."""
-    merged = _merged(map(columns("histograms"), tables), KEYS["histograms"])
+    merged = Merging("histograms", map(columns("histograms"), tables)).whole()
     return _frame(merged, ("bin", "networks"))
 
 
@@ -128,6 +128,26 @@ def merge(parts: list[Columns], keys: tuple[str, ...]) -> Columns:
     }
 
 
+class Merging:
+    """Columns of one kind merged as they come, a batch at a time, so that memory stays modest."""
+
+    def __init__(self, kind: Kind, parts: Iterable[Columns] = ()) -> None:
+        self._keys, self._held = KEYS[kind], list[Columns]()
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: Columns) -> None:
+        """Add some rows."""
+        self._held.append(part)
+        first, *rest = (len(one["cell_id"]) for one in self._held)
+        if sum(rest) > max(_BATCH_ROWS, first):  # never few rows into many: that would sort the many each time
+            self._held = [self.whole()]
+
+    def whole(self) -> Columns:
+        """Return all rows so far, merged."""
+        return merge(self._held, self._keys)
+
+
 def first_rows(whole: Columns, keys: tuple[str, ...]) -> np.ndarray:
     """Return where in sorted rows each new key begins."""
     new = np.zeros(len(whole[keys[0]]), bool)
@@ -135,17 +155,6 @@ def first_rows(whole: Columns, keys: tuple[str, ...]) -> np.ndarray:
     for key in keys:
         new[1:] |= whole[key][1:] != whole[key][:-1]
     return np.flatnonzero(new)
-
-
-def _merged(parts: Iterator[Columns], keys: tuple[str, ...]) -> Columns:
-    """Merge a batch at a time, so that memory stays modest."""
-    held: list[Columns] = []
-    for part in parts:
-        held.append(part)
-        # Never few rows into many: that would sort the many each time.
-        if sum(len(one["cell_id"]) for one in held[1:]) > max(_BATCH_ROWS, len(held[0]["cell_id"])):
-            held = [merge(held, keys)]
-    return merge(held, keys)
 
 
 def _frame(merged: Columns, names: tuple[str, ...]) -> pd.DataFrame:

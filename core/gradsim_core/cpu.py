@@ -78,7 +78,7 @@ def group_size(method: str, law: WeightLaw, depth: int, width: int) -> int:
     return 1 if schedule(method, law, depth, width) is explicit else LANES
 
 
-def kept(method: str, law: WeightLaw, depth: int, width: int) -> int:
+def numbers_kept(method: str, law: WeightLaw, depth: int, width: int) -> int:
     """How many numbers a thread keeps of networks that run side by side: weights, where drawn, and vectors."""
     layer = 3 * width if method == "conditional" else width**2 + 3 * width
     return group_size(method, law, depth, width) * depth * layer

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from gradsim import fs
+from gradsim import fs, merging
 from gradsim.dataset import Dataset
 from gradsim.errors import (
     OutputError,
@@ -24,6 +24,7 @@ from gradsim.errors import (
     SweepError,
 )
 from gradsim.sweep import Sweep
+from gradsim.verification import verify
 from gradsim_core.activations import Activation
 from gradsim_core.quantities import QUANTITIES
 from gradsim_core.statistics import BINS_PER_LN, FIXED_POINT
@@ -85,6 +86,17 @@ def test_histograms(made: Dataset) -> None:
         bins, counts = np.unique(np.floor(values[np.isfinite(values)] * BINS_PER_LN), return_counts=True)
         assert rows["bin"].tolist() == bins.tolist()
         assert rows["networks"].tolist() == counts.tolist()
+
+
+@pytest.mark.parametrize("rows", [0, 3, 40])
+def test_merging_a_few_rows_at_a_time(made: Dataset, tmp_path: Path, monkeypatch, rows: int) -> None:
+    """Cells that are cut into many shards; the frames and the digest do not depend on when rows are merged."""
+    cut = full(tmp_path / "cut", SWEEP.replace(shard_size=20))
+    assert cut.plan.shard_count > 3 * len(cut.plan.cells)
+    monkeypatch.setattr(merging, "_BATCH_ROWS", rows)
+    pd.testing.assert_frame_equal(cut.read_layers(), made.read_layers())
+    pd.testing.assert_frame_equal(cut.read_histograms(), made.read_histograms())
+    assert verify(cut).digest == verify(made).digest
 
 
 def test_single_networks(made: Dataset) -> None:
