@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from bench.peers import Job, Step
-from gradsim_core import conditional, dense, jit
+from gradsim_core import jit
 from gradsim_core.activations import resolve_activation
-from gradsim_core.cpu import Simulator
-from gradsim_core.draws import fill_drawn
 from gradsim_core.lanes import LANES
-from gradsim_core.laws import gaussian, resolve_law
-from gradsim_core.philox import GROUP_BACKWARD, GROUP_FORWARD, ROLE_WEIGHT
+from gradsim_core.laws import dense, gaussian, resolve_law
+from gradsim_core.rng.draws import fill_drawn
+from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_FORWARD, ROLE_WEIGHT
+from gradsim_core.schedules import conditional
+from gradsim_core.simulator import Simulator
 
 
 def weights_only(cell, first, count, scale, work):

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import gradsim as gs
 from bench.compare_peers import machine
-from gradsim.blocks import warm_up
-from gradsim.dataset import Dataset
-from gradsim.plan import Plan
-from gradsim.progress import duration
-from gradsim.text import size
+from gradsim.dataset.dataset import Dataset
+from gradsim.report.text import size
+from gradsim.simulation.blocks import warm_up
+from gradsim.simulation.plan import Plan
+from gradsim.system.progress import duration
 
 CORES = (1, 100, 10_000)
 

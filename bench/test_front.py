@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradsim import theory
-from gradsim.plan import plan
+from gradsim.simulation.plan import plan
 from gradsim.sweep import Sweep
 
 

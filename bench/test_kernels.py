@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gradsim_core.activations import resolve_activation
-from gradsim_core.cpu import Simulator
 from gradsim_core.laws import resolve_law
-from gradsim_core.statistics import merge, reduce
+from gradsim_core.results.statistics import merge, reduce
+from gradsim_core.simulator import Simulator
 
 SIZES = [(64, 32, 300), (256, 64, 8), (16, 16, 10_000), (1024, 4, 6)]
 

@@ -10,11 +10,11 @@ import sys
 import pytest
 
 import gradsim as gs
-from gradsim import schema, tables
-from gradsim.blocks import prepare
-from gradsim.dataset import Dataset
-from gradsim.plan import plan
-from gradsim_core.statistics import reduce
+from gradsim.dataset import schema, tables
+from gradsim.dataset.dataset import Dataset
+from gradsim.simulation.blocks import prepare
+from gradsim.simulation.plan import plan
+from gradsim_core.results.statistics import reduce
 
 SWEEP = {"activation": "tanh", "sigma_w": [1.0, 1.5, 2.0, 2.5], "depth": 64, "width": 16, "seed": 1}
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradsim import lessons, theory
-    from gradsim.ensemble import Ensemble, simulate, weights
     from gradsim.errors import GradsimError
-    from gradsim.plots import layer_profile, phase_diagram
-    from gradsim.runs import Run, run
-    from gradsim.runs import open as open
+    from gradsim.report.plots import layer_profile, phase_diagram
+    from gradsim.runs.run import Run, run
+    from gradsim.runs.run import open as open
+    from gradsim.simulation.ensemble import Ensemble, simulate, weights
     from gradsim.sweep import Sweep
     from gradsim_core.activations import Activation
 
@@ -24,18 +24,18 @@ __version__ = "0.1.0"
 # Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
 _HOMES = {
     "Activation": "gradsim_core.activations",
-    "Ensemble": "gradsim.ensemble",
+    "Ensemble": "gradsim.simulation.ensemble",
     "GradsimError": "gradsim.errors",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
-    "layer_profile": "gradsim.plots",
+    "layer_profile": "gradsim.report.plots",
     "lessons": "gradsim",
     "open": "gradsim.runs",
-    "phase_diagram": "gradsim.plots",
+    "phase_diagram": "gradsim.report.plots",
     "run": "gradsim.runs",
-    "simulate": "gradsim.ensemble",
+    "simulate": "gradsim.simulation.ensemble",
     "theory": "gradsim",
-    "weights": "gradsim.ensemble",
+    "weights": "gradsim.simulation.ensemble",
 }
 
 # Not "open": `from gradsim import *` must not hide the built-in function.

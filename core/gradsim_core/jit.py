@@ -10,11 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 import warnings
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
+
+_leaf_modules: dict[str, bool] = {}
+_type_modules: list[str] = []
 
 
 def source_hash() -> str:
@@ -60,7 +65,10 @@ def _numba() -> ModuleType:
 
     config.CACHE_DIR = str(cache_directory())
     if not config.DISABLE_JIT:
-        _register_core()
+        for name in _type_modules:
+            import_module(name)
+        for name in _leaf_modules:
+            _make_module_compilable(name)
     return numba
 
 
@@ -104,72 +112,37 @@ def user_function(function):
     return numba.njit(function if isinstance(function, FunctionType) else lambda h: function(h))  # a NumPy ufunc
 
 
-def make_module_compilable(module: ModuleType, inline: bool, apart: tuple[str, ...] = ()) -> None:
-    """`make_compilable` for every function that a module defines; those that run seldom are kept apart."""
-    for name, function in vars(module).items():
-        if isinstance(function, FunctionType) and function.__module__ == module.__name__:
-            make_compilable(function, inline and name not in apart)
+def outlined(function: FunctionType) -> FunctionType:
+    """Mark a function that runs seldom: kernels call it instead of inlining it, which keeps compilation short."""
+    function.outlined = True
+    return function
 
 
-def _register_core() -> None:
-    from . import (
-        activations,
-        at_once,
-        conditional,
-        dense,
-        draws,
-        elementary,
-        elementwise,
-        explicit,
-        grouped,
-        lanes,
-        lanewise,
-        laws,
-        narrow,
-        normals,
-        orthogonal,
-        philox,
-        quantities,
-        range_safe,
-        statistics,
-        training,
-    )
-    from . import lanes_llvm as _lanes_llvm  # noqa: F401  registers the vector type
+def register_leaves(module_name: str, inline: bool) -> None:
+    """Let kernels call every function that a module defines, as its last statement.
 
-    for module in (
-        elementary,
-        philox,
-        normals,
-        activations.gated,
-        activations.rectifying,
-        activations.saturating,
-        laws,
-        draws,
-    ):
-        make_module_compilable(module, inline=True)
-    for module in (range_safe, dense, explicit, quantities, at_once):
-        make_module_compilable(
-            module,
-            inline=True,
-            apart=(
-                "tail",
-                "linear_part",
-                "add_constants",
-                "saturate",
-                "rescale",
-                "activate_extreme",
-                "differentiate_extreme",
-                "fill_last_strip",
-            ),
-        )
-    for module in (orthogonal, elementwise, lanewise, grouped, conditional, narrow, statistics):
-        make_module_compilable(module, inline=False)
-    for module in (training.products, training.costs):
-        make_module_compilable(module, inline=True, apart=("multiply", "transpose"))
-    for module in (training.normalisation, training.passes, training.descent, training.recurrent):
-        make_module_compilable(module, inline=False)
-    for function in (lanes.minimum, lanes.maximum, lanes.load_four, lanes.store_four):
-        make_compilable(function)
+    Parameters
+    ----------
+    module_name : str
+        ``__name__`` of the module.
+    inline : bool
+        Whether its functions are inlined (see `make_compilable`), but for those marked `outlined`.
+    """
+    _leaf_modules[module_name] = inline
+    if _numba.cache_info().currsize:
+        _make_module_compilable(module_name)
+
+
+def register_types(module_name: str) -> None:
+    """Import a module together with Numba: it gives primitives their compiled form."""
+    _type_modules.append(module_name)
+
+
+def _make_module_compilable(module_name: str) -> None:
+    inline = _leaf_modules[module_name]
+    for function in list(vars(sys.modules[module_name]).values()):
+        if isinstance(function, FunctionType) and function.__module__ == module_name:
+            make_compilable(function, inline and not hasattr(function, "outlined"))
 
 
 def compile_kernel(function, disk_cache: bool = True, allocates: bool = False):

@@ -7,12 +7,12 @@ import sys
 import click
 
 from gradsim import __version__
-from gradsim.cli.keeping import compact, gc, verify
-from gradsim.cli.knowing import info, theory
-from gradsim.cli.lessons import lesson
-from gradsim.cli.planning import submit
-from gradsim.cli.reading import boundary, status, summarize
-from gradsim.cli.running import run, warmup
+from gradsim.cli.inspect import boundary, status, summarize
+from gradsim.cli.lesson import lesson
+from gradsim.cli.maintain import compact, gc, verify
+from gradsim.cli.run import run, warmup
+from gradsim.cli.submit import submit
+from gradsim.cli.theory import info, theory
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

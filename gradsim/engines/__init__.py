@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from gradsim.engines import dask, executors, local
-from gradsim.engines.job import Engine, Job, Opened
+from gradsim.engines.interface import Engine, Job, Opened
 from gradsim.errors import SweepError, suggestion
 
 NAMES = ("local", "dask://host:port", "dask-local:N")

@@ -15,13 +15,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gradsim.blocks import blocks, prepare, run_block
-from gradsim.cells import Cell
-from gradsim.dataset import Dataset
-from gradsim.engines.job import POLL_SECONDS
-from gradsim.plan import Plan, Shard
+from gradsim.dataset.dataset import Dataset
+from gradsim.engines.interface import POLL_SECONDS
+from gradsim.simulation.blocks import blocks, prepare, run_block
+from gradsim.simulation.plan import Plan, Shard
 from gradsim.sweep import Sweep
-from gradsim_core.statistics import Sums, merge, reduce
+from gradsim.sweep.cells import Cell
+from gradsim_core.results.statistics import Sums, merge, reduce
 
 _MERGE_AT, _MERGE_BINS = 32, 2**20  # sums of a cell, or their bins: memory stays flat, merging stays cheap
 

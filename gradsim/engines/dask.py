@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from gradsim.engines.dispatch import Dispatch
-from gradsim.engines.job import Engine
+from gradsim.engines.interface import Engine
 from gradsim.engines.tasks import Receipt, Task
 from gradsim.errors import EngineError, SweepError
-from gradsim.threads import available_threads, resolve_threads
+from gradsim.system.threads import available_threads, resolve_threads
 
 Client = Any
 """A `distributed.Client`; Dask need not be installed."""

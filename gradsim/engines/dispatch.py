@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import Protocol
 
-from gradsim import fs, provenance
-from gradsim.directory import FAILURES
-from gradsim.engines.job import POLL_SECONDS, Job
+from gradsim.dataset.directory import FAILURES
+from gradsim.engines.interface import POLL_SECONDS, Job
 from gradsim.engines.tasks import Receipt, Task, packed, run_task
 from gradsim.errors import EngineError, GradsimError, ShardsFailedError, StorageError
+from gradsim.system import filesystem, provenance
 
 ATTEMPTS = 3
 """How often a shard is tried before it is recorded as failed."""
@@ -156,7 +156,7 @@ class Dispatch:
         self._failed.append(shard)
         self.job.progress.event("failure", shard=shard, reason=reason)
         line = {"shard": shard, "attempts": ATTEMPTS, "time": provenance.now().isoformat(), "reason": reason[:2000]}
-        fs.append(self.job.dataset.path / FAILURES, (json.dumps(line) + "\n").encode())
+        filesystem.append(self.job.dataset.path / FAILURES, (json.dumps(line) + "\n").encode())
 
 
 def _some(shards: list[int]) -> str:

@@ -7,10 +7,10 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 
 from gradsim.engines.dispatch import Dispatch
-from gradsim.engines.job import Engine
+from gradsim.engines.interface import Engine
 from gradsim.engines.tasks import Receipt, Task
 from gradsim.errors import EngineError
-from gradsim.threads import available_threads, resolve_threads
+from gradsim.system.threads import available_threads, resolve_threads
 
 _UNKNOWN_SIZE = 16  # tasks in flight where a pool does not tell its size: it queues what it cannot run
 

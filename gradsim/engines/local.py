@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from gradsim.engines.compute import compute_and_commit
-from gradsim.engines.job import Engine, Job
-from gradsim.threads import resolve_threads
+from gradsim.engines.interface import Engine, Job
+from gradsim.system.threads import resolve_threads
 
 
 @contextmanager

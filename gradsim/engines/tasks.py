@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
 from gradsim.errors import OutputError, SweepError
-from gradsim.own import OwnActivation
 from gradsim.sweep import Sweep
-from gradsim.threads import resolve_threads
+from gradsim.sweep.activations import OwnActivation
+from gradsim.system.threads import resolve_threads
 
 
 @dataclass(frozen=True, slots=True)

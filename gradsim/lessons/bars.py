@@ -11,7 +11,7 @@ from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.theory import mean_field
-from gradsim.training import Recipe, starts, trainer
+from gradsim.training import Recipe, draw_starts, trainer
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _measure(networks: int, settings: Settings) -> Tables:
         recipe = Recipe(hidden=(30,) * hidden, epochs=0, replicas=networks, seed=settings.seed)
         machine = trainer(recipe, data)
         flat = machine.data(data.images, data.targets)
-        for replica, parameters in enumerate(starts(recipe, data, machine)):
+        for replica, parameters in enumerate(draw_starts(recipe, data, machine)):
             gradient, _, _ = machine.gradient(parameters, flat)
             for layer, (_, biases, _) in enumerate(views(machine.network, gradient)[:-1], start=1):
                 columns = {"hidden": hidden, "replica": replica, "layer": layer, "neuron": np.arange(len(biases))}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.training import Data, Recipe, starts, trainer
+from gradsim.training import Data, Recipe, draw_starts, trainer
 from gradsim_core.training.layout import views
 
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ class Slice:
         recipe = Recipe(hidden=(30,), activation="tanh", start="he", epochs=0, replicas=1, seed=seed, dtype="float64")
         self._machine = trainer(recipe, data)
         self._data = self._machine.data(data.images, data.targets)
-        self._parameters = starts(recipe, data, self._machine)[0]
+        self._parameters = draw_starts(recipe, data, self._machine)[0]
         self._weights = views(self._machine.network, self._parameters)[-1][0][0]
         gradient = views(self._machine.network, self._machine.gradient(self._parameters, self._data)[0])[-1][0][0]
         start: Array = self._weights.astype(np.float64)

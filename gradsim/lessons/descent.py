@@ -12,7 +12,7 @@ from gradsim.lessons.cost_slice import PATHS, Slice, directions, factors, paths,
 from gradsim.lessons.descent_texts import TEXTS
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.training import Data, Recipe, starts, train, trainer
+from gradsim.training import Data, Recipe, draw_starts, train, trainer
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def noise(hidden: tuple[int, ...], replicas: int, draws: int, settings: Settings
     data, frames = load_images(), []
     recipe = Recipe(hidden=hidden, epochs=0, replicas=replicas, seed=settings.seed, dtype="float64")
     machine = trainer(recipe, data)
-    for replica, parameters in enumerate(starts(recipe, data, machine)):
+    for replica, parameters in enumerate(draw_starts(recipe, data, machine)):
         rng = np.random.default_rng([settings.seed, replica])
 
         def lengths(rows: np.ndarray, parameters: np.ndarray = parameters) -> list[np.ndarray]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gradsim import fs
 from gradsim.errors import CorruptDataError
+from gradsim.system import filesystem
 from gradsim.training import Data
 
 SHA256 = "4ece7cf700174a1c727ba0791266387c949a26f81b0f7cb86d190b529e8ed72b"
@@ -47,7 +47,7 @@ def load_images(count: int = 1000, path: Path | None = None) -> Data:
 
 @cache
 def _load(path: Path) -> Data:
-    content = fs.read_bytes(path, follow=True)
+    content = filesystem.read_bytes(path, follow=True)
     remedy = "Install gradsim again: the file comes with it"
     if content is None:
         raise CorruptDataError(f"{path}: the images of the lessons are missing. {remedy}.")

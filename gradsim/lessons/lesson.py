@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from gradsim.errors import SweepError, suggestion
-from gradsim.progress import Share
+from gradsim.system.progress import Share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.perturbation_texts import TEXTS
 from gradsim.theory import mean_field
-from gradsim.training import Data, Recipe, starts, trainer
+from gradsim.training import Data, Recipe, draw_starts, trainer
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _networks(count: int, data: Data, seed: int) -> list[tuple[Layered, Layered]
         parts = [(w.astype(np.float64), b.astype(np.float64)) for w, b, _ in views(machine.network, parameters)]
         return Layered([w for w, _ in parts], [b for _, b in parts])
 
-    for parameters in starts(recipe, data, machine):
+    for parameters in draw_starts(recipe, data, machine):
         result.append((layered(parameters), layered(machine.gradient(parameters, flat)[0])))
     return result
 

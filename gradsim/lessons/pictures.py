@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gradsim.plots import PlotExtraMissingError
+from gradsim.report.plots import PlotExtraMissingError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradsim.lessons import pictures
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.recurrent_texts import TEXTS
-from gradsim.threads import resolve_threads
+from gradsim.system.threads import resolve_threads
 from gradsim_core.activations import resolve_activation
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.recurrent_trainer import RecurrentTrainer

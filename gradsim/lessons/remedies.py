@@ -22,7 +22,7 @@ from gradsim.lessons.remedy import (
     growth_at_rest,
     growth_of_images,
 )
-from gradsim.training import Trained, starts, train, trainer
+from gradsim.training import Trained, draw_starts, train, trainer
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _single(remedy: Remedy, replicas: int, settings: Settings) -> pd.Series:
     machine = trainer(recipe, images)
     alone = [machine.data(image[None], target[None]) for image, target in zip(*images, strict=True)]
     result = np.full(replicas, np.nan)
-    for replica, parameters in enumerate(() if remedy.extra == "batch" else starts(recipe, images, machine)):
+    for replica, parameters in enumerate(() if remedy.extra == "batch" else draw_starts(recipe, images, machine)):
         lengths = np.array([
             [np.linalg.norm(biases) for _, biases, _ in views(machine.network, machine.gradient(parameters, one)[0])]
             for one in alone

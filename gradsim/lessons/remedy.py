@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim.lessons.images import load_images
-from gradsim.own import find_activation
+from gradsim.sweep.activations import find_activation
 from gradsim.theory import mean_field
 from gradsim.theory.moments import moments
 from gradsim.training import Recipe

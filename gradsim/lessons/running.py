@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 
 from gradsim.lessons.lesson import Finding, Lesson, Settings
 from gradsim.lessons.writing import check, write, write_index
-from gradsim.progress import Mode, Share
+from gradsim.system.progress import Mode, Share
 
 
 class Done(NamedTuple):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradsim import fs
 from gradsim.lessons import page, pictures
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
+from gradsim.system import filesystem
 
 
 def check(out: Path, langs: Sequence[str]) -> None:
@@ -23,7 +23,7 @@ def check(out: Path, langs: Sequence[str]) -> None:
     """
     for lang in langs:
         check_language(lang)
-    fs.check_writable(out)
+    filesystem.check_writable(out)
     pictures.check_extra()
     load_images()
 
@@ -49,9 +49,9 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
     files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
     for lang in langs:
         files |= _in_language(lesson, tables, lang, settings)
-    fs.make_dirs(folder)
+    filesystem.make_dirs(folder)
     for name in sorted(files, key=lambda name: name.endswith(".html")):
-        fs.replace(folder, folder / name, files[name])
+        filesystem.replace(folder, folder / name, files[name])
     return tables
 
 
@@ -72,7 +72,7 @@ def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> N
         for lesson in lessons:
             words = Words(lesson.texts, lang)
             rows.append({"title": words("title"), "lead": words("lead"), "link": f"{lesson.name}/{lang}.html"})
-        fs.replace(out, out / f"{lang}.html", page.render_index(rows, lang))
+        filesystem.replace(out, out / f"{lang}.html", page.render_index(rows, lang))
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradsim.own import find_activation
+from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_width import quenched_sigma_w
 from gradsim.theory.moments import moments

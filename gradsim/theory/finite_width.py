@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import digamma
 from scipy.stats import binom
 
-from gradsim.own import find_activation
+from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count
 from gradsim_core.activations import Activation
 

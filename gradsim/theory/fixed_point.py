@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from gradsim.own import find_activation
+from gradsim.sweep.activations import find_activation
 from gradsim.theory.correlation import fixed_correlation
 from gradsim.theory.errors import NoCriticalPoint, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_depth import HIGHEST, LOWEST

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gradsim_core import cpu
+from gradsim_core import simulator
 from gradsim_core.activations import resolve_activation
-from gradsim_core.cpu import Simulator
 from gradsim_core.laws import resolve_law
+from gradsim_core.simulator import Simulator
 
 # Both schedules of explicit networks take any width: up to NARROW side by side, else one by one.
 SCHEDULES = {"explicit": 0, "narrow": 10**6}
@@ -38,7 +38,7 @@ def cell():
 
 @pytest.fixture
 def schedule(monkeypatch, request):
-    monkeypatch.setattr(cpu, "NARROW", SCHEDULES[request.param])
+    monkeypatch.setattr(simulator, "NARROW", SCHEDULES[request.param])
 
 
 def on_both(parameters):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import mpmath as mp
 import numpy as np
 
-from gradsim_core import elementwise, explicit, narrow
 from gradsim_core.lanes import LANES
-from gradsim_core.params import SUM_DELTA, SUM_H, SUM_X
-from gradsim_core.range_safe import LOG_LIMIT
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
+from gradsim_core.scaling import per_element
+from gradsim_core.scaling.per_vector import LOG_LIMIT
+from gradsim_core.schedules import explicit, narrow
 
 mp.mp.dps = 40
 SELU_SCALE, SELU_ALPHA = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
@@ -129,7 +130,7 @@ class Recorded:
             vectors.append(lanes[:, network % LANES].copy())
             return original_record(work, which, layer, total, exponent)
 
-        again, original_again = [], elementwise.sum_of_squares
+        again, original_again = [], per_element.sum_of_squares
 
         def keep_again(v, start, stop):
             elements = zip(v.sign[start : start + p.width], v.log[start : start + p.width], strict=True)
@@ -141,7 +142,7 @@ class Recorded:
             patch.setattr(explicit, "preactivate", keep_forward)
             patch.setattr(explicit, "differentiate", keep_backward)
             patch.setattr(narrow, "record", keep_narrow)
-            patch.setattr(elementwise, "sum_of_squares", keep_again)
+            patch.setattr(per_element, "sum_of_squares", keep_again)
             machine._run(p, network, machine._work(p), sums, exponents)
         if again:
             vectors, exponents = again, np.zeros_like(exponents)

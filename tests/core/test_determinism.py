@@ -12,7 +12,7 @@ import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 import gradsim
-from gradsim_core import statistics
+from gradsim_core.results import statistics
 from tests.core import digest
 
 CELLS = [("tanh", "gaussian", 13), ("tanh", "gaussian", 32), ("relu", "sparse(0.3)", 17), ("gelu", "orthogonal", 5)]
@@ -64,7 +64,7 @@ def test_far_networks(cell, method):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_threads(dtype, method, monkeypatch):
     """gradsim.simulate gives the same bits on 1, 2, 5 and 8 threads, in many small blocks."""
-    monkeypatch.setattr("gradsim.blocks.BLOCK_NORMALS", 10_000)
+    monkeypatch.setattr("gradsim.simulation.blocks.BLOCK_NORMALS", 10_000)
     cell = {"sigma_w": 1.7, "sigma_b": 0.2, "depth": 12, "width": 16, "dtype": dtype, "method": method}
     one, *others = (gradsim.simulate("tanh", networks=300, threads=threads, **cell) for threads in (1, 2, 5, 8))
     for other in others:

@@ -40,7 +40,7 @@ def test_a_cache_that_cannot_be_made_is_not_used(directory):
 
 SHARED = """
 import sys
-from tests.core.test_training import Case
+from tests.core.training.test_training import Case
 for words in sys.argv[1:]:
     one, other = (Case(*words.split("/"), interpret=flag).gradient()[1] for flag in (False, True))
     print(words, abs(one - other) < 1e-12)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from gradsim_core import conditional, jit
-from gradsim_core.range_safe import no_tail
+from gradsim_core import jit
+from gradsim_core.scaling.per_vector import no_tail
+from gradsim_core.schedules import conditional
 
 
 def same_correlation(a, b):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
 from tests.faults.engine_runs import run
 
 

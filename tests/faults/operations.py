@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gradsim import fs
-from gradsim.fs import calls
+from gradsim.system import filesystem
+from gradsim.system.filesystem import calls
 
 PRIMITIVES = (
     "open_fd", "write", "fsync", "close", "rename", "link", "status", "unlink", "mkdir", "listdir"
@@ -109,4 +109,4 @@ CODES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno
 
 def rests(path: Path) -> list[str]:
     """What lies in tmp/."""
-    return fs.names(path / "tmp")
+    return filesystem.names(path / "tmp")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from gradsim import fs
-from gradsim.blocks import warm_up
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
 from gradsim.errors import GradsimError, OutputError, StorageError
-from gradsim.fs import calls
+from gradsim.simulation.blocks import warm_up
+from gradsim.system import filesystem
+from gradsim.system.filesystem import calls
 from tests.faults.amounts import quick_and_full
 from tests.faults.operations import CODES, breaking, count
 from tests.faults.test_kill import THREE, check
@@ -141,7 +141,7 @@ def test_a_link_that_was_made_although_the_answer_was_lost(clean: Dataset, tmp_p
 
     monkeypatch.setattr(calls, "link", lossy)
     check(full(tmp_path / "run", THREE).path, clean)
-    assert fs.names(tmp_path / "run" / "tmp") == []
+    assert filesystem.names(tmp_path / "run" / "tmp") == []
 
 
 def test_temporary_files_may_be_cleaned_up_meanwhile(clean: Dataset, tmp_path: Path, monkeypatch) -> None:

@@ -20,11 +20,11 @@ import pyarrow.parquet
 import pytest
 
 import gradsim as gs
-from gradsim import schema
-from gradsim.dataset import Dataset
+from gradsim.dataset import schema
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.sealed_json import seal
+from gradsim.dataset.verification import Verification, verify
 from gradsim.errors import CorruptDataError, GradsimError, OutputError, SchemaVersionError
-from gradsim.sealed import seal
-from gradsim.verification import Verification, verify
 from tests.faults.amounts import quick_and_full
 from tests.gradsim.small_dataset import SWEEP, full
 

@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 import gradsim as gs
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.verification import verify
 from gradsim.engines import tasks
 from gradsim.errors import EngineError, ShardsFailedError
-from gradsim.verification import verify
 from tests.faults.amounts import quick_and_full
 from tests.faults.engine_runs import run
 from tests.gradsim.small_dataset import RUN, contents

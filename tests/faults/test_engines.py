@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import gradsim as gs
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
 from gradsim.engines import dispatch, tasks
 from gradsim.errors import (
     DeterminismError,
@@ -26,7 +26,7 @@ from gradsim.errors import (
     StorageError,
     SweepError,
 )
-from gradsim.standing import standing
+from gradsim.runs.status import standing
 from tests.faults.engine_runs import SWEEP, run
 from tests.gradsim.small_dataset import contents
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradsim
-from gradsim import schema
-from gradsim.dataset import Dataset
+from gradsim.dataset import schema
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.maintenance import compact, gc
+from gradsim.dataset.sealed_json import seal
+from gradsim.dataset.verification import verify
 from gradsim.errors import CorruptDataError, GradsimError
-from gradsim.sealed import seal
-from gradsim.upkeep import compact, gc
-from gradsim.verification import verify
 from tests.gradsim.small_dataset import contents, full
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from gradsim import fs
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
 from gradsim.errors import CorruptDataError
-from gradsim.fs import calls
+from gradsim.system import filesystem
+from gradsim.system.filesystem import calls
 from tests.faults.amounts import quick_and_full
 from tests.faults.operations import CHANGES, count, killed_at
 from tests.gradsim.small_dataset import SWEEP, contents, full
@@ -42,7 +42,7 @@ def check(path: Path, clean: Dataset) -> None:
     dataset = Dataset.open(path)
     assert dataset.missing() == []
     assert [m.parts for m in dataset.manifests()] == [m.parts for m in clean.manifests()]
-    assert sorted(fs.names(path)) == sorted(fs.names(clean.path))
+    assert sorted(filesystem.names(path)) == sorted(filesystem.names(clean.path))
 
 
 def points(work) -> int:
@@ -117,10 +117,10 @@ def test_files_written_in_place_are_caught(clean: Dataset, tmp_path: Path, monke
     def write_in_place(tmp_dir: Path, path: Path, data: bytes, check=None) -> bool:
         if path.exists():
             return False
-        fs.append(path, data)
+        filesystem.append(path, data)
         return True
 
-    monkeypatch.setattr(fs, "write_new", write_in_place)
+    monkeypatch.setattr(filesystem, "write_new", write_in_place)
     total = points(lambda: full(tmp_path / "count", THREE))
     assert not all(recovers(tmp_path / str(point), point, clean) for point in range(total))
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import gradsim as gs
-from gradsim import upkeep
-from gradsim.dataset import Dataset
+from gradsim.dataset import maintenance
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.maintenance import compact, gc
+from gradsim.dataset.verification import verify
 from gradsim.errors import StorageError
-from gradsim.fs import calls
-from gradsim.upkeep import compact, gc
-from gradsim.verification import verify
+from gradsim.system.filesystem import calls
 from tests.faults.amounts import quick_and_full
 from tests.faults.operations import killed_at
 from tests.gradsim.small_dataset import SWEEP, commit, contents, full
@@ -76,7 +76,7 @@ def test_memory_is_flat(tmp_path: Path, method: str, most: int) -> None:
 PEAK = """
 import re, sys
 import gradsim as gs
-from gradsim.plan import plan
+from gradsim.simulation.plan import plan
 method, width, depth, networks = sys.argv[2], *map(int, sys.argv[3:])
 sweep = gs.Sweep(activation="tanh", sigma_w=1.5, depth=depth, width=width, networks=networks, seed=1, method=method)
 gs.run(sweep, sys.argv[1], threads=2, progress="none")
@@ -130,8 +130,8 @@ def test_compacted_values_are_the_same(made: Dataset, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bytes_per_file", [1, 3000, 6000])
 def test_several_files_and_gaps(tmp_path: Path, monkeypatch, bytes_per_file: int) -> None:
     """An unfinished run is compacted, cells cut between files and all, and finished in its compacted form."""
-    monkeypatch.setattr(upkeep, "FILE_BYTES", bytes_per_file)
-    monkeypatch.setattr(upkeep, "_BATCH_ROWS", {"layers": 20, "histograms": 50})
+    monkeypatch.setattr(maintenance, "FILE_BYTES", bytes_per_file)
+    monkeypatch.setattr(maintenance, "_BATCH_ROWS", {"layers": 20, "histograms": 50})
     fine = SWEEP.replace(shard_size=30)
     part = Dataset.create(tmp_path / "part", fine)
     assert part.plan.shard_count == 10
@@ -146,7 +146,7 @@ def test_several_files_and_gaps(tmp_path: Path, monkeypatch, bytes_per_file: int
 
 
 def test_a_compaction_that_is_killed_goes_on(made: Dataset, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(upkeep, "FILE_BYTES", 4000)
+    monkeypatch.setattr(maintenance, "FILE_BYTES", 4000)
     monkeypatch.setattr(calls, "fsync", lambda descriptor: None)
     expected = contents(compact(made, tmp_path / "clean").path)
     for point in range(0, 1000, 23):
@@ -225,7 +225,7 @@ def test_gc_and_verify_beside_a_run(tmp_path: Path, rounds: int) -> None:
 
 def test_gc_beside_a_compaction(made: Dataset, tmp_path: Path, monkeypatch) -> None:
     """Its tables, which no manifest names yet, stay."""
-    from gradsim import commit as commits
+    from gradsim.dataset import commit as commits
 
     place = commits._place
 

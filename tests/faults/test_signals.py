@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 import gradsim as gs
-from gradsim.dataset import Dataset
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.verification import verify
 from gradsim.errors import Interrupted
-from gradsim.verification import verify
 from tests.faults.amounts import quick_and_full
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

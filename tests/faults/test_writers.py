@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 import gradsim as gs
-from gradsim import schema
-from gradsim.dataset import Dataset
+from gradsim.dataset import schema
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.verification import verify
 from gradsim.errors import DeterminismError
-from gradsim.verification import verify
 from tests.faults.amounts import quick_and_full
 from tests.gradsim.small_dataset import RUN, commit, contents, full
 
@@ -38,7 +38,7 @@ def clean(tmp_path_factory) -> str:
 NURSERY = f"""
 import os, signal, sys
 import gradsim as gs
-from gradsim.blocks import warm_up
+from gradsim.simulation.blocks import warm_up
 import gradsim.runs, gradsim.engines.dask
 sweep = gs.Sweep(**{RUN!r})
 warm_up(sweep)
@@ -217,14 +217,14 @@ def test_equal_numbers_in_other_bytes_are_used(tmp_path: Path, monkeypatch) -> N
 
 def test_a_damaged_table_beside_two_writers(tmp_path: Path, monkeypatch) -> None:
     """Both find it; the second puts aside what is by then the first one's whole table, sees that, and puts it back."""
-    from gradsim import commit as commits
-    from gradsim import fs
+    from gradsim.dataset import commit as commits
+    from gradsim.system import filesystem
 
     dataset = full(tmp_path / "run")
     (dataset.path / "manifests/000001.json").unlink()
     damaged = dataset.path / "data/layers/part-000001.parquet"
     damaged.write_bytes(b"PAR1")
-    set_aside, encode = fs.set_aside, schema.encode
+    set_aside, encode = filesystem.set_aside, schema.encode
 
     def late(*arguments) -> None:
         monkeypatch.undo()
@@ -233,6 +233,6 @@ def test_a_damaged_table_beside_two_writers(tmp_path: Path, monkeypatch) -> None
         monkeypatch.undo()
         set_aside(*arguments)
 
-    monkeypatch.setattr(commits.fs, "set_aside", late)
+    monkeypatch.setattr(commits.filesystem, "set_aside", late)
     assert not commit(dataset, dataset.plan.shard(1))
     assert verify(Dataset.open(dataset.path)).problems == []

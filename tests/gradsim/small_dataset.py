@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gradsim.dataset import Dataset
-from gradsim.plan import Shard
+from gradsim.dataset.dataset import Dataset
+from gradsim.simulation.plan import Shard
 from gradsim.sweep import Sweep
-from gradsim_core.quantities import QUANTITIES
-from gradsim_core.statistics import BINS_PER_LN, FIXED_POINT, Sums
+from gradsim_core.results.quantities import QUANTITIES
+from gradsim_core.results.statistics import BINS_PER_LN, FIXED_POINT, Sums
 
 RUN = {
     "activation": ["tanh", "relu"],

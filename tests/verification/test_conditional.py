@@ -11,7 +11,7 @@ from __future__ import annotations
 import pytest
 
 from tests.core.conftest import Cell
-from tests.core.test_conditional import PLANTED, plant
+from tests.core.schedules.test_conditional import PLANTED, plant
 from tests.core.two_samples import compare
 
 pytestmark = pytest.mark.verify

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gradsim_core import elementary
-from tests.core.test_elementary import vectorised
+from tests.core.elementary.test_elementary import vectorised
 
 CHUNK = 2**20
 SMALLEST, LARGEST = 2.0**-126, float(np.finfo(np.float32).max)

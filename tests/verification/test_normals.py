@@ -13,11 +13,11 @@ import pytest
 from scipy import stats
 
 from gradsim_core import jit
-from gradsim_core.draws import AHEAD, fill_drawn
 from gradsim_core.lanes import LANES
 from gradsim_core.laws import standard
-from gradsim_core.params import Params
-from gradsim_core.philox import GROUP_FORWARD, ROLE_WEIGHT
+from gradsim_core.parameters import Params
+from gradsim_core.rng.draws import AHEAD, fill_drawn
+from gradsim_core.rng.philox import GROUP_FORWARD, ROLE_WEIGHT
 
 pytestmark = pytest.mark.verify
 CELL = Params(np.uint64(0x243F6A8885A308D3), 1, 1, 1.0, 0.0, 0.0, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradsim_core import jit
 from gradsim_core.elementary import (
     INV_SQRT_2PI,
     exp,
@@ -169,3 +170,6 @@ define(
     formula="h tanh(ln(1 + e^h))",
     reference="Misra 2019, arXiv:1908.08681",
 )
+
+
+jit.register_leaves(__name__, inline=True)

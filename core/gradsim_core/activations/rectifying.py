@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from gradsim_core.elementary import (
-    exp,
-    expm1,
-    log,
-    log1p,
-    logistic,
-)
+from gradsim_core import jit
+from gradsim_core.elementary import exp, expm1, log, log1p, logistic
 from gradsim_core.lanes import absolute, maximum, minimum, select, splat
 
 from .table import define
@@ -152,3 +147,6 @@ define(
     formula="1.0507 elu(h; 1.67326)",
     reference="Klambauer et al. 2017, arXiv:1706.02515",
 )
+
+
+jit.register_leaves(__name__, inline=True)

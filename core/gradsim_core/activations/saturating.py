@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradsim_core import jit
 from gradsim_core.elementary import (
     cos,
     erf,
@@ -163,3 +164,6 @@ define(
     formula="sin h",
     reference="Sitzmann et al. 2020, arXiv:2006.09661",
 )
+
+
+jit.register_leaves(__name__, inline=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gradsim_core import jit
 from gradsim_core.activations.saturating import sigmoid_derivative
 from gradsim_core.elementary import exp, log_logistic, logistic
 from gradsim_core.names import parse
@@ -60,3 +61,6 @@ def resolve_cost(name: str) -> Cost:
         Unknown name: says what was got, the nearest name and what is allowed.
     """
     return COSTS[parse(name, COSTS, "cost")[0]]
+
+
+jit.register_leaves(__name__, inline=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradsim_core import jit
 from gradsim_core.lanes import LANES, convert, fma, lane_sum, load, splat, store
 
 from .passes import biases_at
@@ -132,3 +133,6 @@ def build(propagate):
                     update(net, rule, theta, velocity, work)
 
     return descend
+
+
+jit.register_leaves(__name__, inline=False)

@@ -9,6 +9,7 @@ Arrays hold a row per sample, padded with zeros; `live` is 1 at neurons and 0 be
 
 from __future__ import annotations
 
+from gradsim_core import jit
 from gradsim_core.lanes import LANES, fma, lane_sum, load, splat, sqrt, store
 
 NONE, BATCH, LAYER = range(3)
@@ -85,3 +86,6 @@ def standardise_columns_backward(error, z, first, samples, size, inverse):
             k = n * size + i
             e = standardised_backward(load(error, k), load(z, first + k), mean, mean_product, factor)
             store(error, k, e)
+
+
+jit.register_leaves(__name__, inline=False)

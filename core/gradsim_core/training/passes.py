@@ -6,6 +6,7 @@ below in a residual layer. Going backward the gradient of every parameter, of th
 
 from __future__ import annotations
 
+from gradsim_core import jit
 from gradsim_core.elementary import exp, log
 from gradsim_core.lanes import LANES, convert, fma, lane_max, lane_sum, load, select, splat, store
 
@@ -203,3 +204,6 @@ def build(phi, dphi, compare):
         return cost, wrong
 
     return activate, propagate
+
+
+jit.register_leaves(__name__, inline=False)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradsim_core import jit
 from gradsim_core.lanes import LANES, fma, load, splat, store
 
 ROWS, COLUMNS = 4, 2 * LANES
@@ -74,6 +75,7 @@ def strip(a, b, c, inner):
     store_row(c, 0, p0, q0)
 
 
+@jit.outlined
 def multiply(a, b, c, rows, columns, inner):
     """C = A B with `rows` rows, padded(columns) columns and sums over `inner` terms.
 
@@ -92,8 +94,12 @@ def multiply(a, b, c, rows, columns, inner):
                 tile(left, right, Matrix(c.array, c.start + i * c.row + j, c.row, 1), inner)
 
 
+@jit.outlined
 def transpose(a, c, rows, columns):
     """C = A^T, where A has `rows` rows and `columns` columns; numbers beyond are left alone."""
     for i in range(rows):
         for j in range(columns):
             c.array[c.start + j * c.row + i] = a.array[a.start + i * a.row + j]
+
+
+jit.register_leaves(__name__, inline=True)

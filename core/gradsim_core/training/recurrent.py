@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, load, splat, store
 
 from .descent import apply, scale_of, square_length
@@ -232,3 +233,6 @@ def build_measurement(propagate):
         return cost, wrong
 
     return measure
+
+
+jit.register_leaves(__name__, inline=False)

@@ -7,11 +7,11 @@ from functools import cache
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.draws import AHEAD, fill_drawn
 from gradsim_core.lanes import LANES, aligned
 from gradsim_core.laws import WeightLaw
-from gradsim_core.params import Params
-from gradsim_core.philox import ROLE_BIAS, ROLE_ORDER, ROLE_WEIGHT, fill_words
+from gradsim_core.parameters import Params
+from gradsim_core.rng.draws import AHEAD, fill_drawn
+from gradsim_core.rng.philox import ROLE_BIAS, ROLE_ORDER, ROLE_WEIGHT, fill_words
 
 from .layout import Network, views
 

@@ -1,0 +1,111 @@
+"""Layers with a Haar-distributed orthogonal matrix, as N - 1 Householder reflections and random signs.
+
+W = sigma_w H_0 H_1 ... H_(N-2) D, where H_j reflects the coordinates j .. N-1 along a Gaussian vector there and D has
+independent random signs: Stewart (1980), doi:10.1137/0717034. Both passes cost O(N^2), without a QR factorisation.
+
+H_j is kept as w_j = u sqrt(2)/|u| with u = g + sign(g_j) |g| e_j, so that H_j x = x - w_j (w_j . x).
+A layer stores the rows w_0 .. w_(N-2) and the signs, each padded to a multiple of 16.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, fma, lane_sum, load, select, splat, store, to_float
+from gradsim_core.rng.normals import four_normals
+from gradsim_core.rng.philox import ROLE_MASK, ROLE_WEIGHT, random_words
+
+
+def storage(width):
+    """Numbers that one layer needs."""
+    return width * -(-width // LANES) * LANES
+
+
+def draw_normals(cell, network, layer, j, like, out, offset):
+    """Row j of standard normals, zero outside the coordinates j .. N-1."""
+    blocks = -(-cell.width // LANES)
+    quads = -(-blocks // 4)
+    for quad in range(quads):
+        a, b, c, d = random_words(cell.key, network, layer, ROLE_WEIGHT, j * quads + quad)
+        z0, z1, z2, z3 = four_normals(a, b, c, d, like)
+        i = offset + 4 * LANES * quad
+        store(out, i, z0)
+        if 4 * quad + 1 < blocks:
+            store(out, i + LANES, z1)
+        if 4 * quad + 2 < blocks:
+            store(out, i + 2 * LANES, z2)
+        if 4 * quad + 3 < blocks:
+            store(out, i + 3 * LANES, z3)
+    out[offset : offset + j] = 0.0
+    out[offset + cell.width : offset + blocks * LANES] = 0.0
+
+
+def dot(a, i, b, j, length):
+    """Inner product of a[i : i + length] and b[j : j + length]: sixteen partial sums, then a fixed tree."""
+    total = load(a, i) * load(b, j)
+    for k in range(LANES, length, LANES):
+        total = fma(load(a, i + k), load(b, j + k), total)
+    return lane_sum(total)
+
+
+def reflect(weights, row, x, start, length):
+    """x - w (w . x) in place, w the stored row."""
+    factor = -dot(weights, row, x, start, length)
+    for k in range(0, length, LANES):
+        store(x, start + k, fma(load(weights, row + k), factor, load(x, start + k)))
+
+
+def strips(width):
+    """A layer is not divided."""
+    return 1
+
+
+def forward(draw, cell, network, layer, slot, strip, way, scale, work):
+    """Draw W of a layer, and set h = W x; `scale` is sigma_w."""
+    weights, h = work.weights, work.h
+    length = -(-cell.width // LANES) * LANES
+    first, start = slot * cell.width * length, slot * length
+    signs = first + (cell.width - 1) * length
+    for k in range(0, length, LANES):
+        words, _, _, _ = random_words(cell.key, network, layer, ROLE_MASK, k // LANES)
+        store(weights, signs + k, select(words < 0, splat(to_float(words, scale), -scale), scale))
+        store(h, start + k, load(weights, signs + k) * load(work.x, k))
+    for j in range(cell.width - 2, -1, -1):
+        row = first + j * length
+        draw_normals(cell, network, layer, j, scale, weights, row)
+        norm = math.sqrt(dot(weights, row, weights, row, length))
+        weights[row + j] += math.copysign(norm, weights[row + j])
+        factor = math.sqrt(2.0 / dot(weights, row, weights, row, length))
+        for k in range(0, length, LANES):
+            store(weights, row + k, load(weights, row + k) * factor)
+        reflect(weights, row, h, start, length)
+
+
+def backward(cell, slot, strip, work):
+    """y = W^T delta with the reflections that `forward` stored."""
+    weights, delta, y = work.weights, work.delta, work.y
+    length = -(-cell.width // LANES) * LANES
+    first = slot * cell.width * length
+    signs = first + (cell.width - 1) * length
+    for k in range(0, length, LANES):
+        store(y, k, load(delta, k))
+    for j in range(cell.width - 1):
+        reflect(weights, first + j * length, y, 0, length)
+    for k in range(0, length, LANES):
+        store(y, k, load(y, k) * load(weights, signs + k))
+
+
+def matrix(weights, layer, width):
+    """The stored weights of a layer as a (width, width) array, W[row, column]."""
+    length = -(-width // LANES) * LANES
+    rows = weights[(layer - 1) * width * length : layer * width * length].reshape(width, length)[:, :width]
+    product = np.diag(rows[-1])
+    for w in rows[-2::-1]:
+        product -= np.outer(w, w @ product)
+    return product
+
+
+jit.register_leaves(__name__, inline=False)

@@ -1,0 +1,248 @@
+"""Statistics of a block that merge exactly: integer sums, counts and histograms, whatever the order of merging.
+
+Values are natural logarithms. A live finite value v adds round(v 2^20) to an int64 and its square to a pair of int64,
+and counts in a histogram with 16 bins to an octave of the plain value e^v.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, absolute, float_bits, load, rint, select, splat, store
+
+from .quantities import QUANTITIES
+
+FIXED_POINT = 2.0**20
+BINS_PER_LN = 16 / math.log(2)
+GAIN = QUANTITIES.index("log_gain")
+# Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums: they count as non-finite here.
+LARGEST = 2.0**26
+_NO_BIN = -(2**31)
+_MOST_AT_ONCE = 4096  # networks: sums of squares of 25 bits fit 64
+
+
+class Sums(NamedTuple):
+    """Sums over networks; the first nine are (4, depth), quantity by layer.
+
+    The sum of squares is square_high 2^50 + square_low, both sums in units of 2^-20 and 2^-40. The histogram is
+    sparse and sorted: column = quantity * depth + layer - 1, bin = floor(v 16 / ln 2), count.
+    """
+
+    networks: np.ndarray
+    dead: np.ndarray
+    nonfinite: np.ndarray
+    total: np.ndarray
+    square_high: np.ndarray
+    square_low: np.ndarray
+    minimum: np.ndarray
+    maximum: np.ndarray
+    hist_column: np.ndarray
+    hist_bin: np.ndarray
+    hist_count: np.ndarray
+
+
+def sum_tile(values, offset, depth, skip, floats, integers, bins):
+    """Sums of sixteen neighbouring columns, of all networks but those to skip, and the bin of every value.
+
+    floats (4, 16): live, dead, minimum, maximum. integers (4, 16): of round(v 2^20) the sum, and with its size split
+    into 25 low bits and the rest, the sums of high^2, high low, low^2. bins (networks, 16).
+    """
+    live = dead = splat(load(values, offset), 0.0)
+    low, high = splat(live, np.inf), splat(live, -np.inf)
+    total = high_high = high_low = low_low = float_bits(live)
+    for n in range(len(skip)):
+        if skip[n]:
+            store(bins, n * LANES, splat(total, _NO_BIN))
+            continue
+        v = load(values, offset + n * depth)
+        fits = absolute(v) < LARGEST
+        live, dead = live + select(fits, splat(v, 1.0), 0.0), dead + select(v == -np.inf, splat(v, 1.0), 0.0)
+        low, high = select(fits & (v < low), v, low), select(fits & (v > high), v, high)
+        v = select(fits, v, 0.0)
+        fixed = nearest(v * FIXED_POINT)
+        size = select(fixed < 0, -fixed, fixed)
+        upper, lower = (size >> 25) & 0x1FFFFFF, size & 0x1FFFFFF
+        total, high_high = total + fixed, high_high + upper * upper
+        high_low, low_low = high_low + upper * lower, low_low + lower * lower
+        scaled = v * BINS_PER_LN
+        down = rint(scaled)
+        store(bins, n * LANES, select(fits, nearest(select(down > scaled, down - 1.0, down)), _NO_BIN))
+    for k, part in enumerate((live, dead, low, high)):
+        store(floats, k * LANES, part)
+    for k, part in enumerate((total, high_high, high_low, low_low)):
+        store(integers, k * LANES, part)
+
+
+def nearest(x):
+    """The nearest integer, ties to even, of |x| < 2^51: added to 1.5 2^52, it stands in the last bits."""
+    return float_bits(x + 1.5 * 2.0**52) - 0x4338000000000000
+
+
+def count_tile(bins, low, high, base, window):
+    """Histograms of a tile's columns into window (16, width), from their lowest bin; returns the width, 0 if too wide.
+
+    Unless too wide, the bins become places in the window; those of no bin lie beyond it.
+    """
+    width = np.max(high - low) + 1
+    size = LANES * width
+    if not 0 < size < len(window):
+        return 0
+    window[: size + 1] = 0
+    for lane in range(LANES):
+        base[lane] = lane * width - low[lane]
+    for n in range(0, len(bins), LANES):
+        b = load(bins, n)
+        store(bins, n, select(b == _NO_BIN, size, b + load(base, 0)))
+        for lane in range(LANES):
+            window[np.uint64(bins[n + lane])] += 1  # unsigned: no test for indices from the end
+    return width
+
+
+def count_sorted(bins, column, out, size):
+    """Append the histogram of one column, however wide, to the sparse `out`; returns its new size."""
+    previous = _NO_BIN
+    for b in np.sort(bins):
+        if b != _NO_BIN:
+            if b != previous:
+                out[0, size], out[1, size], out[2, size] = column, b, 0
+                previous = b
+                size += 1
+            out[2, size - 1] += 1
+    return size
+
+
+def emit_tile(bins, width, low, high, lanes, window, column, out, size):
+    """Append the histograms of a tile's columns to `out` (3, size): column, bin, count; returns the new size."""
+    for lane in range(*lanes):
+        if width == 0:
+            size = count_sorted(bins[lane::LANES], column + lane, out, size)
+            continue
+        for k in range(high[lane] - low[lane] + 1):
+            if window[lane * width + k]:
+                out[0, size], out[1, size], out[2, size] = column + lane, low[lane] + k, window[lane * width + k]
+                size += 1
+    return size
+
+
+def combine(networks, floats, parts, integers, extremes, low, high):
+    """A tile's sums as in `Sums`, integers (6, 16) and extremes (2, 16), and the lowest and highest bin of each."""
+    for lane in range(LANES):
+        live, dead = int(floats[lane]), int(floats[LANES + lane])
+        cross = 2 * parts[2 * LANES + lane]
+        square_low = parts[3 * LANES + lane] + ((cross & 0x1FFFFFF) << 25)
+        integers[0, lane], integers[1, lane], integers[2, lane] = networks, dead, networks - dead - live
+        integers[3, lane] = parts[lane]
+        integers[4, lane] = parts[LANES + lane] + (cross >> 25) + (square_low >> 50)
+        integers[5, lane] = square_low & ((1 << 50) - 1)
+        smallest, greatest = floats[2 * LANES + lane], floats[3 * LANES + lane]
+        extremes[0, lane], extremes[1, lane] = smallest, greatest
+        low[lane] = math.floor(smallest * BINS_PER_LN) if live else 0
+        high[lane] = math.floor(greatest * BINS_PER_LN) if live else -1
+
+
+def sum_columns(flat, skip, integers, extremes, out):
+    """All columns of values (4, count, depth), flat, sixteen at a time; returns the size of the histograms in `out`.
+
+    integers (6, 4, depth) and extremes (2, 4, depth) as in `Sums`. The last tile of a row may overlap the one before.
+    """
+    quantities, count = skip.shape
+    depth = integers.shape[2]
+    floats, parts = np.empty(4 * LANES), np.empty(4 * LANES, np.int64)
+    tile, ends = np.empty((6, LANES), np.int64), np.empty((2, LANES))
+    low, high, base = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    bins, window = np.empty(count * LANES, np.int64), np.empty(LANES * 4096, np.int32)
+    size = 0
+    for q in range(quantities):
+        networks = count - np.sum(skip[q])
+        for begin in range(0, depth, LANES):
+            start = max(min(begin, depth - LANES), 0)
+            lanes = begin - start, min(LANES, depth - start)
+            sum_tile(flat, q * count * depth + start, depth, skip[q], floats, parts, bins)
+            combine(networks, floats, parts, tile, ends, low, high)
+            integers[:, q, begin : start + lanes[1]] = tile[:, lanes[0] : lanes[1]]
+            extremes[:, q, begin : start + lanes[1]] = ends[:, lanes[0] : lanes[1]]
+            width = count_tile(bins, low, high, base, window)
+            size = emit_tile(bins, width, low, high, lanes, window, q * depth + start, out, size)
+    return size
+
+
+def reduce(values: np.ndarray) -> Sums:
+    """Sums of a block's values (4, count, depth), as `Simulator.block` returns them."""
+    quantities, count, depth = values.shape
+    if count > _MOST_AT_ONCE:
+        return merge(*(reduce(values[:, i : i + _MOST_AT_ONCE]) for i in range(0, count, _MOST_AT_ONCE)))
+    skip = np.zeros((quantities, count), np.bool_)
+    skip[GAIN] = values[0, :, -1] == -np.inf
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if depth < LANES:
+        flat = np.append(flat, np.zeros(LANES))  # a tile reads on into the next network
+    integers, extremes = np.empty((6, quantities, depth), np.int64), np.empty((2, quantities, depth))
+    out = np.empty((3, values.size), np.int64)
+    size = jit.compiled(sum_columns)(flat, skip, integers, extremes, out)
+    return Sums(*integers, *extremes, out[0, :size].copy(), out[1, :size].astype(np.int32), out[2, :size].copy())
+
+
+def add_histograms(one, other, columns, bins, counts):
+    """Write two sorted sparse histograms (column, bin, count) as one into arrays that hold both; returns its size."""
+    i = j = size = 0
+    while i < len(one[0]) and j < len(other[0]):
+        first, second = (one[0][i] << 32) + one[1][i], (other[0][j] << 32) + other[1][j]
+        # Sums instead of branches, which no processor could foresee.
+        from_one, from_other = int(first <= second), int(second <= first)
+        columns[size], bins[size] = (one[0][i], one[1][i]) if from_one else (other[0][j], other[1][j])
+        counts[size] = one[2][i] * from_one + other[2][j] * from_other
+        i, j, size = i + from_one, j + from_other, size + 1
+    for rest, start in ((one, i), (other, j)):
+        for k in range(start, len(rest[0])):
+            columns[size], bins[size], counts[size] = rest[0][k], rest[1][k], rest[2][k]
+            size += 1
+    return size
+
+
+def _merged_histograms(histograms):
+    """All of a list of sparse histograms as one, pair by pair."""
+    while len(histograms) > 1:
+        pairs = zip(histograms[::2], histograms[1::2], strict=False)
+        histograms = [_add(*pair) for pair in pairs] + histograms[len(histograms) & ~1 :]
+    return histograms[0]
+
+
+def _add(one, other):
+    most = len(one[0]) + len(other[0])
+    out = tuple(np.empty(most, part.dtype) for part in one)
+    size = jit.compiled(add_histograms)(one, other, *out)
+    return tuple(part[:size].copy() for part in out)
+
+
+def merge(*parts: Sums) -> Sums:
+    """The sums of all the networks of the parts together; exact, so the order does not matter."""
+    if len(parts) == 1:
+        return parts[0]
+    networks, dead, nonfinite, total, high, low = (np.sum([part[k] for part in parts], axis=0) for k in range(6))
+    minimum, maximum = np.min([p.minimum for p in parts], axis=0), np.max([p.maximum for p in parts], axis=0)
+    reach = max(0.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in (minimum, maximum)))
+    if reach * FIXED_POINT * float(networks.max(initial=0)) >= 2.0**62:
+        raise OverflowError(
+            f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards."
+        )
+    columns, bins, counts = _merged_histograms([part[8:] for part in parts])
+    return Sums(
+        networks,
+        dead,
+        nonfinite,
+        total,
+        high + (low >> 50),
+        low & ((1 << 50) - 1),
+        minimum,
+        maximum,
+        columns,
+        bins,
+        counts,
+    )
+
+
+jit.register_leaves(__name__, inline=False)

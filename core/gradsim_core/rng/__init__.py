@@ -1,0 +1,1 @@
+"""Random numbers: counters and keys, normals, numbers of a law in bulk."""

@@ -1,0 +1,231 @@
+"""Vectors whose elements differ by more than the range of a float: each element as a sign and a logarithm.
+
+Weights without zeros mix all elements of a vector in every layer, so that what is tiny beside the largest stays so, and
+one exponent serves the whole vector (`range_safe`). Weights with zeros do not mix: what is tiny now may be all that is
+left once the rest meets only zeros. The kernel watches for such vectors, and a network that had one is run again here,
+in float64 and with the weights that it has drawn, many times slower and right at any size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.elementary import LN2, exp
+from gradsim_core.lanes import (
+    LANES,
+    absolute,
+    convert,
+    copysign,
+    fma,
+    lane_max,
+    lane_sum,
+    load,
+    maximum,
+    minimum,
+    select,
+    splat,
+    store,
+)
+from gradsim_core.laws import dense
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
+from gradsim_core.rng.normals import fill_normals
+from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
+
+from .per_vector import LOG_LIMIT, largest, log_product, log_size, reach
+
+_TINY = 2.0**-510  # of float64: below it a value of phi or dphi lies in a tail
+_RANGE = 450 * LN2
+
+
+class Signed(NamedTuple):
+    """Vectors in float64: element i is sign[i] e^log[i], and zero where the logarithm is -inf."""
+
+    sign: np.ndarray
+    log: np.ndarray
+
+
+def storage(depth, padded):
+    """Numbers that `run_again` needs."""
+    return 2 * (depth + 2) * padded
+
+
+def vector(numbers, first, size):
+    """Elements first .. first + size - 1 of all those kept in an array."""
+    half = len(numbers) // 2
+    return Signed(numbers[first : first + size], numbers[half + first : half + first + size])
+
+
+def spread(values):
+    """How small an element may be beside the largest before a vector is watched: products stay in range above it."""
+    return 2.0 ** (-0.8 * reach(values))
+
+
+def is_lost(log_function, alpha, h, values, factor, out):
+    """Whether an element of out = values factor is tiny beside the largest, yet not zero in theory.
+
+    `values` are phi or dphi at h, whose logarithm tells an underflow from a zero.
+    """
+    bound = largest(out, 0, len(out)) * spread(out)
+    lost = splat(load(out, 0), 0.0)
+    for i in range(0, len(out), LANES):
+        logarithm = log_function(convert(load(h, i), 1.0), alpha)
+        alive = (load(factor, i) != 0.0) & ((load(values, i) != 0.0) | (logarithm > -math.inf))
+        lost = select((absolute(load(out, i)) < bound) & alive, splat(lost, 1.0), lost)
+    return lane_max(lost) > 0.0
+
+
+def is_lost_forward(phi, log_phi, cell, work, start):
+    """`is_lost` for x = phi(h), or a bias lost beside the preactivations of other units."""
+    stop = start + len(work.live)
+    for i in range(0, len(work.live), LANES):
+        h = load(work.h, start + i)
+        store(work.y, i, select(load(work.live, i) > 0.0, phi(h, cell.alpha), 0.0))
+        if cell.sigma_b > 0.0 and lane_sum(select((h == 0.0) & (load(work.live, i) > 0.0), splat(h, 1.0), 0.0)) > 0.0:
+            return True
+    return is_lost(log_phi, cell.alpha, work.h[start:stop], work.y, work.live, work.x)
+
+
+def is_lost_backward(log_dphi, alpha, work, start):
+    """`is_lost` for delta = phi'(h) y."""
+    stop = start + len(work.live)
+    return is_lost(log_dphi, alpha, work.h[start:stop], work.slope[start:stop], work.y, work.delta)
+
+
+def put(v, i, value, unit, live):
+    """Elements value e^unit, zero where not live."""
+    store(v.sign, i, copysign(splat(value, 1.0), value))
+    store(v.log, i, select(live > 0.0, log_size(absolute(value)) + unit, -math.inf))
+
+
+def from_floats(values, v):
+    """Ordinary numbers."""
+    for i in range(0, len(values), LANES):
+        value = convert(load(values, i), 1.0)
+        put(v, i, value, splat(value, 0.0), splat(value, 1.0))
+
+
+def multiply(cell, layer, work, x, start, h):
+    """h = W x: of each row, in units of the largest element that meets a weight."""
+    first, blocks = (layer - 1) * dense.storage(cell.width), len(work.live) // LANES
+    for block in range(blocks):
+        top = splat(load(x.log, 0), -math.inf)
+        for j in range(cell.width):
+            w = load(work.weights, first + dense.position(cell.width, block, j))
+            top = maximum(top, select(w != 0.0, splat(top, x.log[j]), -math.inf))
+        total = splat(top, 0.0)
+        for j in range(cell.width):
+            w = convert(load(work.weights, first + dense.position(cell.width, block, j)), 1.0)
+            met = (w != 0.0) & (top > -math.inf)
+            total = fma(w, select(met, exp(x.log[j] - top) * x.sign[j], 0.0), total)
+        put(h, start + LANES * block, total, top, load(work.live, LANES * block))
+
+
+def multiply_transposed(cell, layer, work, delta, y):
+    """y = W^T delta, likewise."""
+    first, blocks = (layer - 1) * dense.storage(cell.width), len(work.live) // LANES
+    for j in range(cell.width):
+        top = splat(load(delta.log, 0), -math.inf)
+        for block in range(blocks):
+            w = load(work.weights, first + dense.position(cell.width, block, j))
+            top = maximum(top, select(w != 0.0, load(delta.log, LANES * block), -math.inf))
+        y.log[j] = lane_max(top)
+        total = splat(top, 0.0)
+        for block in range(blocks):
+            w = convert(load(work.weights, first + dense.position(cell.width, block, j)), 1.0)
+            d = exp(load(delta.log, LANES * block) - y.log[j]) * load(delta.sign, LANES * block)
+            total = fma(w, select((w != 0.0) & (load(delta.log, LANES * block) > -math.inf), d, 0.0), total)
+        y.sign[j] = lane_sum(total)
+    for i in range(0, len(work.live), LANES):
+        put(y, i, load(y.sign, i), load(y.log, i), load(work.live, i))
+
+
+def add_bias(values, start, h):
+    """h + b."""
+    for i in range(0, len(values), LANES):
+        b, size = convert(load(values, i), 1.0), load(h.log, start + i)
+        log_b = log_size(absolute(b))
+        top = maximum(size, log_b)
+        total = exp(size - top) * load(h.sign, start + i) + copysign(exp(log_b - top), b)
+        put(h, start + i, select(top > -math.inf, total, 0.0), top, splat(b, 1.0))
+
+
+def preactivation(h, i):
+    """h as numbers, the largest and smallest at the ends of a range beyond which phi is linear or flat."""
+    size = load(h.log, i)
+    value = exp(maximum(-_RANGE, minimum(_RANGE, size))) * load(h.sign, i)
+    return select(size == -math.inf, 0.0, value)
+
+
+def activate(phi, log_phi, slopes, alpha, live, h, start, x):
+    """x = phi(h)."""
+    below_0, above_0 = slopes.zero
+    below, above = slopes.infinity
+    smallest = -_RANGE if slopes.through_zero else -math.inf
+    for i in range(0, len(live), LANES):
+        sign, size = load(h.sign, start + i), load(h.log, start + i)
+        v, one = preactivation(h, start + i), splat(sign, 1.0)
+        log_x, sign_x = log_product(log_phi, slopes.tail_sign, alpha, v, phi(v, alpha), one, _TINY)
+        at_zero = select(sign < 0.0, splat(one, below_0), above_0)
+        slope = select(size > 0.0, select(sign < 0.0, splat(one, below), above), at_zero)
+        linear = (size > _RANGE) & (slope != 0.0) | (size < smallest)
+        log_x = select(linear, size + log_size(absolute(slope)), log_x)
+        store(x.log, i, select(load(live, i) > 0.0, log_x, -math.inf))
+        store(x.sign, i, select(linear, copysign(one, slope) * sign, sign_x))
+
+
+def differentiate(dphi, log_dphi, slopes, alpha, h, start, y):
+    """delta = phi'(h) y, in place of y."""
+    for i in range(0, len(y.log), LANES):
+        v = preactivation(h, start + i)
+        size, sign = log_product(log_dphi, slopes.tail_sign, alpha, v, dphi(v, alpha), load(y.sign, i), _TINY)
+        store(y.log, i, select(load(y.log, i) > -math.inf, size + load(y.log, i), -math.inf))
+        store(y.sign, i, sign)
+
+
+def sum_of_squares(v, start, stop):
+    """Sum of v^2 in units of 4^k, and k; below -LOG_LIMIT, k only says so much."""
+    top = load(v.log, start)
+    for i in range(start + LANES, stop, LANES):
+        top = maximum(top, load(v.log, i))
+    peak = lane_max(top)
+    k = math.floor(max(peak, -4.0 * LOG_LIMIT) / LN2) if abs(peak) < math.inf else 0.0
+    unit = peak if -math.inf < peak < -LOG_LIMIT else k * LN2
+    total = splat(top, 0.0)
+    for i in range(start, stop, LANES):
+        total = total + exp((load(v.log, i) - unit) * 2.0)
+    return lane_sum(total), float(k)
+
+
+def run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, sums, exponents):
+    """A network whose weights are drawn, into sums and exponents, both (3, depth)."""
+    padded = len(work.live)
+    x, y = vector(work.signed, 0, padded), vector(work.signed, padded, padded)
+    h = vector(work.signed, 2 * padded, cell.depth * padded)
+    fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.x)
+    from_floats(work.x, x)
+    for layer in range(1, cell.depth + 1):
+        start = (layer - 1) * padded
+        sums[SUM_X, layer - 1], exponents[SUM_X, layer - 1] = sum_of_squares(x, 0, padded)
+        multiply(cell, layer, work, x, start, h)
+        if cell.sigma_b > 0.0:
+            fill_normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.y)
+            add_bias(work.y, start, h)
+        sums[SUM_H, layer - 1], exponents[SUM_H, layer - 1] = sum_of_squares(h, start, start + padded)
+        activate(phi, log_phi, slopes, cell.alpha, work.live, h, start, x)
+    fill_normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+    from_floats(work.y, y)
+    for layer in range(cell.depth, 0, -1):
+        differentiate(dphi, log_dphi, slopes, cell.alpha, h, (layer - 1) * padded, y)
+        sums[SUM_DELTA, layer - 1], exponents[SUM_DELTA, layer - 1] = sum_of_squares(y, 0, padded)
+        if layer > 1:
+            for i in range(0, padded, LANES):
+                store(x.log, i, load(y.log, i))
+                store(x.sign, i, load(y.sign, i))
+            multiply_transposed(cell, layer, work, x, y)
+
+
+jit.register_leaves(__name__, inline=False)

@@ -1,0 +1,101 @@
+"""One pass over a layer of the conditional sampler: the inner products that both steps need, and no vector kept.
+
+delta = phi'(h) y with y = of_g g + of_x x, so |delta|^2 and z . delta are polynomials in of_g and of_x. If g is drawn
+along with z, their coefficients are known on the way forward: inner products of z, phi' x and phi' g. The backward step
+of a layer is then a few operations on one number per network.
+
+|delta|^2 loses digits where phi' x and phi' g all but cancel. That is noticed, and the vectors are made again.
+"""
+
+from __future__ import annotations
+
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, anywhere, fma, halves, join, load, load_four, splat, store, store_four
+from gradsim_core.laws import standard
+from gradsim_core.rng.draws import fill_two
+from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_FORWARD, GROUP_READOUT, stream
+
+from .side_by_side import rows
+
+# What is kept of a layer for the backward pass: the scale of h, r, t, 1 / |x|, and inner products (D is phi').
+SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
+FEW = 16  # counters whose numbers are made at a time
+CANCELLED = 2.0**-4  # a square that is less beside its terms is taken anew from the vectors
+
+
+def kept(work, layer, which):
+    """What `keep` kept of a layer."""
+    return load(work.layers, ((layer - 1) * KEPT + which) * LANES)
+
+
+def keep(work, layer, which, value):
+    """Keep a number per network for the backward pass."""
+    store(work.layers, ((layer - 1) * KEPT + which) * LANES, value)
+
+
+def backward_stream(cell, layer):
+    """Role and layer of the random words of g."""
+    return (GROUP_BACKWARD, layer + 1) if layer < cell.depth else (GROUP_READOUT, 0)
+
+
+def activate_at_once(phi, dphi, cell, group, layer, work, scale):
+    """Draw z and g of a layer and keep its inner products; returns |x|^2 and |h|^2.
+
+    Drawing, activating and summing are loops of their own over a few neurons: together they would leave the registers.
+    """
+    role, of = backward_stream(cell, layer)
+    forward, backward = stream(layer, GROUP_FORWARD), stream(of, role)
+    counters = rows(cell.width) // 4
+    zero = splat(scale, 0.0)
+    sums = zero, zero, zero, zero, zero, zero, zero, zero
+    for first in range(0, counters, FEW):
+        count = min(FEW, counters - first)
+        half = count * 4 * LANES
+        fill_two(standard, cell, group, forward, backward, first, count, work.few[0], work.words, work.few)
+        live = min(count * 4, cell.width - first * 4) * LANES
+        for i in range(0, live, 4 * LANES):
+            z = load_four(work.few, i)
+            h = join(join(z[0] * scale, z[1] * scale), join(z[2] * scale, z[3] * scale))
+            (x, y), (d, e) = halves(phi(h, cell.alpha)), halves(dphi(h, cell.alpha))
+            (x0, x1), (x2, x3), (d0, d1), (d2, d3) = halves(x), halves(y), halves(d), halves(e)
+            store_four(work.few, 2 * half + i, x0, x1, x2, x3)
+            store_four(work.few, 3 * half + i, d0, d1, d2, d3)
+        for i in range(0, live, LANES):
+            z, g = load(work.few, i), load(work.few, half + i)
+            sums = add_products(z, g, load(work.few, 2 * half + i), load(work.few, 3 * half + i), sums)
+    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
+    keep(work, layer, X_G, x_g)
+    keep(work, layer, Z_DX, z_dx)
+    keep(work, layer, Z_DG, z_dg)
+    keep(work, layer, DX_DX, dx_dx)
+    keep(work, layer, DX_DG, dx_dg)
+    keep(work, layer, DG_DG, dg_dg)
+    return square_x, square_z * (scale * scale)
+
+
+def add_products(z, g, x, slope, sums):
+    """The inner products with one neuron more, one a lane."""
+    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
+    dx, dg = slope * x, slope * g
+    return (
+        fma(x, x, square_x),
+        fma(z, z, square_z),
+        fma(x, g, x_g),
+        fma(z, dx, z_dx),
+        fma(z, dg, z_dg),
+        fma(dx, dx, dx_dx),
+        fma(dx, dg, dx_dg),
+        fma(dg, dg, dg_dg),
+    )
+
+
+def differentiate_at_once(work, layer, of_g, of_x):
+    """|delta|^2 and z . delta from what was summed, and whether cancellation spared them."""
+    of_dx_dx, of_dg_dg = kept(work, layer, DX_DX) * of_x * of_x, kept(work, layer, DG_DG) * of_g * of_g
+    total = of_dx_dx + of_dg_dg
+    square = fma(kept(work, layer, DX_DG) * of_x, of_g * 2.0, total)
+    along = fma(kept(work, layer, Z_DX), of_x, kept(work, layer, Z_DG) * of_g)
+    return square, along, not anywhere(square < total * CANCELLED)
+
+
+jit.register_leaves(__name__, inline=True)

@@ -1,0 +1,11 @@
+"""Analysis: from the merged sums and histograms of a dataset to layers, cells and phase boundaries.
+
+Pure functions from frames to frames; nothing here touches the disk.
+"""
+
+from gradsim.analysis.boundaries import boundary
+from gradsim.analysis.crossings import Crossing, find_crossing
+from gradsim.analysis.histograms import layers_frame
+from gradsim.analysis.summaries import summary
+
+__all__ = ["Crossing", "boundary", "find_crossing", "layers_frame", "summary"]

@@ -1,0 +1,130 @@
+"""Phase boundaries over sigma_w, per depth and other axes, beside theory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradsim import theory
+from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
+from gradsim.analysis.summaries import MOST_TOP_SHARE
+from gradsim.errors import SweepError
+from gradsim.theory.finite_width import annealed_sigma_w
+from gradsim_core.activations import Activation
+
+AXES = ["activation", "law", "sigma_b", "width", "depth"]
+KINDS = ("quenched", "annealed", "median")
+COLUMNS = [
+    *AXES, "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width",
+    "crossing", "direction", "trusted", "reason",
+]  # fmt: skip
+
+
+def boundary(
+    summary: pd.DataFrame, level: float = 0.95, activations: Mapping[str, Activation] | None = None
+) -> pd.DataFrame:
+    """Boundary between vanishing and exploding gradients for every combination of the axes but sigma_w.
+
+    Parameters
+    ----------
+    summary
+        Rows of :func:`gradsim.analysis.summary`.
+    level
+        Probability that an interval covers the boundary, between 0 and 1.
+    activations
+        A user's own activations by name, for the theory.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per (activation, law, sigma_b, width, depth, kind). ``kind``: "quenched" (mean of ln over live networks is
+        0), "annealed" (ln of the mean is 0), "median". sigma_w, ci_low, ci_high; theory (infinite width, at this
+        depth), theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction; trusted: False where
+        rare networks carry the annealed numbers; reason: why there is no number, or why not to trust it.
+
+    Raises
+    ------
+    SweepError
+        For a level that is no probability.
+    """
+    if not 0.0 < level < 1.0:
+        raise SweepError("level", level, "a probability between 0 and 1", "Give 0.95 for a 95 % interval")
+    rows = []
+    for axes, cells in summary.sort_values("sigma_w").groupby(AXES, sort=True):
+        group: dict[str, Any] = dict(zip(AXES, axes, strict=True))
+        activation = (activations or {}).get(group["activation"], group["activation"])
+        for kind in KINDS:
+            crossing = _crossing(group, cells, kind, level)
+            trusted, reason = _trust(cells, crossing, kind)
+            rows.append(
+                {
+                    **group,
+                    "kind": kind,
+                    **{name: getattr(crossing, name) for name in ("sigma_w", "ci_low", "ci_high", "direction")},
+                    **_theory(group, activation, kind),
+                    "crossing": crossing.number or None,
+                    "trusted": trusted,
+                    "reason": reason,
+                }
+            )
+    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # object first: a missing sentence stays None
+    numbers = dict.fromkeys(("sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width"), float)
+    types = {name: summary[name].dtype for name in AXES}
+    return frame.astype({**types, **numbers, "crossing": "Int64", "trusted": bool})
+
+
+def _crossing(group: dict[str, Any], cells: pd.DataFrame, kind: str, level: float) -> Crossing:
+    """Crossing of one kind of log gain, with random numbers keyed by the group and its values."""
+    if group["depth"] == 1:
+        return no_crossing("A network of depth 1 has no boundary: its gain is 1 by definition.")
+    sigma_w, value, se = (
+        cells[name].to_numpy(np.float64, na_value=np.nan) for name in ("sigma_w", f"{kind}_log_gain", f"{kind}_se")
+    )
+    return find_crossing(sigma_w, value, se, level, key=f"{kind} {group}")
+
+
+def _trust(cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, str | None]:
+    """Whether rare networks leave the boundary alone, and the sentence for ``reason``."""
+    if crossing.reason is not None:
+        return False, crossing.reason
+    distance = np.abs(np.log(cells["sigma_w"].to_numpy(np.float64) / crossing.sigma_w))
+    near = cells.iloc[np.argsort(distance)[:2]]
+    lost, share = float(near["nonfinite_fraction"].max()), float(near["top_share"].max())
+    if lost > 0:
+        return False, f"Not to be trusted: {lost:.2g} of the networks near it are not finite."
+    if kind != "annealed" or share <= MOST_TOP_SHARE:
+        return True, None
+    return (
+        False,
+        f"Not to be trusted: the largest 0.01 % of the networks (or one) carry {share:.0%} of the mean near it.",
+    )
+
+
+def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> dict[str, float]:
+    """Theory's three columns; NaN where there is no such root.
+
+    Mean field holds for independent weights of finite variance and for orthogonal ones, with the same chi_1; the exact
+    finite-width laws for Gaussian weights without biases.
+    """
+    sigma_b, depth, width = float(group["sigma_b"]), int(group["depth"]), int(group["width"])
+    exact = group["law"] == "gaussian" and sigma_b == 0.0 and depth > 1
+    at_width: dict[str, Callable[[], float]] = {
+        "quenched": lambda: theory.boundary(activation, depth, sigma_b, width),
+        "annealed": lambda: annealed_sigma_w(activation),
+    }
+    return {
+        "theory": _or_nan(lambda: theory.boundary(activation, depth, sigma_b)),
+        "theory_inf": _or_nan(lambda: theory.critical_sigma_w(activation, sigma_b)),
+        "theory_width": _or_nan(at_width[kind]) if exact and kind in at_width else float("nan"),
+    }
+
+
+def _or_nan(root: Callable[[], float]) -> float:
+    """The root, or NaN if there is none or the activation is not known by its name."""
+    try:
+        return root()
+    except ValueError:
+        return float("nan")

@@ -1,0 +1,146 @@
+"""Quantiles and exponential averages from histograms with 1/16-octave bins."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gradsim_core.results.statistics import BINS_PER_LN
+
+Array = NDArray[np.float64]
+
+KEYS = ["cell_id", "layer", "quantity"]
+BIN_WIDTH = 1.0 / BINS_PER_LN
+QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+TOP_FRACTION = 1e-4
+
+
+def layers_frame(sums: pd.DataFrame, histograms: pd.DataFrame) -> pd.DataFrame:
+    """Add the quantiles to the merged sums of every (cell, layer, quantity).
+
+    Parameters
+    ----------
+    sums
+        A row per (cell_id, layer, quantity): networks, dead, nonfinite, mean, std, se, min, max.
+    histograms
+        A row per (cell_id, layer, quantity, bin): networks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``sums`` with q05, q25, median, q75, q95, in natural log. Dead networks count as -inf; NaN without any network.
+    """
+    result = sums.reset_index(drop=True)
+    probabilities = np.tile(list(QUANTILES.values()), (len(result), 1))
+    values = Histograms.of(result, histograms).quantiles(probabilities)
+    return result.assign(**dict(zip(QUANTILES, values.T, strict=True)))
+
+
+class Exponential(NamedTuple):
+    """Mean of exp(value) over the networks of each row, the dead as 0.
+
+    Attributes
+    ----------
+    log_mean
+        ln of the mean; -inf if all are dead, NaN without networks.
+    se
+        Its standard error by the delta method: relative standard error of the mean.
+    top_share
+        Share of the sum that the largest 0.01 % of the networks (at least one) carry.
+    """
+
+    log_mean: Array
+    se: Array
+    top_share: Array
+
+
+class Histograms(NamedTuple):
+    """Histograms of many rows of sums, one after the other, bins ascending.
+
+    Attributes
+    ----------
+    row, low, high, networks
+        Of each bin: its row of the sums, its edges cut to the row's [min, max], its networks.
+    live, dead, mean
+        Of each row: finite networks, dead networks, exact mean of the finite ones.
+    """
+
+    row: NDArray[np.int64]
+    low: Array
+    high: Array
+    networks: NDArray[np.int64]
+    live: NDArray[np.int64]
+    dead: NDArray[np.int64]
+    mean: Array
+
+    @classmethod
+    def of(cls, sums: pd.DataFrame, histograms: pd.DataFrame) -> Histograms:
+        """Sort the bins of ``histograms`` to the rows of ``sums``; bins of other rows are left out."""
+        rows = sums[KEYS].assign(row=np.arange(len(sums)))
+        bins = histograms.merge(rows, on=KEYS).sort_values(["row", "bin"])
+        row, count = bins["row"].to_numpy(np.int64), bins["networks"].to_numpy(np.int64)
+        edge = bins["bin"].to_numpy(np.float64) * BIN_WIDTH
+        minimum, maximum = (sums[name].to_numpy(np.float64, na_value=np.nan)[row] for name in ("min", "max"))
+        return cls(
+            row,
+            np.fmin(np.fmax(edge, minimum), maximum),
+            np.fmax(np.fmin(edge + BIN_WIDTH, maximum), minimum),
+            count,
+            np.bincount(row, count, len(sums)).astype(np.int64),
+            sums["dead"].to_numpy(np.int64),
+            sums["mean"].to_numpy(np.float64, na_value=np.nan),
+        )
+
+    def quantiles(self, probabilities: Array) -> Array:
+        """Quantiles of each row, linear inside a bin; ``probabilities`` and the result have shape (rows, any)."""
+        total = (self.live + self.dead)[:, None]
+        rank = probabilities * total - self.dead[:, None]
+        ends = np.cumsum(self.live)[:, None]
+        result = np.full(probabilities.shape, -np.inf)
+        result[np.broadcast_to(total == 0, result.shape)] = np.nan
+        alive = (rank >= 0.0) & (self.live[:, None] > 0) & ((rank > 0.0) | (self.dead[:, None] == 0))
+        position = (rank + ends - self.live[:, None])[alive]
+        cumulative = np.cumsum(self.networks)
+        last = np.broadcast_to(np.searchsorted(cumulative, ends, side="left"), result.shape)[alive]
+        place = np.minimum(np.searchsorted(cumulative, position, side="left"), last)
+        first = np.broadcast_to(np.searchsorted(cumulative, ends - self.live[:, None], side="right"), result.shape)
+        place = np.maximum(place, first[alive])
+        inside = 1.0 - (cumulative[place] - position) / self.networks[place]
+        result[alive] = self.low[place] + np.clip(inside, 0.0, 1.0) * (self.high - self.low)[place]
+        return result
+
+    def exponential(self, others: NDArray[np.int64]) -> Exponential:
+        """Mean of exp over live, dead and ``others`` (networks outside the rows that count as 0 too).
+
+        Values are taken as even inside a bin, then shifted to the exact mean: without the shift a distribution
+        narrower than a bin would be off by up to 0.02.
+        """
+        counted = (self.live + self.dead + others).astype(np.float64)
+        width = self.high - self.low
+        even = np.where(width > 0.0, np.sinh(width / 2) / np.where(width > 0.0, width / 2, 1.0), 1.0)
+        middle = 0.5 * (self.low + self.high)
+        largest = np.full(len(self.live), -np.inf)
+        np.maximum.at(largest, self.row, middle)
+        weight = even * np.exp(middle - largest[self.row])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = self.mean - self._total(self.networks * middle) / self.live
+            total = self._total(self.networks * weight)
+            log_mean = np.where(self.live > 0, largest + np.log(total) - np.log(counted) + shift, -np.inf)
+            variance = self._total(self.networks * weight**2) / total**2 - 1.0 / counted
+            top_share = self._total(self._top(counted) * weight) / total
+        log_mean[counted == 0] = np.nan
+        return Exponential(log_mean, np.sqrt(np.maximum(variance, 0.0)), top_share)
+
+    def _total(self, values: Array) -> Array:
+        """Sum over the bins of each row."""
+        return np.bincount(self.row, values, len(self.live)).astype(np.float64)
+
+    def _top(self, counted: Array) -> Array:
+        """How many networks of each bin are among the largest 0.01 % of their row, at least one."""
+        wanted = np.maximum(1.0, np.floor(TOP_FRACTION * counted))
+        above = np.cumsum(self.live)[self.row] - np.cumsum(self.networks)
+        taken: Array = np.clip(wanted[self.row] - above, 0.0, self.networks.astype(np.float64))
+        return taken

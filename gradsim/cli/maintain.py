@@ -1,0 +1,70 @@
+"""Commands that keep a dataset sound and small: verify, compact, gc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gradsim.cli.options import FORMAT, PROGRESS
+
+_DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+
+
+@click.command()
+@_DIRECTORY
+@FORMAT
+@PROGRESS
+def verify(directory: Path, form: str, progress: str) -> None:
+    """Read every byte of a run again and compare it with its manifests.
+
+    Exit code 4 if a file is not as it was written. The digest is the same for equal values, however the run was cut
+    into jobs, stopped or compacted.
+    """
+    import pandas as pd
+
+    from gradsim import runs
+    from gradsim.report import text
+
+    found = runs.open(directory).verify(progress)  # type: ignore[arg-type]
+    if form == "table":
+        for sentence in [*found.problems, *found.notes]:
+            click.echo(sentence)
+        click.echo(
+            f"{len(found.problems)} problems in {found.files:,} tables of {found.shards:,} shards "
+            f"({text.size(found.bytes)}); {found.missing:,} shards are missing."
+        )
+        click.echo(f"digest {found.digest}" if found.digest else "No digest, since not all could be read.")
+    else:
+        click.echo(text.render(pd.DataFrame([found._asdict()]), form))  # type: ignore[arg-type]
+    if found.problems:
+        click.get_current_context().exit(4)
+
+
+@click.command()
+@_DIRECTORY
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory of the new dataset.")
+@PROGRESS
+def compact(directory: Path, output: Path, progress: str) -> None:
+    """Write a run again with files of 64 to 512 MB, which databases read faster than many small ones."""
+    from gradsim import runs
+
+    made = runs.open(directory).compact(output, progress)  # type: ignore[arg-type]
+    files = sum(len(one.parts) for one in made.dataset.manifests())
+    click.echo(f"{output}: the same values in {files:,} files. `gradsim verify` gives the same digest for both.")
+
+
+@click.command()
+@_DIRECTORY
+def gc(directory: Path) -> None:
+    """Remove files that no manifest names, left by killed runs.
+
+    Whole tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume uses
+    them.
+    """
+    from gradsim import runs
+
+    removed = runs.open(directory).gc()
+    for name in removed:
+        click.echo(name)
+    click.echo(f"{len(removed)} files removed.")

@@ -1,0 +1,99 @@
+"""What a run would take, and scripts for batch systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradsim.cli.options import CHANGES, SWEEP, changed
+
+if TYPE_CHECKING:
+    from gradsim.sweep import Sweep
+
+
+def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
+    """Print what a run would take; nothing is written."""
+    from gradsim.dataset.dataset import Dataset
+    from gradsim.engines.calibration import predicted_seconds
+    from gradsim.errors import SweepError
+    from gradsim.report import text
+    from gradsim.simulation.partition import ALL, ShardPart
+    from gradsim.simulation.plan import check_cap, plan
+    from gradsim.system.progress import duration
+    from gradsim.system.threads import resolve_threads
+
+    found, part = Dataset.find(out, sweep), ShardPart.parse(shard)
+    count, work = resolve_threads(threads), plan(sweep)
+    estimate = work.estimate(count)
+    seconds = predicted_seconds(work, count)
+    rows = {
+        "cells": f"{estimate.cells:,}",
+        "shards": f"{estimate.shards:,}",
+        "networks": f"{estimate.networks:,}",
+        "normals": f"{estimate.normals:.3g} random numbers to draw",
+        "time": f"{duration(seconds)} on {count} threads (measured for 1 s)",
+        "core-hours": f"{seconds * count / 3600:.3g}",
+        "on disk": f"about {text.size(estimate.bytes)}",
+        "files": f"{estimate.files:,}",
+        "memory": f"about {text.size(estimate.peak_memory)} in one process",
+    }
+    if part != ALL:
+        own = len(part.shards(estimate.shards))
+        rows["part"] = f"{part}: {own:,} shards, about {duration(seconds * own / estimate.shards)}"
+    if found:
+        rows["done"] = f"{int(found.networks_done().sum()):,} networks already: the time is for all"
+    for name, value in rows.items():
+        click.echo(f"{name:10} {value}")
+    try:
+        check_cap(work)
+    except SweepError as error:
+        click.echo(f"Without changes it will not run: {error}", err=True)
+
+
+@click.group()
+def submit() -> None:
+    """Print a script for a batch system."""
+
+
+@submit.command()
+@SWEEP
+@click.option("--array", type=int, required=True, metavar="N", help="Number of jobs that share the run.")
+@click.option("--out", type=click.Path(), help="Directory of the dataset, on a shared disk.  [default: out/NAME]")
+@click.option("--cpus", type=int, default=4, show_default=True, help="Cores of each job, all used as threads.")
+@click.option("--time", default="04:00:00", show_default=True, help="Most time of each job.")
+@click.option("--memory", default="2G", show_default=True, help="Memory of each job.")
+@click.option("--at-once", type=int, help="Most jobs that run at the same time.")
+@click.option("--partition", help="Slurm partition.")
+@click.option("--account", help="Slurm account.")
+@click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
+@CHANGES
+@click.option("--seed", type=int, help="Seed, in place of the sweep's.")
+@click.option("--yes", is_flag=True, help="Run even a very large sweep.")
+def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
+    """Print an sbatch script whose N jobs share the run of SWEEP.
+
+    \b
+      gradsim submit slurm sweep.toml --array 100 --out /scratch/me/run > job.sh
+      sbatch job.sh
+      gradsim status /scratch/me/run --array 100     what is left, and the jobs to run again
+      sbatch --array=3,17-20 job.sh                  only these
+    """
+    from gradsim.runs.slurm import Resources, script
+    from gradsim.simulation.plan import check_cap, plan
+    from gradsim.sweep import Sweep
+
+    changes = {name: options.pop(name) for name in ("networks", "method", "dtype", "seed")}
+    resources = Resources(**options)
+    work = plan(changed(Sweep.from_toml(sweep), changes))
+    check_cap(work, yes=yes)
+    words = [word for name, value in changes.items() if value is not None for word in (f"--{name}", str(value))]
+    if resources.array > work.shard_count:
+        click.echo(
+            f"The plan has {work.shard_count:,} shards: the jobs above that number have nothing to do. "
+            "A smaller --array, or a smaller shard_size in the sweep, shares the work better.",
+            err=True,
+        )
+    out = out or str(Path("out") / Path(sweep).stem)
+    click.echo(script(sweep, out, resources, (*words, *(["--yes"] if yes else []))), nl=False)

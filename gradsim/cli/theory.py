@@ -1,0 +1,52 @@
+"""Commands that need no run: theory, info."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gradsim.cli.options import FORMAT
+
+
+@click.command()
+@click.argument("activation")
+@click.option("--sigma-w", type=float, help="Weight standard deviation: adds the mean-field numbers there.")
+@click.option("--sigma-b", type=float, default=0.0, show_default=True, help="Bias standard deviation.")
+@click.option(
+    "--depth", type=int, multiple=True, default=(4, 8, 16, 32, 64), show_default=True, help="Depths; repeat it."
+)
+@click.option("--width", type=int, help="Width: adds the exact root for relu, leaky_relu and linear.")
+@FORMAT
+def theory(
+    activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[int, ...], width: int | None, form: Any
+) -> None:
+    """Print what theory says of ACTIVATION: where gradients neither vanish nor explode.
+
+    \b
+    Examples:
+      gradsim theory tanh --sigma-b 0.2
+      gradsim theory relu --width 64
+      gradsim theory tanh --sigma-w 1.5 --depth 100
+    """
+    from gradsim.report import text
+    from gradsim.theory.tables import boundaries, everything, numbers
+
+    if form != "table":
+        click.echo(text.render(everything(activation, sigma_b, depth, width, sigma_w), form))
+        return
+    if sigma_w is not None:
+        click.echo(text.render(numbers(activation, sigma_w, sigma_b), form) + "\n")
+    click.echo(text.render(boundaries(activation, sigma_b, depth, width), form))
+
+
+@click.command()
+def info() -> None:
+    """Print versions, processor, threads and the directory of compiled kernels."""
+    from gradsim.system.provenance import environment
+    from gradsim.system.threads import resolve_threads
+    from gradsim_core.jit import cache_directory
+
+    facts = environment() | {"threads": str(resolve_threads()), "kernel cache": str(cache_directory())}
+    for name, value in facts.items():
+        click.echo(f"{name:13} {value}")

@@ -1,0 +1,111 @@
+"""Digests of the values in tables: the same however rows are ordered, encoded, cut into shards or compacted.
+
+Each row is mixed to two 64-bit words, and these are added up. That finds accidents, in which two tables differ: the
+bytes of files have a SHA-256 besides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from gradsim.dataset.manifest import Kind
+from gradsim.dataset.merging import KEYS, Columns, Merging, columns
+
+_Words = npt.NDArray[np.uint64]
+
+_SEEDS = (0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi
+_MASK = 2**64 - 1
+
+
+class Digest:
+    """The digest of rows that are added in any order and number."""
+
+    def __init__(self) -> None:
+        self._rows, self._sums = 0, [0, 0]
+
+    def add(self, rows: Columns) -> None:
+        """Add rows, each of which is complete."""
+        words = [word for column in rows.values() for word in _words(column)]
+        self._rows += len(words[0])
+        for i, seed in enumerate(_SEEDS):
+            mixed = np.full(len(words[0]), seed, np.uint64)
+            for word in words:
+                mixed = _mix(mixed ^ word)
+            self._sums[i] += int(mixed.sum(dtype=np.uint64))
+
+    def hexdigest(self) -> str:
+        """Return the digest as 64 hexadecimal digits."""
+        text = " ".join(str(number & _MASK) for number in (self._rows, *self._sums))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class WholeDigest:
+    """The digest of all rows of one kind, whose sums may be cut into shards anywhere.
+
+    Parameters
+    ----------
+    kind
+        Of which tables.
+    networks
+        Networks of a cell: one that has fewer in a shard goes on in another, and its rows are merged first.
+    """
+
+    def __init__(self, kind: Kind, networks: int) -> None:
+        self.kind, self.networks = kind, networks
+        self._digest, self._cut = Digest(), dict[int, Merging]()
+
+    def start(self, slices: Iterable[tuple[int, int, int]]) -> None:
+        """Begin with the next shards, in their order: those of these slices."""
+        slices = list(slices)
+        self._finish(slices[0][0])
+        self._partial = [cell for cell, _, count in slices if count < self.networks and self.kind in KEYS]
+
+    def add(self, table: pa.Table) -> None:
+        """Add rows of these shards."""
+        rows = columns(self.kind)(table)
+        whole = np.ones(len(table), bool)
+        for cell in self._partial:
+            here = rows["cell_id"] == cell
+            if here.any():
+                self._cut.setdefault(cell, Merging(self.kind)).add({name: rows[name][here] for name in rows})
+                whole &= ~here
+        self._digest.add({name: column[whole] for name, column in rows.items()})
+
+    def hexdigest(self) -> str:
+        """Return the digest of all that was added."""
+        self._finish(2**31)
+        return self._digest.hexdigest()
+
+    def _finish(self, before: int) -> None:
+        for cell in [cell for cell in self._cut if cell < before]:
+            self._digest.add(self._cut.pop(cell).whole())
+
+
+def digest(tables: Iterable[pa.Table], kind: Kind) -> str:
+    """Return the digest of the rows of tables of one kind."""
+    found = Digest()
+    for table in tables:
+        found.add(columns(kind)(table))
+    return found.hexdigest()
+
+
+def _words(column: np.ndarray) -> list[_Words]:
+    if column.dtype == object:
+        return [((column >> shift) & _MASK).astype(np.uint64) for shift in (0, 64, 128)]
+    if column.dtype.kind == "f":
+        column = np.where(np.isnan(column), np.nan, column)  # one NaN of the many
+        return [np.ascontiguousarray(column, "<f8").view(np.uint64)]
+    return [column.astype(np.int64).view(np.uint64)]
+
+
+def _mix(word: _Words) -> _Words:
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014, doi:10.1145/2660193.2660195), which is one to one."""
+    word = word + np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))

@@ -1,0 +1,175 @@
+"""The directory of a dataset: made once by whoever comes first, the sweep in it, and what it is refused for."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from gradsim.dataset import schema, tables
+from gradsim.dataset.sealed_json import seal, unseal
+from gradsim.errors import CorruptDataError, OutputError, RunExistsError, StorageError, SweepError, SweepFileError
+from gradsim.simulation.plan import Plan
+from gradsim.sweep import Sweep
+from gradsim.system import filesystem, provenance
+
+FOLDERS = ("tmp", "manifests", "data", "data/layers", "data/histograms", "data/networks")
+FAILURES = "failures.jsonl"
+SIZE_CAP = 2**26
+"""Most bytes of a file beside the shards: long axes are written out in the sweep's text."""
+
+_FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURES}
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
+
+
+def create(path: Path, sweep: Sweep, plan: Plan) -> None:
+    """Make the directory, the sweep's text, its cells and ``run.json``, each if it is not there.
+
+    Raises
+    ------
+    RunExistsError
+        If the directory holds the dataset of another sweep.
+    OutputError
+        If it holds other files or cannot be written; nothing is written then.
+    StorageError
+        If writing fails.
+    """
+    filesystem.check_writable(path)
+    found = filesystem.names(path)  # before the sweep is looked for, which another process may be writing
+    if not holds(path, sweep):
+        _refuse_other_files(path, found)
+    _make_folders(path, sweep)
+    _write_new(path, "sweep.toml", sweep.stored_text().encode())
+    holds(path, sweep)  # another process may have been first, with another sweep
+    if not has_cells(path, sweep, plan):
+        table = schema.encode([tables.cells_table(sweep, plan.cells)])
+        if not _write_new(path, "cells.parquet", table) and not has_cells(path, sweep, plan):
+            filesystem.replace(path / "tmp", path / "cells.parquet", table)
+    if not filesystem.exists(path / "run.json"):
+        text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
+        facts = Facts(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
+        _write_new(path, "run.json", seal(facts.model_dump(mode="json") | {"environment": provenance.environment()}))
+
+
+def has_cells(path: Path, sweep: Sweep, plan: Plan) -> bool:
+    """Whether ``cells.parquet`` is there and has the rows of this sweep, in whatever bytes."""
+    data = filesystem.read_bytes(path / "cells.parquet", SIZE_CAP)
+    if data is None or len(data) > SIZE_CAP:
+        return False
+    expected = tables.cells_table(sweep, plan.cells)
+    try:
+        return bool(schema.decode(data, "cells.parquet", schema.CELLS, expected.num_rows).equals(expected))
+    except CorruptDataError:
+        return False
+
+
+def stored_sweep(path: Path) -> Sweep | None:
+    """Return the sweep of the dataset in a directory, None if there is no dataset.
+
+    Raises
+    ------
+    CorruptDataError
+        If it is damaged.
+    """
+    name = path / "sweep.toml"
+    folders = {folder: filesystem.is_dir(path / folder) for folder in FOLDERS}
+    if not folders["manifests"]:  # a sweep file of the user's own is no dataset
+        return None
+    data = filesystem.read_bytes(name, SIZE_CAP)
+    if data is None:
+        return None
+    try:
+        sweep = Sweep.from_stored_text(data, str(name))
+    except (SweepFileError, SweepError) as error:
+        raise CorruptDataError(
+            f"{name}: the dataset's sweep cannot be read: {error} If a newer gradsim wrote it, update gradsim. "
+            "Otherwise restore the file from the sweep that was run."
+        ) from error
+    facts = run_facts(path)
+    if facts and facts.content_hash != sweep.content_hash:
+        raise CorruptDataError(
+            f"{name}: the file was changed after the dataset was made: run.json is of another sweep. "
+            "Restore the file from the sweep that was run."
+        )
+    return sweep
+
+
+class Facts(BaseModel):
+    """What ``run.json`` says of a dataset, besides the environment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content_hash: str
+    created: AwareDatetime
+    sweep_toml: str | None = None  # SHA-256 of the sweep's text; older datasets have none
+
+
+def run_facts(path: Path) -> Facts | None:
+    """Return what ``run.json`` says; None if a run was killed before it was written."""
+    name = path / "run.json"
+    data = filesystem.read_bytes(name, SIZE_CAP)
+    if data is None:
+        return None
+    try:
+        return Facts.model_validate(unseal(data, str(name), _RUN_REMEDY))
+    except ValidationError as error:
+        raise CorruptDataError(f"{name}: the file is damaged ({error.errors()[0]['msg']}). {_RUN_REMEDY}.") from None
+
+
+def failures(path: Path) -> dict[int, str]:
+    """Return the shards that workers gave up, with the reason; they may have been computed since."""
+    found = {}
+    for line in (filesystem.read_bytes(path / FAILURES, SIZE_CAP) or b"").splitlines():
+        try:
+            failure = json.loads(line)
+            found[int(failure["shard"])] = str(failure["reason"])
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            continue  # the last line of a process that was killed
+    return found
+
+
+def holds(path: Path, sweep: Sweep) -> bool:
+    """Whether a directory has the dataset of a sweep; False if it has none, RunExistsError if it has another."""
+    stored = stored_sweep(path)
+    if stored is not None and stored.content_hash != sweep.content_hash:
+        raise RunExistsError(
+            f"{path}: the directory holds the dataset of another sweep "
+            f"({_differences(stored, sweep)}). Choose another directory, or give the sweep it holds."
+        )
+    return stored is not None
+
+
+def _refuse_other_files(path: Path, found: list[str]) -> None:
+    others = [name for name in found if name not in _FIRST_NAMES]
+    if others:
+        raise OutputError(
+            f"{path}: the directory is no dataset and holds other files ({others[0]}, …). "
+            "Choose a new or an empty directory."
+        )
+
+
+def _make_folders(path: Path, sweep: Sweep) -> None:
+    try:
+        filesystem.make_dirs(path)
+    except StorageError as error:
+        if error.cause.errno in _STORAGE:
+            raise
+        reason = error.cause.strerror
+        raise OutputError(f"{path}: the output directory cannot be made: {reason}. Choose another one.") from error
+    for folder in FOLDERS:
+        filesystem.is_dir(path / folder)
+        if folder != "data/networks" or sweep.record == "networks":
+            filesystem.make_dirs(path / folder)
+
+
+def _write_new(path: Path, name: str, data: filesystem.Data) -> bool:
+    return filesystem.write_new(path / "tmp", path / name, data)
+
+
+def _differences(stored: Sweep, given: Sweep) -> str:
+    old, new = stored.stored_text().splitlines(), given.stored_text().splitlines()
+    fields = [line.partition(" ")[0] for line, other in zip(old, new, strict=True) if line != other]
+    return ", ".join(fields) + (" differs" if len(fields) == 1 else " differ")

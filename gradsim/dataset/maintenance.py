@@ -1,0 +1,160 @@
+"""Upkeep of a dataset: fewer and larger files in a new directory, and rests of killed runs removed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from gradsim.dataset import merging, reading
+from gradsim.dataset.commit import Content, commit, content
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.manifest import Kind, Manifest, Span
+from gradsim.dataset.reading import SCHEMAS
+from gradsim.dataset.verification import coming, is_named, tables
+from gradsim.errors import OutputError, StorageError
+from gradsim.system import filesystem
+from gradsim.system.progress import Mode, Share
+from gradsim_core.results.quantities import QUANTITIES
+
+FILE_BYTES = 160 * 2**20
+"""Size that the larger files of a compacted dataset get, about: from two thirds of it to three halves."""
+
+_ROW_GROUP = 2**20
+_BATCH_ROWS = {"layers": 2**20, "histograms": 2**22}  # held at once: half a gigabyte
+_ORDER = {"layers": ("quantity", "layer", "cell_id"), "histograms": ("quantity", "layer", "cell_id", "bin")}
+
+
+def gc(dataset: Dataset) -> list[str]:
+    """Remove what no manifest names: files in ``tmp/``, and strangers under ``data/``.
+
+    Tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume uses them.
+
+    Returns
+    -------
+    list of str
+        The paths, relative to the dataset.
+
+    Raises
+    ------
+    StorageError
+        If one could not be removed; all others are.
+    """
+    rests = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
+    # Whether it is named is asked last: a shard may be committed meanwhile, and after that nothing changes.
+    strangers = [path for path in tables(dataset) if coming(dataset, path) is None and not is_named(dataset, path)]
+    removed, failed = [], None
+    for path in rests + strangers:
+        try:
+            filesystem.remove(dataset.path / path)
+            removed.append(path)
+        except StorageError as error:
+            failed = error
+    if failed:
+        raise failed
+    return removed
+
+
+def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Dataset:
+    """Write the same values into a new dataset with files of 64 to 512 MB, where there is so much.
+
+    Sums of a cell that several shards hold become one row. The digest that `verify` gives is the same. The dataset is
+    made under another name, ``OUTPUT.compacting``, and gets its own when it is complete. A compaction that was stopped
+    goes on when it is called again, and an unfinished run can be resumed in its compacted form.
+
+    Raises
+    ------
+    CorruptDataError
+        If a file of the dataset is damaged.
+    OutputError
+        If there is something at the output, or it is inside the dataset.
+    StorageError
+        If writing fails.
+    """
+    final = Path(output)
+    if dataset.path.resolve() in (final.resolve(), *final.resolve().parents):
+        raise OutputError(f"{output}: this is in the dataset itself. Choose another directory.")
+    groups = list(_groups(dataset.manifests()))
+    spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
+    if filesystem.exists(final) and (filesystem.names(final) or not final.is_dir()):
+        done = Dataset.find(final, dataset.sweep) if final.is_dir() else None
+        if done is not None and done.spans() == spans:  # it was killed just before it could say so
+            return done
+        raise OutputError(f"{output}: there is something already. Choose a new directory.")
+    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.sweep)
+    if others := set(made.spans()) - set(spans):
+        raise OutputError(
+            f"{made.path}: another compaction, of other shards, left {min(others).manifest}. Remove this directory."
+        )
+    with Share("compacting", progress) as share:
+        for span, group in zip(spans, groups, strict=True):
+            if span not in made.spans():
+                _compact(dataset, made, span, group)
+            share.add(1 / len(spans))
+    if not filesystem.publish(made.path, final):
+        raise OutputError(f"{output}: somebody has made this directory meanwhile. The compacted run is in {made.path}.")
+    return Dataset.open(final)
+
+
+def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest]) -> None:
+    start = time.monotonic()
+    contents = {kind: _content(dataset, kind, group) for kind in group[0].parts}
+    commit(made.path, made.plan, span, contents, time.monotonic() - start)
+
+
+def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:
+    """Cut manifests into runs of consecutive shards, whose merged files have about the size that is wanted."""
+    runs: list[list[Manifest]] = []
+    for one in manifests:
+        if runs and one.span.first == runs[-1][-1].span.last + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    for run in runs:
+        edges = np.cumsum([0.0, *map(_merged_bytes, run)])
+        count = max(1, round(edges[-1] / FILE_BYTES))
+        places = np.minimum(edges[:-1] * count // max(edges[-1], 1), count - 1)
+        for place in np.unique(places):
+            yield [one for one, where in zip(run, places, strict=True) if where == place]
+
+
+def _merged_bytes(one: Manifest) -> float:
+    """Bytes of the larger table, without the rows of a cell that begins in an earlier shard and is merged with it."""
+    begun = one.slices[0][1] > 0
+    new = 1 - begun / len(one.slices)
+    return max(part.bytes * (1 if kind == "networks" else new) for kind, part in one.parts.items())
+
+
+def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
+    if kind == "networks":
+        return content(kind, (reading.table(dataset.path, one, kind) for one in group), _ROW_GROUP)
+    return content(kind, _sorted(dataset, kind, group), _ROW_GROUP)
+
+
+def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.Table]:
+    """The rows of several shards merged and sorted, a part of the layers or cells at a time: memory stays modest."""
+    for quantity, layers, cells in _portions(dataset, kind, group):
+        found = map(merging.columns(kind), reading.read(dataset.path, group, kind, cells, layers, quantity))
+        merged = merging.merge(list(found), _ORDER[kind])
+        try:
+            yield merging.table(kind, merged, SCHEMAS[kind])
+        except OverflowError:
+            raise OutputError(
+                f"{dataset.path}: merged sums of a cell do not fit in 64 bits. This dataset stays as it is."
+            ) from None
+
+
+def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[tuple[str, range, list[int]]]:
+    """In their order, quantities, layers and cells that have about as many rows as may be held at once."""
+    cells = sorted({cell for one in group for cell, _, _ in one.slices})
+    depth = max(dataset.plan.cells[cell].depth for cell in cells)
+    layer_rows = max(1, sum(one.parts[kind].rows for one in group) // (len(QUANTITIES) * depth))
+    step = max(1, _BATCH_ROWS[kind] // layer_rows)
+    width = max(1, len(cells) * _BATCH_ROWS[kind] // layer_rows)
+    for quantity in QUANTITIES:
+        for layer in range(1, depth + 1, step):
+            for i in range(0, len(cells), width):
+                yield quantity, range(layer, min(layer + step, depth + 1)), cells[i : i + width]

@@ -1,0 +1,166 @@
+"""Verification: every byte and row of a dataset read again and compared with what its manifests say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from gradsim.dataset import directory, manifest, reading, schema
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.digests import Digest, WholeDigest
+from gradsim.dataset.manifest import KINDS, Kind, Manifest, Part, Span, triples
+from gradsim.dataset.merging import columns
+from gradsim.dataset.reading import SCHEMAS
+from gradsim.errors import CorruptDataError, GradsimError
+from gradsim.system import filesystem
+from gradsim.system.progress import Mode, Share
+
+
+class Verification(NamedTuple):
+    """What `verify` found.
+
+    Attributes
+    ----------
+    problems
+        One sentence for each file that is not as it was written; empty if all is well.
+    notes
+        What is no problem, but good to know.
+    digest
+        Digest of all values, the same however they were cut into shards, ordered or compacted; None with problems.
+    shards, missing
+        Shards committed, and still to be computed.
+    files, bytes
+        What was read.
+    """
+
+    problems: list[str]
+    notes: list[str]
+    digest: str | None
+    shards: int
+    missing: int
+    files: int
+    bytes: int
+
+
+def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
+    """Read every file of a dataset and compare it with its manifest: bytes, columns, page checksums, rows, values.
+
+    A run may be under way meanwhile.
+    """
+    listed = tables(dataset)  # before the manifests: what is committed later is no stranger then
+    spans = dataset.spans()
+    problems = [*_frame(dataset)]
+    wholes = {kind: WholeDigest(kind, dataset.sweep.networks) for kind in KINDS}
+    read: list[Part] = []
+    with Share("verifying", progress) as share:
+        for i, span in enumerate(spans):
+            if i and span.first <= spans[i - 1].last:
+                problems.append(f"{dataset.path / span.manifest}: holds a shard of {spans[i - 1].manifest} again.")
+            try:
+                one = manifest.read(dataset.path, span, dataset.sweep.content_hash, dataset.plan)
+                for kind in one.parts:
+                    _check_part(dataset, one, kind, wholes[kind])
+                read += one.parts.values()
+            except GradsimError as error:
+                problems.append(str(error))
+            share.add(1 / len(spans))
+    others, notes = _others(dataset, listed)
+    problems += others
+    digest = None if problems else hashlib.sha256("".join(w.hexdigest() for w in wholes.values()).encode()).hexdigest()
+    done = sum(span.last - span.first + 1 for span in spans)
+    bytes_read = sum(part.bytes for part in read)
+    return Verification(problems, notes, digest, done, dataset.plan.shard_count - done, len(read), bytes_read)
+
+
+def _check_part(dataset: Dataset, one: Manifest, kind: Kind, whole: WholeDigest) -> None:
+    part, found = one.parts[kind], Digest()
+    whole.start(one.slices)
+    for table in reading.row_groups(dataset.path, one, kind):
+        found.add(columns(kind)(table))
+        whole.add(table)
+        _check_cells(table, one.slices, dataset.path / part.path)
+    if part.digest not in (None, found.hexdigest()):
+        raise CorruptDataError(f"{dataset.path / part.path}: its values are not those that its manifest was made for.")
+
+
+def _check_cells(table: pa.Table, slices: list[tuple[int, int, int]], path: Path) -> None:
+    if not {cell for cell, _, _ in slices}.issuperset(table["cell_id"].unique().to_pylist()):
+        raise CorruptDataError(f"{path}: has rows of cells that are not of this shard. Remove the file.")
+
+
+def _frame(dataset: Dataset) -> Iterator[str]:
+    """Problems of the files beside the shards."""
+    facts, again = directory.run_facts(dataset.path), "Run the sweep again: it is written anew."
+    if facts is None:
+        yield f"{dataset.path / 'run.json'}: the file is missing. {again}"
+    elif facts.sweep_toml not in (None, filesystem.sha256(dataset.path / "sweep.toml", directory.SIZE_CAP)):
+        yield f"{dataset.path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
+    if not directory.has_cells(dataset.path, dataset.sweep, dataset.plan):
+        yield f"{dataset.path / 'cells.parquet'}: the file is missing or damaged. {again}"
+
+
+def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
+    """Problems and notes about files that no manifest names."""
+    problems, unfinished = [], 0
+    for path in listed:
+        span = coming(dataset, path)
+        if span is not None:
+            unfinished += 1
+            problems += _problem_of_coming(dataset, path, span)
+        elif not is_named(dataset, path):
+            problems.append(
+                f"{dataset.path / path}: no manifest names this; pandas, DuckDB or Polars would read it. Remove it: "
+                "gradsim gc removes files."
+            )
+    for name in filesystem.names(dataset.path / "manifests"):
+        if Span.of_manifest(name) is None and not name.startswith("."):
+            problems.append(f"{dataset.path / 'manifests' / name}: no manifest has such a name. Remove the file.")
+    notes = [f"{unfinished} tables of shards that were not committed: a resume uses them."] if unfinished else []
+    if rests := filesystem.names(dataset.path / "tmp"):
+        notes.append(f"{len(rests)} files in tmp/, of runs under way or killed: gradsim gc removes them.")
+    return problems, notes
+
+
+def _problem_of_coming(dataset: Dataset, path: str, span: Span) -> list[str]:
+    kind: Kind = path.split("/")[1]  # type: ignore[assignment]
+    slices = triples(dataset.plan.slices(*span))
+    try:
+        with filesystem.reading(dataset.path / path) as file:
+            for table in schema.row_groups(file, str(dataset.path / path), SCHEMAS[kind]):
+                _check_cells(table, slices, dataset.path / path)
+    except FileNotFoundError:
+        return []  # it was damaged, and a resume has just put it aside
+    except GradsimError as error:
+        return [str(error)]
+    return []
+
+
+def tables(dataset: Dataset) -> list[str]:
+    """Return everything under data/ but the folders of the kinds, whatever it is; not what NFS keeps for open files."""
+    found = [f"data/{name}" for name in filesystem.names(dataset.path / "data") if name not in KINDS]
+    found += [f"data/{kind}/{name}" for kind in KINDS for name in filesystem.names(dataset.path / "data" / kind)]
+    return [path for path in found if not path.rpartition("/")[2].startswith(".nfs")]
+
+
+def is_named(dataset: Dataset, path: str) -> bool:
+    """Whether a manifest names this file now."""
+    span, kind = _place(path)
+    return span is not None and path == span.part(kind) and filesystem.exists(dataset.path / span.manifest)
+
+
+def coming(dataset: Dataset, path: str) -> Span | None:
+    """Return the shards of a table that no manifest names but one may be about to name, with this very path."""
+    span, kind = _place(path)
+    if span is None or path != span.part(kind) or is_named(dataset, path) or span.last >= dataset.plan.shard_count:
+        return None
+    clash = any(other.first <= span.last and span.first <= other.last for other in dataset.spans())
+    return None if clash or is_named(dataset, path) else span
+
+
+def _place(path: str) -> tuple[Span | None, Kind]:
+    kind, _, name = path.removeprefix("data/").partition("/")
+    return (Span.of_part(name) if kind in KINDS else None), kind  # type: ignore[return-value]

@@ -1,0 +1,286 @@
+"""Runs: make or resume the dataset of a sweep, and read it as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gradsim import analysis, engines
+from gradsim.dataset import maintenance, verification
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.reading import Ids, Names
+from gradsim.engines.compute import work_of
+from gradsim.errors import Interrupted, SweepError
+from gradsim.simulation.ensemble import DEVICES
+from gradsim.simulation.partition import ALL, ShardPart
+from gradsim.simulation.plan import check_cap, plan
+from gradsim.sweep import Sweep
+from gradsim.system.progress import Mode, Progress
+from gradsim.system.threads import resolve_threads
+
+if TYPE_CHECKING:
+    from gradsim_core.activations import Activation
+
+
+class Run:
+    """The results of a sweep in a directory. `run` and `open` make it.
+
+    Every table reads what is committed now, so that a run under way can be looked at.
+
+    Parameters
+    ----------
+    dataset
+        The dataset on disk.
+    computed
+        Networks that were computed to make it.
+    """
+
+    def __init__(self, dataset: Dataset, computed: int = 0) -> None:
+        self.dataset, self.computed = dataset, computed
+
+    def __repr__(self) -> str:
+        done, shards = len(self.dataset.committed()), self.dataset.plan.shard_count
+        return f"Run({str(self.path)!r}: {self.sweep.cell_count} cells, {done} of {shards} shards)"
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        return self.dataset.path
+
+    @property
+    def sweep(self) -> Sweep:
+        """What was run."""
+        return self.dataset.sweep
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard is committed."""
+        return not self.dataset.missing()
+
+    def cells(self) -> pd.DataFrame:
+        """Return a row per cell: cell_id and every parameter."""
+        return self.dataset.cells()
+
+    def layers(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+        """Return a row per (cell, layer, quantity), in natural log.
+
+        Parameters
+        ----------
+        cells, layer : int or list of int, optional
+            Which cells and layers; all by default. Only their rows are read.
+        quantity : str or list of str, optional
+            Of "log_delta", "log_weight_grad", "log_q", "log_gain".
+
+        Returns
+        -------
+        pandas.DataFrame
+            cell_id, layer, quantity, networks, dead, nonfinite; mean, std, se, min, max over live finite networks;
+            q05, q25, median, q75, q95 with the dead as -inf.
+        """
+        sums = self.dataset.read_layers(cells, layer, quantity)
+        return analysis.layers_frame(sums, self.dataset.read_histograms(cells, layer, quantity))
+
+    def networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
+        """Return a row per (cell, network, layer) with the four quantities; needs ``record = "networks"``."""
+        return self.dataset.read_networks(cells, layer)
+
+    def summary(self) -> pd.DataFrame:
+        """Return a row per cell.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Every parameter, then of log_gain at layer 1: quenched_log_gain, quenched_se, median_log_gain,
+            annealed_log_gain with their errors, top_share and trusted (whether rare networks leave the annealed number
+            alone), decades (of the norm), dead_fraction, phase, chi_1 (mean field), complete; nonfinite_fraction.
+        """
+        cells = self.cells()
+        complete = pd.Series(self.dataset.networks_done() == self.sweep.networks, index=cells["cell_id"])
+        depths = sorted({int(depth) for depth in self.sweep.depth})
+        sums = pd.concat(
+            [
+                self.dataset.read_layers(layer=1, quantity=["log_gain", "log_delta"]),
+                self.dataset.read_layers(layer=depths, quantity="log_q"),
+            ]
+        )
+        histograms = self.dataset.read_histograms(layer=[1], quantity="log_gain")
+        return analysis.summary(cells, sums, histograms, complete, self._own_activations)
+
+    def boundary(self, level: float = 0.95) -> pd.DataFrame:
+        """Return the boundary between vanishing and exploding, a row per (axes but sigma_w, kind).
+
+        Parameters
+        ----------
+        level : float
+            Probability that an interval covers the boundary.
+
+        Returns
+        -------
+        pandas.DataFrame
+            kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
+            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, reason.
+        """
+        return analysis.boundary(self.summary(), level, self._own_activations)
+
+    def verify(self, progress: Mode = "none") -> verification.Verification:
+        """Read every byte and row again and compare it with the manifests.
+
+        Returns
+        -------
+        Verification
+            ``problems``, a sentence for each file that is not as it was written; ``digest`` of all values.
+        """
+        return verification.verify(self.dataset, progress)
+
+    def compact(self, output: str | Path, progress: Mode = "none") -> Run:
+        """Write the same values into a new directory with fewer and larger files, and return that run.
+
+        Raises
+        ------
+        OutputError
+            If the directory holds something else.
+        """
+        return Run(maintenance.compact(self.dataset, output, progress))
+
+    def gc(self) -> list[str]:
+        """Remove files that no manifest names, left by killed runs; return their paths in the directory."""
+        return maintenance.gc(self.dataset)
+
+    @cached_property
+    def _own_activations(self) -> dict[str, Activation]:
+        from gradsim_core.activations import Activation
+
+        return {one.name: one for one in self.sweep.activation if isinstance(one, Activation)}
+
+
+def open(path: str | Path) -> Run:
+    """Open the run in a directory.
+
+    Raises
+    ------
+    OutputError
+        If there is none.
+    """
+    return Run(Dataset.open(path))
+
+
+def run(
+    sweep: Sweep | str | Path,
+    out: str | Path,
+    *,
+    engine: Any = "local",
+    device: str = "cpu",
+    threads: int | None = None,
+    shard: str = "1/1",
+    progress: Mode = "auto",
+    yes: bool = False,
+    stop: Event | None = None,
+) -> Run:
+    """Run a sweep, or what is left of it, into a directory.
+
+    Parameters
+    ----------
+    sweep : Sweep or str or Path
+        The sweep, its TOML file, or the name of a shipped one.
+    out : str or Path
+        The directory: a new one, or one that holds part of the same sweep, which is resumed.
+    engine : str, Executor, Client or callable
+        Where the shards are computed: ``"local"``; ``"dask-local:N"``, N processes of this machine;
+        ``"dask://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one, so
+        that workers which die are replaced. All workers must see the directory.
+    device : {"cpu"}
+        What computes them.
+    threads : int, optional
+        Threads of each shard; the numbers do not depend on it. Default: as many as this process may use, shared by the
+        workers.
+    shard : str
+        ``"i/n"`` for the i-th of n jobs that share the work, ``"auto"`` in a Slurm array job.
+    progress : {"auto", "bar", "log", "json", "none"}
+        How progress is shown, on standard error.
+    yes : bool
+        Run also more than `gradsim.simulation.plan.WORK_CAP` random normals.
+    stop : threading.Event, optional
+        Once it is set, the run stops at the next block.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    SweepError, OutputError
+        Before anything is written: a wrong value, another sweep's directory, one that cannot be written.
+    StorageError
+        A full disk or an I/O error: committed shards stay, and the same call resumes.
+    Interrupted
+        After Ctrl-C, or when `stop` was set; the same call resumes.
+    EngineError
+        If the workers cannot be reached any more; the same call resumes.
+    ShardsFailedError
+        If some shards failed each time they were tried; the others are committed.
+    DeterminismError
+        If a shard was committed before, with other numbers.
+    """
+    if not isinstance(sweep, Sweep):
+        sweep = Sweep.from_toml(sweep)
+    check_where(engine, device)
+    part = ShardPart.parse(shard)
+    resolve_threads(threads)
+    work = plan(sweep)
+    check_cap(work, yes=yes)
+    with engines.opened(engine, threads) as compute:
+        dataset = Dataset.create(out, sweep)
+        dataset.manifests(part)  # what is damaged is known before anything is computed
+        meter = _meter(dataset, part, shards := dataset.missing(part), progress)
+        before = meter.done_networks
+        if shards:
+            _compute(compute, engines.Job(dataset, shards, threads, meter, stop or Event()))
+            dataset.manifests(part)
+    return Run(dataset, meter.done_networks - before)
+
+
+def check_where(engine: Any, device: str) -> None:
+    """Refuse an engine or device that there is not, with :class:`SweepError`."""
+    engines.check(engine)
+    if device not in DEVICES:
+        raise SweepError("device", device, f"one of {', '.join(DEVICES)} in this version", f'Write "{DEVICES[0]}"')
+
+
+def _meter(dataset: Dataset, part: ShardPart, shards: list[int], mode: Mode) -> Progress:
+    """Progress of this part of the plan."""
+    if part == ALL:
+        work = dataset.plan
+        total = work.normals, work.networks
+    else:
+        total = _work(dataset, part.shards(dataset.plan.shard_count))
+    left = _work(dataset, shards)
+    meter = Progress(*total, mode)
+    meter.resume(total[0] - left[0], total[1] - left[1])
+    return meter
+
+
+def _work(dataset: Dataset, shards: Iterable[int]) -> tuple[int, int]:
+    found = [work_of(dataset.plan, dataset.plan.shard(index)) for index in shards]
+    return sum(normals for normals, _ in found), sum(networks for _, networks in found)
+
+
+def _compute(compute: engines.Engine, job: engines.Job) -> None:
+    path, work = job.dataset.path, job.dataset.plan
+    start = len(job.dataset.committed())
+    job.progress.event("start", directory=str(path), shards=len(job.shards), of_shards=work.shard_count)
+    try:
+        with job.progress:
+            compute(job)
+    except KeyboardInterrupt:
+        finished = len(job.dataset.committed())
+        job.progress.event("stopped", committed=finished, of_shards=work.shard_count)
+        raise Interrupted(
+            f"{path}: stopped with {finished} of {work.shard_count} shards committed. "
+            "Give the same command again to resume."
+        ) from None
+    job.progress.event("done", committed=len(job.dataset.committed()), before=start, of_shards=work.shard_count)

@@ -1,0 +1,61 @@
+"""Where a run stands: what is done, missing and failed, how fast it goes, and which jobs to run again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from operator import itemgetter, mul
+from typing import Any
+
+import numpy as np
+
+from gradsim.dataset import directory
+from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.manifest import Manifest
+from gradsim.simulation.partition import ranges
+
+_RECENT = 1000  # commits from which the rate is taken: a run may have been stopped for days in between
+
+
+def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
+    """Return the facts about a run by name; None for what is not known.
+
+    Parameters
+    ----------
+    dataset
+        The run's dataset.
+    jobs
+        The number n of jobs ``i/n`` that share it: the facts then say which of them have shards left.
+    """
+    plan, missing, manifests = dataset.plan, dataset.missing(), dataset.manifests()
+    failed = sorted(set(directory.failures(dataset.path)).intersection(missing))
+    done = dataset.networks_done()
+    normals = [dataset.sweep.normals(cell) for cell in plan.cells]
+    rate = _rate(manifests, normals)
+    left = plan.normals - sum(map(mul, done.tolist(), normals))
+    return {
+        "directory": str(dataset.path),
+        "sweep": dataset.sweep.content_hash[:12],
+        "cells": dataset.sweep.cell_count,
+        "networks": plan.networks,
+        "networks_done": int(done.sum()),
+        "shards": plan.shard_count,
+        "shards_missing": len(missing),
+        "shards_failed": len(failed),
+        "missing": ranges(missing) or None,
+        "failed": ranges(failed) or None,
+        "rerun_array": ranges(sorted({index % jobs + 1 for index in missing})) or None if jobs else None,
+        "seconds_per_shard": round(float(np.median([one.seconds for one in manifests])), 3) if manifests else None,
+        "normals_per_second": rate and round(rate),
+        "seconds_left": round(left / rate) if rate and left else None,
+        "complete": not missing,
+    }
+
+
+def _rate(manifests: list[Manifest], normals: list[int]) -> float | None:
+    """Random normals a second of all who work on the run, over its last commits."""
+    timed = sorted(((one.finished, one) for one in manifests), key=itemgetter(0))[-_RECENT:]
+    if not timed:
+        return None
+    begun = min(finished - timedelta(seconds=one.seconds + one.write_seconds) for finished, one in timed)
+    work = sum(count * normals[cell] for _, one in timed for cell, _, count in one.slices)
+    return work / max((timed[-1][0] - begun).total_seconds(), 1.0)

@@ -1,0 +1,1 @@
+"""Networks in memory: the plan of a sweep, blocks of networks, ensembles."""

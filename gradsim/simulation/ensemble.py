@@ -1,0 +1,187 @@
+"""Networks of one cell in memory: `simulate` and `weights`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gradsim.errors import SweepError
+from gradsim.simulation.blocks import blocks, in_memory, prepare, run_block
+from gradsim.sweep import Sweep
+from gradsim.sweep.cells import Cell
+from gradsim.system.threads import resolve_threads
+
+if TYPE_CHECKING:
+    from gradsim.sweep.activations import AxisActivation
+    from gradsim_core.simulator import Weights
+
+DEVICES = ("cpu",)
+
+
+class Ensemble(NamedTuple):
+    """What was measured in networks 0 .. n-1 of a cell.
+
+    The first four are float64 arrays (networks, depth) of natural logarithms, layer 1 first; exactly zero is
+    -inf, non-finite NaN.
+
+    Attributes
+    ----------
+    log_delta
+        ln \\|delta^l\\|_2, the backprop error.
+    log_weight_grad
+        ln \\|dC/dW^l\\|_F.
+    log_q
+        ln of the mean square preactivation.
+    log_gain
+        ln of the mean square of delta^l over that of delta^L.
+    status
+        int8 (networks,): 0 alive, 1 dead in some layer, 2 non-finite.
+    """
+
+    log_delta: npt.NDArray[np.float64]
+    log_weight_grad: npt.NDArray[np.float64]
+    log_q: npt.NDArray[np.float64]
+    log_gain: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+
+
+def simulate(
+    activation: AxisActivation = "tanh",
+    sigma_w: float = 1.0,
+    sigma_b: float = 0.0,
+    depth: int = 32,
+    width: int = 64,
+    networks: int = 1000,
+    seed: int = 1,
+    *,
+    law: str = "gaussian",
+    method: str = "explicit",
+    dtype: str = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Ensemble:
+    """Simulate back-propagation through random networks of one cell.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        Name of the table, such as ``"tanh"`` or ``"leaky_relu(0.2)"``, or a user's own pair.
+    sigma_w : float
+        Weight standard deviation times sqrt(fan_in), > 0.
+    sigma_b : float
+        Bias standard deviation, >= 0.
+    depth, width : int
+        Number of weight matrices; neurons in each layer.
+    networks : int
+        How many; the same networks 0 .. n-1 as any sweep with this cell and seed has.
+    seed : int
+        Root of all random numbers.
+    law : str
+        Weight law, such as ``"gaussian"``, ``"orthogonal"`` or ``"sparse(0.1)"``.
+    method : {"explicit", "conditional"}
+        With real weights, or by their exact law given what was seen of them: many times faster, for gaussian and
+        orthogonal weights.
+    dtype : {"float32", "float64"}
+        Precision of the simulation.
+    device : {"cpu"}
+        Where to run.
+    threads : int, optional
+        Threads to run on; the numbers do not depend on it. Default: as many as this process may use.
+
+    Returns
+    -------
+    Ensemble
+        Four float64 arrays (networks, depth) and the status of each network.
+
+    Raises
+    ------
+    SweepError
+        If a value is not allowed; says which are.
+
+    Examples
+    --------
+    >>> ens = simulate("tanh", sigma_w=1.5, depth=32, width=64, networks=100)
+    >>> ens.log_gain.shape
+    (100, 32)
+    """
+    _check_device(device)
+    sweep, cell = _one_cell(
+        activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
+        law=law, method=method, dtype=dtype,
+    )  # fmt: skip
+    machine, params = prepare(sweep, cell)
+    try:
+        values, status = np.empty((4, sweep.networks, cell.depth)), np.empty(sweep.networks, np.int8)
+    except MemoryError:
+        allowed = "as many as memory holds, 32 bytes for each layer of each"
+        remedy = "Take fewer, or run a Sweep, which keeps statistics only"
+        raise SweepError("networks", sweep.networks, allowed, remedy) from None
+
+    def run(block: tuple[int, int]) -> None:
+        first, count = block
+        values[:, first : first + count], status[first : first + count] = run_block(machine, params, first, count)
+
+    run_all(run, list(blocks(sweep, cell, 0, sweep.networks)), resolve_threads(threads))
+    return Ensemble(values[0], values[1], values[2], values[3], status)
+
+
+def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:
+    """Call `run` on every item, on a pool of threads: also one alone, whose arrays then go with it."""
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(run, items):
+            pass
+
+
+def weights(network: int = 0, **cell: Any) -> Weights:
+    """Return the random numbers of one network exactly as simulated, for oracles and pictures.
+
+    Parameters
+    ----------
+    network : int
+        Which network of the cell, from 0.
+    **cell
+        The cell, as `simulate` takes it. How many networks there are, device and threads make no difference.
+
+    Returns
+    -------
+    Weights
+        NamedTuple ``x0`` (width,), ``W`` (depth, width, width), ``b`` (depth, width), ``v`` (width,) in the
+        precision of the simulation. Under the orthogonal law W is multiplied out, to rounding.
+
+    Raises
+    ------
+    SweepError
+        If a value is not allowed; says which are.
+    """
+    if isinstance(network, bool) or not isinstance(network, (int, np.integer)) or not 0 <= network < 2**48:
+        raise SweepError("network", network, "a whole number from 0 to 2^48 - 1", "Write for example network = 0")
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature(simulate).parameters.items()
+        if name not in ("networks", "device", "threads")
+    }
+    if cell.get("method", "explicit") != "explicit":
+        remedy = "Leave method out: both methods have the same laws, but not the same networks"
+        raise SweepError("method", cell["method"], "explicit, since no other draws weights", remedy)
+    physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
+    sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
+    machine, params = prepare(sweep, one)
+    with in_memory(params):
+        return machine.weights(params, int(network))
+
+
+def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
+    sweep = Sweep(**values)
+    if sweep.cell_count != 1:
+        raise SweepError("cells", sweep.cell_count, "one cell", "Give one value for each parameter, or run a Sweep")
+    return sweep, sweep.cells()[0]
+
+
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
+        raise SweepError("device", device, f"one of {', '.join(DEVICES)}", 'Write device = "cpu"')

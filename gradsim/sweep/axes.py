@@ -1,0 +1,97 @@
+"""The values of one axis of a sweep, from a scalar, a sequence, an array or a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from gradsim.errors import SweepError
+from gradsim.sweep.cells import round12
+from gradsim.sweep.validation import Words
+
+CELL_CAP = 10**6
+"""Most cells of one sweep, and so most values of one axis."""
+
+_FORMS = "a value, a list of values or {start, stop, num, spacing}"
+_End = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class Grid(Words):
+    """Values from ``start`` to ``stop``, both hit exactly, at 12 significant digits.
+
+    ``spacing`` is ``"linear"`` (equal steps) or ``"log"`` (equal ratios).
+    """
+
+    start: _End = Field(description="a finite number", examples=[0.5])
+    stop: _End = Field(description="a finite number", examples=[3.0])
+    num: Annotated[int, Field(strict=True, ge=1, le=CELL_CAP)] = Field(
+        description=f"a whole number from 1 to {CELL_CAP}", examples=[26]
+    )
+    spacing: Literal["linear", "log"] = Field(default="linear", description='"linear" or "log"', examples=["linear"])
+
+    def values(self) -> list[float]:
+        """Return the ``num`` values; one value alone is ``start``."""
+        if self.spacing == "log" and min(self.start, self.stop) <= 0:
+            raise SweepError(
+                "start and stop",
+                (self.start, self.stop),
+                "numbers > 0 where spacing is log",
+                "Use linear spacing or an end above 0",
+            )
+        steps = max(self.num - 1, 1)
+        weights = [k / steps for k in range(self.num)]
+        if self.spacing == "log":  # a product of powers: exact at both ends, and never out of range
+            return [round12(self.start ** (1 - t) * self.stop**t) for t in weights]
+        return [round12(self.start * (1 - t) + self.stop * t) for t in weights]
+
+
+def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
+    """Return the values of one axis as a list of Python objects, not yet checked one by one.
+
+    Parameters
+    ----------
+    field
+        The axis, for messages.
+    value
+        A scalar, a list, tuple, range or one-dimensional array, or a mapping with the keys of :class:`Grid`.
+    whole
+        The axis holds whole numbers: the values of a grid are rounded to the nearest one.
+
+    Raises
+    ------
+    SweepError
+        If the form is unknown, or there are more than ``CELL_CAP`` values (found out without making them).
+    """
+    if isinstance(value, Mapping):
+        return _grid(field, value, whole=whole)
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.ndim > 1:
+            raise SweepError(field, array.shape, f"{_FORMS}, not an array of {array.ndim} axes", "Flatten the array")
+        value = np.atleast_1d(array[: CELL_CAP + 1] if array.ndim else array).tolist()
+    if not isinstance(value, (list, tuple, range)):
+        return [value]
+    if value[CELL_CAP:]:
+        raise SweepError(field, value, f"at most {CELL_CAP} values", "Take fewer values, or several sweeps")
+    return [item.item() if isinstance(item, np.generic) else item for item in value]
+
+
+def _grid(field: str, table: Mapping[str, Any], *, whole: bool) -> list[Any]:
+    try:
+        grid = Grid(**{str(key): value for key, value in table.items()})
+        values = grid.values()
+    except SweepError as error:
+        first, *others = [
+            SweepError(f"{field}: {fault.field}", fault.value, fault.allowed, fault.remedy)
+            for fault in (error, *error.others)
+        ]
+        raise first.joined(others) from None
+    if not whole:
+        return values
+    for end, number in (("start", grid.start), ("stop", grid.stop)):
+        if number % 1:
+            raise SweepError(f"{field}: {end}", number, "a whole number", f"Write {end} = {round(number)}")
+    return [round(number) for number in values]

@@ -1,0 +1,283 @@
+"""A sweep: what is simulated, in words. Validated when made, frozen, with a hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
+
+from gradsim.errors import SweepError
+from gradsim.sweep import files
+from gradsim.sweep.activations import AxisActivation, OwnActivation, as_own, check_activation, check_law, name_of
+from gradsim.sweep.axes import CELL_CAP, expand
+from gradsim.sweep.cells import Cell, canonical_json, round12
+from gradsim.sweep.validation import Words
+from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.laws import resolve_law
+
+METHODS = ("explicit", "conditional")
+"""The ways to simulate a network: with real weights, or by their exact law given what was seen of them."""
+
+AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
+"""The axes in the order of the cells: sigma_w runs fastest."""
+
+_WHOLE_AXES = ("depth", "width")
+
+
+def _values(value: object, info: ValidationInfo) -> list[Any]:
+    field = str(info.field_name)
+    return expand(field, value, whole=field in _WHOLE_AXES)
+
+
+def _activations(values: list[object]) -> list[AxisActivation]:
+    return [check_activation(_place("activation", i, values), value) for i, value in enumerate(values)]
+
+
+def _laws(values: list[object]) -> list[str]:
+    return [check_law(_place("law", i, values), value) for i, value in enumerate(values)]
+
+
+def _place(axis: str, i: int, values: Sequence[object]) -> str:
+    return f"{axis}[{i}]" if len(values) > 1 else axis
+
+
+def _method(value: object) -> object:
+    if value in METHODS:
+        return value
+    raise SweepError("method", value, f"one of {', '.join(METHODS)}", 'Write method = "explicit"')
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_Axis = BeforeValidator(_values)
+_Float = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
+_Int = Annotated[int, Field(strict=True), BeforeValidator(_plain)]
+_SMALLEST, _LARGEST = 1e-30, 1e30  # a float32 weight beyond has no room left for the width
+_DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # what the random numbers' counter can hold
+
+
+class Sweep(Words):
+    """Which networks to simulate: axes whose product are the cells, and scalars that hold for all of them.
+
+    Parameters
+    ----------
+    activation, law, sigma_w, sigma_b, depth, width
+        The axes: a value, a list, range or array of values, or a grid ``{"start": …, "stop": …, "num": …}``
+        with ``"spacing": "linear"`` or ``"log"``. ``activation`` also takes a user's own
+        :class:`gradsim.Activation`. Floats are kept at 12 significant digits.
+    networks
+        Networks of each cell.
+    seed
+        Root of all random numbers.
+    method
+        ``"explicit"`` draws real weights; ``"conditional"`` samples the same laws exactly without them, many times
+        faster, for gaussian and orthogonal weights.
+    dtype
+        Precision of the simulation.
+    record
+        ``"layers"`` stores per-layer statistics, ``"networks"`` also a row per network and layer.
+    shard_size
+        Random normals of one shard, the unit of commit.
+
+    Raises
+    ------
+    SweepError
+        If a key or a value is not valid; the message has one sentence for each fault.
+
+    Notes
+    -----
+    An axis reads back as a tuple of values. Equal sweeps have the same ``content_hash``, however they were
+    written.
+    """
+
+    activation: Annotated[tuple[AxisActivation, ...], BeforeValidator(_activations), _Axis] = Field(
+        min_length=1, description="a list of one or more activations", examples=["tanh"]
+    )
+    law: Annotated[tuple[str, ...], BeforeValidator(_laws), _Axis] = Field(
+        default=("gaussian",),
+        min_length=1,
+        description="a list of one or more weight laws",
+        examples=["gaussian"],
+    )
+    sigma_w: Annotated[tuple[Annotated[_Float, Field(ge=_SMALLEST, le=_LARGEST)], ...], FailFast(), _Axis] = Field(
+        min_length=1, description="one or more finite numbers > 0 (from 1e-30 to 1e30)", examples=[1.5]
+    )
+    sigma_b: Annotated[tuple[Annotated[_Float, Field(ge=0, le=_LARGEST)], ...], FailFast(), _Axis] = Field(
+        default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
+    )
+    depth: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_DEPTH_CAP)], ...], FailFast(), _Axis] = Field(
+        min_length=1, description=f"one or more whole numbers from 1 to {_DEPTH_CAP}", examples=[32]
+    )
+    width: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_WIDTH_CAP)], ...], FailFast(), _Axis] = Field(
+        min_length=1, description=f"one or more whole numbers from 1 to {_WIDTH_CAP}", examples=[64]
+    )
+    networks: _Int = Field(ge=1, le=_NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
+    seed: _Int = Field(ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1", examples=[1])
+    method: Annotated[str, BeforeValidator(_method)] = "explicit"
+    dtype: Literal["float32", "float64"] = Field(
+        default="float32", description="float32 or float64", examples=["float32"]
+    )
+    record: Literal["layers", "networks"] = Field(
+        default="layers", description="layers or networks", examples=["layers"]
+    )
+    shard_size: _Int = Field(
+        default=4 * 10**10, ge=1, le=2**63 - 1, description="a whole number >= 1", examples=[4 * 10**10]
+    )
+
+    @model_validator(mode="after")
+    def _check_product(self) -> Sweep:
+        for axis in AXES:
+            _refuse_repeats(axis, [name_of(value) if axis == "activation" else value for value in getattr(self, axis)])
+        if self.cell_count > CELL_CAP:
+            sizes = " x ".join(f"{len(getattr(self, axis))} {axis}" for axis in AXES)
+            raise SweepError(
+                "cells",
+                sizes,
+                f"a product of at most {CELL_CAP} cells",
+                "Shorten an axis, or make several sweeps",
+            )
+        if self.method == "conditional" and not self.may_be_conditional:
+            raise SweepError(
+                "method",
+                "conditional",
+                "gaussian and orthogonal weights: only theirs have a known law given W x and W^T delta",
+                'Write method = "explicit", or take law = "gaussian"',
+            )
+        return self
+
+    @property
+    def may_be_conditional(self) -> bool:
+        """Whether the conditional sampler knows all weight laws of this sweep."""
+        return all(resolve_law(law).conditional for law in self.law)
+
+    def normals(self, cell: Cell) -> int:
+        """Random normals that one network of a cell takes: the work."""
+        return cell.depth * (cell.width**2 if self.method == "explicit" else 2 * cell.width)
+
+    @classmethod
+    def from_toml(cls, path_or_name: str | Path) -> Self:
+        """Return the sweep in a TOML file, or a shipped sweep by its name.
+
+        Raises
+        ------
+        SweepFileError
+            If the file cannot be found, read or parsed.
+        SweepError
+            If a key or a value in it is not valid.
+        """
+        return cls(**files.read(path_or_name))
+
+    def to_toml(self) -> str:
+        """Return the sweep as canonical TOML: equal sweeps give equal text, and ``from_toml`` reads it back.
+
+        Raises
+        ------
+        SweepError
+            If it has an activation of your own, whose functions no text can hold.
+        """
+        for i, value in enumerate(self.activation):
+            if not isinstance(value, str):
+                remedy = "Keep the sweep in Python, or use an activation of the table"
+                raise SweepError(
+                    _place("activation", i, self.activation),
+                    value.name,
+                    "a name of the table where a sweep is written as text",
+                    remedy,
+                )
+        return self.stored_text()
+
+    def stored_text(self) -> str:
+        """Return the text that a dataset keeps: as ``to_toml``, own activations as name and code digest."""
+        return files.text({key: _single(key, value) for key, value in self._content().items()})
+
+    @classmethod
+    def from_stored_text(cls, data: bytes, source: str) -> Self:
+        """Return the sweep of a dataset from its text; own activations come back without their functions."""
+        values = files.parse(data, source)
+        names = values.get("activation", [])
+        if isinstance(names, list):
+            values["activation"] = [
+                OwnActivation(**item) if isinstance(item, dict) and set(item) == {"name", "code"} else item
+                for item in names
+            ]
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a sweep with some keys changed, validated anew."""
+        return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | changes)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 in hex of the canonical JSON of everything that determines the dataset."""
+        # A key that a later version adds must be left out at its default, or old datasets cannot be resumed.
+        return hashlib.sha256(canonical_json(self._content()).encode()).hexdigest()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values on each of ``AXES``."""
+        return tuple(len(getattr(self, axis)) for axis in AXES)
+
+    @property
+    def cell_count(self) -> int:
+        """Number of cells."""
+        return math.prod(self.shape)
+
+    def cells(self) -> list[Cell]:
+        """Return all cells in order: the product of ``AXES``, sigma_w fastest, numbered from 0."""
+        names = [name_of(activation) for activation in self.activation]
+        rest = (getattr(self, axis) for axis in AXES[1:])
+        return [
+            Cell(i, activation, law, sigma_w, sigma_b, depth, width)
+            for i, (activation, law, sigma_b, width, depth, sigma_w) in enumerate(itertools.product(names, *rest))
+        ]
+
+    def find_activation(self, name: str) -> Activation:
+        """Return the activation that a cell of this sweep calls ``name``.
+
+        Raises
+        ------
+        SweepError
+            If it is an own activation and the sweep was read from a dataset, which does not hold functions.
+        """
+        own = next((value for value in self.activation if name_of(value) == name), name)
+        if isinstance(own, OwnActivation):
+            raise SweepError(
+                "activation",
+                name,
+                "an activation with its functions",
+                "Run with the sweep that holds your gs.Activation, as when the dataset was made",
+            )
+        return resolve_activation(own)
+
+    def _content(self) -> dict[str, Any]:
+        content = {field: getattr(self, field) for field in type(self).model_fields}
+        content["activation"] = [
+            value if isinstance(value, str) else asdict(as_own(value)) for value in self.activation
+        ]
+        return content
+
+
+def _single(field: str, value: Any) -> Any:
+    return value[0] if field in AXES and len(value) == 1 and not isinstance(value[0], dict) else value
+
+
+def _refuse_repeats(axis: str, values: list[object]) -> None:
+    first: dict[object, int] = {}
+    for i, value in enumerate(values):
+        if first.setdefault(value, i) != i:
+            raise SweepError(
+                f"{axis}[{i}]",
+                value,
+                "each value once (floats are compared at 12 significant digits)",
+                f"Remove it: it is {axis}[{first[value]}] again",
+            )

@@ -1,0 +1,1 @@
+"""The machine: files, threads, signals, progress, and where a result was computed."""

@@ -1,0 +1,25 @@
+"""The file system: the only package that opens, fsyncs, renames, links and unlinks.
+
+What is written appears complete or not at all: it is written under a temporary name, fsynced, closed, read back, then
+linked without replacing (`write_new`) or renamed (`replace`), and the directory is fsynced. Nothing is decided by a
+lock, a clock, a process number or a listing: the link is.
+"""
+
+from gradsim.system.filesystem.folders import check_writable, is_dir, make_dirs, names, publish
+from gradsim.system.filesystem.reading import read_bytes, reading, sha256
+from gradsim.system.filesystem.writing import (
+    Check,
+    Data,
+    append,
+    exists,
+    make_durable,
+    remove,
+    replace,
+    set_aside,
+    write_new,
+)
+
+__all__ = [
+    "Check", "Data", "append", "check_writable", "exists", "is_dir", "make_dirs", "make_durable", "names", "publish",
+    "read_bytes", "reading", "remove", "replace", "set_aside", "sha256", "write_new",
+]  # fmt: skip

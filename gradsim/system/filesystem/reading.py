@@ -1,0 +1,43 @@
+"""Files that are read: regular ones only, and no more of them than is expected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+from gradsim.system.filesystem import calls
+from gradsim.system.filesystem.errors import storing
+
+
+def read_bytes(path: Path, most: int | None = None, follow: bool = False) -> bytes | None:
+    """Return a file's content, or None if there is none; of a longer one than ``most`` only ``most + 1`` bytes."""
+    with storing(path):
+        try:
+            with calls.open_read(path, follow) as file:
+                return file.read(-1 if most is None else most + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def sha256(path: Path, most: int) -> str | None:
+    """Return the SHA-256 of a file in hex; None if there is none, or it is longer than that."""
+    content = read_bytes(path, most)
+    return None if content is None or len(content) > most else hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """Open a file for reading in parts; a missing one is FileNotFoundError, other faults are StorageError."""
+    try:
+        with calls.open_read(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # PyArrow's word for a damaged file
+            raise
+        with storing(path):
+            raise

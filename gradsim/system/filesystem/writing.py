@@ -1,0 +1,181 @@
+"""Files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gradsim.system.filesystem import calls
+from gradsim.system.filesystem.errors import storing
+
+Check = Callable[[Path], None]
+Data = bytes | memoryview
+
+_ATTEMPTS = 100  # at a file whose temporary name somebody cleaned up
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def replace(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -> None:
+    """Write a file that replaces an older one of the same name, durably and in one step.
+
+    Parameters
+    ----------
+    tmp_dir
+        Existing directory for temporary files, on the same file system.
+    path
+        The file's final place, in an existing directory.
+    data
+        Its content.
+    check
+        Called with the path of the temporary file, written and closed, before anybody else can see it.
+
+    Raises
+    ------
+    StorageError
+        If any step fails; the older file, if there was one, is then still whole. No step is tried again on the same
+        file: after a failed fsync nobody knows what is on the disk.
+    """
+
+    def rename(temporary: Path) -> bool:
+        calls.rename(temporary, path)
+        return True
+
+    _store(tmp_dir, path, data, check, rename)
+
+
+def write_new(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -> bool:
+    """Write a file only if there is none of that name; of several writers at the same time one wins.
+
+    Parameters are those of `replace`.
+
+    Returns
+    -------
+    bool
+        False if the file existed; it is then left as it was.
+    """
+    return _store(tmp_dir, path, data, check, lambda temporary: _link_new(temporary, path))
+
+
+def _store(tmp_dir: Path, path: Path, data: Data, check: Check | None, name: Callable[[Path], bool]) -> bool:
+    for attempt in range(_ATTEMPTS):
+        with storing(path):
+            try:
+                with _temporary(tmp_dir, path.name, data, check) as temporary:
+                    won = name(temporary)
+                    if won:
+                        fsync_directory(path.parent)
+                    return won
+            except FileNotFoundError:  # somebody cleaned up the temporary file: it is written anew
+                if attempt == _ATTEMPTS - 1 or not (exists(tmp_dir) and exists(path.parent)):
+                    raise
+    raise AssertionError
+
+
+def _link_new(temporary: Path, path: Path) -> bool:
+    try:
+        calls.link(temporary, path)
+    except OSError as error:
+        # Over NFS the link may be there whatever the answer: it is ours, since nobody else knows the name.
+        if calls.status(temporary).st_nlink > 1:
+            return True
+        if isinstance(error, FileExistsError):
+            return False
+        if error.errno not in _NO_LINKS:
+            raise
+        if exists(path):
+            return False
+        calls.rename(temporary, path)  # a file system without hard links: the last of several writers wins
+    return True
+
+
+@contextmanager
+def _temporary(tmp_dir: Path, name: str, data: Data, check: Check | None) -> Iterator[Path]:
+    """Yield a new, fsynced file with the content; what is left of it afterwards is removed."""
+    path = _unique(tmp_dir, name)
+    try:
+        _write_durably(path, os.O_EXCL, data)
+        if check is not None:
+            check(path)
+        yield path
+    finally:
+        with suppress(OSError):  # gone where it was renamed; a rest in tmp/ does no harm
+            calls.unlink(path)
+
+
+def _unique(tmp_dir: Path, name: str) -> Path:
+    return tmp_dir / f"{name}.{os.getpid()}.{secrets.token_hex(8)}"
+
+
+def set_aside(tmp_dir: Path, path: Path, damaged: Callable[[Path], bool]) -> None:
+    """Remove a damaged file, unless another process has put a whole one in its place meanwhile: that goes back."""
+    aside = _unique(tmp_dir, path.name)
+    with storing(path):
+        try:
+            calls.rename(path, aside)
+        except FileNotFoundError:
+            return
+        if not damaged(aside):
+            _link_new(aside, path)
+        with suppress(OSError):
+            calls.unlink(aside)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file, durably, also after one whose end was lost; lines of several writers do not mix."""
+    with storing(path):
+        _write_durably(path, os.O_APPEND | calls.NOFOLLOW, b"\n" + line)
+
+
+def _write_durably(path: Path, flags: int, data: Data) -> None:
+    descriptor = calls.open_fd(path, os.O_WRONLY | os.O_CREAT | flags)
+    try:
+        view = memoryview(data)
+        while view:
+            written = calls.write(descriptor, view)
+            if written <= 0:
+                raise OSError(errno.EIO, "the system wrote nothing")
+            view = view[written:]
+        calls.fsync(descriptor)
+    finally:
+        calls.close(descriptor)
+
+
+def make_durable(path: Path) -> None:
+    """Fsync a file that another process may have written, and its directory."""
+    with storing(path):
+        _fsync(path)
+        fsync_directory(path.parent)
+
+
+def fsync_directory(path: Path) -> None:
+    """Fsync a directory; Windows cannot, and needs no such thing."""
+    if os.name != "nt":
+        _fsync(path)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = calls.open_fd(path, os.O_RDONLY)
+    try:
+        calls.fsync(descriptor)
+    finally:
+        calls.close(descriptor)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything has this name."""
+    with storing(path):
+        try:
+            calls.status(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there."""
+    with storing(path), suppress(FileNotFoundError):
+        calls.unlink(path)

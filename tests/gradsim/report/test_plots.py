@@ -1,0 +1,81 @@
+"""Pictures are made, have content, and say what to install when matplotlib is missing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradsim import analysis
+from gradsim.report import plots
+from tests.gradsim.analysis.frames import cell_frame, joined, reduced, run_frames
+
+matplotlib = pytest.importorskip("matplotlib")
+
+
+def made_up(
+    widths: tuple[int, ...], grid: np.ndarray, depths: tuple[int, ...] = (4, 16)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(1)
+    points = [(width, depth, sigma_w) for width in widths for depth in depths for sigma_w in grid]
+    runs = [
+        run_frames(cell_frame(k, depth, sigma_w, width=width), 2 * depth * np.log(sigma_w / 1.5) + rng.normal(size=60))
+        for k, (width, depth, sigma_w) in enumerate(points)
+    ]
+    cells, sums, histograms = joined(*runs)
+    rows = analysis.summary(cells, analysis.layers_frame(sums, histograms), histograms)
+    return rows, analysis.boundary(rows)
+
+
+def pixels(path: Path) -> np.ndarray:
+    from matplotlib.image import imread
+
+    return np.asarray(imread(path))
+
+
+@pytest.mark.parametrize(
+    ("widths", "grid"),
+    [((64,), np.linspace(0.5, 3.0, 6)), ((16, 64, 256), np.geomspace(1.0, 2.0, 4)), ((64,), np.array([1.5]))],
+)
+def test_phase_diagram(tmp_path: Path, widths: tuple[int, ...], grid: np.ndarray) -> None:
+    path = plots.phase_diagram(*made_up(widths, grid), tmp_path / "analysis.png")
+    picture = pixels(path)[..., :3]
+    assert min(picture.shape[:2]) > 400
+    assert picture.std() > 0.05
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_too_many_panels_are_cut_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = []
+    monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, text, **_: titles.append(text))
+    plots.phase_diagram(*made_up(tuple(range(1, 15)), np.array([1.0, 2.0]), (4,)), tmp_path / "analysis.png")
+    assert titles == ["the first 12 of 14 combinations"]
+
+
+def test_empty_run_gives_a_picture(tmp_path: Path) -> None:
+    rows, boundary = made_up((64,), np.array([1.0, 2.0]))
+    empty = rows.assign(decades=np.nan)
+    assert plots.phase_diagram(empty, boundary.iloc[:0], tmp_path / "empty.png").stat().st_size > 1000
+
+
+def test_layer_profile(tmp_path: Path) -> None:
+    parts = [
+        reduced(cell, layer, "log_delta", np.r_[np.random.default_rng(cell).normal(layer * cell, 1.0, 99), -np.inf])
+        for cell in range(10)
+        for layer in range(1, 5)
+    ]
+    layers = analysis.layers_frame(pd.concat([p[0] for p in parts]), pd.concat([p[1] for p in parts]))
+    cells = pd.concat([cell_frame(cell, 4, 1.0 + cell) for cell in range(10)])
+    for given in (None, cells):
+        picture = pixels(plots.layer_profile(layers, tmp_path / "profile.png", given))
+        assert picture[..., :3].std() > 0.05
+
+
+def test_without_matplotlib_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    rows, boundary = made_up((64,), np.array([1.0, 2.0]))
+    with pytest.raises(plots.PlotExtraMissingError, match=r"pip install 'gradsim\[plot\]'"):
+        plots.phase_diagram(rows, boundary, tmp_path / "analysis.png")
