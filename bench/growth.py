@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core.activations import resolve_activation
+from gradsim_core.architectures import METHODS
 from gradsim_core.laws import resolve_law
-from gradsim_core.simulator import METHODS, Simulator
+from gradsim_core.simulator import Simulator
 
 AT = {"networks": 256, "depth": 32, "width": 64}
 RANGES = {

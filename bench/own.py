@@ -13,7 +13,7 @@ from gradsim_core import jit
 from gradsim_core.activations import resolve_activation
 from gradsim_core.lanes import LANES
 from gradsim_core.laws import dense, gaussian, resolve_law
-from gradsim_core.rng.draws import fill_drawn
+from gradsim_core.rng.draws import Source, fill_drawn
 from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_FORWARD, ROLE_WEIGHT
 from gradsim_core.schedules import conditional
 from gradsim_core.simulator import Simulator
@@ -21,11 +21,12 @@ from gradsim_core.simulator import Simulator
 
 def weights_only(cell, first, count, scale, work):
     """Draw and store the weights of networks first .. first + count - 1 as `dense.forward` does, unused."""
-    counters = dense.storage(cell.width) // (4 * LANES)
+    counters = dense.layer_size(cell.width) // (4 * LANES)
     for network in range(first, first + count):
         for layer in range(1, cell.depth + 1):
-            out = (layer - 1) * dense.storage(cell.width)
-            fill_drawn(gaussian, cell, network, layer, ROLE_WEIGHT, counters, scale, work.words, work.weights, out)
+            out = (layer - 1) * dense.layer_size(cell.width)
+            source = Source(cell, network, layer, ROLE_WEIGHT)
+            fill_drawn(gaussian, source, counters, scale, work.words, work.weights, out)
 
 
 def normals_only(cell, first, count, scale, work):
@@ -55,7 +56,7 @@ def draw(method: str) -> Callable[[Job, int, int], Step]:
     def make(job: Job, chunk: int, threads: int) -> Step:
         machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
         cell = machine.params(2024, job.depth, job.width, job.sigma_w)
-        work = [machine._schedule(cell).allocate(cell, machine.dtype, machine.law) for _ in range(threads)]
+        work = [machine.schedule(cell).allocate(cell, machine.dtype, machine.law) for _ in range(threads)]
         run, scale = jit.compile_kernel(kernel), np.float32(job.scale)
 
         def block(first: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 _leaf_modules: dict[str, bool] = {}
 _type_modules: list[str] = []
@@ -61,10 +62,10 @@ def cache_directory() -> Path:
 def _numba() -> ModuleType:
     # The cache directory must be set before Numba decorates anything. Numba reads it at each decoration.
     import numba
-    from numba.core import config
+    from numba.core import config  # its options are made at run time
 
-    config.CACHE_DIR = str(cache_directory())
-    if not config.DISABLE_JIT:
+    vars(config)["CACHE_DIR"] = str(cache_directory())
+    if not vars(config)["DISABLE_JIT"]:
         for name in _type_modules:
             import_module(name)
         for name in _leaf_modules:
@@ -82,15 +83,13 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
 
     choose = getattr(function, "choose", lambda arguments: function)
 
-    def typing(*arguments):
+    def typing(*arguments: Any) -> FunctionType:
         return choose(arguments)
 
-    options = {"forceinline": True} if inline else {}
-    overload(
-        function,
-        strict=False,
-        jit_options={"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options},
-    )(typing)
+    options: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    if inline:
+        options["forceinline"] = True
+    overload(function, strict=False, jit_options=options)(typing)
     return function
 
 
@@ -104,7 +103,7 @@ def make_closure_compilable(function: FunctionType, *captured: str) -> FunctionT
     return make_compilable(function, inline=False)
 
 
-def user_function(function):
+def user_function(function: Any) -> Any:
     """A user's scalar function, compiled; one that is compiled already passes through."""
     numba = _numba()
     if hasattr(function, "py_func") or numba.config.DISABLE_JIT:
@@ -112,9 +111,15 @@ def user_function(function):
     return numba.njit(function if isinstance(function, FunctionType) else lambda h: function(h))  # a NumPy ufunc
 
 
+def inlined(function: FunctionType) -> FunctionType:
+    """Mark a function that kernels inline, in a module whose others they call (see `make_compilable`)."""
+    vars(function)["inline"] = True
+    return function
+
+
 def outlined(function: FunctionType) -> FunctionType:
     """Mark a function that runs seldom: kernels call it instead of inlining it, which keeps compilation short."""
-    function.outlined = True
+    vars(function)["inline"] = False
     return function
 
 
@@ -126,7 +131,7 @@ def register_leaves(module_name: str, inline: bool) -> None:
     module_name : str
         ``__name__`` of the module.
     inline : bool
-        Whether its functions are inlined (see `make_compilable`), but for those marked `outlined`.
+        Whether its functions are inlined (see `make_compilable`), but for those marked `inlined` or `outlined`.
     """
     _leaf_modules[module_name] = inline
     if _numba.cache_info().currsize:
@@ -142,10 +147,10 @@ def _make_module_compilable(module_name: str) -> None:
     inline = _leaf_modules[module_name]
     for function in list(vars(sys.modules[module_name]).values()):
         if isinstance(function, FunctionType) and function.__module__ == module_name:
-            make_compilable(function, inline and not hasattr(function, "outlined"))
+            make_compilable(function, getattr(function, "inline", inline))
 
 
-def compile_kernel(function, disk_cache: bool = True, allocates: bool = False):
+def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = False) -> Any:
     """A kernel: releases the GIL, is kept on disk, and is never parallel (blocks run on a thread pool).
 
     What allocates no array need not count references to any. Each count is a locked instruction, which keeps the
@@ -155,6 +160,6 @@ def compile_kernel(function, disk_cache: bool = True, allocates: bool = False):
 
 
 @cache
-def compiled(function):
+def compiled(function: FunctionType) -> Any:
     """A function beside the kernels, which may allocate."""
     return compile_kernel(function, allocates=True)

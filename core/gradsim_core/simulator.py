@@ -1,4 +1,4 @@
-"""The CPU schedule: compiled kernels by activation and weight law, and blocks of networks run through them.
+"""The simulator: compiled kernels by activation, weight law and schedule, and blocks of networks run through them.
 
 A block is a call that releases the GIL; callers spread blocks over a thread pool. Which networks share a block, and
 in which order blocks run, changes no number.
@@ -10,36 +10,23 @@ import math
 import threading
 from functools import cache
 from itertools import pairwise
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradsim_core import jit, laws
 from gradsim_core.activations import ACTIVATIONS, Activation
+from gradsim_core.architectures import METHODS, choose_schedule
 from gradsim_core.elementary import log_64
 from gradsim_core.lanes import LANES, lane_count, lane_get, lane_set
 from gradsim_core.laws import WeightLaw
-from gradsim_core.parameters import Params
+from gradsim_core.parameters import Params, Slopes, Weights
 from gradsim_core.results import quantities
 from gradsim_core.scaling.per_vector import no_tail
-from gradsim_core.schedules import conditional, explicit, narrow
-from gradsim_core.schedules.explicit import Slopes
+from gradsim_core.schedules.table import Schedule
 
 DTYPES = ("float32", "float64")
-METHODS = ("explicit", "conditional")
-NARROW, NARROW_STORE = 28, 2**24
-"""Up to this width, and this many stored weights, explicit networks run sixteen side by side."""
 _thread = threading.local()
-
-
-class Weights(NamedTuple):
-    """One network as simulated: x0 (N,), W (L, N, N), b (L, N), v (N,)."""
-
-    x0: np.ndarray
-    W: np.ndarray
-    b: np.ndarray
-    v: np.ndarray
 
 
 def _part(depth: int) -> int:
@@ -53,11 +40,11 @@ def _log(width: int) -> float:
     return float(log_64(np.float64(width)))
 
 
-def _by_lane(function, interpret: bool):
+def _by_lane(function: Any, interpret: bool) -> Any:
     """A user's scalar function, lane by lane in float64."""
     scalar = function if interpret else jit.user_function(function)
 
-    def apply(h, alpha):
+    def apply(h: Any, alpha: Any) -> Any:
         out = h
         for i in range(lane_count(h)):
             out = lane_set(out, i, scalar(float(lane_get(h, i))))
@@ -66,39 +53,19 @@ def _by_lane(function, interpret: bool):
     return apply
 
 
-def schedule(method: str, law: WeightLaw, depth: int, width: int) -> ModuleType:
-    """The module whose kernel runs a cell, and whose `allocate` makes its arrays."""
-    if method == "conditional":
-        return conditional
-    fits = width <= NARROW and depth * width**2 * LANES <= NARROW_STORE
-    # Weights with zeros have to be watched, and reflections drawn, one network at a time.
-    return narrow if fits and law.draw is not None and not law.has_zeros else explicit
-
-
-def group_size(method: str, law: WeightLaw, depth: int, width: int) -> int:
-    """How many networks run side by side: blocks had best begin at multiples of it."""
-    return 1 if schedule(method, law, depth, width) is explicit else LANES
-
-
-def numbers_kept(method: str, law: WeightLaw, depth: int, width: int) -> int:
-    """How many numbers a thread keeps of networks that run side by side: weights, where drawn, and vectors."""
-    layer = 3 * width if method == "conditional" else width**2 + 3 * width
-    return group_size(method, law, depth, width) * depth * layer
-
-
 @cache
-def _kernel(activation: Activation, law: WeightLaw, module: ModuleType, interpret: bool):
+def _kernel(activation: Activation, law: WeightLaw, schedule: Schedule, interpret: bool) -> Any:
     """The block kernel. Parameters of activation and law are run-time numbers, so that a family compiles once."""
     own = not activation.built_in
     phi, dphi = activation.phi, activation.dphi
     if own:
         phi, dphi = (jit.make_compilable(_by_lane(function, interpret)) for function in (phi, dphi))
-    body = module.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
+    body = schedule.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
     return body if interpret else jit.compile_kernel(body, disk_cache=not own)
 
 
-def _interpreted(function):
-    def call(*arguments):
+def _interpreted(function: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         with np.errstate(all="ignore"):
             return function(*arguments)
 
@@ -126,6 +93,8 @@ class Simulator:
         From `resolve_activation`, `resolve_law`.
     dtype : {"float32", "float64"}
     method : {"explicit", "conditional"}
+    architecture : str
+        A row of `ARCHITECTURES`.
     interpret : bool
         Run the same text in the Python interpreter: slow, for tests.
     """
@@ -137,6 +106,7 @@ class Simulator:
         dtype: str = "float32",
         method: str = "explicit",
         *,
+        architecture: str = "plain",
         interpret: bool = False,
     ):
         if method not in METHODS or dtype not in DTYPES:
@@ -144,6 +114,7 @@ class Simulator:
         if method == "conditional" and not law.conditional:
             raise ValueError(f"weight law {law.name!r} cannot be sampled conditionally.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
+        self.architecture = architecture
         self._slopes = _slopes(activation)
         self._family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
         self._interpret = interpret
@@ -161,21 +132,24 @@ class Simulator:
             float(self.law.value),
         )
 
-    def _schedule(self, cell: Params) -> ModuleType:
-        return schedule(self.method, self.law, cell.depth, cell.width)
+    def schedule(self, cell: Params) -> Schedule:
+        """The schedule that runs a cell."""
+        return choose_schedule(self.method, self.law, cell.depth, cell.width, architecture=self.architecture)
 
-    def _work(self, cell: Params):
+    def _work(self, cell: Params) -> Any:
         """The arrays of this thread, kept from block to block: fresh pages cost as much as the numbers in them."""
-        what = self._schedule(cell), cell._replace(key=0), self.dtype, self.law
-        if getattr(_thread, "what", None) != what:
-            _thread.what = _thread.work = _thread.sums = None
-            _thread.work = self._schedule(cell).allocate(cell, self.dtype, self.law)
+        schedule = self.schedule(cell)
+        key = schedule, cell._replace(key=np.uint64(0)), self.dtype, self.law
+        if getattr(_thread, "key", None) != key:
+            _thread.key = _thread.work = _thread.sums = None
+            _thread.work = schedule.allocate(cell, self.dtype, self.law)
             _thread.sums = np.zeros((2, 3 * _part(cell.depth) * cell.depth + LANES))
-            _thread.what = what
+            _thread.key = key
         return _thread.work
 
-    def _run(self, cell: Params, first: int, work, sums, exponents) -> None:
-        run = _kernel(self._family, laws.LAWS[self.law.name.split("(")[0]], self._schedule(cell), self._interpret)
+    def _run(self, cell: Params, first: int, work: Any, sums: np.ndarray, exponents: np.ndarray) -> None:
+        family = laws.LAWS[self.law.name.split("(")[0]]
+        run = _kernel(self._family, family, self.schedule(cell), self._interpret)
         (_interpreted(run) if self._interpret else run)(cell, self._slopes, first, work, sums, exponents)
 
     def block(
@@ -209,9 +183,8 @@ class Simulator:
 
     def weights(self, cell: Params, network: int) -> Weights:
         """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""
-        module, work, dims = self._schedule(cell), self._work(cell), np.zeros((3, 1, cell.depth))
-        self._run(cell, network, work, dims, dims.copy())
-        matrices = module.matrices(cell, network, work, self.law)
-        vectors = np.zeros((cell.depth + 2, cell.width), self.dtype)
-        self._call(module.draw_vectors)(cell, network, work, vectors)
-        return Weights(vectors[0], matrices, vectors[1:-1], vectors[-1])
+        schedule, work, sums = self.schedule(cell), self._work(cell), np.zeros((3, 1, cell.depth))
+        if schedule.read_back is None:
+            raise ValueError(f"method {self.method!r} draws no weights: use method 'explicit'.")
+        self._run(cell, network, work, sums, np.zeros_like(sums))
+        return schedule.read_back(cell, network, work, self.law, self._call)

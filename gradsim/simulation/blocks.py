@@ -13,9 +13,12 @@ import numpy.typing as npt
 from gradsim.errors import SweepError
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
+from gradsim_core.architectures import choose_schedule
+from gradsim_core.laws import resolve_law
 
 if TYPE_CHECKING:
     from gradsim_core.parameters import Params
+    from gradsim_core.schedules.table import Schedule
     from gradsim_core.simulator import Simulator
 
 BLOCK_NORMALS = 10**8
@@ -28,7 +31,6 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 @lru_cache(maxsize=64)
 def simulator(sweep: Sweep, activation: str, law: str) -> Simulator:
     """Return the compiled simulator of an activation and weight law of a sweep."""
-    from gradsim_core.laws import resolve_law
     from gradsim_core.simulator import Simulator
 
     return Simulator(sweep.find_activation(activation), resolve_law(law), sweep.dtype, sweep.method)
@@ -45,7 +47,7 @@ def warm_up(sweep: Sweep) -> int:
     """Compile what a sweep needs, or load it from the cache; returns the number of kernels."""
     from gradsim_core.results.statistics import merge, reduce
 
-    kinds = {(cell.activation, cell.law, _networks_at_once(sweep, cell)): cell for cell in reversed(sweep.cells())}
+    kinds = {(cell.activation, cell.law, _schedule(sweep, cell).name): cell for cell in reversed(sweep.cells())}
     for cell in kinds.values():
         machine, _ = prepare(sweep, cell)
         params = machine.params(0, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
@@ -54,21 +56,15 @@ def warm_up(sweep: Sweep) -> int:
     return len(kinds)
 
 
-def _networks_at_once(sweep: Sweep, cell: Cell) -> int:
-    from gradsim_core.laws import resolve_law
-    from gradsim_core.simulator import group_size
-
-    return group_size(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
+def _schedule(sweep: Sweep, cell: Cell) -> Schedule:
+    return choose_schedule(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
 
 
 def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Bytes that a thread needs for a cell, roughly: what its kernel keeps of a network, its block's quantities, and
     the histograms of two blocks, of so many bins a layer and quantity.
     """
-    from gradsim_core.laws import resolve_law
-    from gradsim_core.simulator import numbers_kept
-
-    numbers = numbers_kept(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
+    numbers = _schedule(sweep, cell).memory(resolve_law(cell.law), cell.depth, cell.width)
     block = _block_size(sweep, cell)
     return numbers * np.dtype(sweep.dtype).itemsize + 32 * cell.depth * block + 160 * cell.depth * min(bins, block)
 
@@ -111,7 +107,7 @@ def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[i
 
     Networks that the kernel runs side by side stay in one block.
     """
-    group, size = _networks_at_once(sweep, cell), _block_size(sweep, cell)
+    group, size = _schedule(sweep, cell).group_size, _block_size(sweep, cell)
     start, stop = first, first + count
     while start < stop:
         end = min(start - start % group + size, stop)
@@ -120,6 +116,6 @@ def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[i
 
 
 def _block_size(sweep: Sweep, cell: Cell) -> int:
-    group = _networks_at_once(sweep, cell)
+    group = _schedule(sweep, cell).group_size
     most = min(BLOCK_NETWORKS, BLOCK_LAYERS // cell.depth, BLOCK_NORMALS // sweep.normals(cell))
     return max(1, most // group) * group

@@ -18,7 +18,7 @@ from gradsim.system.threads import resolve_threads
 
 if TYPE_CHECKING:
     from gradsim.sweep.activations import AxisActivation
-    from gradsim_core.simulator import Weights
+    from gradsim_core.parameters import Weights
 
 DEVICES = ("cpu",)
 

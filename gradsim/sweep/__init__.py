@@ -1,5 +1,5 @@
 """What is simulated: a validated, frozen `Sweep` and the cells in it."""
 
-from gradsim.sweep.model import AXES, METHODS, Sweep
+from gradsim.sweep.model import AXES, Sweep
 
-__all__ = ["AXES", "METHODS", "Sweep"]
+__all__ = ["AXES", "Sweep"]

@@ -21,10 +21,8 @@ from gradsim.sweep.axes import CELL_CAP, expand
 from gradsim.sweep.cells import Cell, canonical_json, round12
 from gradsim.sweep.validation import Words
 from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.architectures import METHODS
 from gradsim_core.laws import resolve_law
-
-METHODS = ("explicit", "conditional")
-"""The ways to simulate a network: with real weights, or by their exact law given what was seen of them."""
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes in the order of the cells: sigma_w runs fastest."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gradsim_core import simulator
 from gradsim_core.activations import resolve_activation
 from gradsim_core.laws import resolve_law
+from gradsim_core.schedules import narrow
 from gradsim_core.simulator import Simulator
 
-# Both schedules of explicit networks take any width: up to NARROW side by side, else one by one.
-SCHEDULES = {"explicit": 0, "narrow": 10**6}
+# Both schedules of real weights take any width: up to narrow.WIDEST sixteen networks side by side, else one by one.
+WIDEST = {"explicit": 0, "narrow": 10**6}
 BOTH = ["explicit", "narrow"]
 
 
@@ -38,7 +38,7 @@ def cell():
 
 @pytest.fixture
 def schedule(monkeypatch, request):
-    monkeypatch.setattr(simulator, "NARROW", SCHEDULES[request.param])
+    monkeypatch.setattr(narrow, "WIDEST", WIDEST[request.param])
 
 
 def on_both(parameters):

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 
 from gradsim_core.activations import resolve_activation
+from gradsim_core.architectures import METHODS
 from gradsim_core.laws import resolve_law
 from gradsim_core.results import statistics
-from gradsim_core.simulator import METHODS
 from gradsim_core.training.costs import resolve_cost
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.start import draw_start, numbers, shuffled

@@ -111,7 +111,7 @@ class Recorded:
         machine, p = cell.machine, cell.params
         _, self.W, self.b, self.v = machine.weights(p, network)
         vectors, original_record = [], narrow.record
-        preactivate, differentiate = explicit.preactivate, explicit.differentiate
+        preactivate, multiply_by_slope = explicit.preactivate, explicit.multiply_by_slope
 
         def keep_forward(cell, network, layer, work, start, exponent):
             vectors.append(work.x[: p.width].copy())
@@ -119,8 +119,8 @@ class Recorded:
             vectors.append(work.h[start : start + p.width].copy())
             return result
 
-        def keep_backward(log_dphi, slopes, alpha, work, start, exponent):
-            result = differentiate(log_dphi, slopes, alpha, work, start, exponent)
+        def keep_backward(neuron, work, start, exponent):
+            result = multiply_by_slope(neuron, work, start, exponent)
             vectors.append(work.delta[: p.width].copy())
             return result
 
@@ -130,7 +130,7 @@ class Recorded:
             vectors.append(lanes[:, network % LANES].copy())
             return original_record(work, which, layer, total, exponent)
 
-        again, original_again = [], per_element.sum_of_squares
+        again, original_again = [], per_element.scaled_sum_of_squares
 
         def keep_again(v, start, stop):
             elements = zip(v.sign[start : start + p.width], v.log[start : start + p.width], strict=True)
@@ -140,9 +140,9 @@ class Recorded:
         sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
         with monkeypatch.context() as patch:
             patch.setattr(explicit, "preactivate", keep_forward)
-            patch.setattr(explicit, "differentiate", keep_backward)
+            patch.setattr(explicit, "multiply_by_slope", keep_backward)
             patch.setattr(narrow, "record", keep_narrow)
-            patch.setattr(per_element, "sum_of_squares", keep_again)
+            patch.setattr(per_element, "scaled_sum_of_squares", keep_again)
             machine._run(p, network, machine._work(p), sums, exponents)
         if again:
             vectors, exponents = again, np.zeros_like(exponents)

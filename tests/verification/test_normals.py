@@ -16,7 +16,7 @@ from gradsim_core import jit
 from gradsim_core.lanes import LANES
 from gradsim_core.laws import standard
 from gradsim_core.parameters import Params
-from gradsim_core.rng.draws import AHEAD, fill_drawn
+from gradsim_core.rng.draws import AHEAD, Source, fill_drawn
 from gradsim_core.rng.philox import GROUP_FORWARD, ROLE_WEIGHT
 
 pytestmark = pytest.mark.verify
@@ -30,13 +30,13 @@ def draw(networks, layers, counters, role, words, out):
     size = counters * 4 * LANES
     for k in range(networks * layers):
         network, layer = k // layers, k % layers + 1
-        fill_drawn(standard, CELL, network, layer, role, counters, out[0], words, out, k * size)
+        fill_drawn(standard, Source(CELL, network, layer, role), counters, out[0], words, out, k * size)
 
 
 def count_beyond(draws, words, z, counts):
     """How many of the draws lie beyond 3, 4, 5 and 6 sigma."""
     for network in range(draws // len(z)):
-        fill_drawn(standard, CELL, network, 1, ROLE_WEIGHT, len(z) // (4 * LANES), z[0], words, z, 0)
+        fill_drawn(standard, Source(CELL, network, 1, ROLE_WEIGHT), len(z) // (4 * LANES), z[0], words, z, 0)
         for value in z:
             for k in range(4):
                 counts[k] += abs(value) > 3 + k

@@ -76,3 +76,4 @@ __all__ = [
 ]
 
 jit.register_types("gradsim_core.lanes.llvm")
+jit.register_types("gradsim_core.lanes.llvm_memory")

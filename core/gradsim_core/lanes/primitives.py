@@ -1,7 +1,7 @@
 """Sixteen-lane vectors: the few primitive operations that every formula of the core is written in.
 
 Each function here is the *meaning* of an operation, in NumPy, on arrays of any shape: that is what the
-interpreter and the theory use. `lanes_llvm` gives the same names a second body, LLVM vectors of 16 lanes,
+interpreter and the theory use. `llvm` and `llvm_memory` give the same names a second body, LLVM vectors of 16 lanes,
 for compiled kernels. Formulas written over these names and the ordinary operators therefore serve float32,
 float64, the interpreter and the vector unit from one text, and their bits cannot depend on what an
 auto-vectoriser makes of a loop.

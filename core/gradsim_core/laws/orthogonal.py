@@ -16,20 +16,21 @@ import numpy as np
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, fma, lane_sum, load, select, splat, store, to_float
 from gradsim_core.rng.normals import four_normals
-from gradsim_core.rng.philox import ROLE_MASK, ROLE_WEIGHT, random_words
+from gradsim_core.rng.philox import ROLE_MASK, random_words
 
 
-def storage(width):
-    """Numbers that one layer needs."""
+def layer_size(width):
+    """Numbers that are stored of one layer."""
     return width * -(-width // LANES) * LANES
 
 
-def draw_normals(cell, network, layer, j, like, out, offset):
+def draw_normals(source, j, like, out, offset):
     """Row j of standard normals, zero outside the coordinates j .. N-1."""
+    cell, network, layer, role = source
     blocks = -(-cell.width // LANES)
     quads = -(-blocks // 4)
     for quad in range(quads):
-        a, b, c, d = random_words(cell.key, network, layer, ROLE_WEIGHT, j * quads + quad)
+        a, b, c, d = random_words(cell.key, network, layer, role, j * quads + quad)
         z0, z1, z2, z3 = four_normals(a, b, c, d, like)
         i = offset + 4 * LANES * quad
         store(out, i, z0)
@@ -63,11 +64,12 @@ def strips(width):
     return 1
 
 
-def forward(draw, cell, network, layer, slot, strip, way, scale, work):
-    """Draw W of a layer, and set h = W x; `scale` is sigma_w."""
+def forward(draw, source, strip, scale, work):
+    """Draw W of a layer, and set h = W x; `scale` is sigma_w. The arguments are those of `dense.forward`."""
+    cell, network, layer, _ = source
     weights, h = work.weights, work.h
     length = -(-cell.width // LANES) * LANES
-    first, start = slot * cell.width * length, slot * length
+    first, start = strip.slot * cell.width * length, strip.slot * length
     signs = first + (cell.width - 1) * length
     for k in range(0, length, LANES):
         words, _, _, _ = random_words(cell.key, network, layer, ROLE_MASK, k // LANES)
@@ -75,7 +77,7 @@ def forward(draw, cell, network, layer, slot, strip, way, scale, work):
         store(h, start + k, load(weights, signs + k) * load(work.x, k))
     for j in range(cell.width - 2, -1, -1):
         row = first + j * length
-        draw_normals(cell, network, layer, j, scale, weights, row)
+        draw_normals(source, j, scale, weights, row)
         norm = math.sqrt(dot(weights, row, weights, row, length))
         weights[row + j] += math.copysign(norm, weights[row + j])
         factor = math.sqrt(2.0 / dot(weights, row, weights, row, length))
@@ -84,11 +86,11 @@ def forward(draw, cell, network, layer, slot, strip, way, scale, work):
         reflect(weights, row, h, start, length)
 
 
-def backward(cell, slot, strip, work):
+def backward(cell, strip, work):
     """y = W^T delta with the reflections that `forward` stored."""
     weights, delta, y = work.weights, work.delta, work.y
     length = -(-cell.width // LANES) * LANES
-    first = slot * cell.width * length
+    first = strip.slot * cell.width * length
     signs = first + (cell.width - 1) * length
     for k in range(0, length, LANES):
         store(y, k, load(delta, k))

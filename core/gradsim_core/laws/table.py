@@ -1,7 +1,7 @@
 """The weight laws: one block each, and the table that everything else iterates.
 
-A block makes four columns of weights from the random words of one counter, or of two abreast (`draws`), already scaled
-to the standard deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not
+A block makes four columns of weights from the random words of one counter, or of two side by side (`draws`), already
+scaled to the standard deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not
 independent: that law has no such block, its reflections are in `orthogonal`.
 """
 
@@ -83,12 +83,14 @@ def _kept(word, parameter):
 
 
 def _masks_one(like, counter):
-    return random_words(counter.cell.key, counter.network, counter.layer, ROLE_MASK, counter.index)
+    cell, network, layer, _ = counter.source
+    return random_words(cell.key, network, layer, ROLE_MASK, counter.index)
 
 
 def _masks_two(like, counter):
-    which, index, other = stream(counter.layer, ROLE_MASK), counter.index, counter.index + counter.step
-    a, b, c, d, e, f, g, h = two_counters(counter.cell.key, counter.network, which, index, which, other)
+    cell, network, layer, _ = counter.source
+    mask_stream, index = stream(layer, ROLE_MASK), counter.index
+    a, b, c, d, e, f, g, h = two_counters(cell.key, network, mask_stream, index, mask_stream, index + counter.step)
     return join(a, e), join(b, f), join(c, g), join(d, h)
 
 
@@ -104,7 +106,7 @@ def sparse(a, b, c, d, counter, scale):
     """Each normal weight is kept with the cell's probability, else 0."""
     w0, w1, w2, w3 = gaussian(a, b, c, d, counter, scale)
     a, b, c, d = masks(a, counter)
-    kept = counter.cell.law_parameter
+    kept = counter.source.cell.law_parameter
     return (
         select(_kept(a, kept), w0, 0.0),
         select(_kept(b, kept), w1, 0.0),

@@ -93,7 +93,7 @@ def scaled_pair(word_radius, word_angle, scale):
 
 
 def four_normals(a, b, c, d, like):
-    """Four vectors of normals from the four words of a counter: two pairs abreast, see `draws`."""
+    """Four vectors of normals from the four words of a counter: two pairs at a time, see `draws`."""
     cosines, sines = normal_pair(join(a, c), join(b, d), like)
     z0, z2 = halves(cosines)
     z1, z3 = halves(sines)

@@ -14,8 +14,8 @@ so that inside a layer only word 1 moves, and it is the same in every lane: roun
 scalar or constant, and leave the loop.
 
 A lane's words are 64 bits wide on their way, for their products; even and odd lanes meet again in the last round. Two
-counters go abreast: a round waits for its products, and the processor looks only so far ahead for other work (21 % less
-time than one after the other, with AVX-512 and with AVX2).
+counters are interleaved: a round waits for its products, and the processor looks only so far ahead for other work
+(21 % less time than one after the other, with AVX-512 and with AVX2).
 """
 
 from __future__ import annotations
@@ -110,7 +110,12 @@ def start(key, network, stream, index):
 
 def random_words(key, network, layer, role, index):
     """Four vectors of 16 int32 words for one (network, layer, role, index)."""
-    a, b, c, d = start(key, network, stream(layer, role), index)
+    return words_of_stream(key, network, stream(layer, role), index)
+
+
+def words_of_stream(key, network, stream, index):
+    """The same, given the `stream` of the layer and role."""
+    a, b, c, d = start(key, network, stream, index)
     a, b, c, d = middle_rounds(a, b, c, d, key)
     return last_round(a, b, c, d, key)
 
@@ -126,23 +131,22 @@ def two_counters(key, network, stream, index, other_stream, other_index):
     return a, b, c, d, e, f, g, h
 
 
-def fill_words(key, network, layer, role, first, count, step, words):
-    """The words of the counters first, first + step, ..., 64 of each."""
-    which = stream(layer, role)
+def fill_words(key, network, stream, first, count, step, words):
+    """The words of `count` counters of a stream, first, first + step, ...: 64 int32 of each into `words`."""
     for i in range(0, count - 1, 2):
         index, k = first + i * step, i * 4 * LANES
-        a, b, c, d, e, f, g, h = two_counters(key, network, which, index, which, index + step)
+        a, b, c, d, e, f, g, h = two_counters(key, network, stream, index, stream, index + step)
         store_four(words, k, a, b, c, d)
         store_four(words, k + 4 * LANES, e, f, g, h)
     if count % 2 == 1:
-        a, b, c, d = random_words(key, network, layer, role, first + (count - 1) * step)
+        a, b, c, d = words_of_stream(key, network, stream, first + (count - 1) * step)
         store_four(words, (count - 1) * 4 * LANES, a, b, c, d)
 
 
-def fill_words_of_two(key, network, one, other, first, count, words):
+def fill_words_of_two(key, network, stream, other_stream, first, count, words):
     """The words of the counters first .. first + count - 1 of one stream, then those of the other."""
     for i in range(count):
-        a, b, c, d, e, f, g, h = two_counters(key, network, one, first + i, other, first + i)
+        a, b, c, d, e, f, g, h = two_counters(key, network, stream, first + i, other_stream, first + i)
         store_four(words, i * 4 * LANES, a, b, c, d)
         store_four(words, (count + i) * 4 * LANES, e, f, g, h)
 

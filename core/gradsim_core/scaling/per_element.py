@@ -1,7 +1,7 @@
 """Vectors whose elements differ by more than the range of a float: each element as a sign and a logarithm.
 
 Weights without zeros mix all elements of a vector in every layer, so that what is tiny beside the largest stays so, and
-one exponent serves the whole vector (`range_safe`). Weights with zeros do not mix: what is tiny now may be all that is
+one exponent serves the whole vector (`per_vector`). Weights with zeros do not mix: what is tiny now may be all that is
 left once the rest meets only zeros. The kernel watches for such vectors, and a network that had one is run again here,
 in float64 and with the weights that it has drawn, many times slower and right at any size.
 """
@@ -35,7 +35,7 @@ from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.rng.normals import fill_normals
 from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
 
-from .per_vector import LOG_LIMIT, largest, log_product, log_size, reach
+from .per_vector import LOG_LIMIT, dphi_tail, largest, log_product, log_size, phi_tail, reach
 
 _TINY = 2.0**-510  # of float64: below it a value of phi or dphi lies in a tail
 _RANGE = 450 * LN2
@@ -48,7 +48,7 @@ class Signed(NamedTuple):
     log: np.ndarray
 
 
-def storage(depth, padded):
+def workspace_size(depth, padded):
     """Numbers that `run_again` needs."""
     return 2 * (depth + 2) * padded
 
@@ -64,35 +64,35 @@ def spread(values):
     return 2.0 ** (-0.8 * reach(values))
 
 
-def is_lost(log_function, alpha, h, values, factor, out):
+def is_lost(tail, h, values, factor, out):
     """Whether an element of out = values factor is tiny beside the largest, yet not zero in theory.
 
-    `values` are phi or dphi at h, whose logarithm tells an underflow from a zero.
+    `values` are phi or dphi at h, whose logarithm in `tail` tells an underflow from a zero.
     """
     bound = largest(out, 0, len(out)) * spread(out)
     lost = splat(load(out, 0), 0.0)
     for i in range(0, len(out), LANES):
-        logarithm = log_function(convert(load(h, i), 1.0), alpha)
+        logarithm = tail.log(convert(load(h, i), 1.0), tail.alpha)
         alive = (load(factor, i) != 0.0) & ((load(values, i) != 0.0) | (logarithm > -math.inf))
         lost = select((absolute(load(out, i)) < bound) & alive, splat(lost, 1.0), lost)
     return lane_max(lost) > 0.0
 
 
-def is_lost_forward(phi, log_phi, cell, work, start):
+def is_lost_forward(neuron, cell, work, start):
     """`is_lost` for x = phi(h), or a bias lost beside the preactivations of other units."""
     stop = start + len(work.live)
     for i in range(0, len(work.live), LANES):
         h = load(work.h, start + i)
-        store(work.y, i, select(load(work.live, i) > 0.0, phi(h, cell.alpha), 0.0))
+        store(work.y, i, select(load(work.live, i) > 0.0, neuron.phi(h, neuron.alpha), 0.0))
         if cell.sigma_b > 0.0 and lane_sum(select((h == 0.0) & (load(work.live, i) > 0.0), splat(h, 1.0), 0.0)) > 0.0:
             return True
-    return is_lost(log_phi, cell.alpha, work.h[start:stop], work.y, work.live, work.x)
+    return is_lost(phi_tail(neuron), work.h[start:stop], work.y, work.live, work.x)
 
 
-def is_lost_backward(log_dphi, alpha, work, start):
+def is_lost_backward(neuron, work, start):
     """`is_lost` for delta = phi'(h) y."""
     stop = start + len(work.live)
-    return is_lost(log_dphi, alpha, work.h[start:stop], work.slope[start:stop], work.y, work.delta)
+    return is_lost(dphi_tail(neuron), work.h[start:stop], work.slope[start:stop], work.y, work.delta)
 
 
 def put(v, i, value, unit, live):
@@ -110,7 +110,7 @@ def from_floats(values, v):
 
 def multiply(cell, layer, work, x, start, h):
     """h = W x: of each row, in units of the largest element that meets a weight."""
-    first, blocks = (layer - 1) * dense.storage(cell.width), len(work.live) // LANES
+    first, blocks = (layer - 1) * dense.layer_size(cell.width), len(work.live) // LANES
     for block in range(blocks):
         top = splat(load(x.log, 0), -math.inf)
         for j in range(cell.width):
@@ -126,7 +126,7 @@ def multiply(cell, layer, work, x, start, h):
 
 def multiply_transposed(cell, layer, work, delta, y):
     """y = W^T delta, likewise."""
-    first, blocks = (layer - 1) * dense.storage(cell.width), len(work.live) // LANES
+    first, blocks = (layer - 1) * dense.layer_size(cell.width), len(work.live) // LANES
     for j in range(cell.width):
         top = splat(load(delta.log, 0), -math.inf)
         for block in range(blocks):
@@ -160,15 +160,16 @@ def preactivation(h, i):
     return select(size == -math.inf, 0.0, value)
 
 
-def activate(phi, log_phi, slopes, alpha, live, h, start, x):
+def activate_elements(neuron, live, h, start, x):
     """x = phi(h)."""
+    slopes, tail = neuron.slopes, phi_tail(neuron)
     below_0, above_0 = slopes.zero
     below, above = slopes.infinity
     smallest = -_RANGE if slopes.through_zero else -math.inf
     for i in range(0, len(live), LANES):
         sign, size = load(h.sign, start + i), load(h.log, start + i)
         v, one = preactivation(h, start + i), splat(sign, 1.0)
-        log_x, sign_x = log_product(log_phi, slopes.tail_sign, alpha, v, phi(v, alpha), one, _TINY)
+        log_x, sign_x = log_product(tail, v, neuron.phi(v, neuron.alpha), one, _TINY)
         at_zero = select(sign < 0.0, splat(one, below_0), above_0)
         slope = select(size > 0.0, select(sign < 0.0, splat(one, below), above), at_zero)
         linear = (size > _RANGE) & (slope != 0.0) | (size < smallest)
@@ -177,16 +178,17 @@ def activate(phi, log_phi, slopes, alpha, live, h, start, x):
         store(x.sign, i, select(linear, copysign(one, slope) * sign, sign_x))
 
 
-def differentiate(dphi, log_dphi, slopes, alpha, h, start, y):
+def multiply_elements_by_slope(neuron, h, start, y):
     """delta = phi'(h) y, in place of y."""
+    tail = dphi_tail(neuron)
     for i in range(0, len(y.log), LANES):
         v = preactivation(h, start + i)
-        size, sign = log_product(log_dphi, slopes.tail_sign, alpha, v, dphi(v, alpha), load(y.sign, i), _TINY)
+        size, sign = log_product(tail, v, neuron.dphi(v, neuron.alpha), load(y.sign, i), _TINY)
         store(y.log, i, select(load(y.log, i) > -math.inf, size + load(y.log, i), -math.inf))
         store(y.sign, i, sign)
 
 
-def sum_of_squares(v, start, stop):
+def scaled_sum_of_squares(v, start, stop):
     """Sum of v^2 in units of 4^k, and k; below -LOG_LIMIT, k only says so much."""
     top = load(v.log, start)
     for i in range(start + LANES, stop, LANES):
@@ -200,7 +202,7 @@ def sum_of_squares(v, start, stop):
     return lane_sum(total), float(k)
 
 
-def run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, sums, exponents):
+def run_again(neuron, cell, network, work, sums, exponents):
     """A network whose weights are drawn, into sums and exponents, both (3, depth)."""
     padded = len(work.live)
     x, y = vector(work.signed, 0, padded), vector(work.signed, padded, padded)
@@ -209,18 +211,18 @@ def run_again(phi, dphi, log_phi, log_dphi, slopes, cell, network, work, sums, e
     from_floats(work.x, x)
     for layer in range(1, cell.depth + 1):
         start = (layer - 1) * padded
-        sums[SUM_X, layer - 1], exponents[SUM_X, layer - 1] = sum_of_squares(x, 0, padded)
+        sums[SUM_X, layer - 1], exponents[SUM_X, layer - 1] = scaled_sum_of_squares(x, 0, padded)
         multiply(cell, layer, work, x, start, h)
         if cell.sigma_b > 0.0:
-            fill_normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.y)
+            fill_normals(cell, network, layer, ROLE_BIAS, work.scales.bias, work.live, work.y)
             add_bias(work.y, start, h)
-        sums[SUM_H, layer - 1], exponents[SUM_H, layer - 1] = sum_of_squares(h, start, start + padded)
-        activate(phi, log_phi, slopes, cell.alpha, work.live, h, start, x)
-    fill_normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+        sums[SUM_H, layer - 1], exponents[SUM_H, layer - 1] = scaled_sum_of_squares(h, start, start + padded)
+        activate_elements(neuron, work.live, h, start, x)
+    fill_normals(cell, network, 0, ROLE_READOUT, work.scales.readout, work.live, work.y)
     from_floats(work.y, y)
     for layer in range(cell.depth, 0, -1):
-        differentiate(dphi, log_dphi, slopes, cell.alpha, h, (layer - 1) * padded, y)
-        sums[SUM_DELTA, layer - 1], exponents[SUM_DELTA, layer - 1] = sum_of_squares(y, 0, padded)
+        multiply_elements_by_slope(neuron, h, (layer - 1) * padded, y)
+        sums[SUM_DELTA, layer - 1], exponents[SUM_DELTA, layer - 1] = scaled_sum_of_squares(y, 0, padded)
         if layer > 1:
             for i in range(0, padded, LANES):
                 store(x.log, i, load(y.log, i))

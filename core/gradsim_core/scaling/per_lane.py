@@ -1,6 +1,6 @@
 """Range-safe steps for sixteen networks side by side, one per lane, each with its own power of two.
 
-The regimes are those of `range_safe`; a step comes here only when one of the sixteen networks has left the ordinary
+The regimes are those of `per_vector`; a step comes here only when one of the sixteen networks has left the ordinary
 range, so nothing here is on the fast path but the few operations on one number per network.
 """
 
@@ -29,7 +29,7 @@ from gradsim_core.lanes import (
     to_int,
 )
 
-from .per_vector import LOG_LIMIT, log_product, reach, tiny
+from .per_vector import LOG_LIMIT, log_product, phi_tail, reach, tiny
 
 FAR = 2.0**60  # an exponent beyond all others: of a network whose activations are all zero
 
@@ -99,9 +99,9 @@ def linear_at_infinity(slopes, h):
     return left
 
 
-def activate(phi, dphi, log_phi, slopes, cell, work, start, shift):
+def activate_any_range(neuron, width, work, start, shift):
     """x = phi(h) and phi'(h) in any range, from h 2^shift in work.h; returns |x|^2 and the exponent of x."""
-    size = cell.width * LANES
+    size, slopes, alpha = width * LANES, neuron.slopes, neuron.alpha
     h, x, slope = work.h[:size], work.x[start : start + size], work.slope[start : start + size]
     (below_0, above_0), (below, above) = slopes.zero, slopes.infinity
     high = select(shift > 0.0, convert(linear_at_infinity(slopes, h), 1.0), 0.0) > 0.0
@@ -111,18 +111,17 @@ def activate(phi, dphi, log_phi, slopes, cell, work, start, shift):
     for i in range(0, size, LANES):
         v = load(h, i)
         near = maximum(-bound, minimum(bound, scaled(up, v)))
-        value, linear = phi(near, cell.alpha), select(v < 0.0, v * below, v * above)
+        value, linear = neuron.phi(near, alpha), select(v < 0.0, v * below, v * above)
         # Where the slope at infinity is zero, phi is a bounded constant: small beside the rest, but not nothing.
         value = select(high, select(linear == 0.0, value * shrink, linear), value)
         store(x, i, select(low, select(v < 0.0, v * below_0, v * above_0), value))
-        store(slope, i, dphi(near, cell.alpha))
+        store(slope, i, neuron.dphi(near, alpha))
         store(h, i, near)
         store(work.g, i, splat(v, 1.0))
-    square = sum_of_squares(x)
-    return rescue(log_phi, slopes.tail_sign, cell.alpha, h, x, work.g, x, square, unit)
+    return rescue(phi_tail(neuron), h, x, work.g, x, sums_of_squares(x), unit)
 
 
-def sum_of_squares(v):
+def sums_of_squares(v):
     """Sum over neurons, one a lane."""
     total = splat(load(v, 0), 0.0)
     for i in range(0, len(v), LANES):
@@ -130,15 +129,16 @@ def sum_of_squares(v):
     return total
 
 
-def rescue(log_function, sign, alpha, h, values, factor, out, square, unit):
-    """out = values factor where its sum of squares is extreme: scaled, or by logarithms (see `range_safe.tail`).
+def rescue(tail, h, values, factor, out, square, unit):
+    """out = values factor where its sum of squares is extreme: scaled, or by logarithms (see `per_vector.rescue`).
 
-    `values` are phi or dphi at h. Returns the sum of squares and the exponent of out, given those of before.
+    `values` are phi or dphi at h, and `tail` is its `Tail`. Returns the sum of squares and the exponent of out, given
+    those of before.
     """
     bound = tiny(values)
     top, largest = splat(unit, -np.inf), splat(load(out, 0), 0.0)
     for i in range(0, len(h), LANES):
-        size, _ = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
+        size, _ = log_product(tail, load(h, i), load(values, i), load(factor, i), bound)
         top, largest = maximum(top, size), maximum(largest, absolute(load(values, i) * load(factor, i)))
     mended = (absolute(top) < np.inf) & extreme(square)
     near = largest >= bound
@@ -146,11 +146,11 @@ def rescue(log_function, sign, alpha, h, values, factor, out, square, unit):
     k = rint(maximum(top, -4.0 * LOG_LIMIT) / LN2)
     shift = select(top > -LOG_LIMIT, k * LN2, top)
     for i in range(0, len(h), LANES):
-        size, signed = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
+        size, signed = log_product(tail, load(h, i), load(values, i), load(factor, i), bound)
         value = convert(copysign(exp(size - shift), signed), out[0])
         value = select(near, scaled(-k, load(values, i) * load(factor, i)), value)
         store(out, i, select(mended, value, load(out, i)))
-    return select(mended, sum_of_squares(out), square), unit + k
+    return select(mended, sums_of_squares(out), square), unit + k
 
 
 jit.register_leaves(__name__, inline=False)

@@ -36,6 +36,7 @@ from gradsim_core.lanes import (
     splat,
     store,
 )
+from gradsim_core.parameters import Tail
 
 # A logarithm beyond this is not represented: the value becomes NaN and is counted. (ln gelu(-2^30) is already -2^59.)
 LOG_LIMIT = 2.0**50
@@ -98,29 +99,30 @@ def log_size(x):
     return select((x >= 2.0**-1022) & (x < math.inf), log(x), x - math.inf)
 
 
-def log_product(log_function, sign, alpha, h, v, u, bound):
-    """ln |v u| in float64, and a number with its sign, where v is a value of phi or dphi at h.
+def log_product(tail, h, v, u, bound):
+    """ln |v u| in float64, and a number with its sign, where v is a value of phi or dphi at h, and `tail` its `Tail`.
 
-    A tiny v at |h| > 1 lies in a tail: then ln |v| is log_function(h), unless that knows no tail (-inf).
+    A v below `bound` at |h| > 1 lies in the tail: then ln |v| is tail.log(h), unless that knows no tail (-inf).
     """
     h, v, u = convert(h, 1.0), convert(v, 1.0), convert(u, 1.0)
-    size, logarithm = absolute(v), log_function(h, alpha)
+    size, logarithm = absolute(v), tail.log(h, tail.alpha)
     deep = (absolute(h) > 1.0) & (size < bound) & (logarithm > -math.inf)
-    negative = select(deep, select(h < 0.0, splat(h, sign), 1.0), v)
+    negative = select(deep, select(h < 0.0, splat(h, tail.sign), 1.0), v)
     return select(deep, logarithm, log_size(size)) + log_size(absolute(u)), copysign(splat(u, 1.0), negative) * u
 
 
 @jit.outlined
-def tail(log_function, sign, alpha, h, values, factor, out):
+def rescue(tail, h, values, factor, out):
     """out = values factor 2^-k for a layer where this product has underflowed; returns k.
 
-    `values` are phi or dphi at h. Leaves `out` alone if the products are zero in theory too. Below -LOG_LIMIT, k only
-    says so much: the logarithm of such a vector is not represented, what does not depend on it is.
+    `values` are phi or dphi at h, and `tail` is its `Tail`. Leaves `out` alone if the products are zero in theory too.
+    Below -LOG_LIMIT, k only says so much: the logarithm of such a vector is not represented, what does not depend on it
+    is.
     """
     bound = tiny(values)
     top = splat(convert(load(h, 0), 1.0), -np.inf)
     for i in range(0, len(h), LANES):
-        size, _ = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
+        size, _ = log_product(tail, load(h, i), load(values, i), load(factor, i), bound)
         top = maximum(top, size)
     peak = float(lane_max(top))
     if not abs(peak) < math.inf:
@@ -128,9 +130,19 @@ def tail(log_function, sign, alpha, h, values, factor, out):
     k = math.floor(max(peak, -4.0 * LOG_LIMIT) / LN2)
     shift = k * LN2 if peak > -LOG_LIMIT else peak
     for i in range(0, len(h), LANES):
-        size, signed = log_product(log_function, sign, alpha, load(h, i), load(values, i), load(factor, i), bound)
+        size, signed = log_product(tail, load(h, i), load(values, i), load(factor, i), bound)
         store(out, i, convert(copysign(exp(size - shift), signed), out[0]))
     return k
+
+
+def phi_tail(neuron):
+    """The tail of phi."""
+    return Tail(neuron.log_phi, neuron.slopes.tail_sign, neuron.alpha)
+
+
+def dphi_tail(neuron):
+    """The tail of phi'."""
+    return Tail(neuron.log_dphi, neuron.slopes.tail_sign, neuron.alpha)
 
 
 def no_tail(h, alpha):
@@ -138,7 +150,7 @@ def no_tail(h, alpha):
     return splat(h, -np.inf)
 
 
-def place(h, start, stop, exponent):
+def bring_in_reach(h, start, stop, exponent):
     """Bring the preactivation h 2^e into the reach of the activation; returns the exponent s that remains.
 
     s = 0 in the ordinary range, where h then holds the true values.
@@ -165,13 +177,13 @@ def linear_part(slopes, h, start, stop, x):
 
 
 @jit.outlined
-def add_constants(phi, alpha, slopes, h, start, stop, x, shift):
+def add_constants(neuron, h, start, stop, x, shift):
     """Where the slope at infinity is zero, phi(h) is a bounded constant: small beside the rest, but not nothing."""
-    below, above = slopes
+    below, above = neuron.slopes.infinity
     bound, unit = math.ldexp(1.0, reach(h)), math.ldexp(1.0, -min(shift, 1074))
     for i in range(start, stop, LANES):
         v = load(h, i)
-        constant = phi(select(v < 0.0, splat(v, -bound), bound), alpha) * unit
+        constant = neuron.phi(select(v < 0.0, splat(v, -bound), bound), neuron.alpha) * unit
         flat = select(v < 0.0, splat(v, below), above) == 0.0
         store(x, i - start, select(flat & (v != 0.0), constant, load(x, i - start)))
 

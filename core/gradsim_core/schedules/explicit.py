@@ -1,6 +1,6 @@
 """Back-propagation with real weights: the forward and backward step, and the kernel that runs a block of networks.
 
-Vectors carry a power of two (see `range_safe`). Per network and layer the kernel returns three sums of squares with
+Vectors carry a power of two (see `per_vector`). Per network and layer the kernel returns three sums of squares with
 their exponents, of h^l, x^(l-1) and delta^l; every quantity derives from them in `quantities`.
 """
 
@@ -12,27 +12,28 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, aligned, convert, fma, lane_sum, load, select, splat, store
+from gradsim_core.lanes import LANES, aligned
 from gradsim_core.laws import dense, gaussian, orthogonal
-from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
-from gradsim_core.rng.draws import AHEAD
+from gradsim_core.laws.dense import Strip
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Weights
+from gradsim_core.rng.draws import AHEAD, Source
 from gradsim_core.rng.normals import fill_normals
-from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
+from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT, ROLE_WEIGHT
 from gradsim_core.scaling import per_element
-from gradsim_core.scaling.per_vector import (
-    add_constants,
-    largest,
-    linear_part,
-    place,
-    saturate,
-    settle,
-    sum_of_squares,
-    tail,
-    tiny,
-)
+from gradsim_core.scaling.per_vector import no_tail, sum_of_squares
+
+from .along_neurons import activate, multiply_by_slope, preactivate
 
 
-class Work(NamedTuple):
+class Scales(NamedTuple):
+    """Standard deviations, in the precision of the run: of the draws of the weight law, of biases, of the readout."""
+
+    weight: float
+    bias: float
+    readout: float
+
+
+class ExplicitWork(NamedTuple):
     """Arrays of one thread, in the precision of the run; layers lie in slots, see `run_block`."""
 
     weights: np.ndarray  # every layer's, as `dense` or `orthogonal` store them
@@ -44,132 +45,67 @@ class Work(NamedTuple):
     delta: np.ndarray  # (padded,)
     y: np.ndarray  # (padded,) W^T delta
     live: np.ndarray  # (padded,) 1 up to the width, then 0
-    signed: np.ndarray  # of `elementwise`, float64, for laws with zeros
-    scalars: np.ndarray  # standard deviations: of the draws of the weight law, of the biases, of the readout
+    signed: np.ndarray  # of `per_element`, float64, for laws with zeros
+    scales: Scales
 
 
-class Slopes(NamedTuple):
-    """One-sided slopes of phi at 0 and at infinity (NaN where they do not exist), and whether phi(0) = 0."""
+class Forward(NamedTuple):
+    """What the forward pass hands from layer to layer."""
 
-    zero: tuple[float, float]
-    infinity: tuple[float, float]
-    through_zero: bool
-    tail_sign: float
-
-
-def preactivate(cell, network, layer, work, start, exponent):
-    """W x, in units of 2^exponent, to h in reach of the activation; returns the exponent that remains, and |h|^2."""
-    if cell.sigma_b > 0.0:
-        fill_normals(cell, network, layer, ROLE_BIAS, work.scalars[1], work.live, work.b)
-    shrink_h, shrink_b = 1.0, 1.0
-    if exponent != 0 and cell.sigma_b > 0.0:  # to common units: the smaller of the two is scaled down, never up
-        shrink_h, shrink_b = (
-            math.ldexp(1.0, max(min(exponent, 0), -1074)),
-            math.ldexp(1.0, max(min(-exponent, 0), -1074)),
-        )
-        exponent = max(exponent, 0)
-    square = splat(convert(load(work.live, 0), 1.0), 0.0)
-    for i in range(0, len(work.live), LANES):
-        h = load(work.h, start + i) * (load(work.live, i) * shrink_h) + load(work.b, i) * shrink_b
-        store(work.h, start + i, h)
-        h = convert(h, 1.0)
-        square = fma(h, h, square)
-    total = lane_sum(square)
-    if exponent == 0 and 2.0**-60 <= total <= 2.0**60:
-        return 0, total
-    stop = start + len(work.live)
-    return place(work.h, start, stop, exponent), sum_of_squares(work.h, start, stop)
+    exponent: int  # of x
+    square: float  # |x|^2 in units of 4^exponent
+    broken: float  # NaN once an h was not finite, else 0
 
 
-def activate(phi, dphi, log_phi, slopes, alpha, work, start, shift):
-    """x = phi(h) and phi'(h) for the layer stored at `start`, h in units of 2^shift; returns x's exponent and |x|^2."""
-    if shift == 0:
-        total = apply(phi, dphi, alpha, work, start)
-        if is_ordinary(total, len(work.live)):
-            return 0, total
-    exponent = activate_extreme(phi, dphi, log_phi, slopes, alpha, work, start, shift)
-    return exponent, sum_of_squares(work.x, 0, len(work.live))
+def record(out, which, network, layer, square, exponent):
+    """Write a sum of squares and its exponent to out, the sums and exponents of a block; layers count from 1."""
+    sums, exponents = out
+    sums[which, network, layer - 1], exponents[which, network, layer - 1] = square, exponent
 
 
-def apply(phi, dphi, alpha, work, start):
-    """x = phi(h) and phi'(h), zero in the padding; returns |x|^2."""
-    square = splat(convert(load(work.live, 0), 1.0), 0.0)
-    for i in range(0, len(work.live), LANES):
-        h, live = load(work.h, start + i), load(work.live, i) > 0.0
-        x = select(live, phi(h, alpha), 0.0)
-        store(work.x, i, x)
-        store(work.slope, start + i, select(live, dphi(h, alpha), 0.0))
-        x = convert(x, 1.0)
-        square = fma(x, x, square)
-    return lane_sum(square)
+def begin_forward(cell, network, work):
+    """Draw the input of a network into work.x."""
+    fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.x)
+    return Forward(0, sum_of_squares(work.x, 0, len(work.live)), 0.0)
 
 
-def is_ordinary(square, size):
-    """Whether the largest of `size` numbers is sure to lie in 2^-20 .. 2^20, given the sum of their squares."""
-    return size * 2.0**-40 <= square <= 2.0**40
+def forward_layer(neuron, source, work, start, out, n, state):
+    """From W x, in work.h from `start` on, to the activations of the layer in work.x; n is the network in the block."""
+    cell, network, layer, _ = source
+    record(out, SUM_X, n, layer, state.square, state.exponent)
+    shift, square = preactivate(cell, network, layer, work, start, state.exponent)
+    record(out, SUM_H, n, layer, square, shift)
+    broken = state.broken + 0.0 * square
+    exponent, square = activate(neuron, work, start, shift)
+    return Forward(exponent, square, broken)
 
 
-@jit.outlined
-def activate_extreme(phi, dphi, log_phi, slopes, alpha, work, start, shift):
-    """The same in any range; returns the exponent of x."""
-    padded, stop, exponent = len(work.live), start + len(work.live), 0
-    near_zero = shift < 0 and slopes.through_zero
-    far = shift > 0 and linear_part(slopes.infinity, work.h, start, stop, work.x)
-    if near_zero:
-        linear_part(slopes.zero, work.h, start, stop, work.x)
-    if far:
-        add_constants(phi, alpha, slopes.infinity, work.h, start, stop, work.x, shift)
-    if shift != 0 and not near_zero:
-        saturate(work.h, start, stop, shift)
-    if near_zero or far:
-        exponent = shift
-        for i in range(0, padded, LANES):
-            slope = dphi(load(work.h, start + i), alpha)
-            store(work.slope, start + i, select(load(work.live, i) > 0.0, slope, 0.0))
-    else:
-        apply(phi, dphi, alpha, work, start)
-        if largest(work.x, 0, padded) < tiny(work.x):
-            exponent = tail(log_phi, slopes.tail_sign, alpha, work.h[start:stop], work.x, work.live, work.x)
-    return settle(work.x, 0, padded, exponent, largest(work.x, 0, padded))
+def begin_backward(cell, network, work, broken):
+    """Draw the readout of a network into work.y; returns its exponent."""
+    fill_normals(cell, network, 0, ROLE_READOUT, work.scales.readout, work.live, work.y)
+    work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
+    return 0
 
 
-def differentiate(log_dphi, slopes, alpha, work, start, exponent):
-    """delta = phi'(h) y for the layer stored at `start`, y in units of 2^exponent; returns its own, and |delta|^2."""
-    square = splat(convert(load(work.live, 0), 1.0), 0.0)
-    for i in range(0, len(work.live), LANES):
-        y = load(work.y, i) * load(work.live, i)
-        delta = load(work.slope, start + i) * y
-        store(work.y, i, y)
-        store(work.delta, i, delta)
-        delta = convert(delta, 1.0)
-        square = fma(delta, delta, square)
-    total = lane_sum(square)
-    if is_ordinary(total, len(work.live)):
-        return exponent, total
-    exponent = differentiate_extreme(log_dphi, slopes, alpha, work, start, exponent)
-    return exponent, sum_of_squares(work.delta, 0, len(work.live))
+def backward_layer(neuron, work, start, out, n, layer, exponent):
+    """delta of the layer stored at `start` from y in work.y; takes the exponent of y, and returns that of delta."""
+    exponent, square = multiply_by_slope(neuron, work, start, exponent)
+    record(out, SUM_DELTA, n, layer, square, exponent)
+    return exponent
 
 
-@jit.outlined
-def differentiate_extreme(log_dphi, slopes, alpha, work, start, exponent):
-    """The same in any range; returns the exponent of delta."""
-    padded = len(work.live)
-    h, slope = work.h[start : start + padded], work.slope[start : start + padded]
-    exponent = settle(work.y, 0, padded, exponent, largest(work.y, 0, padded))
-    for i in range(0, padded, LANES):
-        store(work.delta, i, load(slope, i) * load(work.y, i))
-    size = largest(work.delta, 0, padded)
-    if size < tiny(work.delta):
-        exponent += tail(log_dphi, slopes.tail_sign, alpha, h, slope, work.y, work.delta)
-        exponent, size = max(exponent, -(2**60)), largest(work.delta, 0, padded)
-    return settle(work.delta, 0, padded, exponent, size)
+def networks_of_turn(turn, count, has_zeros):
+    """Which networks of a block go forward and backward in a turn; `count` or -1 for none."""
+    if has_zeros:
+        return (turn // 2, -1) if turn % 2 == 0 else (count, turn // 2)
+    return turn, turn - 1
 
 
 def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation and a weight law, to be compiled or interpreted."""
-    draw, has_zeros = law.draw, law.has_zeros
+    draw, has_zeros = gaussian if law.draw is None else law.draw, law.has_zeros
     strips, forward, backward = layout(law).strips, layout(law).forward, layout(law).backward
-    draw = gaussian if draw is None else draw
+    has_tails = log_phi is not no_tail, log_dphi is not no_tail
 
     def run_block(cell, slopes, first, work, sums, exponents):
         """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth).
@@ -177,44 +113,33 @@ def build(phi, dphi, log_phi, log_dphi, law):
         The backward pass of one network goes layer by layer with the forward pass of the next, which fills the slots
         just read: half the way to memory. Where a network may have to run again, they go one after the other.
         """
+        neuron, out = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha), (sums, exponents)
         depth, padded, count = cell.depth, len(work.live), sums.shape[1]
-        exponent_x, square_x, exponent_y, broken, lost = 0, 0.0, 0, 0.0, False
+        state, exponent, lost = Forward(0, 0.0, 0.0), 0, False
         for turn in range(2 * count if has_zeros else count + 1):
-            ahead, behind = turn, turn - 1
-            if has_zeros:
-                ahead, behind = (turn // 2, -1) if turn % 2 == 0 else (count, turn // 2)
+            ahead, behind = networks_of_turn(turn, count, has_zeros)
             if behind >= 0:
-                fill_normals(cell, first + behind, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
-                work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
-                exponent_y = 0
+                exponent = begin_backward(cell, first + behind, work, state.broken)
             if ahead < count:
-                fill_normals(cell, first + ahead, 0, ROLE_INPUT, work.live[0], work.live, work.x)
-                exponent_x, square_x, broken, lost = 0, sum_of_squares(work.x, 0, padded), 0.0, False
+                state, lost = begin_forward(cell, first + ahead, work), False
             for step in range(1, depth + 1):
-                slot, way = (step - 1, 1) if turn % 2 == 0 else (depth - step, -1)
-                start = slot * padded
+                slot, direction = (step - 1, 1) if turn % 2 == 0 else (depth - step, -1)
+                start, source = slot * padded, Source(cell, first + ahead, step, ROLE_WEIGHT)
                 if behind >= 0:
-                    layer = depth - step
-                    exponent_y, square = differentiate(log_dphi, slopes, cell.alpha, work, start, exponent_y)
-                    sums[SUM_DELTA, behind, layer], exponents[SUM_DELTA, behind, layer] = square, exponent_y
+                    exponent = backward_layer(neuron, work, start, out, behind, depth + 1 - step, exponent)
                     if has_zeros and not lost:
-                        lost = per_element.is_lost_backward(log_dphi, cell.alpha, work, start)
-                for strip in range(strips(cell.width)):
+                        lost = per_element.is_lost_backward(neuron, work, start)
+                for index in range(strips(cell.width)):
                     if behind >= 0 and step < depth:
-                        backward(cell, slot, strip, work)
+                        backward(cell, Strip(slot, index, direction), work)
                     if ahead < count:
-                        forward(draw, cell, first + ahead, step, slot, strip, way, work.scalars[0], work)
+                        forward(draw, source, Strip(slot, index, direction), work.scales.weight, work)
                 if ahead < count:
-                    sums[SUM_X, ahead, step - 1], exponents[SUM_X, ahead, step - 1] = square_x, exponent_x
-                    shift, square = preactivate(cell, first + ahead, step, work, start, exponent_x)
-                    sums[SUM_H, ahead, step - 1], exponents[SUM_H, ahead, step - 1] = square, shift
-                    broken += 0.0 * square
-                    exponent_x, square_x = activate(phi, dphi, log_phi, slopes, cell.alpha, work, start, shift)
+                    state = forward_layer(neuron, source, work, start, out, ahead, state)
                     if has_zeros and not lost:
-                        lost = per_element.is_lost_forward(phi, log_phi, cell, work, start)
+                        lost = per_element.is_lost_forward(neuron, cell, work, start)
             if has_zeros and behind >= 0 and lost:
-                out = sums[:, behind], exponents[:, behind]
-                per_element.run_again(phi, dphi, log_phi, log_dphi, slopes, cell, first + behind, work, *out)
+                per_element.run_again(neuron, cell, first + behind, work, sums[:, behind], exponents[:, behind])
 
     return run_block
 
@@ -230,17 +155,30 @@ def allocate(cell, dtype, law):
     empty = lambda n: aligned(n, dtype)  # noqa: E731
     live = empty(row)
     live[: cell.width] = 1
-    scalars = np.array([law.deviation(cell), cell.sigma_b, 1.0 / math.sqrt(cell.width)], dtype)
-    weights, words = empty(cell.depth * layout(law).storage(cell.width)), aligned(AHEAD * 4 * LANES, np.int32)
+    scales = Scales(*np.array([law.deviation(cell), cell.sigma_b, 1.0 / math.sqrt(cell.width)], dtype))
+    weights, words = empty(cell.depth * layout(law).layer_size(cell.width)), aligned(AHEAD * 4 * LANES, np.int32)
     h, slope = empty(cell.depth * row), empty(cell.depth * row)
     x, b, delta, y = (empty(row) for _ in range(4))
-    signed = aligned(per_element.storage(cell.depth, row) if law.has_zeros else 0, np.float64)
-    return Work(weights, words, h, slope, x, b, delta, y, live, signed, scalars)
+    signed = aligned(per_element.workspace_size(cell.depth, row) if law.has_zeros else 0, np.float64)
+    return ExplicitWork(weights, words, h, slope, x, b, delta, y, live, signed, scales)
 
 
-def matrices(cell, network, work, law):
-    """W (L, N, N) of the last network that ran."""
-    return np.array([layout(law).matrix(work.weights, layer, cell.width) for layer in range(1, cell.depth + 1)])
+def applies(law, depth, width):
+    """Any network."""
+    return True
+
+
+def memory(law, depth, width):
+    """Numbers that a thread keeps: a network's weights and vectors."""
+    return depth * (width**2 + 3 * width)
+
+
+def read_back(cell, network, work, law, call):
+    """Weights of the network that ran last; `call` compiles or interprets a function."""
+    vectors = np.zeros((cell.depth + 2, cell.width), work.x.dtype)
+    call(draw_vectors)(cell, network, work, vectors)
+    W = np.array([layout(law).matrix(work.weights, layer, cell.width) for layer in range(1, cell.depth + 1)])
+    return Weights(vectors[0], W, vectors[1:-1], vectors[-1])
 
 
 def draw_vectors(cell, network, work, out):
@@ -249,9 +187,9 @@ def draw_vectors(cell, network, work, out):
         if row == 0:
             fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.y)
         elif row <= cell.depth:
-            fill_normals(cell, network, row, ROLE_BIAS, work.scalars[1], work.live, work.y)
+            fill_normals(cell, network, row, ROLE_BIAS, work.scales.bias, work.live, work.y)
         else:
-            fill_normals(cell, network, 0, ROLE_READOUT, work.scalars[2], work.live, work.y)
+            fill_normals(cell, network, 0, ROLE_READOUT, work.scales.readout, work.live, work.y)
         out[row] = work.y[: cell.width]
 
 

@@ -30,21 +30,44 @@ from gradsim_core.lanes import (
     splat,
     store,
 )
-from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
-from gradsim_core.rng.draws import AHEAD, fill_drawn
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Weights
+from gradsim_core.rng.draws import AHEAD, Source, fill_drawn
 from gradsim_core.rng.philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT
 from gradsim_core.scaling import per_lane
-from gradsim_core.scaling.per_lane import exponent_of, is_extreme, rescue, scaled, sum_of_squares
-from gradsim_core.scaling.per_vector import no_tail, reach
+from gradsim_core.scaling.per_lane import exponent_of, is_extreme, rescue, scaled, sums_of_squares
+from gradsim_core.scaling.per_vector import dphi_tail, no_tail, reach
 
-from .side_by_side import activate, deliver, fill, record, rows
+from .side_by_side import activate_lanes, deliver, fill, record, rows
+
+WIDEST, MOST_WEIGHTS = 28, 2**24
+"""The widest networks, and the most stored weights of sixteen, for which this is faster than one network at a time."""
 
 
-class Work(NamedTuple):
+class Scales(NamedTuple):
+    """Standard deviations, in the precision of the run: of the draws of the weight law, of biases, of the readout.
+
+    The first is in units of 2^exponent, which is 0 where it is ordinary.
+    """
+
+    weight: float
+    bias: float
+    readout: float
+    exponent: float
+
+
+class Forward(NamedTuple):
+    """What the forward pass hands from layer to layer, a number for each of sixteen networks."""
+
+    square: np.ndarray  # |x|^2 in units of 4^exponent
+    exponent: np.ndarray  # of x
+    broken: np.ndarray  # NaN once an h was not finite, else 0
+
+
+class NarrowWork(NamedTuple):
     """Arrays of one thread, flat, in the precision of the run unless said otherwise; layer 0 is the input."""
 
     words: np.ndarray  # random words of a few counters, int32
-    weights: np.ndarray  # (depth, storage(N), 16)
+    weights: np.ndarray  # (depth, layer_size(N), 16)
     z: np.ndarray  # (depth + 1, rows, 16) preactivations, as the activation took them
     x: np.ndarray  # (depth + 1, rows, 16) activations
     slope: np.ndarray  # (depth + 1, rows, 16) phi'(h)
@@ -52,11 +75,11 @@ class Work(NamedTuple):
     h: np.ndarray  # (rows, 16) preactivations on their way; going backward delta
     sums: np.ndarray  # (3, depth, 16), float64
     exponents: np.ndarray  # (3, depth, 16), float64
-    scalars: np.ndarray  # standard deviations of draws, biases, readout; exponent of the first, unless ordinary: 0
+    scales: Scales
 
 
-def storage(width):
-    """Numbers that one layer of one network needs: whole counters."""
+def layer_size(width):
+    """Numbers that are stored of one layer of one network: whole counters."""
     return -(-(width * width) // 4) * 4
 
 
@@ -103,7 +126,7 @@ def preactivate(cell, group, layer, work, unit):
         if not ordinary:
             h = scaled(unit - shift, h)
         if cell.sigma_b > 0.0:
-            b = load(work.g, i) * work.scalars[1]
+            b = load(work.g, i) * work.scales.bias
             h = h + (b if ordinary else scaled(-shift, b))
         store(work.h, i, h)
         h = convert(h, 1.0)
@@ -111,7 +134,7 @@ def preactivate(cell, group, layer, work, unit):
     return shift, square
 
 
-def differentiate(work, start, width):
+def multiply_by_slope(work, start, width):
     """delta = phi'(h) y, y being in work.g, into work.h; returns |delta|^2."""
     square = splat(load(work.h, 0), 0.0)
     for i in range(0, width * LANES, LANES):
@@ -131,50 +154,64 @@ def settle(delta, square, unit):
     return scaled(k * -2.0, square), unit + k
 
 
+@jit.inlined
+def forward_layer(neuron, draw, source, work, state):
+    """Draw W of a layer, and go from x of the layer below to x of this one; `state` is `Forward` before and after."""
+    cell, group, layer, _ = source
+    size, width = rows(cell.width) * LANES, cell.width
+    start, weights = layer * size, (layer - 1) * layer_size(width) * LANES
+    record(work, SUM_X, layer, state.square, state.exponent)
+    fill_drawn(draw, source, layer_size(width) // 4, work.scales.weight, work.words, work.weights, weights)
+    multiply(work.weights, weights, work.x, start - size, width, work.h)
+    shift, square_h = preactivate(cell, group, layer, work, state.exponent + work.scales.exponent)
+    square, _ = activate_lanes(neuron, work.h, 0, splat(state.square, 1.0), work, start, width)
+    record(work, SUM_H, layer, square_h, shift)
+    exponent = splat(shift, 0.0)
+    if anywhere(shift != 0.0) or is_extreme(square, neuron.has_tails[0]):
+        square, exponent = per_lane.activate_any_range(neuron, width, work, start, shift)
+    for i in range(0, width * LANES, LANES):
+        store(work.z, start + i, load(work.h, i))
+    return Forward(square, exponent, fma(convert(square_h, state.broken), 0.0, state.broken))
+
+
+@jit.inlined
+def backward_layer(neuron, cell, layer, work, exponent, broken):
+    """From y = W^T delta of the layer above, in work.g, to that of this layer; the exponent of y before and after."""
+    width, start = cell.width, layer * rows(cell.width) * LANES
+    delta = work.h[: width * LANES]
+    square = multiply_by_slope(work, start, width)
+    if is_extreme(square, neuron.has_tails[1]):
+        z, slope = work.z[start : start + len(delta)], work.slope[start : start + len(delta)]
+        square, k = rescue(dphi_tail(neuron), z, slope, work.g, delta, square, splat(exponent, 0.0))
+        exponent = exponent + k
+    square, exponent = settle(delta, square, exponent)
+    record(work, SUM_DELTA, layer, square + broken, exponent)
+    if layer > 1:
+        multiply_transposed(work.weights, (layer - 1) * layer_size(width) * LANES, delta, width, work.g)
+        exponent = exponent + work.scales.exponent
+    return exponent
+
+
 def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation and a weight law, to be compiled or interpreted."""
-    draw = law.draw
-    phi_has_tail, dphi_has_tail = log_phi is not no_tail, log_dphi is not no_tail
+    draw, has_tails = law.draw, (log_phi is not no_tail, log_dphi is not no_tail)
 
     def run_block(cell, slopes, first, work, sums, exponents):
         """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth)."""
-        width, size, layer_size = cell.width, rows(cell.width) * LANES, storage(cell.width) * LANES
-        delta, counters = work.h[: width * LANES], storage(width) // 4
+        neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
+        size, none = rows(cell.width) * LANES, splat(load(work.sums, 0), 0.0)
         for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
             fill(cell, group, 0, GROUP_INPUT, work.words, work.x, 0)
-            square, unit = sum_of_squares(work.x[:size]), splat(load(work.sums, 0), 0.0)
-            none, one = splat(unit, 0.0), splat(square, 1.0)
-            broken = splat(square, 0.0)
+            square = sums_of_squares(work.x[:size])
+            state = Forward(square, none, splat(square, 0.0))
             for layer in range(1, cell.depth + 1):
-                start = layer * size
-                record(work, SUM_X, layer, square, unit)
-                w, scale = (layer - 1) * layer_size, work.scalars[0]
-                fill_drawn(draw, cell, group, layer, GROUP_WEIGHT, counters, scale, work.words, work.weights, w)
-                multiply(work.weights, w, work.x, start - size, width, work.h)
-                shift, square_h = preactivate(cell, group, layer, work, unit + work.scalars[3])
-                square, _ = activate(phi, dphi, cell.alpha, work.h, 0, one, work, start, width)
-                record(work, SUM_H, layer, square_h, shift)
-                broken, unit = fma(convert(square_h, broken), 0.0, broken), none
-                if anywhere(shift != 0.0) or is_extreme(square, phi_has_tail):
-                    square, unit = per_lane.activate(phi, dphi, log_phi, slopes, cell, work, start, shift)
-                for i in range(0, width * LANES, LANES):
-                    store(work.z, start + i, load(work.h, i))
+                state = forward_layer(neuron, draw, Source(cell, group, layer, GROUP_WEIGHT), work, state)
             fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
             for i in range(0, size, LANES):
-                store(work.g, i, load(work.g, i) * work.scalars[2])
-            unit = none
+                store(work.g, i, load(work.g, i) * work.scales.readout)
+            exponent = none
             for layer in range(cell.depth, 0, -1):
-                start = layer * size
-                square = differentiate(work, start, width)
-                if is_extreme(square, dphi_has_tail):
-                    z, slope = work.z[start : start + len(delta)], work.slope[start : start + len(delta)]
-                    square, k = rescue(log_dphi, slopes.tail_sign, cell.alpha, z, slope, work.g, delta, square, none)
-                    unit = unit + k
-                square, unit = settle(delta, square, unit)
-                record(work, SUM_DELTA, layer, square + broken, unit)
-                if layer > 1:
-                    multiply_transposed(work.weights, (layer - 1) * layer_size, delta, width, work.g)
-                    unit = unit + work.scalars[3]
+                exponent = backward_layer(neuron, cell, layer, work, exponent, state.broken)
             deliver(work, group, first, sums, exponents)
 
     return run_block
@@ -188,15 +225,32 @@ def allocate(cell, dtype, law):
     z, x, slope = (empty((cell.depth + 1) * size) for _ in range(3))
     spread = law.deviation(cell)
     spread, exponent = (spread, 0) if 2.0**-40 < spread < 2.0**40 else math.frexp(spread)
-    scalars = np.array([spread, cell.sigma_b, 1.0 / math.sqrt(cell.width), exponent], dtype)
-    words, weights = aligned(AHEAD * 4 * LANES, np.int32), empty(cell.depth * storage(cell.width) * LANES)
-    return Work(words, weights, z, x, slope, empty(size), empty(size), double(3), double(3), scalars)
+    scales = Scales(*np.array([spread, cell.sigma_b, 1.0 / math.sqrt(cell.width), exponent], dtype))
+    words, weights = aligned(AHEAD * 4 * LANES, np.int32), empty(cell.depth * layer_size(cell.width) * LANES)
+    return NarrowWork(words, weights, z, x, slope, empty(size), empty(size), double(3), double(3), scales)
 
 
-def matrices(cell, network, work, law):
-    """W (L, N, N) of a network of the last group that ran."""
-    layers = work.weights.reshape(cell.depth, storage(cell.width), LANES)[:, : cell.width**2, network % LANES]
-    return np.ldexp(layers.reshape(cell.depth, cell.width, cell.width), int(work.scalars[3]))
+def applies(law, depth, width):
+    """Networks so narrow that they gain by it, and whose weights fit in memory sixteen times.
+
+    Weights with zeros have to be watched, and reflections are drawn, one network at a time.
+    """
+    fits = width <= WIDEST and depth * width**2 * LANES <= MOST_WEIGHTS
+    return fits and law.draw is not None and not law.has_zeros
+
+
+def memory(law, depth, width):
+    """Numbers that a thread keeps: weights and vectors of sixteen networks."""
+    return LANES * depth * (width**2 + 3 * width)
+
+
+def read_back(cell, network, work, law, call):
+    """Weights of a network of the group that ran last; `call` compiles or interprets a function."""
+    vectors = np.zeros((cell.depth + 2, cell.width), work.x.dtype)
+    call(draw_vectors)(cell, network, work, vectors)
+    layers = work.weights.reshape(cell.depth, layer_size(cell.width), LANES)[:, : cell.width**2, network % LANES]
+    W = np.ldexp(layers.reshape(cell.depth, cell.width, cell.width), int(work.scales.exponent))
+    return Weights(vectors[0], W, vectors[1:-1], vectors[-1])
 
 
 def draw_vectors(cell, network, work, out):
@@ -205,13 +259,13 @@ def draw_vectors(cell, network, work, out):
     for row in range(len(out)):
         if row == 0:
             fill(cell, group, 0, GROUP_INPUT, work.words, work.g, 0)
-            scale = work.scalars[1] * 0 + 1
+            scale = work.scales.bias * 0 + 1
         elif row <= cell.depth:
             fill(cell, group, row, GROUP_BIAS, work.words, work.g, 0)
-            scale = work.scalars[1]
+            scale = work.scales.bias
         else:
             fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
-            scale = work.scalars[2]
+            scale = work.scales.readout
         for i in range(cell.width):
             out[row, i] = work.g[i * LANES + lane] * scale
 

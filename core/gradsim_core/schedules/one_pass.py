@@ -9,11 +9,15 @@ of a layer is then a few operations on one number per network.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, anywhere, fma, halves, join, load, load_four, splat, store, store_four
 from gradsim_core.laws import standard
-from gradsim_core.rng.draws import fill_two
-from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_FORWARD, GROUP_READOUT, stream
+from gradsim_core.rng.draws import Source, fill_two
+from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_FORWARD, GROUP_READOUT
 
 from .side_by_side import rows
 
@@ -21,6 +25,13 @@ from .side_by_side import rows
 SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
 FEW = 16  # counters whose numbers are made at a time
 CANCELLED = 2.0**-4  # a square that is less beside its terms is taken anew from the vectors
+
+
+class Combination(NamedTuple):
+    """The coefficients in y = of_g g + of_x x, one of each for every network."""
+
+    of_g: np.ndarray
+    of_x: np.ndarray
 
 
 def kept(work, layer, which):
@@ -33,30 +44,31 @@ def keep(work, layer, which, value):
     store(work.layers, ((layer - 1) * KEPT + which) * LANES, value)
 
 
-def backward_stream(cell, layer):
-    """Role and layer of the random words of g."""
-    return (GROUP_BACKWARD, layer + 1) if layer < cell.depth else (GROUP_READOUT, 0)
+def backward_source(cell, group, layer):
+    """Where the g of a layer comes from; at the last layer it is the readout."""
+    if layer < cell.depth:
+        return Source(cell, group, layer + 1, GROUP_BACKWARD)
+    return Source(cell, group, 0, GROUP_READOUT)
 
 
-def activate_at_once(phi, dphi, cell, group, layer, work, scale):
+def draw_and_sum(neuron, cell, group, layer, work, scale):
     """Draw z and g of a layer and keep its inner products; returns |x|^2 and |h|^2.
 
     Drawing, activating and summing are loops of their own over a few neurons: together they would leave the registers.
     """
-    role, of = backward_stream(cell, layer)
-    forward, backward = stream(layer, GROUP_FORWARD), stream(of, role)
+    sources = Source(cell, group, layer, GROUP_FORWARD), backward_source(cell, group, layer)
     counters = rows(cell.width) // 4
     zero = splat(scale, 0.0)
     sums = zero, zero, zero, zero, zero, zero, zero, zero
     for first in range(0, counters, FEW):
         count = min(FEW, counters - first)
         half = count * 4 * LANES
-        fill_two(standard, cell, group, forward, backward, first, count, work.few[0], work.words, work.few)
+        fill_two(standard, sources, first, count, work.few[0], work.words, work.few)
         live = min(count * 4, cell.width - first * 4) * LANES
         for i in range(0, live, 4 * LANES):
             z = load_four(work.few, i)
             h = join(join(z[0] * scale, z[1] * scale), join(z[2] * scale, z[3] * scale))
-            (x, y), (d, e) = halves(phi(h, cell.alpha)), halves(dphi(h, cell.alpha))
+            (x, y), (d, e) = halves(neuron.phi(h, neuron.alpha)), halves(neuron.dphi(h, neuron.alpha))
             (x0, x1), (x2, x3), (d0, d1), (d2, d3) = halves(x), halves(y), halves(d), halves(e)
             store_four(work.few, 2 * half + i, x0, x1, x2, x3)
             store_four(work.few, 3 * half + i, d0, d1, d2, d3)
@@ -89,8 +101,9 @@ def add_products(z, g, x, slope, sums):
     )
 
 
-def differentiate_at_once(work, layer, of_g, of_x):
-    """|delta|^2 and z . delta from what was summed, and whether cancellation spared them."""
+def products_from_sums(work, layer, y):
+    """|delta|^2 and z . delta of delta = phi'(h) y, from what was summed, and whether cancellation spared them."""
+    of_g, of_x = y
     of_dx_dx, of_dg_dg = kept(work, layer, DX_DX) * of_x * of_x, kept(work, layer, DG_DG) * of_g * of_g
     total = of_dx_dx + of_dg_dg
     square = fma(kept(work, layer, DX_DG) * of_x, of_g * 2.0, total)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, convert, fma, load, splat, store
 from gradsim_core.laws import standard
-from gradsim_core.rng.draws import fill_drawn
+from gradsim_core.rng.draws import Source, fill_drawn
 
 
 def rows(width):
@@ -19,7 +19,7 @@ def rows(width):
 
 def fill(cell, group, layer, role, words, out, start):
     """Standard normals for all neurons of a layer, each for sixteen networks; zero beyond the width."""
-    fill_drawn(standard, cell, group, layer, role, rows(cell.width) // 4, out[0], words, out, start)
+    fill_drawn(standard, Source(cell, group, layer, role), rows(cell.width) // 4, out[0], words, out, start)
     for i in range(start + cell.width * LANES, start + rows(cell.width) * LANES, LANES):
         store(out, i, load(out, i) * 0.0)
 
@@ -41,15 +41,15 @@ def record(work, which, layer, total, exponent):
     store(work.exponents, i, exponent)
 
 
-def activate(phi, dphi, alpha, source, offset, scale, work, start, width):
-    """x = phi(h) and phi'(h) for h = scale source; returns |x|^2 and |h|^2."""
+def activate_lanes(neuron, values, offset, scale, work, start, width):
+    """x = phi(h) and phi'(h) at `start` for h = scale values, which lie at `offset`; returns |x|^2 and |h|^2."""
     square_x = square = splat(scale, 0.0)
     for i in range(0, width * LANES, LANES):
-        value = load(source, offset + i)
+        value = load(values, offset + i)
         h = value * scale
-        x = phi(h, alpha)
+        x = neuron.phi(h, neuron.alpha)
         store(work.x, start + i, x)
-        store(work.slope, start + i, dphi(h, alpha))
+        store(work.slope, start + i, neuron.dphi(h, neuron.alpha))
         square_x, square = fma(x, x, square_x), fma(value, value, square)
     return square_x, square * (scale * scale)
 

@@ -10,8 +10,8 @@ from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
-from gradsim_core.rng.draws import AHEAD, fill_drawn
-from gradsim_core.rng.philox import ROLE_BIAS, ROLE_ORDER, ROLE_WEIGHT, fill_words
+from gradsim_core.rng.draws import AHEAD, Source, fill_drawn
+from gradsim_core.rng.philox import ROLE_BIAS, ROLE_ORDER, ROLE_WEIGHT, fill_words, stream
 
 from .layout import Network, views
 
@@ -21,8 +21,8 @@ COUNTER = 4 * LANES  # numbers of one counter
 def build(draw):
     """The kernel that draws numbers of a law: as many as `out` holds, whole counters."""
 
-    def draw_numbers(cell, network, layer, role, scale, words, out):
-        fill_drawn(draw, cell, network, layer, role, len(out) // COUNTER, out[0] * 0 + scale, words, out, 0)
+    def draw_numbers(source, scale, words, out):
+        fill_drawn(draw, source, len(out) // COUNTER, out[0] * 0 + scale, words, out, 0)
 
     return draw_numbers
 
@@ -36,7 +36,7 @@ def numbers(law: WeightLaw, key: int, network: int, layer: int, role: int, count
     """`count` numbers of a law with variance 1, in float64; the float32 run rounds them."""
     cell = Params(np.uint64(key), 0, 0, 1.0, 0.0, 0.0, float(law.value))
     out, words = aligned(-(-count // COUNTER) * COUNTER, np.float64), aligned(AHEAD * COUNTER, np.int32)
-    _kernel(law.draw)(cell, network, layer, role, law.spread, words, out)
+    _kernel(law.draw)(Source(cell, network, layer, role), law.spread, words, out)
     return out[:count]
 
 
@@ -61,5 +61,5 @@ def draw_start(
 def shuffled(key: int, replica: int, epoch: int, samples: int) -> np.ndarray:
     """The order in which a replica takes the samples in an epoch: int64 (samples,)."""
     words = aligned(-(-2 * samples // COUNTER) * COUNTER, np.int32)
-    jit.compiled(fill_words)(np.uint64(key), replica, epoch, ROLE_ORDER, 0, len(words) // COUNTER, 1, words)
+    jit.compiled(fill_words)(np.uint64(key), replica, stream(epoch, ROLE_ORDER), 0, len(words) // COUNTER, 1, words)
     return np.argsort(words[: 2 * samples].view(np.int64), kind="stable")

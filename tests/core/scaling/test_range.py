@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gradsim_core.activations import ACTIVATIONS, Activation
+from gradsim_core.architectures import METHODS
 from gradsim_core.scaling import per_element
-from gradsim_core.schedules import explicit, narrow
-from gradsim_core.simulator import METHODS
+from gradsim_core.schedules import along_neurons, narrow
 from tests.core import exact
 from tests.core.conftest import BOTH, mostly_verified, on_both
 
@@ -27,10 +27,10 @@ CAN_DIE = ("relu", "hard_tanh")
 # Unbounded on the right and flat on the left: a layer far to the left leaves what a logarithm can say.
 ONE_SIDED = ("softplus", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
 PLAIN = {
-    explicit: {
+    along_neurons: {
         "settle": lambda values, start, stop, exponent, size: exponent,
-        "place": lambda h, start, stop, exponent: 0,
-        "tail": lambda log_function, sign, alpha, h, values, factor, out: 0,
+        "bring_in_reach": lambda h, start, stop, exponent: 0,
+        "rescue": lambda tail, h, values, factor, out: 0,
     },
     narrow: {
         "settle": lambda delta, square, unit: (square, unit),
@@ -185,7 +185,7 @@ def test_every_step_deep(cell, monkeypatch, schedule, activation, dtype):
 @on_both(BOTH)
 def test_a_lost_tail_is_caught(cell, monkeypatch, schedule):
     """The check of every step fails where the tails are left out."""
-    monkeypatch.setattr(explicit, "tail", PLAIN[explicit]["tail"])
+    monkeypatch.setattr(along_neurons, "rescue", PLAIN[along_neurons]["rescue"])
     monkeypatch.setattr(narrow, "is_extreme", PLAIN[narrow]["is_extreme"])
     numbers = {"sigma_w": 100.0, "depth": 24, "width": 3}
     with pytest.raises(AssertionError, match="delta"):

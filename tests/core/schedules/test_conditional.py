@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,8 @@ from gradsim_core.lanes import LANES
 from gradsim_core.parameters import Params
 from gradsim_core.rng.normals import normal_pair
 from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_BIAS, GROUP_FORWARD, GROUP_INPUT, GROUP_READOUT, random_words
-from gradsim_core.schedules import conditional
+from gradsim_core.schedules import conditional, sampled_matrix
+from gradsim_core.schedules.one_pass import INVERSE_NORM, Combination, kept
 from tests import naive
 from tests.core.exact_laws import findings, report
 from tests.core.scaling.test_range import check_deep_values
@@ -146,27 +149,38 @@ def test_far_numbers_are_those_of_float64(cell):
         np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-4)
 
 
-def without_projection(cell, group, layer, work, square, along, inverse_norm, inner, start):
+def without_projection(cell, group, layer, work, square, along, inner):
     """A planted error: g is not made orthogonal to x."""
-    length = conditional.sqrt(square)
-    return length, along * inverse_norm
+    length, inverse_norm = sampled_matrix.sqrt(square), kept(work, layer - 1, INVERSE_NORM)
+    return Combination(length, along * inverse_norm)
 
 
-def of_the_wrong_layer(work, layer, of_g, of_x):
+def of_the_wrong_layer(work, layer, y):
     """A planted error: z . delta is taken from the layer below."""
-    square, _, sure = at_once(work, layer, of_g, of_x)
-    _, along, _ = at_once(work, max(layer - 1, 1), of_g, of_x)
+    square, _, sure = products(work, layer, y)
+    _, along, _ = products(work, max(layer - 1, 1), y)
     return square, along, sure
 
 
-at_once = conditional.differentiate_at_once
-PLANTED = {"combine_gaussian": without_projection, "differentiate_at_once": of_the_wrong_layer}
+products = conditional.products_from_sums
+PLANTED = {
+    "combine_gaussian": (sampled_matrix, without_projection),
+    # The compiler remembers what a function calls: a copy of the caller calls the planted one.
+    "delta_products": (
+        conditional,
+        FunctionType(
+            conditional.delta_products.__code__, vars(conditional) | {"products_from_sums": of_the_wrong_layer}
+        ),
+    ),
+}
 
 
 def plant(monkeypatch, name):
     """Put a planted error in place of a part, when the right one is known to the compiler already."""
     jit._numba()
-    monkeypatch.setattr(conditional, name, jit.make_compilable(PLANTED[name]))
+    module, function = PLANTED[name]
+    jit.make_compilable(of_the_wrong_layer)
+    monkeypatch.setattr(module, name, jit.make_compilable(function))
 
 
 @pytest.mark.parametrize("name", PLANTED)

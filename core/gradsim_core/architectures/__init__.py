@@ -1,0 +1,5 @@
+"""Architectures: which networks can be simulated, and the schedules that run them."""
+
+from .table import ARCHITECTURES, METHODS, Architecture, choose_schedule
+
+__all__ = ["ARCHITECTURES", "METHODS", "Architecture", "choose_schedule"]

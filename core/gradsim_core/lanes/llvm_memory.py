@@ -1,0 +1,70 @@
+"""Loads and stores of vectors as LLVM; importing this module registers them."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.np.arrayobj import make_array
+
+from gradsim_core import lanes
+
+from .vector_type import Lanes, align_stack
+
+
+def _element_type(array) -> Lanes | None:
+    dtype = array.dtype
+    if isinstance(dtype, types.Float):
+        return Lanes("float", dtype.bitwidth)
+    return Lanes("int" if dtype.signed else "uint", dtype.bitwidth) if isinstance(dtype, types.Integer) else None
+
+
+@infer_global(lanes.load)
+class _Load(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(_element_type(args[0]), args[0], types.intp) if isinstance(args[0], types.Array) else None
+
+
+@infer_global(lanes.store)
+class _Store(AbstractTemplate):
+    def generic(self, args, kws):
+        if isinstance(args[0], types.Array) and args[2] == _element_type(args[0]):
+            return signature(types.none, args[0], types.intp, args[2])
+        return None
+
+
+def _pointer(context, builder, array_type, array, index, lanes_type):
+    align_stack(builder)
+    base = make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(base, [index]), lanes_type.llvm.as_pointer())
+
+
+@lower_builtin(lanes.load, types.Array, types.intp)
+def _lower_load(context, builder, sig, args):
+    pointer = _pointer(context, builder, sig.args[0], args[0], args[1], sig.return_type)
+    return builder.load(pointer, align=sig.return_type.bits // 8)
+
+
+@lower_builtin(lanes.store, types.Array, types.intp, Lanes)
+def _lower_store(context, builder, sig, args):
+    pointer = _pointer(context, builder, sig.args[0], args[0], args[1], sig.args[2])
+    builder.store(args[2], pointer, align=sig.args[2].bits // 8)
+    return context.get_dummy_value()
+
+
+@infer_global(lanes.prefetch)
+class _Prefetch(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(types.none, args[0], types.intp) if isinstance(args[0], types.Array) else None
+
+
+@lower_builtin(lanes.prefetch, types.Array, types.intp)
+def _lower_prefetch(context, builder, sig, args):
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    base = make_array(sig.args[0])(context, builder, args[0]).data
+    fn_type = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    fn = cgutils.get_or_insert_function(builder.module, fn_type, "llvm.prefetch.p0i8")
+    flags = [ir.Constant(word, flag) for flag in (0, 3, 1)]  # to read, for all levels of cache, data
+    builder.call(fn, [builder.bitcast(builder.gep(base, [args[1]]), byte), *flags])
+    return context.get_dummy_value()
