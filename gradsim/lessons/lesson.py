@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.system.progress import Share
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 LANGUAGES = ("en", "zh")
 
-Tables = dict[str, pd.DataFrame]
+Tables: TypeAlias = "dict[str, pd.DataFrame]"
 """What was measured: tables by name, each becomes a Parquet file."""
 
 Texts = Mapping[str, tuple[str, str]]

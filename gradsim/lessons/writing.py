@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradsim.lessons import page, pictures
+from gradsim.lessons import page
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
+from gradsim.report import style
 from gradsim.system import filesystem
 
 
@@ -24,7 +25,7 @@ def check(out: Path, langs: Sequence[str]) -> None:
     for lang in langs:
         check_language(lang)
     filesystem.check_writable(out)
-    pictures.check_extra()
+    style.check_extra("matplotlib", "jinja2")
     load_images()
 
 
@@ -57,10 +58,10 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
 
 def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) -> dict[str, bytes]:
     words, files, drawn = Words(lesson.texts, lang), {}, {}
-    with pictures.style(lang):
+    with style.applied(lang):
         for name, picture in lesson.draw(tables, words).items():
-            drawn[name] = pictures.encode(picture, "png")
-            files[f"{name}.{lang}.png"], files[f"{name}.{lang}.svg"] = drawn[name], pictures.encode(picture, "svg")
+            drawn[name] = style.encode(picture, "png")
+            files[f"{name}.{lang}.png"], files[f"{name}.{lang}.svg"] = drawn[name], style.encode(picture, "svg")
     files[f"{lang}.html"] = page.render(lesson, words, tables, drawn, settings)
     return files
 
@@ -68,11 +69,7 @@ def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) 
 def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> None:
     """Write ``out/LANG.html``, which lists lessons."""
     for lang in langs:
-        rows = []
-        for lesson in lessons:
-            words = Words(lesson.texts, lang)
-            rows.append({"title": words("title"), "lead": words("lead"), "link": f"{lesson.name}/{lang}.html"})
-        filesystem.replace(out, out / f"{lang}.html", page.render_index(rows, lang))
+        filesystem.replace(out, out / f"{lang}.html", page.render_index(lessons, lang))
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

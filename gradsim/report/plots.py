@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.errors import GradsimError
+from gradsim.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +30,6 @@ _MARKS = {
     "quenched": {"marker": "o", "color": _INK, "label": "boundary, quenched (95 %)"},
     "annealed": {"marker": "D", "color": "#1b7f3b", "label": "boundary, annealed (95 %)"},
 }
-
-
-class PlotExtraMissingError(GradsimError, ImportError):
-    """matplotlib is not installed."""
-
-    exit_code = 2
 
 
 def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Path) -> Path:
@@ -63,7 +57,7 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
     shown = groups[:MOST_PANELS]
     columns = min(max(len(shown), 1), 3 if len(shown) != 4 else 2)
     rows = -(-max(len(shown), 1) // columns)
-    figure = _figure(1.6 + 4.6 * columns if columns > 1 else 7.6, 0.9 + 3.7 * rows if rows > 1 else 5.0)
+    figure = style.figure(0.9 + 3.7 * rows if rows > 1 else 5.0, 1.6 + 4.6 * columns if columns > 1 else 7.6)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     limit = _limit(summary["decades"].to_numpy(np.float64))
     mesh = None
@@ -118,12 +112,13 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     PlotExtraMissingError
         Without matplotlib.
     """
+    style.check_extra("matplotlib")
     from matplotlib import colormaps
 
     rows = layers[layers["quantity"] == "log_delta"].sort_values("layer")
     every = np.sort(rows["cell_id"].unique())
     shown = every[np.unique(np.linspace(0, len(every) - 1, min(len(every), MOST_PROFILES)).round().astype(int))]
-    figure = _figure(8.2, 4.8)
+    figure = style.figure(4.8, 8.2)
     panel = figure.subplots()
     for cell_id, colour in zip(shown, colormaps["viridis"](np.linspace(0.0, 0.9, len(shown))), strict=True):
         cell = rows[rows["cell_id"] == cell_id]
@@ -139,20 +134,6 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
         note = f"{len(shown)} of {len(every)} cells" if len(shown) < len(every) else None
         figure.legend(loc="outside right upper", title=note, frameon=False, fontsize=9, title_fontsize=9)
     return _save(figure, path)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Empty figure, or the error with the remedy."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PlotExtraMissingError(
-            "Pictures need matplotlib, which is not installed. Install it: pip install 'gradsim[plot]'"
-        ) from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _save(figure: Figure, path: str | Path) -> Path:
@@ -195,13 +176,16 @@ def _boundaries(panel: Axes, rows: pd.DataFrame) -> None:
 
     halo = [patheffects.withStroke(linewidth=3.5, foreground=_WHITE)]
     quenched = rows[rows["kind"] == "quenched"].sort_values("depth")
-    for name, style, label in (("theory", "-", "theory, infinite width"), ("theory_width", "--", "theory, this width")):
+    for name, dashes, label in (
+        ("theory", "-", "theory, infinite width"),
+        ("theory_width", "--", "theory, this width"),
+    ):
         line = quenched.dropna(subset=[name])
         if len(line):
             depth = line["depth"].to_numpy(np.float64)
             ends = [depth[0] / 1.3, *depth, depth[-1] * 1.3] if len(line) == 1 else depth
             places = np.resize(line[name].to_numpy(np.float64), len(ends)) if len(line) == 1 else line[name]
-            panel.plot(places, ends, style, color=_INK, linewidth=1.6, label=label, path_effects=halo, scaley=False)
+            panel.plot(places, ends, dashes, color=_INK, linewidth=1.6, label=label, path_effects=halo, scaley=False)
     for (kind, mark), shift in zip(_MARKS.items(), (1.06, 1 / 1.06), strict=True):
         measured = rows[rows["kind"] == kind].dropna(subset=["sigma_w"])
         for trusted, line in measured.groupby("trusted"):

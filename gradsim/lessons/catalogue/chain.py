@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from gradsim.lessons import pictures
-from gradsim.lessons.chain_texts import TEXTS
+from gradsim.lessons.experiments.single_neurons import back_propagate, slope, width
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
-from gradsim.lessons.single_neurons import back_propagate, slope, width
+from gradsim.lessons.texts.chain import TEXTS
+from gradsim.report import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,10 +23,10 @@ Array = NDArray[np.float64]
 INPUT, TARGET, DEPTH = 0.6, 0.0, 4
 SIGMAS = (1.0, 2.0, 4.0, 10.0)
 LONGEST, SETTLED = 30, 10
-"""Layers of a long chain, and the layer from which on the law of the activations no longer changes."""
+"""Layers of a long chain, and the layer beyond which the distribution of the activations no longer changes."""
 STEP = 1e-4
 ROUNDING = 2 * np.finfo(np.float64).eps / STEP
-"""Rounding of a central difference of a cost that is at most 1/2, with room for four roundings."""
+"""Bound of the rounding error of a central difference: the cost is at most 1/2, and four roundings are allowed for."""
 
 
 def chain(seed: int = 1) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def _gradients(w: Array, b: Array) -> pd.DataFrame:
 
 
 def _derivation(w: Array, b: Array, change: float = 1e-4) -> pd.DataFrame:
-    """Follow a change of b_1 step by step: the change of each quantity, and what the chain of factors says."""
+    """Follow a change of b_1 step by step: the change of each quantity, measured and by the product of factors."""
     shifted = b.copy()
     shifted[0] += change
     (z, a), (z2, a2) = forward(w, b, INPUT), forward(w, shifted, INPUT)
@@ -109,8 +109,8 @@ def _factors(seed: int, count: int = 400_000) -> pd.DataFrame:
 
 
 def _decay(chains: int, settings: Settings) -> pd.DataFrame:
-    """Factors |w s'(z)| of long random chains: ln of the product up to each layer, and factors that reach 1."""
-    frames = []
+    """Factors |w s'(z)| of long random chains: ln of their product up to each layer, and the share that reaches 1."""
+    rows = []
     for sigma in SIGMAS:
         rng = np.random.default_rng([settings.seed, int(sigma)])
         a, logarithm = special.expit(rng.normal(size=chains)), np.zeros(chains)
@@ -122,18 +122,21 @@ def _decay(chains: int, settings: Settings) -> pd.DataFrame:
             factor = np.log(np.abs(w)) + special.log_expit(z) + special.log_expit(-z)
             logarithm = logarithm + factor
             low, middle, high = np.quantile(logarithm, [0.05, 0.5, 0.95])
-            frames.append({"sigma_w": sigma, "layer": layer, "chains": chains, "low": low, "median": middle, "high": high,
-                       "mean": logarithm.mean(), "se": logarithm.std() / chains**0.5, "reached_1": (factor >= 0).mean(),
-                       "small_w": (np.abs(w) < 1).mean(), "large_w": (np.abs(w) >= 4).mean()})  # fmt: skip
+            rows.append({
+                "sigma_w": sigma, "layer": layer, "chains": chains, "low": low, "median": middle, "high": high,
+                "mean": logarithm.mean(), "se": logarithm.std() / chains**0.5, "reached_1": (factor >= 0).mean(),
+                "small_w": (np.abs(w) < 1).mean(), "large_w": (np.abs(w) >= 4).mean(),
+            })  # fmt: skip
         settings.report(0.8 / len(SIGMAS))
-    return pd.DataFrame(frames)
+    return pd.DataFrame(rows)
 
 
 @cache
 def law(sigma: float, cells: int = 400) -> tuple[Array, Array]:
-    """Return activations of a layer far from the input, a grid on (0, 1), and the share of each.
+    """Return the distribution of the activations of a layer far from the input: a grid on (0, 1), and probabilities.
 
-    z = w a + b is N(0, sigma^2 a^2 + 1) given a = s(z) of the layer below; the law of a is iterated to its fixed point.
+    z = w a + b is N(0, sigma^2 a^2 + 1) given a = s(z) of the layer below; the distribution of a is iterated to its
+    fixed point.
     """
     edges, a = special.logit(np.linspace(0, 1, cells + 1)), (np.arange(cells) + 0.5) / cells
     transition = np.diff(stats.norm.cdf(edges[:, None] / np.sqrt(sigma**2 * a**2 + 1)), axis=0)
@@ -167,7 +170,7 @@ def expected_reach(sigma: float, points: int = 2000) -> float:
 
 
 def rate(table: pd.DataFrame, sigma: float) -> tuple[float, float]:
-    """Return the measured change of ln of the product per layer beyond layer SETTLED, and its standard error."""
+    """Return the measured change of ln(product) per layer beyond layer SETTLED, and its standard error."""
     chosen = table[(table["sigma_w"] == sigma) & (table["layer"] >= SETTLED)].sort_values("layer")
     means, errors = chosen["mean"].to_numpy(np.float64), chosen["se"].to_numpy(np.float64)
     return float((means[-1] - means[0]) / (len(means) - 1)), float(errors[-1] / (len(means) - 1))
@@ -178,7 +181,7 @@ def _measure(settings: Settings) -> Tables:
     tables = {"gradients": _gradients(w, b), "derivation": _derivation(w, b), "factors": _factors(settings.seed)}
     settings.report(0.1)
     sigmas = np.geomspace(0.25, 20, settings.choose(40, 12))
-    tables["typical"] = pd.DataFrame({"sigma_w": sigmas, "factor": np.exp([expected_rate(one) for one in sigmas])})
+    tables["typical"] = pd.DataFrame({"sigma_w": sigmas, "factor": np.exp([expected_rate(sigma) for sigma in sigmas])})
     settings.report(0.1)
     return tables | {"decay": _decay(settings.choose(200_000, 20_000), settings)}
 
@@ -217,54 +220,54 @@ def _find(tables: Tables) -> list[Finding]:
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
     drawn = {"slope": _slope_picture(words), "factors": _factors_picture(tables["factors"], words)}
-    panel = pictures.axes()
+    panel = style.axes()
     for number, sigma in enumerate(SIGMAS):
-        one = tables["decay"][tables["decay"]["sigma_w"] == sigma].set_index("layer")
-        band = one[["low", "median", "high"]].apply(np.exp)
-        pictures.curve(panel, band, pictures.COLOURS[number], words("sigma", value=f"{sigma:g}"))
+        rows = tables["decay"][tables["decay"]["sigma_w"] == sigma].set_index("layer")
+        band = rows[["low", "median", "high"]].apply(np.exp)
+        style.curve(panel, band, style.COLOURS[number], words("sigma", value=f"{sigma:g}"))
         beyond = np.arange(SETTLED, LONGEST + 1)
         line = band["median"][SETTLED] * np.exp(expected_rate(sigma) * (beyond - SETTLED))
         label = words("theory") if sigma == SIGMAS[-1] else None
-        panel.plot(beyond, line, "--", color=pictures.INK, linewidth=0.9, label=label)
+        panel.plot(beyond, line, "--", color=style.INK, linewidth=0.9, label=label)
     panel.set(xlabel=words("factors_count"), ylabel=words("product"), yscale="log", ylim=(1e-60, 1e3))
     panel.legend(loc="lower left")
-    return drawn | {"decay": pictures.of(panel), "typical": _typical(tables, words)}
+    return drawn | {"decay": style.figure_of(panel), "typical": _typical(tables, words)}
 
 
 def _typical(tables: Tables, words: Words) -> Figure:
-    panel, table = pictures.axes(), tables["typical"]
-    panel.plot(table["sigma_w"], table["factor"], color=pictures.INK, linewidth=1.2, label=words("theory"))
+    panel, table = style.axes(), tables["typical"]
+    panel.plot(table["sigma_w"], table["factor"], color=style.INK, linewidth=1.2, label=words("theory"))
     found = [np.exp(rate(tables["decay"], sigma)[0]) for sigma in SIGMAS]
-    panel.plot(SIGMAS, found, "o", color=pictures.COLOURS[0], markersize=5, label=words("measured"))
-    panel.axhline(1, color=pictures.INK, linestyle="--", linewidth=1)
+    panel.plot(SIGMAS, found, "o", color=style.COLOURS[0], markersize=5, label=words("measured"))
+    panel.axhline(1, color=style.INK, linestyle="--", linewidth=1)
     panel.set(xlabel=words("spread"), ylabel=words("typical"), xscale="log", yscale="log", ylim=(5e-4, 2))
     panel.set(xticks=[0.25, 0.5, 1, 2, 4, 10, 20], xticklabels=["0.25", "0.5", "1", "2", "4", "10", "20"])
     panel.minorticks_off()
     panel.legend(loc="lower left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _slope_picture(words: Words) -> Figure:
-    panel, z = pictures.axes(), np.linspace(-8, 8, 401)
-    panel.plot(z, special.expit(z), color=pictures.COLOURS[3], label="σ(z)")
-    panel.plot(z, slope(z), color=pictures.COLOURS[0], label="σ′(z)")
-    panel.plot([0], [0.25], "o", color=pictures.COLOURS[0], markersize=5)
+    panel, z = style.axes(), np.linspace(-8, 8, 401)
+    panel.plot(z, special.expit(z), color=style.COLOURS[3], label="σ(z)")
+    panel.plot(z, slope(z), color=style.COLOURS[0], label="σ′(z)")
+    panel.plot([0], [0.25], "o", color=style.COLOURS[0], markersize=5)
     panel.annotate(words("maximum"), (0, 0.25), (1.2, 0.32), fontsize=9)
     panel.set(xlabel="z", ylim=(0, 1.05))
     panel.legend(loc="upper left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _factors_picture(table: pd.DataFrame, words: Words) -> Figure:
-    panel, x = pictures.axes(), np.linspace(0, 4.5, 300)
+    panel, x = style.axes(), np.linspace(0, 4.5, 300)
     edges = [*table["low"], table["high"].iloc[-1]]
-    panel.stairs(table["density"], edges, fill=True, color=pictures.COLOURS[0], alpha=0.8, label="|w σ′(z)|")
-    panel.plot(x, 2 * stats.norm.pdf(x), color=pictures.COLOURS[3], label="|w|")
-    panel.axvline(1, color=pictures.INK, linestyle="--", linewidth=1)
-    panel.axvline(4, color=pictures.INK, linestyle=":", linewidth=1)
+    panel.stairs(table["density"], edges, fill=True, color=style.COLOURS[0], alpha=0.8, label="|w σ′(z)|")
+    panel.plot(x, 2 * stats.norm.pdf(x), color=style.COLOURS[3], label="|w|")
+    panel.axvline(1, color=style.INK, linestyle="--", linewidth=1)
+    panel.axvline(4, color=style.INK, linestyle=":", linewidth=1)
     panel.set(xlabel=words("size"), ylabel=words("density"), yscale="log", ylim=(1e-5, 30), xlim=(0, 4.5))
     panel.legend(loc="upper right", bbox_to_anchor=(0.87, 1))
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _show(tables: Tables, words: Words) -> Tables:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.texts.bars import TEXTS
+from gradsim.report import style
 from gradsim.theory import mean_field
 from gradsim.training import Recipe, draw_starts, trainer
 from gradsim_core.training.layout import views
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 DEPTHS = (2, 4)
 SHOWN = 10
-"""Neurons of a layer that the drawing shows."""
+"""Neurons of each hidden layer that the drawing shows."""
 
 
 def bars(networks: int = 200, seed: int = 1) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def _measure(networks: int, settings: Settings) -> Tables:
 
 
 def lengths(table: pd.DataFrame, hidden: int) -> pd.DataFrame:
-    """Return the length of dC/db: a row per replica, a column per layer."""
+    """Return the length of dC/db of networks with this many hidden layers: a row per replica, a column per layer."""
     chosen = table[table["hidden"] == hidden]
     squares = (chosen["gradient"] ** 2).groupby([chosen["replica"], chosen["layer"]]).sum()
     wide: pd.DataFrame = np.sqrt(squares).unstack()
@@ -85,19 +86,19 @@ def _network(table: pd.DataFrame, hidden: int, words: Words) -> Figure:
     chosen = table[(table["hidden"] == hidden) & (table["replica"] == 0)]
     size = chosen.pivot(index="neuron", columns="layer", values="gradient").abs().iloc[:SHOWN]
     longest = size.to_numpy().max()
-    panel = pictures.axes(4.4)
+    panel = style.axes(4.4)
     places = [1.0 * column for column in range(hidden + 2)]
     heights = [np.linspace(0, 1, count) for count in (8, *[SHOWN] * hidden, 10)]
     for left, right, below, above in zip(places, places[1:], heights, heights[1:], strict=False):
         for y in below:
             for z in above:
-                panel.plot([left, right], [y, z], color=pictures.FAINT, linewidth=0.25, zorder=1)
+                panel.plot([left, right], [y, z], color=style.FAINT, linewidth=0.25, zorder=1)
     for place, column in zip(places, heights, strict=True):
         panel.scatter(
-            [place] * len(column), column, s=70, color="white", edgecolors=pictures.INK, linewidths=0.7, zorder=2
+            [place] * len(column), column, s=70, color="white", edgecolors=style.INK, linewidths=0.7, zorder=2
         )
     for layer in map(int, size.columns):
-        colour = pictures.COLOURS[layer - 1]
+        colour = style.COLOURS[layer - 1]
         scaled = 0.62 * size[layer].to_numpy() / longest
         panel.barh(heights[layer], scaled, height=0.045, left=places[layer] + 0.11, color=colour, zorder=3)
     names = [words("input"), *(words("layer", number=layer) for layer in size.columns), words("output")]
@@ -105,65 +106,20 @@ def _network(table: pd.DataFrame, hidden: int, words: Words) -> Figure:
     panel.tick_params(length=0)
     panel.grid(False)
     panel.spines[:].set_visible(False)
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _neurons(table: pd.DataFrame, words: Words) -> Figure:
     """Draw the distribution of |dC/db| over all neurons of all networks, by layer."""
-    panel = pictures.axes()
+    panel = style.axes()
     chosen = table[table["hidden"] == max(DEPTHS)]
     bins = np.geomspace(1e-7, 1, 60)
-    for layer, one in chosen.groupby("layer"):
-        panel.hist(one["gradient"].abs(), bins, histtype="step", linewidth=1.6, color=pictures.COLOURS[int(str(layer)) - 1],
-                   label=words("layer", number=layer))  # fmt: skip
+    for layer, neurons in chosen.groupby("layer"):
+        panel.hist(neurons["gradient"].abs(), bins, histtype="step", linewidth=1.6,
+                   color=style.COLOURS[int(str(layer)) - 1], label=words("layer", number=layer))  # fmt: skip
     panel.set(xscale="log", xlabel=words("gradient"), ylabel=words("neurons"), yticks=[], xlim=(1e-7, 1))
     panel.legend(loc="upper left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
-
-TEXTS = {
-    "title": ("The gradient of every neuron", "每个神经元的梯度"),
-    "lead": (
-        "In a random network that has not been trained at all, the neurons of the second hidden layer would already learn "
-        "much faster than those of the first.",
-        "在一个完全没有训练过的随机网络里，第二隐藏层的神经元就已经比第一隐藏层学得快得多。",
-    ),
-    "body": (
-        "<p>A bar in the drawing is |∂<i>C</i>/∂<i>b</i>| of one neuron: how fast its bias changes at the first step of "
-        "gradient descent, and how fast its weights do, up to the activations they are multiplied by. All bars of a "
-        "drawing have the same scale.</p><p>The bars of one layer differ, since its weights are random. But from layer to "
-        "layer they grow together. The network with four hidden layers shows what that means: the bars of its first "
-        "layers are too short to be seen.</p>",
-        "<p>图中的每根条是一个神经元的 |∂<i>C</i>/∂<i>b</i>|：梯度下降第一步中它的偏置改变得有多快；它的权重也是如此，"
-        "只差所乘的激活值。同一幅图里所有的条用同一比例。</p><p>同一层的条长短不一，因为权重是随机的。但从一层到下一层，"
-        "它们一起变长。四个隐藏层的网络说明了这意味着什么：前几层的条短得看不见。</p>",
-    ),
-    "input": ("input", "输入"),
-    "output": ("output", "输出"),
-    "layer": ("hidden {number}", "隐藏层 {number}"),
-    "gradient": ("|dC/db| of a neuron", "单个神经元的 |dC/db|"),
-    "neurons": ("neurons", "神经元个数"),
-    "figure.network_2": (
-        "A network with two hidden layers. Ten of the 30 neurons of each are drawn, with |∂C/∂b| as bars.",
-        "两个隐藏层的网络。每层 30 个神经元中画出十个，条长为 |∂C/∂b|。",
-    ),
-    "figure.network_4": ("The same with four hidden layers.", "四个隐藏层的网络，同样的画法。"),
-    "figure.neurons": (
-        "|∂C/∂b| of all neurons of all random networks with four hidden layers, on a logarithmic axis.",
-        "四个隐藏层的所有随机网络中全部神经元的 |∂C/∂b|，对数坐标。",
-    ),
-    "finding.faster": (
-        "share of random networks whose second hidden layer is faster than the first",
-        "第二隐藏层快于第一隐藏层的随机网络所占比例",
-    ),
-    "finding.ratio": (
-        "median ratio of the lengths, layer 2 over layer 1 (mean field)",
-        "长度之比的中位数，第 2 层比第 1 层（平均场）",
-    ),
-    "finding.ordered": (
-        "share of networks with four hidden layers in which every layer is faster than the one below",
-        "四个隐藏层的网络中每一层都快于下一层的网络所占比例",
-    ),
-}
 
 LESSON = Lesson("bars", lambda settings: _measure(settings.choose(200, 100), settings), _draw, _find, TEXTS)

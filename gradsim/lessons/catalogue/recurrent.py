@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.lessons import pictures
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.lessons.recurrent_texts import TEXTS
+from gradsim.lessons.texts.recurrent import TEXTS
+from gradsim.report import style
 from gradsim.system.threads import resolve_threads
 from gradsim_core.activations import resolve_activation
 from gradsim_core.training.descent import Rule
@@ -173,16 +173,16 @@ def _find(tables: Tables) -> list[Finding]:
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
     table, drawn = tables["gradients"], {}
     for activation in STEEPEST:
-        panel = pictures.axes()
+        panel = style.axes()
         chosen = table[table["activation"] == activation]
         for number, matrix in enumerate((*map(str, RADII), ORTHOGONAL)):
             name = words("orthogonal") if matrix == ORTHOGONAL else f"ρ = {float(matrix):g}"
-            band = pictures.bands(chosen[chosen["matrix"] == matrix], "distance", "ratio")
-            pictures.curve(panel, band.clip(lower=1e-40), pictures.COLOURS[number], name)
+            band = style.bands(chosen[chosen["matrix"] == matrix], "distance", "ratio")
+            style.curve(panel, band.clip(lower=1e-40), style.COLOURS[number], name)
         panel.set(xlabel=words("distance"), ylabel=words("ratio"), yscale="log", ylim=(1e-30, 1e20), xlim=(0, 60))
         panel.set_title(activation)
         panel.legend(ncols=3, loc="upper left", fontsize=9, columnspacing=1)
-        drawn[f"gradient_{activation}"] = pictures.of(panel)
+        drawn[f"gradient_{activation}"] = style.figure_of(panel)
     return drawn | {"memory": _memory(tables["memory"], words), "because": _because(tables["memory"], words)}
 
 
@@ -193,15 +193,15 @@ def _named(kind: tuple[str, str], words: Words) -> str:
 
 def _chance(panel: Axes, words: Words) -> None:
     level = 100 * (1 - 1 / REMEMBERED)
-    panel.axhline(level, color=pictures.INK, linestyle="--", linewidth=1, label=words("chance"))
+    panel.axhline(level, color=style.INK, linestyle="--", linewidth=1, label=words("chance"))
     panel.set(ylabel=words("error"), yticks=range(0, 101, 20))
 
 
 def _memory(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, kind in enumerate(MEMORIES):
         chosen = table[(table["activation"] == kind[0]) & (table["matrix"] == kind[1])]
-        pictures.curve(panel, 100 * pictures.bands(chosen, "distance", "error"), pictures.COLOURS[number],
+        style.curve(panel, 100 * style.bands(chosen, "distance", "error"), style.COLOURS[number],
                        _named(kind, words), marker="o", markersize=4)  # fmt: skip
     _chance(panel, words)
     ticks = sorted(table["distance"].unique())
@@ -210,20 +210,20 @@ def _memory(table: pd.DataFrame, words: Words) -> Figure:
     panel.minorticks_off()
     panel.legend(ncols=2, loc="upper left", fontsize=9, columnspacing=1)
     panel.set_ylim(-4, 128)
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _because(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, kind in enumerate(MEMORIES):
         chosen = table[(table["activation"] == kind[0]) & (table["matrix"] == kind[1])]
-        panel.plot(chosen["ratio"].clip(lower=1e-40), 100 * chosen["error"], "o", color=pictures.COLOURS[number],
+        panel.plot(chosen["ratio"].clip(lower=1e-40), 100 * chosen["error"], "o", color=style.COLOURS[number],
                    markersize=4, alpha=0.6, label=_named(kind, words))  # fmt: skip
     _chance(panel, words)
     panel.set(xlabel=words("start"), xscale="log", xlim=(1e-41, 1e3))
     panel.legend(ncols=2, loc="upper left", fontsize=9, columnspacing=1)
     panel.set_ylim(-4, 128)
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 LESSON = Lesson("recurrent", _measure, _draw, _find, TEXTS)

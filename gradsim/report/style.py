@@ -1,7 +1,10 @@
-"""How the pictures of lessons look: one size, readable on a phone, the same colours for the same layers.
+"""How pictures look: one size, readable on a phone, the same colours for the same layers.
 
 A picture is 4.8 inches wide with text of 9 points or more, so that it can be read at 400 pixels; a page at 1280 shows
-two side by side. Chinese text is drawn with a font that is shipped, of just the characters the lessons use.
+two side by side. Chinese text is drawn with the font that is shipped, which has just the characters in use.
+
+matplotlib is an extra and is imported inside the functions; figures use the Agg canvas and no pyplot state, so that
+they may be drawn in any thread and without a display.
 """
 
 from __future__ import annotations
@@ -10,14 +13,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from gradsim.report.plots import PlotExtraMissingError
+from gradsim.errors import GradsimError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,27 +31,33 @@ COLOURS = ("#d1495b", "#edae49", "#66a182", "#2e4057", "#8d6a9f", "#00798c", "#7
 INK, FAINT = "#1a1a1a", "#c8c8c8"
 
 
+class PlotExtraMissingError(GradsimError, ImportError):
+    """What draws pictures or writes pages is not installed."""
+
+    exit_code = 2
+
+
 def font_path() -> Path:
     """Return the font of Chinese text that is shipped."""
     return Path(str(resources.files("gradsim_data") / "fonts" / "han.otf"))
 
 
-def check_extra() -> None:
-    """Refuse to begin without what draws the pictures and writes the pages.
+def check_extra(*packages: str) -> None:
+    """Refuse to begin without the packages that draw pictures (matplotlib) or write pages (jinja2).
 
     Raises
     ------
     PlotExtraMissingError
-        Without matplotlib or Jinja: says how to install them.
+        One is missing: says how to install it.
     """
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise PlotExtraMissingError(
-            f"Lessons draw with matplotlib and write pages with Jinja; {error.name} is not installed. "
-            'Install both with: pip install "gradsim[plot]".'
-        ) from None
+    for package in packages:
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise PlotExtraMissingError(
+                f"{package} is not installed: pictures need matplotlib, and pages Jinja as well. "
+                "Install both: pip install 'gradsim[plot]'."
+            ) from error
 
 
 @cache
@@ -60,9 +69,9 @@ def _han() -> str:
 
 
 @contextmanager
-def style(lang: str) -> Iterator[None]:
-    """Draw what is inside in the style of lessons, with a font that has the language's characters."""
-    check_extra()
+def applied(lang: str) -> Iterator[None]:
+    """Draw what is inside in this style, with a font that has the language's characters ("en", "zh")."""
+    check_extra("matplotlib")
     import matplotlib as mpl
 
     settings = {
@@ -77,12 +86,13 @@ def style(lang: str) -> Iterator[None]:
         yield
 
 
-def figure(height: float = HEIGHT) -> Figure:
-    """Return an empty picture."""
+def figure(height: float = HEIGHT, width: float = WIDTH) -> Figure:
+    """Return an empty picture, of a size in inches."""
+    check_extra("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    result = Figure(figsize=(WIDTH, height), layout="constrained")
+    result = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(result)
     return result
 
@@ -92,7 +102,7 @@ def axes(height: float = HEIGHT) -> Axes:
     return figure(height).subplots()
 
 
-def of(panel: Axes) -> Figure:
+def figure_of(panel: Axes) -> Figure:
     """Return the picture that a panel belongs to."""
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Lesson: gradient descent: the steepest direction, steps that are too large, and batches of three sizes."""
+"""Lesson: gradient descent: the direction of steepest descent, steps that are too large, and batches of three sizes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gradsim.lessons import pictures
-from gradsim.lessons.cost_slice import PATHS, Slice, directions, factors, paths, surface
-from gradsim.lessons.descent_texts import TEXTS
+from gradsim.lessons.experiments.cost_slice import PATHS, Slice, directions, factors, paths, surface
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.texts.descent import TEXTS
+from gradsim.report import style
 from gradsim.training import Data, Recipe, draw_starts, train, trainer
 from gradsim_core.training.layout import views
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BATCHES = {1000: (1.0, 2.0, 5.0), 10: (0.5, 1.0, 2.0), 1: (0.1, 0.2, 0.5)}
-"""Batch sizes, and the values of eta that are tried for each: the best has a larger and a smaller neighbour."""
+"""Batch sizes, and the values of eta that are tried for each: the best one has a larger and a smaller neighbour."""
 LONGER = 10
-"""Times as many epochs with whole batches, so that they can be compared step by step with batches of ten."""
+"""Factor by which whole batches train for more epochs, so that they compare with batches of ten step by step."""
 NETWORKS = ((30,), (30, 30, 30))
 """Hidden layers of the networks in which noise is measured: the one that is trained, and a deeper one."""
 
 
 def descent(replicas: int = 16, epochs: int = 40, seed: int = 1, threads: int | None = None) -> pd.DataFrame:
-    """Train 784-30-10 by whole batches, mini-batches of ten and single samples, each with several eta.
+    """Train 784-30-10 with whole batches, mini-batches of ten and single samples, each with several values of eta.
 
     Returns
     -------
     DataFrame
-        A row per (batch, eta, replica, epoch): cost, error (share of wrong answers), samples, the number of images seen
-        by then, and updates, the number of steps. `best` marks the eta whose median cost at the end is lowest. Whole
+        A row per (batch, eta, replica, epoch): cost, error (share of wrong answers), samples (images seen so far) and
+        updates (steps so far). `best` marks the eta whose median cost at the end is lowest. Whole
         batches go on for ten times as many epochs.
     """
     with watched("descent", seed, threads) as settings:
@@ -71,19 +71,19 @@ def noise(hidden: tuple[int, ...], replicas: int, draws: int, settings: Settings
     for replica, parameters in enumerate(draw_starts(recipe, data, machine)):
         rng = np.random.default_rng([settings.seed, replica])
 
-        def lengths(rows: np.ndarray, parameters: np.ndarray = parameters) -> list[np.ndarray]:
+        def gradients(rows: np.ndarray, parameters: np.ndarray = parameters) -> list[np.ndarray]:
             flat = machine.data(data.images[rows], data.targets[rows])
             return [weights.copy() for weights, _, _ in views(machine.network, machine.gradient(parameters, flat)[0])]
 
         count = len(data.images)
-        whole, single = lengths(np.arange(count)), np.zeros(0)
+        whole, single = gradients(np.arange(count)), np.zeros(0)
         for batch in (1, 10, 100):
-            rows = [np.array([k]) for k in range(count)] if batch == 1 else [
+            batches = [np.array([k]) for k in range(count)] if batch == 1 else [
                 rng.choice(count, batch, replace=False) for _ in range(draws)]  # fmt: skip
             squares = np.zeros(len(whole))
-            for one in rows:
-                squares += [((g - w) ** 2).sum() / (w**2).sum() for g, w in zip(lengths(one), whole, strict=True)]
-            measured = np.sqrt(squares / len(rows))
+            for rows in batches:
+                squares += [((g - w) ** 2).sum() / (w**2).sum() for g, w in zip(gradients(rows), whole, strict=True)]
+            measured = np.sqrt(squares / len(batches))
             single = measured if batch == 1 else single
             predicted = single * np.sqrt((count - batch) / (batch * (count - 1)))
             columns = {"layer": np.arange(1, len(whole) + 1), "noise": measured, "predicted": predicted}
@@ -133,74 +133,72 @@ def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
         "slice": _slice(tables, words), "directions": _directions(tables["directions"], words),
         "steps": _steps(tables["steps"], words), "epochs": _curves(tables["training"], "epoch", words),
         "updates": _curves(tables["training"], "updates", words),
-        **{f"noise_{hidden}": _noise(one, words) for hidden, one in tables["noise"].groupby("hidden")},
+        **{f"noise_{hidden}": _noise(rows, words) for hidden, rows in tables["noise"].groupby("hidden")},
     }  # fmt: skip
 
 
 def _slice(tables: Tables, words: Words) -> Figure:
-    grid, panel = tables["surface"].pivot(index="y", columns="x", values="cost"), pictures.axes(4.2)
+    grid, panel = tables["surface"].pivot(index="y", columns="x", values="cost"), style.axes(4.2)
     levels = np.unique(np.quantile(grid.to_numpy(), np.linspace(0.01, 0.97, 14)))
     filled = panel.contourf(grid.columns, grid.index, grid, levels, cmap="Blues", extend="both", alpha=0.75)
     for number, name in enumerate(PATHS):
         path = tables["paths"][tables["paths"]["path"] == name]
-        panel.plot(path["x"], path["y"], "o-", color=pictures.COLOURS[(0, 1, 3)[number]], markersize=3, linewidth=1.2,
+        panel.plot(path["x"], path["y"], "o-", color=style.COLOURS[(0, 1, 3)[number]], markersize=3, linewidth=1.2,
                    label=words(name))  # fmt: skip
     panel.set(xlabel=words("first"), ylabel=words("second"), xlim=(grid.columns[0], grid.columns[-1]),
               ylim=(grid.index[0], grid.index[-1]))  # fmt: skip
     panel.grid(False)
-    whole = pictures.of(panel)
+    whole = style.figure_of(panel)
     whole.colorbar(filled, ax=panel, ticks=levels[::3], format="%.2f", label=words("cost"))
     whole.legend(*panel.get_legend_handles_labels(), ncols=3, loc="outside lower center")
     return whole
 
 
 def _directions(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
-    panel.plot(table["angle"], table["predicted"], color=pictures.INK, linewidth=1, label=words("cosine"))
-    panel.plot(table["angle"], table["change"], "o", color=pictures.COLOURS[0], markersize=3, label=words("measured"))
-    panel.axvline(table["predicted_angle"].iloc[0], color=pictures.COLOURS[3], linestyle="--", label=words("against"))
+    panel = style.axes()
+    panel.plot(table["angle"], table["predicted"], color=style.INK, linewidth=1, label=words("cosine"))
+    panel.plot(table["angle"], table["change"], "o", color=style.COLOURS[0], markersize=3, label=words("measured"))
+    panel.axvline(table["predicted_angle"].iloc[0], color=style.COLOURS[3], linestyle="--", label=words("against"))
     panel.set(xlabel=words("angle"), ylabel=words("change"), xticks=range(0, 361, 90))
-    whole = pictures.of(panel)
+    whole = style.figure_of(panel)
     whole.legend(*panel.get_legend_handles_labels(), ncols=2, loc="outside lower center")
     return whole
 
 
 def _steps(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
-    panel.plot(table["step"], table["predicted"], color=pictures.INK, linewidth=1, label="|1 − ηλ|")
-    panel.plot(table["step"], table["factor"], "o", color=pictures.COLOURS[0], markersize=4, label=words("measured"))
-    panel.axhspan(1, 1.6, color=pictures.COLOURS[0], alpha=0.12, linewidth=0, label=words("diverging"))
+    panel = style.axes()
+    panel.plot(table["step"], table["predicted"], color=style.INK, linewidth=1, label="|1 − ηλ|")
+    panel.plot(table["step"], table["factor"], "o", color=style.COLOURS[0], markersize=4, label=words("measured"))
+    panel.axhspan(1, 1.6, color=style.COLOURS[0], alpha=0.12, linewidth=0, label=words("diverging"))
     panel.set(xlabel=words("step"), ylabel=words("factor"), ylim=(0, 1.6), xlim=(0, 2.5))
     panel.legend(loc="upper left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _curves(table: pd.DataFrame, over: str, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, batch in enumerate(BATCHES):
         chosen = table[(table["batch"] == batch) & table["best"]]
         label = words("batch", size=batch, eta=f"{chosen['eta'].iloc[0]:g}")
-        band = pictures.bands(chosen[chosen[over] > 0], over, "cost")
-        pictures.curve(panel, band, pictures.COLOURS[number], label)
+        band = style.bands(chosen[chosen[over] > 0], over, "cost")
+        style.curve(panel, band, style.COLOURS[number], label)
     panel.set(xlabel=words(over), ylabel=words("cost"), yscale="log", xscale="log")
-    whole = pictures.of(panel)
+    whole = style.figure_of(panel)
     whole.legend(*panel.get_legend_handles_labels(), ncols=2, loc="outside lower center")
     return whole
 
 
 def _noise(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
-    for layer, one in table.groupby("layer"):
+    panel = style.axes()
+    for layer, rows in table.groupby("layer"):
         number = int(str(layer)) - 1
-        middle = one.groupby("batch")[["noise", "predicted"]].median()
-        panel.plot(middle.index, middle["predicted"], color=pictures.COLOURS[number], linewidth=1)
-        panel.plot(
-            middle.index, middle["noise"], "o", color=pictures.COLOURS[number], label=words("layer", number=layer)
-        )
+        middle = rows.groupby("batch")[["noise", "predicted"]].median()
+        panel.plot(middle.index, middle["predicted"], color=style.COLOURS[number], linewidth=1)
+        panel.plot(middle.index, middle["noise"], "o", color=style.COLOURS[number], label=words("layer", number=layer))
     panel.set(xlabel=words("size"), ylabel=words("noise"), xscale="log", yscale="log", ylim=(0.03, 3))
     panel.set_title(words("hidden", count=table["hidden"].iloc[0]))
     panel.legend()
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _show(tables: Tables, words: Words) -> Tables:

@@ -1,4 +1,4 @@
-"""The remedies of the lesson: ways to build and to train the same deep network, and what theory predicts of each."""
+"""Remedies for vanishing and exploding gradients: ways to build and train a deep network, and what theory predicts."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class Remedy(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As the tables know it."""
+        """Name in the tables: "activation/start" or "activation/start/extra"."""
         return "/".join(part for part in self if part)
 
     @property
     def plain(self) -> bool:
-        """Whether mean field says anything of it: neither residual branches nor normalisation."""
+        """Whether mean-field theory applies: neither residual branches nor normalisation."""
         return self.extra in ("", "clip")
 
     def recipe(self, epochs: int = 0, eta: float = 0.1, replicas: int = 1, seed: int = 1) -> Recipe:
-        """What to train."""
+        """Return the recipe that trains it."""
         return Recipe(
             hidden=(WIDTH,) * DEPTH, activation=self.activation, start=self.start, residual=self.extra == "residual",
             normalisation=self.extra if self.extra in ("layer", "batch") else "none",
-            clip=1.0 if self.extra == "clip" else np.inf, batch=BATCH, epochs=epochs, eta=eta, replicas=replicas, seed=seed,
+            clip=1.0 if self.extra == "clip" else np.inf, batch=BATCH, epochs=epochs, eta=eta, replicas=replicas,
+            seed=seed,
         )  # fmt: skip
 
 
@@ -71,9 +72,9 @@ def growth_at_rest(remedy: Remedy) -> float:
 def growth_of_images(remedy: Remedy) -> float:
     """Return the growth per layer with q followed from the images, or NaN where mean field does not apply.
 
-    q^1 = sigma_w^2 <x^2> + sigma_b^2 with the mean square <x^2> of the pixels, q^(l+1) = sigma_w^2 E[phi^2] + sigma_b^2,
-    and |delta^l|^2 = chi^l |delta^(l+1)|^2 with chi^l = sigma_w^2 E[phi'^2] at q^l (arXiv:1611.01232): the mean of
-    -ln(chi^l) / 2 over l = 1 .. L - 1, as a factor. Ten layers are too few to take q to q*.
+    With <x^2> the mean square of the pixels, q^1 = sigma_w^2 <x^2> + sigma_b^2 and q^(l+1) = sigma_w^2 E[phi^2] +
+    sigma_b^2; |delta^l|^2 = chi^l |delta^(l+1)|^2 with chi^l = sigma_w^2 E[phi'^2] at q^l (arXiv:1611.01232). As a
+    factor, the growth is the mean of -ln(chi^l) / 2 over l = 1 .. L - 1. Ten layers are too few for q to reach q*.
     """
     if not remedy.plain:
         return np.nan

@@ -1,4 +1,4 @@
-"""Lesson: a small change in the first layer on its way through the network, and what the gradient says of it."""
+"""Lesson: a small change in the first layer on its way through the network, and the gradient as its limit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.lessons.perturbation_texts import TEXTS
+from gradsim.lessons.texts.perturbation import TEXTS
+from gradsim.report import style
 from gradsim.theory import mean_field
 from gradsim.training import Data, Recipe, draw_starts, trainer
 from gradsim_core.training.layout import views
@@ -27,14 +27,14 @@ HIDDEN = (30, 30, 30, 30)
 CHANGE = 1e-4
 IMAGES = 100
 SIZES = 10.0 ** np.arange(-12, 0.51, 0.5)
-"""Changes of the finite differences."""
+"""Changes h of a parameter in finite differences."""
 ORDERS = {"forward": 1, "central": 2}
-"""Power of the change that truncation grows with."""
+"""Order p of each difference: its truncation error grows as h^p."""
 ROUNDING = 1e-10, 2e-8
 TRUNCATION = {"forward": (1e-3, 2e-2), "central": (1e-2, 1e-1)}
-"""Changes at which one of the two errors is much larger than the other."""
+"""Ranges of changes in which rounding, or truncation, dominates the error."""
 WEIGHT, BIAS = 1.0, -0.5
-"""The chain that squashes an interval: symmetric, since w a + b = 0 at a = 1/2."""
+"""Weight and bias of the chain that squashes an interval: symmetric, since w a + b = 0 at a = 1/2."""
 
 
 class Layered(NamedTuple):
@@ -52,15 +52,15 @@ def perturbation(networks: int = 50, seed: int = 1) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per (replica, parameter, layer): weighted_input and activation, the lengths of the change of z^l and of a^l
-        over that of the parameter, root mean square over the images.
+        A row per (replica, parameter, layer): weighted_input and activation, the lengths of the changes of z^l and a^l
+        over the change of the parameter, root mean square over the images.
     """
     with watched("perturbation", seed) as settings:
         return _follow(networks, settings)
 
 
 def preactivations(network: Layered, images: Array) -> list[Array]:
-    """Return z^l = W^l a^(l-1) + b^l of all layers, a = s(z)."""
+    """Return z^l = W^l a^(l-1) + b^l of all layers, where a = s(z)."""
     z, a = [], images
     for weights, biases in zip(*network, strict=True):
         z.append(a @ weights.T + biases)
@@ -166,14 +166,17 @@ def best_changes(function: Callable[[float], float], h: float = 1e-2) -> dict[st
 
 
 def crossings(differences: pd.DataFrame) -> pd.DataFrame:
-    """Return the change at which a / h + b h^p, fitted to the two branches of the error, is least, and the predicted one."""
+    """Return the best changes, measured and predicted.
+
+    Measured: the minimum of a / h + b h^p, fitted to the two branches of the error.
+    """
     rows = []
     for kind, order in ORDERS.items():
         for (replica, parameter), table in differences[differences["kind"] == kind].groupby(["replica", "parameter"]):
             falls, grows = (
-                np.exp(np.log(one["error"] / one["size"] ** power).mean())
+                np.exp(np.log(branch["error"] / branch["size"] ** power).mean())
                 for power, ends in ((-1, ROUNDING), (order, TRUNCATION[kind]))
-                for one in [table[table["size"].between(*ends)]]
+                for branch in [table[table["size"].between(*ends)]]
             )
             measured = (falls / (order * grows)) ** (1 / (order + 1))
             rows.append((replica, parameter, kind, table["best"].iloc[0], measured))
@@ -181,7 +184,7 @@ def crossings(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def _squash() -> pd.DataFrame:
-    """Where a chain of single neurons takes an interval of inputs: layer, input, value."""
+    """Follow an interval of inputs through a chain of single neurons: columns layer, input, value."""
     inputs = np.linspace(0, 1, 11)
     frames, value = [], inputs
     for layer in range(len(HIDDEN) + 1):
@@ -219,75 +222,77 @@ def _find(tables: Tables) -> list[Finding]:
     return [
         Finding("factor", f"{expected:.3f}", f"{factor:.3f}", abs(factor / expected - 1) < 0.15),
         Finding("interval", "≤ 0.25", f"{shrunk:.3f}", shrunk <= 0.25 * WEIGHT),
-        Finding("agree", "0", f"{least['forward']:.0e}, {least['central']:.0e}", bool(least["forward"] < 1e-4 > least["central"])),
-        *(Finding(key, f"{wanted:+d}", f"{found:+.2f}", abs(found - wanted) < 0.3) for key, (found, wanted) in slopes.items()),
+        Finding("agree", "0", f"{least['forward']:.0e}, {least['central']:.0e}",
+                bool(least["forward"] < 1e-4 > least["central"])),
+        *(Finding(key, f"{wanted:+d}", f"{found:+.2f}", abs(found - wanted) < 0.3)
+          for key, (found, wanted) in slopes.items()),
         *(Finding(f"best_{kind}", f"{row['predicted']:.0e}", f"{row['measured']:.0e}",
-                  bool(1 / 4 < row["measured"] / row["predicted"] < 4)) for kind, row in best.loc[list(ORDERS)].iterrows()),
+                  bool(1 / 4 < row["measured"] / row["predicted"] < 4))
+          for kind, row in best.loc[list(ORDERS)].iterrows()),
     ]  # fmt: skip
 
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
     return {
         "changes": _changes(tables["changes"], words), "interval": _interval(tables["interval"], words),
-        "agreement": _agreement(tables["differences"], words), "errors": _errors(tables["differences"], tables["best"], words),
+        "agreement": _agreement(tables["differences"], words),
+        "errors": _errors(tables["differences"], tables["best"], words),
     }  # fmt: skip
 
 
 def _changes(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, parameter in enumerate(("bias", "weight")):
-        band = pictures.bands(table[table["parameter"] == parameter], "layer", "activation")
-        pictures.curve(panel, band, pictures.COLOURS[(0, 3)[number]], words(parameter), marker="o")
+        band = style.bands(table[table["parameter"] == parameter], "layer", "activation")
+        style.curve(panel, band, style.COLOURS[(0, 3)[number]], words(parameter), marker="o")
     layers = np.arange(1, len(HIDDEN) + 2)
     expected = mean_field("sigmoid", sigma_w=1.0, sigma_b=1.0).chi_1 ** 0.5
-    panel.plot(layers, expected**layers, "--", color=pictures.INK, linewidth=1,
+    panel.plot(layers, expected**layers, "--", color=style.INK, linewidth=1,
                label=words("theory", value=f"{expected:.3f}"))  # fmt: skip
     panel.set(xlabel=words("layer"), ylabel=words("change"), yscale="log", xticks=layers)
     panel.legend(loc="lower left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _interval(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     wide = table.pivot(index="layer", columns="input", values="value")
     for place in wide.columns:
-        panel.plot(wide.index, wide[place], color=pictures.COLOURS[3], linewidth=0.9, alpha=0.7)
+        panel.plot(wide.index, wide[place], color=style.COLOURS[3], linewidth=0.9, alpha=0.7)
     for layer, row in wide.iterrows():
-        panel.plot(
-            [layer, layer], [row.min(), row.max()], color=pictures.COLOURS[0], linewidth=4, solid_capstyle="butt"
-        )
+        panel.plot([layer, layer], [row.min(), row.max()], color=style.COLOURS[0], linewidth=4, solid_capstyle="butt")
         panel.annotate(
             f"{np.ptp(row):.2g}", (layer, row.max()), (0, 5), textcoords="offset points", ha="center", fontsize=9
         )
     panel.set(xlabel=words("layer"), ylabel=words("activation"), xticks=wide.index, ylim=(-0.05, 1.15))
     panel.margins(x=0.08)
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _agreement(table: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     chosen = table[(table["kind"] == "central") & np.isclose(table["size"], 1e-4)]
     for number, parameter in enumerate(("bias", "weight")):
-        one = chosen[chosen["parameter"] == parameter]
-        panel.plot(one["derivative"].abs(), one["difference"].abs(), "o", color=pictures.COLOURS[(0, 3)[number]],
+        rows = chosen[chosen["parameter"] == parameter]
+        panel.plot(rows["derivative"].abs(), rows["difference"].abs(), "o", color=style.COLOURS[(0, 3)[number]],
                    markersize=4, label=words(parameter))  # fmt: skip
     ends = np.array([chosen["derivative"].abs().min() / 2, chosen["derivative"].abs().max() * 2])
-    panel.plot(ends, ends, color=pictures.INK, linewidth=1)
+    panel.plot(ends, ends, color=style.INK, linewidth=1)
     panel.set(xlabel=words("derivative"), ylabel=words("difference"), xscale="log", yscale="log")
     panel.legend(loc="upper left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _errors(table: pd.DataFrame, best: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, kind in enumerate(("forward", "central")):
-        band = pictures.bands(table[table["kind"] == kind], "size", "error")
-        pictures.curve(panel, band.clip(lower=1e-12), pictures.COLOURS[(0, 3)[number]], words(kind))
+        band = style.bands(table[table["kind"] == kind], "size", "error")
+        style.curve(panel, band.clip(lower=1e-12), style.COLOURS[(0, 3)[number]], words(kind))
         place = best[best["kind"] == kind]["predicted"].median()
-        panel.axvline(place, color=pictures.COLOURS[(0, 3)[number]], linestyle="--", linewidth=1)
+        panel.axvline(place, color=style.COLOURS[(0, 3)[number]], linestyle="--", linewidth=1)
     panel.set(xlabel=words("size"), ylabel=words("error"), xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]))
     panel.legend(loc="lower left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 LESSON = Lesson("perturbation", _measure, _draw, _find, TEXTS)

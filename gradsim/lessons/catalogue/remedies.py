@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gradsim.lessons import pictures
-from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.lessons.remedies_texts import TEXTS
-from gradsim.lessons.remedy import (
+from gradsim.lessons.experiments.remedy import (
     ACTIVATIONS,
     DEPTH,
     EXTRAS,
@@ -22,6 +18,10 @@ from gradsim.lessons.remedy import (
     growth_at_rest,
     growth_of_images,
 )
+from gradsim.lessons.images import load_images
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.texts.remedies import TEXTS
+from gradsim.report import style
 from gradsim.training import Trained, draw_starts, train, trainer
 from gradsim_core.training.layout import views
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PILOTS = 4
-"""Networks that choose the eta of a remedy."""
+"""Networks on which the eta of a remedy is chosen."""
 ETAS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-"""Every eta that is tried: enough that the best of a remedy that learns has a larger and a smaller neighbour."""
+"""Every eta that is tried: the best one, of a remedy that learns, has a larger and a smaller neighbour."""
 SAME = 0.1
-"""The only eta of the quick form, and that at which clipping is compared."""
+"""The only eta of the quick form, and the eta at which networks with and without clipping are compared."""
 TOLERANCE = 1.25
-"""Largest ratio of growth and prediction that counts as agreement: of single networks of width 30, with few seeds."""
+"""Largest ratio of growth to prediction that counts as agreement: networks are narrow (30 neurons) and seeds few."""
 
 
 def remedies(replicas: int = 16, epochs: int = 30, seed: int = 1, threads: int | None = None) -> pd.DataFrame:
-    """Train networks with ten hidden layers of 30 in many ways, from the same seeds.
+    """Train networks with ten hidden layers of 30, from the same seeds, with every remedy.
 
     Mini-batches of 10, cross-entropy, 1,000 MNIST images; each remedy gets the eta of `ETAS` with which the first
     `PILOTS` networks have the lowest median cost at the end.
@@ -58,13 +58,13 @@ def remedies(replicas: int = 16, epochs: int = 30, seed: int = 1, threads: int |
 
 
 def _ends(trained: Trained) -> tuple[float, float, float]:
-    """Medians of cost and error at the end, and the share of networks that are lost."""
+    """Medians of cost and error at the end, and the share of networks whose numbers have overflowed."""
     last = trained.history.groupby("replica").last()
     return float(last["cost"].median()), float(last["error"].median()), float(np.isinf(last["cost"]).mean())
 
 
 def _train(remedy: Remedy, replicas: int, epochs: int, settings: Settings) -> Tables:
-    """Every eta with a few networks; with the best of them curves, and gradients at the start."""
+    """Try every eta on a few networks; train all with the best, and measure gradients at the start."""
     etas, pilots = ((SAME,), replicas) if settings.quick else (ETAS, min(PILOTS, replicas))
     again = replicas if pilots < replicas else 0
     report = settings.epochs((pilots * len(etas) + again) * epochs)
@@ -74,7 +74,7 @@ def _train(remedy: Remedy, replicas: int, epochs: int, settings: Settings) -> Ta
         return train(recipe, load_images(), threads=settings.threads, report=report)
 
     runs = [run(eta, pilots) for eta in etas]
-    rows = [(remedy.name, eta, *_ends(one)) for eta, one in zip(etas, runs, strict=True)]
+    rows = [(remedy.name, eta, *_ends(trained)) for eta, trained in zip(etas, runs, strict=True)]
     tried = pd.DataFrame(rows, columns=["remedy", "eta", "cost", "error", "lost"])
     best = int(tried["cost"].argmin())
     eta, trained = etas[best], run(etas[best], replicas) if again else runs[best]
@@ -87,9 +87,9 @@ def _train(remedy: Remedy, replicas: int, epochs: int, settings: Settings) -> Ta
 
 
 def _single(remedy: Remedy, replicas: int, settings: Settings) -> pd.Series:
-    """Growth per layer of the gradients of single images, which is what mean field is about: geometric mean over them.
+    """Growth per layer of the gradients of single images, which mean field predicts: geometric mean over the images.
 
-    NaN with batch normalisation, of which an image alone has none.
+    NaN with batch normalisation, which is not defined for a single image.
     """
     images = load_images(settings.choose(40, 10))
     recipe = remedy.recipe(replicas=replicas, seed=settings.seed)
@@ -98,8 +98,8 @@ def _single(remedy: Remedy, replicas: int, settings: Settings) -> pd.Series:
     result = np.full(replicas, np.nan)
     for replica, parameters in enumerate(() if remedy.extra == "batch" else draw_starts(recipe, images, machine)):
         lengths = np.array([
-            [np.linalg.norm(biases) for _, biases, _ in views(machine.network, machine.gradient(parameters, one)[0])]
-            for one in alone
+            [np.linalg.norm(biases) for _, biases, _ in views(machine.network, machine.gradient(parameters, image)[0])]
+            for image in alone
         ])[:, [0, DEPTH - 1]]  # fmt: skip
         alive = lengths[lengths.min(axis=1) > 0].astype(np.float64)
         if len(alive):
@@ -163,10 +163,10 @@ def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
 
 def _overview(tables: Tables, words: Words) -> Figure:
     rows = tables["remedies"]
-    whole = pictures.figure(1.6 + 0.27 * len(rows))
+    whole = style.figure(1.6 + 0.27 * len(rows))
     left, right = whole.subplots(1, 2, sharey=True, width_ratios=(1, 1.2))
-    middle = tables["starts"].groupby(["remedy", "layer"])["delta"].median().unstack().loc[rows["remedy"]]
-    lengths = middle.to_numpy(np.float64)
+    medians = tables["starts"].groupby(["remedy", "layer"])["delta"].median().unstack().loc[rows["remedy"]]
+    lengths = medians.to_numpy(np.float64)
     relative = np.log10(lengths / lengths[:, -1:])
     image = left.imshow(relative, aspect="auto", cmap="RdBu_r", vmin=-6, vmax=6)
     left.set_yticks(range(len(rows)), [_label(row, words) for _, row in rows.iterrows()])
@@ -175,12 +175,12 @@ def _overview(tables: Tables, words: Words) -> Figure:
     left.set_title(words("start"), fontsize=9)
     for place, (_, row) in enumerate(rows.iterrows()):
         curve = tables["curves"][tables["curves"]["remedy"] == row["remedy"]]
-        band = pictures.bands(curve, "epoch", "error")
-        colour = pictures.COLOURS[2] if band["median"].iloc[-1] < 0.5 else pictures.COLOURS[0]
-        right.fill_between(band.index, place + 0.45 - 0.9 * band["low"], place + 0.45 - 0.9 * band["high"], color=colour,
-                           alpha=0.25, linewidth=0)  # fmt: skip
-        right.plot(band.index, place + 0.45 - 0.9 * band["median"], color=colour, linewidth=1.2)
-        right.axhline(place + 0.5, color=pictures.FAINT, linewidth=0.5)
+        band = style.bands(curve, "epoch", "error")
+        colour = style.COLOURS[2] if band["median"].iloc[-1] < 0.5 else style.COLOURS[0]
+        low, middle, high = (place + 0.45 - 0.9 * band[name] for name in ("low", "median", "high"))
+        right.fill_between(band.index, low, high, color=colour, alpha=0.25, linewidth=0)
+        right.plot(band.index, middle, color=colour, linewidth=1.2)
+        right.axhline(place + 0.5, color=style.FAINT, linewidth=0.5)
         right.annotate(f"{band['median'].iloc[-1]:.0%}", (band.index[-1], place), (3, 0), textcoords="offset points",
                        va="center", fontsize=9, annotation_clip=False)  # fmt: skip
     for panel in (left, right):
@@ -194,36 +194,36 @@ def _overview(tables: Tables, words: Words) -> Figure:
 
 
 def _growth(rows: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     known = rows.dropna(subset=["predicted"])
-    for activation, one in known[known["extra"] == ""].groupby("activation", sort=False):
-        errors = np.array([one["single"] - one["single_low"], one["single_high"] - one["single"]])
-        colour = pictures.COLOURS[ACTIVATIONS.index(str(activation))]
+    for activation, group in known[known["extra"] == ""].groupby("activation", sort=False):
+        errors = np.array([group["single"] - group["single_low"], group["single_high"] - group["single"]])
+        colour = style.COLOURS[ACTIVATIONS.index(str(activation))]
         size = 8 if activation == "relu" else 4  # leaky_relu lies on it
-        panel.errorbar(one["predicted"], one["single"], yerr=errors, fmt="o", color=colour, markersize=size,
+        panel.errorbar(group["predicted"], group["single"], yerr=errors, fmt="o", color=colour, markersize=size,
                        linewidth=1, label=activation)  # fmt: skip
     ends = [0.6, 9]
-    panel.plot(ends, ends, color=pictures.INK, linewidth=1)
+    panel.plot(ends, ends, color=style.INK, linewidth=1)
     panel.set(xlabel=words("followed"), ylabel=words("single"), xscale="log", yscale="log", xlim=ends, ylim=ends)
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_ticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     panel.minorticks_off()
     panel.legend(loc="upper left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _outcome(rows: pd.DataFrame, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, extra in enumerate(("", *EXTRAS)):
-        one = rows[rows["extra"] == extra]
-        if len(one):
-            panel.plot(one["growth"], 100 * one["error"], "os^Dv"[number], color=pictures.COLOURS[(6, 0, 1, 2, 3)[number]],
-                       markersize=5, label=words(f"extra.{extra}"))  # fmt: skip
+        chosen = rows[rows["extra"] == extra]
+        if len(chosen):
+            panel.plot(chosen["growth"], 100 * chosen["error"], "os^Dv"[number], markersize=5,
+                       color=style.COLOURS[(6, 0, 1, 2, 3)[number]], label=words(f"extra.{extra}"))  # fmt: skip
     panel.set(xlabel=words("growth"), ylabel=words("error"), xscale="log", ylim=(-4, 155), yticks=range(0, 101, 20))
     panel.set_xticks([0.7, 1, 2, 4, 8], ["0.7", "1", "2", "4", "8"])
     panel.minorticks_off()
     panel.legend(loc="upper left", ncols=2)
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _show(tables: Tables, words: Words) -> Tables:
@@ -233,8 +233,9 @@ def _show(tables: Tables, words: Words) -> Tables:
         words("remedy"): [_label(row, words) for _, row in rows.iterrows()], "η": rows["eta"],
         words("ratio"): [f"{ratio:.2g}" for ratio in rows["first_over_last"]], words("growth"): band,
         words("single"): rows["single"].round(2), words("followed"): rows["predicted"].round(2),
-        words("at_rest"): rows["at_rest"].round(2), words("weights"): rows["weights"].round(2), words("cost"): rows["cost"],
-        words("error"): (100 * rows["error"]).round(1), words("lost"): (100 * rows["lost"]).round(1),
+        words("at_rest"): rows["at_rest"].round(2), words("weights"): rows["weights"].round(2),
+        words("cost"): rows["cost"], words("error"): (100 * rows["error"]).round(1),
+        words("lost"): (100 * rows["lost"]).round(1),
     })  # fmt: skip
     return {"remedies": table}
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gradsim.lessons import pictures
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.lessons.training_speeds_texts import TEXTS
+from gradsim.lessons.texts.training_speeds import TEXTS
+from gradsim.report import style
 from gradsim.training import Recipe, Trained, train
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def _measure(settings: Settings, replicas: int, epochs: int) -> Tables:
 def _histograms(trained: Trained) -> pd.DataFrame:
     """Count sqrt(fan_in) W of the first and the last layer of all replicas, before and after: N(0, 1) at the start."""
     frames = []
-    for when, side in (("before", trained.starts), ("after", trained.ends)):
-        for layer in (1, len(side[0])):
-            fan_in = side[0][layer - 1].shape[1]
-            values = np.concatenate([one[layer - 1].ravel() for one in side]) * np.sqrt(fan_in)
+    for when, replicas in (("before", trained.starts), ("after", trained.ends)):
+        for layer in (1, len(replicas[0])):
+            fan_in = replicas[0][layer - 1].shape[1]
+            values = np.concatenate([weights[layer - 1].ravel() for weights in replicas]) * np.sqrt(fan_in)
             counts, _ = np.histogram(values, BINS)
             columns = {"when": when, "layer": layer, "low": BINS[:-1], "high": BINS[1:], "weights": counts}
             frames.append(pd.DataFrame(columns))
@@ -69,7 +69,7 @@ def ratio(table: pd.DataFrame, hidden: int) -> pd.DataFrame:
 
 
 def convergence(table: pd.DataFrame) -> pd.DataFrame:
-    """Return, without L2, how far each layer's weights moved, and the epochs to 90 % of it: medians of the replicas."""
+    """Return how far each layer's weights moved without L2, and the epochs to 90 % of that: medians over replicas."""
     chosen = table[table["l2"] == 0]
     wide = chosen.pivot(index=["replica", "layer"], columns="epoch", values="moved")
     final = wide.iloc[:, -1]
@@ -95,24 +95,24 @@ def _find(tables: Tables) -> list[Finding]:
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
     table, drawn = tables["lengths"], {}
     for hidden in DEPTHS:
-        panel = pictures.axes()
+        panel = style.axes()
         _curves(
             panel, table[(table["hidden"] == hidden) & (table["l2"] == L2) & (table["layer"] <= hidden)], "delta", words
         )
         panel.set(xlabel=words("epoch"), ylabel=words("length"), yscale="log", ylim=(2e-6, 2))
         panel.set_title(words("hidden", count=hidden))
         panel.legend(ncols=2, loc="upper right")
-        drawn[f"lengths_{hidden}"] = pictures.of(panel)
-    panel = pictures.axes()
-    pictures.curve(panel, pictures.bands(ratio(table, 4), "epoch", "ratio"), pictures.COLOURS[3], words("ratio"))
-    panel.axhline(100, color=pictures.INK, linestyle="--", linewidth=1)
+        drawn[f"lengths_{hidden}"] = style.figure_of(panel)
+    panel = style.axes()
+    style.curve(panel, style.bands(ratio(table, 4), "epoch", "ratio"), style.COLOURS[3], words("ratio"))
+    panel.axhline(100, color=style.INK, linestyle="--", linewidth=1)
     panel.set(xlabel=words("epoch"), ylabel=words("ratio"), yscale="log", ylim=(10, 1000))
-    drawn["ratio"] = pictures.of(panel)
-    panel = pictures.axes()
+    drawn["ratio"] = style.figure_of(panel)
+    panel = style.axes()
     _curves(panel, table[table["l2"] == 0], "moved", words)
     panel.set(xlabel=words("epoch"), ylabel=words("moved"), yscale="log", ylim=(1e-5, 10))
     panel.legend(ncols=2, loc="lower right")
-    drawn["moved"] = pictures.of(panel)
+    drawn["moved"] = style.figure_of(panel)
     return drawn | {"weights": _weights(tables["weights"], words)}
 
 
@@ -120,17 +120,17 @@ def _curves(panel: Axes, table: pd.DataFrame, value: str, words: Words) -> None:
     last = table["layer"].max()
     for layer in range(1, last + 1):
         name = words("output") if value == "moved" and layer == last else words("layer", number=layer)
-        band = pictures.bands(table[table["layer"] == layer], "epoch", value)
-        pictures.curve(panel, band, pictures.COLOURS[layer - 1], name)
+        band = style.bands(table[table["layer"] == layer], "epoch", value)
+        style.curve(panel, band, style.COLOURS[layer - 1], name)
 
 
 def _weights(table: pd.DataFrame, words: Words) -> Figure:
-    whole = pictures.figure(4.8)
+    whole = style.figure(4.8)
     for panel, layer in zip(whole.subplots(2, 1, sharex=True), sorted(table["layer"].unique()), strict=True):
-        for when, colour in (("before", pictures.INK), ("after", pictures.COLOURS[layer - 1])):
-            one = table[(table["layer"] == layer) & (table["when"] == when)]
-            edges = [*one["low"], one["high"].iloc[-1]]
-            panel.stairs(one["weights"] / one["weights"].sum(), edges, color=colour, label=words(when), linewidth=1.6)
+        for when, colour in (("before", style.INK), ("after", style.COLOURS[layer - 1])):
+            bins = table[(table["layer"] == layer) & (table["when"] == when)]
+            edges = [*bins["low"], bins["high"].iloc[-1]]
+            panel.stairs(bins["weights"] / bins["weights"].sum(), edges, color=colour, label=words(when), linewidth=1.6)
         panel.set(yticks=[], ylabel=words("share"))
         panel.set_title(words("layer", number=1) if layer == 1 else words("output"))
         panel.legend(loc="upper right")

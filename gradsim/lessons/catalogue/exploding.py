@@ -1,4 +1,4 @@
-"""Lesson: when the factors of the product exceed 1: how rarely that can be, and what it does to training."""
+"""Lesson: what happens when the factors of the product exceed 1, and how rare that is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from gradsim.lessons import pictures
-from gradsim.lessons.exploding_texts import TEXTS
+from gradsim.lessons.experiments.single_neurons import back_propagate, slope, width
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
-from gradsim.lessons.single_neurons import back_propagate, slope, width
+from gradsim.lessons.texts.exploding import TEXTS
+from gradsim.report import style
 from gradsim.training import Recipe, train
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ LARGE, LAYERS, INPUT = 100.0, 6, 0.3
 CLIPS = {"free": np.inf, "clipped": 1.0}
 HIDDEN = (30,) * 8
 NETWORKS = {"relu": {"start": "he", "eta": 0.5}, "tanh": {"start": "normal(4)", "eta": 0.2}}
-"""What is trained, by activation: a good start with a step that is too large, and large weights from the start."""
+"""Start and eta by activation: a good start with a step that is too large, and a start with large weights."""
 SHOWN = 60
-"""Epochs that the pictures of gradient and cost show: where it explodes."""
+"""Epochs that the pictures of gradient and cost show: those in which the gradient explodes."""
 DRAWN = (1e-8, 1e12)
-"""Between these the pictures draw gradient and cost; a number that has overflowed is drawn at the upper end."""
+"""Limits of gradient and cost in the pictures; a number that has overflowed is drawn at the upper one."""
 
 
 def exploding(replicas: int = 16, epochs: int = 200, seed: int = 1, threads: int | None = None) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def exploding(replicas: int = 16, epochs: int = 200, seed: int = 1, threads: int
 
 
 def widest() -> tuple[float, float]:
-    """Return the |w| of the widest interval, and its width."""
+    """Return the |w| at which the interval of inputs with factors of at least 1 is widest, and its width."""
     found = optimize.minimize_scalar(lambda w: -width(np.array(w)), bounds=(4, 100), method="bounded",
                                      options={"xatol": 1e-10})  # fmt: skip
     return float(found.x), float(-found.fun)
@@ -58,12 +58,12 @@ def _widths() -> pd.DataFrame:
     """Widths by the formula, and by counting the points of a fine grid where the factor is at least 1."""
     w = np.concatenate([np.arange(3.5, 12, 0.25), np.arange(12, 100.5, 4)])
     a = np.linspace(0, 1, 200_001)
-    counted = [np.mean(one * slope(one * (a - 0.5)) >= 1) for one in w]
+    counted = [np.mean(weight * slope(weight * (a - 0.5)) >= 1) for weight in w]
     return pd.DataFrame({"w": w, "width": width(w), "counted": counted})
 
 
 def _chain() -> pd.DataFrame:
-    """Back-propagate through one neuron a layer with w = 100 and b = -100 a: each layer's gradient over the next's."""
+    """Back-propagate through a chain of neurons, w = 100 and b = -100 a; `factor` is dC/db over the next layer's."""
     inputs = np.array([INPUT] + [0.5] * (LAYERS - 1))  # z = 0 in every layer, so a = 1/2
     _, values = back_propagate(np.full(LAYERS, LARGE), -LARGE * inputs, INPUT, 0.0)
     factors = [*(values[:-1] / values[1:]), np.nan]
@@ -96,7 +96,8 @@ def _find(tables: Tables) -> list[Finding]:
     gap = (widths["width"] - widths["counted"]).abs().max()
     small = widths[widths["w"] < 4]["counted"].max()
     return [
-        Finding("factor", "25", f"{factors.min():.6f} … {factors.max():.6f}", bool(np.allclose(factors, 25, rtol=1e-9))),
+        Finding("factor", "25", f"{factors.min():.6f} … {factors.max():.6f}",
+                bool(np.allclose(factors, 25, rtol=1e-9))),
         Finding("at", "6.8942", f"{at:.4f}", abs(at - 6.8942) < 5e-4),
         Finding("widest", "0.44774", f"{most:.5f}", abs(most - 0.44774) < 1e-5),
         Finding("counted", "0", f"{gap:.0e}", bool(gap < 2e-5)),
@@ -132,7 +133,7 @@ def _find_training(table: pd.DataFrame) -> list[Finding]:
 
 
 def _errors(error: pd.Series) -> tuple[str, str, bool]:
-    """Say that clipped networks learn, and the others less: chance is 90 %."""
+    """Predict that clipped networks err clearly less than the others and than chance (90 %): fields of a finding."""
     clipped, free = error["clipped"], error["free"]
     most = min(0.85, free - 0.1)
     return f"< {most:.0%}", f"{clipped:.0%} ({free:.0%})", bool(clipped < most)
@@ -149,15 +150,15 @@ def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
 def _drawn(table: pd.DataFrame, value: str) -> pd.DataFrame:
     """Bands over all replicas, in logarithms: one whose numbers have overflowed counts as larger than all others."""
     logarithms = np.log10(table[value].fillna(DRAWN[1]).clip(*DRAWN))
-    return 10 ** pictures.bands(table.assign(**{value: logarithms}), "epoch", value)
+    return 10 ** style.bands(table.assign(**{value: logarithms}), "epoch", value)
 
 
 def _training(table: pd.DataFrame, value: str, words: Words) -> Figure:
-    panel = pictures.axes()
+    panel = style.axes()
     for number, clip in enumerate(CLIPS):
-        chosen, colour = table[table["clip"] == clip], pictures.COLOURS[(0, 3)[number]]
-        band = 100 * pictures.bands(chosen, "epoch", value) if value == "error" else _drawn(chosen, value)
-        pictures.curve(panel, band, colour, words(clip))
+        chosen, colour = table[table["clip"] == clip], style.COLOURS[(0, 3)[number]]
+        band = 100 * style.bands(chosen, "epoch", value) if value == "error" else _drawn(chosen, value)
+        style.curve(panel, band, colour, words(clip))
         if value == "first":
             panel.plot(_drawn(chosen, "last")["median"], ":", color=colour, linewidth=1.2, label=words("last"))
     panel.set(xlabel=words("epoch"), ylabel=words(value))
@@ -168,31 +169,31 @@ def _training(table: pd.DataFrame, value: str, words: Words) -> Figure:
         low, high = panel.get_ylim()
         panel.set(ylim=(low, high * (high / low) ** 0.25))  # room for the legend
     panel.legend(loc="upper right", ncols=2)
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _factors(words: Words) -> Figure:
-    panel, a = pictures.axes(), np.linspace(0, 1, 801)
+    panel, a = style.axes(), np.linspace(0, 1, 801)
     for number, w in enumerate((3.0, 4.0, widest()[0], 20.0, LARGE)):
-        panel.plot(a, w * slope(w * (a - 0.5)), color=pictures.COLOURS[number], label=f"w = {w:.4g}")
-    panel.axhline(1, color=pictures.INK, linestyle="--", linewidth=1)
+        panel.plot(a, w * slope(w * (a - 0.5)), color=style.COLOURS[number], label=f"w = {w:.4g}")
+    panel.axhline(1, color=style.INK, linestyle="--", linewidth=1)
     panel.set(xlabel=words("activation"), ylabel=words("product"), yscale="log", ylim=(0.05, 40), xlim=(0, 1))
     panel.legend(loc="upper left")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _width(table: pd.DataFrame, words: Words) -> Figure:
-    panel, w = pictures.axes(), np.geomspace(3.5, 100, 600)
-    panel.plot(w, width(w), color=pictures.INK, linewidth=1.2, label=words("formula"))
-    panel.plot(table["w"], table["counted"], "o", color=pictures.COLOURS[0], markersize=3, label=words("counted"))
+    panel, w = style.axes(), np.geomspace(3.5, 100, 600)
+    panel.plot(w, width(w), color=style.INK, linewidth=1.2, label=words("formula"))
+    panel.plot(table["w"], table["counted"], "o", color=style.COLOURS[0], markersize=3, label=words("counted"))
     at, most = widest()
     panel.annotate(f"{most:.4f}, |w| = {at:.4f}", (at, most), (at * 1.5, most * 0.99), fontsize=9,
-                   arrowprops={"arrowstyle": "-", "color": pictures.INK})  # fmt: skip
+                   arrowprops={"arrowstyle": "-", "color": style.INK})  # fmt: skip
     panel.set(xlabel="|w|", ylabel=words("width"), xscale="log", xticks=[4, 10, 20, 50, 100], ylim=(-0.02, 0.5))
     panel.set_xticklabels(["4", "10", "20", "50", "100"])
     panel.minorticks_off()
     panel.legend(loc="lower right")
-    return pictures.of(panel)
+    return style.figure_of(panel)
 
 
 def _show(tables: Tables, words: Words) -> Tables:

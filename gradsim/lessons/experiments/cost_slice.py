@@ -1,4 +1,4 @@
-"""A slice of the cost of a real network: two weights vary, all others stay; what gradient descent does on it."""
+"""A slice of the cost of a real network, in which two weights vary, and gradient descent on it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Array = NDArray[np.float64]
 
 PATHS = ("descent", "ascent", "divergence")
 STEPS = {"descent": 0.25, "ascent": -0.05, "divergence": 3.0}
-"""Steps of the paths, in units of 1 / lambda: descent, uphill, and beyond 2 / lambda."""
+"""Step sizes of the paths in units of 1 / lambda, the largest curvature: downhill, uphill, and beyond 2 / lambda."""
 START = np.array([5.0, 3.5])
-"""Where the paths begin, from the minimum."""
+"""Where the paths begin: displacement from the minimum."""
 
 
 class Slice:
     """Cost of 784-30-10 (tanh) as a function of two weights of its first output; convex, as the cross-entropy is there.
 
-    Of the weights with the largest gradients at a random start, the two whose effects are most different; the origin is
-    the minimum over both.
+    Of the six weights with the largest gradients at a random start, the two whose slice is roundest; the origin is the
+    minimum over both.
     """
 
     def __init__(self, data: Data, seed: int) -> None:
@@ -56,31 +56,34 @@ class Slice:
         return float(values[0] / values[1])
 
     def cost(self, place: Array) -> float:
-        """Cost at two weights, from the minimum."""
+        """Return the cost at a displacement of the two weights from the minimum."""
         self._weights[self._chosen] = self._origin + place
         return self._machine.gradient(self._parameters, self._data)[1]
 
     def gradient(self, place: Array) -> Array:
-        """Back-propagated derivatives by both."""
+        """Return the back-propagated derivatives by the two weights."""
         self._weights[self._chosen] = self._origin + place
         gradient, _, _ = self._machine.gradient(self._parameters, self._data)
         return np.asarray(views(self._machine.network, gradient)[-1][0][0][self._chosen], np.float64)
 
     def hessian(self, place: Array, h: float = 1e-4) -> Array:
-        """Second derivatives, by central differences of the gradient."""
+        """Return the second derivatives (2, 2), by central differences of the gradient."""
         columns = [(self.gradient(place + step) - self.gradient(place - step)) / (2 * h) for step in h * np.eye(2)]
         return np.stack(columns, axis=1)
 
 
 def surface(plane: Slice, points: int) -> pd.DataFrame:
-    """Cost on a grid: x, y, cost."""
+    """Return the cost on a grid: columns x, y, cost."""
     axis = np.linspace(-8, 8, points)
     rows = [(x, y, plane.cost(np.array([x, y]))) for x in axis for y in axis]
     return pd.DataFrame(rows, columns=["x", "y", "cost"])
 
 
 def paths(plane: Slice, count: int = 30) -> pd.DataFrame:
-    """Descent, ascent, and descent with a step that is too large, from near the minimum along the stiffest direction."""
+    """Return the places of descent, ascent, and descent with a step that is too large: path, step, x, y.
+
+    The last begins close to the minimum, along the stiffest direction.
+    """
     frames = []
     for name in PATHS:
         place = 0.1 * plane.stiffest if name == "divergence" else START.copy()
@@ -94,9 +97,10 @@ def paths(plane: Slice, count: int = 30) -> pd.DataFrame:
 
 
 def directions(plane: Slice, count: int = 72, length: float = 1e-5) -> pd.DataFrame:
-    """Change of the cost per length, in many directions of the same small length, from where the paths begin.
+    """Return the change of the cost per length along small steps in many directions, from where the paths begin.
 
-    Columns: angle in degrees, change, predicted = |gradient| cos of the angle to it, predicted_angle of steepest descent.
+    Columns: angle in degrees, change, predicted = |gradient| cos(angle to the gradient), predicted_angle of steepest
+    descent.
     """
     gradient = plane.gradient(START)
     towards = np.degrees(np.arctan2(-gradient[1], -gradient[0])) % 360
@@ -110,7 +114,7 @@ def directions(plane: Slice, count: int = 72, length: float = 1e-5) -> pd.DataFr
 
 
 def factors(plane: Slice, steps: int = 6) -> pd.DataFrame:
-    """Factor by which a step changes the distance from the minimum, along the stiffest direction, close to it.
+    """Return the factor by which a step changes a small distance from the minimum along the stiffest direction.
 
     Columns: step = eta lambda, factor, predicted = |1 - eta lambda|.
     """
