@@ -1,4 +1,4 @@
-"""Running a lesson and writing what it found: Parquet, PNG and SVG, and a page in each language."""
+"""Running a lesson and writing its results: Parquet, PNG and SVG, and a page in each language."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ from gradsim.system import filesystem
 
 
 def check(out: Path, langs: Sequence[str]) -> None:
-    """Refuse a directory that cannot be written, a language without texts, and damaged images, before any work.
+    """Check, before any work, that results can be computed and written.
 
     Raises
     ------
-    OutputError, SweepError, PlotExtraMissingError, CorruptDataError
+    SweepError
+        There are no texts in a language.
+    OutputError
+        The directory cannot be written.
+    PlotExtraMissingError
+        matplotlib or Jinja is not installed.
+    CorruptDataError
+        The images that are shipped are missing or damaged.
     """
     for lang in langs:
         check_language(lang)
@@ -30,7 +37,7 @@ def check(out: Path, langs: Sequence[str]) -> None:
 
 
 def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -> Tables:
-    """Run a lesson and write it to ``out/NAME``; every file appears whole or not at all, the pages last.
+    """Run a lesson and write it to ``out/NAME``: every file appears whole or not at all, and the pages appear last.
 
     Returns
     -------
@@ -40,9 +47,9 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
     Raises
     ------
     OutputError
-        If the directory cannot be written; before anything is run.
+        The directory cannot be written; nothing has been run.
     CorruptDataError
-        If the images are missing or damaged; nothing is written.
+        The images are missing or damaged; nothing is written.
     """
     folder = out / lesson.name
     check(folder, langs)

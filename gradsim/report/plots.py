@@ -41,7 +41,7 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
         Frames of :func:`gradsim.analysis.summary` and :func:`gradsim.analysis.boundary`. Each (activation, law,
         sigma_b, width) gets a panel; only the first 12 are drawn, and the picture says so.
     path
-        Where the picture goes; its suffix chooses the format.
+        File to write; its suffix selects the format.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
     Raises
     ------
     PlotExtraMissingError
-        Without matplotlib.
+        matplotlib is not installed.
     """
     groups = list(summary.groupby(_PANEL_AXES, sort=True))
     shown = groups[:MOST_PANELS]
@@ -98,7 +98,7 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     layers
         Frame of :func:`gradsim.analysis.layers_frame`.
     path
-        Where the picture goes.
+        File to write; its suffix selects the format.
     cells
         cell_id and parameters, for the legend. More than 8 cells: 8 spread evenly are drawn, and the picture says so.
 
@@ -110,7 +110,7 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     Raises
     ------
     PlotExtraMissingError
-        Without matplotlib.
+        matplotlib is not installed.
     """
     style.check_extra("matplotlib")
     from matplotlib import colormaps
@@ -142,13 +142,13 @@ def _save(figure: Figure, path: str | Path) -> Path:
 
 
 def _limit(decades: Array) -> float:
-    """Symmetric end of the colour scale: 80 % of the cells fall inside, so that one extreme corner hides nothing."""
+    """End of the symmetric colour scale: 80 % of the cells fall inside, so that an extreme corner does not set it."""
     finite = np.abs(decades[np.isfinite(decades)])
     return max(1.0, float(np.ceil(np.quantile(finite, 0.8)))) if finite.size else 1.0
 
 
 def _decades(panel: Axes, cells: pd.DataFrame, limit: float) -> Any:
-    """Cells as rectangles: sigma_w with edges half-way, depth on a log2 axis; return the mesh, None without values."""
+    """Draw cells as rectangles, edges half-way between them, depth on a log2 axis; return the mesh, None if empty."""
     table = cells.pivot_table(index="depth", columns="sigma_w", values="decades", dropna=False)
     sigma_w, depth = table.columns.to_numpy(np.float64), table.index.to_numpy(np.float64)
     if not table.size:
@@ -171,7 +171,7 @@ def _decades(panel: Axes, cells: pd.DataFrame, limit: float) -> Any:
 
 
 def _boundaries(panel: Axes, rows: pd.DataFrame) -> None:
-    """Measured boundaries with their intervals, and theory as lines."""
+    """Draw measured boundaries with their intervals, and theory as lines."""
     from matplotlib import patheffects
 
     halo = [patheffects.withStroke(linewidth=3.5, foreground=_WHITE)]

@@ -38,7 +38,7 @@ class PlotExtraMissingError(GradsimError, ImportError):
 
 
 def font_path() -> Path:
-    """Return the font of Chinese text that is shipped."""
+    """Return the path of the font for Chinese text, which is shipped."""
     return Path(str(resources.files("gradsim_data") / "fonts" / "han.otf"))
 
 
@@ -70,7 +70,7 @@ def _han() -> str:
 
 @contextmanager
 def applied(lang: str) -> Iterator[None]:
-    """Draw what is inside in this style, with a font that has the language's characters ("en", "zh")."""
+    """Apply the style to figures made and saved inside; `lang` ("en", "zh") selects the fonts."""
     check_extra("matplotlib")
     import matplotlib as mpl
 
@@ -87,7 +87,7 @@ def applied(lang: str) -> Iterator[None]:
 
 
 def figure(height: float = HEIGHT, width: float = WIDTH) -> Figure:
-    """Return an empty picture, of a size in inches."""
+    """Return an empty figure; height and width in inches."""
     check_extra("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -98,12 +98,12 @@ def figure(height: float = HEIGHT, width: float = WIDTH) -> Figure:
 
 
 def axes(height: float = HEIGHT) -> Axes:
-    """Return the axes of a new picture with one panel."""
+    """Return the axes of a new figure with one panel; height in inches."""
     return figure(height).subplots()
 
 
 def figure_of(panel: Axes) -> Figure:
-    """Return the picture that a panel belongs to."""
+    """Return the figure that a panel belongs to."""
     from matplotlib.figure import Figure
 
     whole = panel.get_figure()
@@ -123,14 +123,14 @@ def bands(frame: pd.DataFrame, by: str | list[str], value: str) -> pd.DataFrame:
 
 
 def curve(panel: Axes, band: pd.DataFrame, colour: str, label: str, **options: object) -> None:
-    """Draw a median with its band over the index."""
+    """Draw the median and the 5-95 % band of `bands` against their index."""
     x = band.index.to_numpy(np.float64)
     panel.fill_between(x, band["low"], band["high"], color=colour, alpha=0.2, linewidth=0)
     panel.plot(x, band["median"], color=colour, label=label, **options)
 
 
 def encode(picture: Figure, form: str) -> bytes:
-    """Return a picture as PNG or SVG; equal pictures give equal bytes."""
+    """Return a figure as "png" or "svg"; equal figures give equal bytes."""
     out = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else {"Software": None}
     picture.savefig(out, format=form, dpi=DPI, metadata=metadata)

@@ -75,7 +75,7 @@ def cost(network: Layered, data: Data) -> float:
 
 
 def _networks(count: int, data: Data, seed: int) -> list[tuple[Layered, Layered]]:
-    """Random networks with the gradient of the cost, from the compiled back-propagation in float64."""
+    """Draw random networks, each with the gradient of its cost by the compiled back-propagation in float64."""
     recipe = Recipe(hidden=HIDDEN, epochs=0, replicas=count, seed=seed, dtype="float64")
     machine, result = trainer(recipe, data), []
     flat = machine.data(data.images, data.targets)
@@ -102,7 +102,7 @@ def _changed(network: Layered, parameter: str, place: tuple[int, int], change: f
 
 
 def _place(images: Array, rng: np.random.Generator) -> tuple[int, int]:
-    """A neuron of the first layer, and an input that is not always 0."""
+    """Draw a neuron of the first layer, and an input whose mean over the images exceeds 0.2."""
     return int(rng.integers(HIDDEN[0])), int(rng.choice(np.flatnonzero(images.mean(axis=0) > 0.2)))
 
 

@@ -1,4 +1,4 @@
-"""Lesson: the same product through time: gradients of a recurrent network, and what it cannot remember."""
+"""Lesson: the same product through time: gradients of a recurrent network, and the limits of its memory."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def draw_matrix(matrix: str, rng: np.random.Generator) -> Array:
 
 
 def build(kind: Kind, seed: int, replica: int, dtype: str) -> tuple[RecurrentTrainer, NDArray[np.floating]]:
-    """Make a network and its random parameters; replicas of all kinds share their other weights."""
+    """Make a network and its random parameters; U and V of a replica are the same for every kind."""
     rng = np.random.default_rng([seed, replica])
     trainer = RecurrentTrainer(REMEMBERED + DISTRACTORS, WIDTH, resolve_activation(kind.activation), dtype=dtype)
     parameters = trainer.parameters()
@@ -91,7 +91,7 @@ def _gradients(replicas: int, steps: int, settings: Settings) -> pd.DataFrame:
             trainer, parameters = build(kind, settings.seed, replica, "float64")
             symbols = draw_sequences(np.random.default_rng([settings.seed, replica, 1]), (8,), steps)
             lengths = trainer.back_propagate(parameters, symbols, symbols[:, 0])[-1][:, ::-1]
-            # Outputs that are saturated and right leave no error at the end: there is nothing to follow back.
+            # Saturated outputs that are right have no error at the end, so there is nothing to propagate.
             lengths = lengths[lengths[:, 0] > 1e-100]
             ratios, distance = lengths / lengths[:, :1], np.arange(steps)
             largest = STEEPEST[kind.activation] * np.linalg.norm(trainer.views(parameters).W, 2)
@@ -103,7 +103,7 @@ def _gradients(replicas: int, steps: int, settings: Settings) -> pd.DataFrame:
 
 
 def _remember(kind: Kind, distance: int, replica: int, batches: int, seed: int) -> dict[str, object]:
-    """Train one network to say the first symbol of a sequence; its error at the end, and its gradient at the start."""
+    """Train one network to name the first symbol of a sequence: its final error, and its gradient before training."""
     trainer, parameters = build(kind, seed, replica, "float32")
     exact, start = build(kind, seed, replica, "float64")
     rng = np.random.default_rng([seed, replica, distance, 2])
@@ -140,7 +140,7 @@ def _measure(settings: Settings) -> Tables:
 
 
 def rate(table: pd.DataFrame, activation: str, matrix: str, first: int = 20) -> Array:
-    """Growth per step back in time of each replica, from `first` steps back to the end."""
+    """Return the growth per step back in time of each replica, from `first` steps back to the largest distance."""
     chosen = table[(table["activation"] == activation) & (table["matrix"] == matrix)]
     wide = chosen.pivot(index="replica", columns="distance", values="ratio")
     last = int(wide.columns.max())

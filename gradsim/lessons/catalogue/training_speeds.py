@@ -1,4 +1,4 @@
-"""Lesson: how fast each layer learns through training, and what that means for its weights."""
+"""Lesson: how fast each layer learns during training, and how far its weights move."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def training_speeds(replicas: int = 16, epochs: int = 500, seed: int = 1, thread
     -------
     DataFrame
         A row per (hidden, l2, replica, epoch, layer): delta = |dC/db|, weight_grad = |dC/dW|, moved = |W - W_0|/|W_0|.
-        The last layer is the output. With four hidden layers also l2 = 0, where weights move by learning alone.
+        The last layer is the output. With four hidden layers also l2 = 0, where only learning moves the weights.
     """
     with watched("training-speeds", seed, threads) as settings:
         return _measure(settings, replicas, epochs)["lengths"]

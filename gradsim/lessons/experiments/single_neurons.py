@@ -1,4 +1,4 @@
-"""Chains of single sigmoid neurons, z = w a + b and a = s(z), which several lessons use."""
+"""Chains of single sigmoid neurons, z = w a + b and a = s(z): used by several lessons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 def slope(z: Array) -> Array:
-    """s'(z) = s(z) (1 - s(z)) = s(z) s(-z), which does not cancel."""
+    """Return s'(z) = s(z) (1 - s(z)), computed as s(z) s(-z), which does not cancel."""
     return np.asarray(special.expit(z) * special.expit(-z))
 
 

@@ -9,7 +9,7 @@ TEXTS = {
     ),
     "body": (
         "<p>A bar in the drawing is |∂<i>C</i>/∂<i>b</i>| of one neuron: how fast its bias changes at the first step of "
-        "gradient descent, and how fast its weights do, up to the activations they are multiplied by. All bars of a "
+        "gradient descent, and, up to a factor (the activation that enters), how fast its weights change. All bars of a "
         "drawing have the same scale.</p><p>The bars of one layer differ, since its weights are random. But from layer to "
         "layer they grow together. The network with four hidden layers shows what that means: the bars of its first "
         "layers are too short to be seen.</p>",
@@ -40,7 +40,7 @@ TEXTS = {
         "长度之比的中位数，第 2 层比第 1 层（平均场）",
     ),
     "finding.ordered": (
-        "share of networks with four hidden layers in which every layer is faster than the one below",
+        "share of networks with four hidden layers in which every layer is faster than the layer below",
         "四个隐藏层的网络中每一层都快于下一层的网络所占比例",
     ),
 }

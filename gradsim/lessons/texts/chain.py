@@ -16,10 +16,10 @@ TEXTS = {
         "</sub> σ′(z<sub>4</sub>) ∂C/∂a<sub>4</sub>, and ∂C/∂w<sub>l</sub> = a<sub>l−1</sub> ∂C/∂b<sub>l</sub>.</p>"
         "<p>The first table follows a real change of 10⁻⁴ through the chain; the second compares the product with finite "
         "differences and with the compiled back-propagation. All are equal.</p>"
-        "<p>How large is a factor? σ′ is at most 1/4, at z = 0. With w from N(0, 1) one often reads that |w| < 1. That is "
-        "so for 68.3 % of weights only; but |w σ′(z)| ≥ 1 needs |w| ≥ 4, which happens once in 16,000 weights, and even then "
+        "<p>How large is a factor? σ′ is at most 1/4, at z = 0. One often reads that |w| < 1 for w from N(0, 1). That "
+        "holds for only 68.3 % of the weights; but |w σ′(z)| ≥ 1 needs |w| ≥ 4, which happens once in 16,000 weights, and even then "
         "z has to be near 0: of all factors about one in 200,000 reaches 1, as the table says. So the product falls in every layer, on average by the factor that is computed here from the "
-        "law of a alone (dashed in the picture of the products): E ln|w σ′(z)| = ln σ<sub>w</sub> − (γ + ln 2)/2 + E ln σ′(z). Larger weights do not save it: "
+        "distribution of a alone (dashed in the picture of the products): E ln|w σ′(z)| = ln σ<sub>w</sub> − (γ + ln 2)/2 + E ln σ′(z). Larger weights do not help: "
         "|w| grows with σ<sub>w</sub>, but so does |z|, and σ′(z) falls exponentially with |z|. In a chain of single "
         "neurons there is no σ<sub>w</sub> at which the typical gradient survives: the last picture has the typical factor for "
         "every σ<sub>w</sub>, and it is well below 1 even at its maximum.</p>",

@@ -8,12 +8,12 @@ TEXTS = {
         "隐藏层更多的网络能计算较浅网络所能计算的一切。可是用同样的方法训练，S 形神经元的网络每加一层就更差一些。",
     ),
     "body": (
-        "<p>Networks 784-30-10, 784-30-30-10 and so on are trained alike on 1,000 images of handwritten digits, from many "
+        "<p>Networks 784-30-10, 784-30-30-10 and so on are trained in the same way on 1,000 images of handwritten digits, from many "
         "random starts: with the gradient of the whole training set, and with mini-batches of ten images.</p>"
         "<p>Extra layers could simply do nothing. That the error grows with depth therefore says nothing about what deep "
-        "networks can represent; it says that gradient descent does not find it. The dashed line is the cost of a network "
-        "that answers every image with the frequencies of the classes, 10 H(1/10) = 3.2508 nats: this much the biases of "
-        "the output layer learn alone. A deep sigmoid network stays on this line for a long time. Its last layer has "
+        "networks can represent; it says that gradient descent does not find such networks. The dashed line is the cost of a network "
+        "that answers every image with the frequencies of the classes, 10 H(1/10) = 3.2508 nats: the biases of "
+        "the output layer can learn this much alone. A deep sigmoid network stays on this line for a long time. Its last layer has "
         "learnt, the layers below have hardly begun.</p>"
         "<p>With tanh the same depth does little harm: its derivative reaches 1, the sigmoid’s only 1/4. The other "
         "lessons show why that matters.</p>",
@@ -42,7 +42,7 @@ TEXTS = {
         "每批十张图像的小批量训练，同样的量。",
     ),
     "figure.cost_sigmoid": (
-        "Cost of sigmoid networks through training; the dashed line is the cost of knowing the frequencies of classes only.",
+        "Cost of sigmoid networks through training; the dashed line is the cost of knowing only the frequencies of the classes.",
         "S 形网络训练过程中的代价；虚线是只知道类别频率时的代价。",
     ),
     "figure.cost_tanh": ("The same for tanh networks.", "tanh 网络的同样的量。"),
@@ -60,19 +60,19 @@ TEXTS = {
         "S 形，小批量：最深网络的错误率与单隐藏层之比",
     ),
     "finding.tanh.full": (
-        "tanh, whole batches: the deepest errs no more than sigmoid",
+        "tanh, whole batches: the error of the deepest is no larger than with sigmoid",
         "tanh，全批量：最深网络的错误率不高于 S 形",
     ),
     "finding.tanh.mini": (
-        "tanh, mini-batches: the deepest errs no more than sigmoid",
+        "tanh, mini-batches: the error of the deepest is no larger than with sigmoid",
         "tanh，小批量：最深网络的错误率不高于 S 形",
     ),
     "finding.relu.full": (
-        "relu, whole batches: the deepest errs no more than sigmoid",
+        "relu, whole batches: the error of the deepest is no larger than with sigmoid",
         "relu，全批量：最深网络的错误率不高于 S 形",
     ),
     "finding.relu.mini": (
-        "relu, mini-batches: the deepest errs no more than sigmoid",
+        "relu, mini-batches: the error of the deepest is no larger than with sigmoid",
         "relu，小批量：最深网络的错误率不高于 S 形",
     ),
     "finding.prior": (

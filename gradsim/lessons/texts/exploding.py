@@ -8,22 +8,22 @@ TEXTS = {
         "仅有大的权重并不会使梯度爆炸：每层的因子是 w σ′(w a + b)，而大的 w 往往把神经元推入饱和区，那里 σ′ 很小。",
     ),
     "body": (
-        "<p>It can be arranged. With one neuron a layer, w = 100 and b = −100 a, every weighted input is z = w a + b = 0, "
+        "<p>An explosion can be arranged. With one neuron a layer, w = 100 and b = −100 a, every weighted input is z = w a + b = 0, "
         "where σ′ = 1/4, and each layer multiplies the gradient by 100 · 1/4 = 25: see the table below.</p>"
-        "<p>By chance it is rare. σ′(z) = s(1 − s) with s = σ(z) is at most 1/4, so that |w σ′(z)| ≥ 1 needs |w| ≥ 4. Then "
+        "<p>By chance it happens rarely. σ′(z) = s(1 − s) with s = σ(z) is at most 1/4, so that |w σ′(z)| ≥ 1 needs |w| ≥ 4. Then "
         "s(1 − s) ≥ 1/|w| holds between the two roots of s² − s + 1/|w| = 0. The larger one, s = (1 + √(1 − 4/|w|))/2, "
         "belongs to z<sub>0</sub> = ln(s/(1 − s)) = ln(|w| s − 1), since 1/(1 − s) = |w| s. So z may be anywhere from "
         "−z<sub>0</sub> to z<sub>0</sub>, and as z = w a + b, the activation a may be anywhere in an interval of width "
         "(2/|w|) ln(|w|(1 + √(1 − 4/|w|))/2 − 1), whatever b is. It is nowhere wider than 0.45, although a can be anything "
-        "from 0 to 1: larger weights make the interval narrower again. That is why sigmoid networks nearly always "
-        "vanish.</p>"
+        "from 0 to 1: larger weights make the interval narrower again. That is why the gradients of sigmoid "
+        "networks nearly always vanish.</p>"
         "<p>With activations that do not saturate, gradients do explode, and often in the course of training. A deep relu "
         "network that starts well (He) is trained with a step that is too large. Within a few epochs the weights grow, the "
         "product of the layers with them, most of all in the first layer, and the next step is larger still; after a few "
         "more, numbers overflow in most networks, and in the rest all relu neurons are dead. Nothing is learnt any more. "
         "Clipping cuts the gradient to length 1 before each step. Its direction stays, the explosion is gone, and most of "
         "the same networks learn with the same η, though not smoothly; now and then one of them dies all the same.</p>"
-        "<p>Neurons that saturate behave otherwise. Tanh networks that start with large weights, W from N(0, 16/fan_in), have "
+        "<p>Neurons that saturate behave differently. Tanh networks that start with large weights, W from N(0, 16/fan_in), have "
         "gradients that are longer in the first layer than in the last before any training; but they do not grow further. The "
         "first long steps push the neurons into saturation, and the gradient of the first layer falls by orders of magnitude: "
         "what began as an explosion ends as a vanishing gradient, and the network learns next to nothing. With clipping the steps are "
@@ -107,7 +107,7 @@ TEXTS = {
         "relu，不裁剪：梯度最大时，第一层与最后一个隐藏层之比（中位数）",
     ),
     "finding.lost": (
-        "relu, no clipping: networks whose numbers overflow",
+        "relu, no clipping: share of networks whose numbers overflow",
         "relu，不裁剪：数值溢出的网络所占比例",
     ),
     "finding.clipped_relu": (

@@ -11,19 +11,19 @@ TEXTS = {
         "<p>The first picture shows how far the activations a<sup>l</sup> of each layer move, per unit of the change, in "
         "random networks 784-30-30-30-30-10. Mean-field theory predicts that a change shrinks from layer to layer by the "
         "same factor that the gradient shrinks by on its way back, √χ<sub>1</sub> = 0.205: both are multiplied by the same "
-        "matrices and slopes. A weight moves less than a bias, as its change is multiplied by an input between 0 and 1.</p>"
+        "matrices and slopes. A weight moves less than a bias, since its change is multiplied by an input between 0 and 1.</p>"
         "<p>Why it shrinks is easiest to see with one neuron a layer. The inputs from 0 to 1 are mapped by a → σ(w a + b), "
-        "here w = 1 and b = −1/2, which is as steep as this neuron can be. Since σ′ is at most 1/4, the interval gets at "
+        "here w = 1 and b = −1/2, which makes this neuron as steep as it can be. Since σ′ is at most 1/4, the interval gets at "
         "least four times narrower in every layer. After a few layers all inputs come out the same.</p>"
         "<p>The derivative ∂C/∂b is the limit of ΔC/Δb, and back-propagation gets all derivatives for the price of about "
         "two passes, where differences need a pass for each parameter. They must agree, and they do, for a Δb that is well "
-        "chosen. If Δb is large, the curvature of C is felt: the error is proportional to Δb (to Δb² for the central "
+        "chosen. If Δb is large, the curvature of C matters: the error is proportional to Δb (to Δb² for the central "
         "difference). If it is small, C(b + Δb) and C(b) agree in most of their sixteen digits and the rest is lost: the "
         "error grows as 1/Δb. With rounding εC/Δb, where ε = 2.2 · 10⁻¹⁶, and truncation |C″|Δb/2, the sum is least at Δb = "
         "√(2εC/|C″|), that is √ε ≈ 10⁻⁸ times the scale of the problem; with |C‴|Δb²/6 for the central difference it is least "
         "at (3εC/|C‴|)<sup>1/3</sup>, ε<sup>1/3</sup> ≈ 10⁻⁵ times the scale. These are the dashed lines. In the first layer "
         "the derivatives are small against C, so that more digits are lost, and the best Δb is far larger than √ε: about "
-        "10⁻⁵ and 5 · 10⁻⁴. The table of findings has the place where the measured branches cross; it is a little smaller, since "
+        "10⁻⁵ and 5 · 10⁻⁴. The table of findings gives the Δb at which the measured branches cross; it is a little smaller, since "
         "the cost is a mean over images, whose roundings partly cancel.</p>",
         "<p>第一张图是随机网络 784-30-30-30-30-10 里每一层的激活值 a<sup>l</sup> 移动了多少，以所加变化为单位。平均场理论预测，"
         "变化每过一层缩小的倍数，与梯度往回传时缩小的倍数相同，√χ<sub>1</sub> = 0.205：二者乘的是同样的矩阵和斜率。权重比偏置移动得少，因为它的变化"
@@ -69,7 +69,10 @@ TEXTS = {
         "有限差分的相对误差与变化大小的关系：左边是舍入误差，右边是截断误差。虚线：预测的最好变化。",
     ),
     "finding.factor": ("factor by which a change shrinks per layer (mean field)", "变化每过一层缩小的倍数（平均场）"),
-    "finding.interval": ("largest ratio of an interval’s width to that before", "区间宽度与前一层之比的最大值"),
+    "finding.interval": (
+        "largest ratio of an interval’s width to its width one layer before",
+        "区间宽度与前一层之比的最大值",
+    ),
     "finding.agree": (
         "least relative error of differences, forward and central (medians)",
         "差分的最小相对误差，前向与中心（中位数）",

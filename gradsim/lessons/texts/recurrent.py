@@ -17,7 +17,7 @@ TEXTS = {
         "<p>What happens in the long run is decided by the spectral radius ρ of W. With linear neurons the gradient grows "
         "or shrinks by just this factor in each step; an orthogonal matrix keeps its length exactly. A sigmoid’s γ is only "
         "1/4: its gradients vanish even at ρ = 2. With tanh a large ρ drives the neurons into saturation, where φ′ is small, "
-        "and much of the growth is lost again; with relu dead neurons have the same effect.</p>"
+        "and cancels much of the growth; with relu dead neurons have the same effect.</p>"
         "<p>The task below needs a long memory: say at the end which of four symbols the sequence began with; the rest are "
         "distractors. Every network is trained by back-propagation through time on fresh sequences, with momentum and "
         "clipping. At short distances all learn it. At long distances those whose gradient has vanished at the start stay "

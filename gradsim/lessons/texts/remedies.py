@@ -3,7 +3,7 @@
 TEXTS = {
     "title": ("What helps", "有什么办法"),
     "lead": (
-        "Ten hidden layers, and every usual remedy beside the network that does not learn: other activations, other starts, "
+        "Ten hidden layers, and every usual remedy side by side with the network that does not learn: other activations, other starts, "
         "residual branches, normalisation, clipping.",
         "十个隐藏层，把每一种常用的办法与学不会的网络放在一起比较：其他激活函数、其他初始化、残差分支、归一化、梯度裁剪。",
     ),
@@ -11,7 +11,7 @@ TEXTS = {
         "<p>Each row is a way to build and to train the same network, 784 inputs, ten hidden layers of 30, 10 outputs, from "
         "the same seeds, with mini-batches of ten. Each gets the best of eight learning rates from 0.0003 to 1: the one with "
         "which four networks have the lowest median cost at the end (in the quick form, 0.1 for all). Left: the gradient of "
-        "every layer before training, relative to the tenth: blue is smaller, red is larger, white is what one wants. Right: "
+        "every layer before training, relative to the tenth: blue is smaller, red is larger, white is the goal. Right: "
         "wrong answers through training.</p>"
         "<p>From one hidden layer to the next, mean-field theory says, the gradient of an image grows by "
         "χ<sub>1</sub><sup>−1/2</sup>, which depends on the activation and on the size of weights and biases alone. The "
@@ -96,12 +96,12 @@ TEXTS = {
     ),
     "table.remedies": (
         "Every remedy with its best η: |dC/db| of the first hidden layer over the last and its growth per layer at the start "
-        "(median, 5–95 %), the same of single images, and medians at the end.",
+        "(median, 5–95 %), the same for single images, and medians at the end.",
         "每一种办法及其最好的 η：起点处第一个与最后一个隐藏层的 |dC/db| 之比、每层的增长倍数（中位数、5–95%）、单张图像的相同量，"
         "以及最后的中位数。",
     ),
     "finding.all": (
-        "growth of single images over prediction, or the reverse: farthest of all starts",
+        "growth for single images over the prediction, or the inverse: largest over all starts",
         "单张图像的增长倍数与预测之比（或其倒数）：所有初始化中最大者",
     ),
     "finding.residual": (

@@ -3,8 +3,8 @@
 TEXTS = {
     "title": ("How fast would each layer learn?", "每一层学得有多快？"),
     "lead": (
-        "Before any training, the gradient of the first hidden layer is about five times shorter for every layer that "
-        "lies between it and the output.",
+        "Before any training, the gradient gets about five times shorter with every layer that it is propagated "
+        "back through.",
         "训练开始之前，第一个隐藏层的梯度每隔一层就缩短到约五分之一。",
     ),
     "body": (

@@ -13,10 +13,10 @@ TEXTS = {
         "layer soon finds the frequencies of the classes; but the layers keep their distance, on a logarithmic axis, in "
         "every random start.</p>"
         "<p>What that means for the weights is seen without L2, where nothing but learning moves them. The picture shows "
-        "how far the weights of a layer have come from their start, |W<sub>t</sub> − W<sub>0</sub>|/|W<sub>0</sub>|. The "
-        "output layer does most of its way in the first epochs, then it waits; the first layer is still at its random "
+        "how far the weights of a layer have moved from their start, |W<sub>t</sub> − W<sub>0</sub>|/|W<sub>0</sub>|. The "
+        "output layer covers most of its distance in the first epochs and then stays; the first layer is still at its random "
         "start when training ends. The later layers thus fit themselves to features that are random.</p>"
-        "<p>The early layers are not unable to learn. With a larger η or many more epochs they move in the end, and then "
+        "<p>The early layers can learn. With a larger η or many more epochs they move in the end, and then "
         "the cost falls: see the lesson on depth. What is lost is time.</p>",
         "<p>在整个训练集上做梯度下降：1,000 张图像，η = 0.1，λ = 5，500 轮，交叉熵。一层的速度仍然是 "
         "δ<sup>l</sup> = ∂C/∂b<sup>l</sup> 的长度。所有长度都很快下降，因为输出层很快就学会了各类别的频率；但在对数"
@@ -51,7 +51,7 @@ TEXTS = {
         "第四隐藏层的速度与第一隐藏层之比；虚线为 100。",
     ),
     "figure.moved": (
-        "How far the weights have come from their random start, four hidden layers, no L2.",
+        "How far the weights have moved from their random start, four hidden layers, no L2.",
         "权重离开随机起点的距离，四个隐藏层，没有 L2。",
     ),
     "figure.weights": (
@@ -67,6 +67,12 @@ TEXTS = {
         "训练前第 4 层与第 1 层之比（90% 的网络）",
     ),
     "finding.whole": ("the same, median of all epochs", "同上，所有轮数的中位数"),
-    "finding.moved": ("way of the output weights over that of the first layer’s", "输出层权重移动的距离与第一层之比"),
-    "finding.start_stays": ("way of the first layer’s weights, relative to their size", "第一层权重移动的相对距离"),
+    "finding.moved": (
+        "distance moved by the output weights over that of the first layer",
+        "输出层权重移动的距离与第一层之比",
+    ),
+    "finding.start_stays": (
+        "distance moved by the first layer’s weights, relative to their size",
+        "第一层权重移动的相对距离",
+    ),
 }
