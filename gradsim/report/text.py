@@ -33,8 +33,8 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
         The table.
     form
         "table" for people: the given columns, with those that are the same in every row in a line above; "csv" and
-        "json" (a list of records) for programs: every column in full precision. In JSON, null is unknown; infinities are
-        the strings "inf" and "-inf".
+        "json" (a list of records) for programs: every column in full precision. In JSON, null is unknown, and "inf" and
+        "-inf" are infinities.
     columns
         Columns of the table for people; all if None.
     """

@@ -37,7 +37,7 @@ def _kernel(build_kernel, build, activation: Activation, cost: Cost, interpret: 
 
 
 class CompiledTrainer:
-    """Base of the trainers.
+    """Base of the trainers, which set `network` to the numbers of theirs.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class CompiledTrainer:
     def __init__(self, build: Callable, activation: Activation, cost: Cost, dtype: str, interpret: bool):
         self.dtype = np.dtype(dtype)
         family = ACTIVATIONS[activation.name.split("(")[0]]
-        self._pass = build, family, COSTS[cost.name], interpret
+        self._kernel_key = build, family, COSTS[cost.name], interpret
 
     def _aligned(self, content: np.ndarray | int) -> np.ndarray:
         """A flat aligned array in the precision of the run: a copy of an array, or that many zeros."""
@@ -64,9 +64,9 @@ class CompiledTrainer:
         return flat
 
     def _work(self, allocate: Callable, *shape: Any) -> Any:
-        """The arrays ``allocate(network, *sizes, dtype)`` of this thread, kept while `shape` is that of the last call.
+        """The arrays ``allocate(network, *sizes, dtype)`` of this thread, kept for its next call with the same shape.
 
-        `shape` is what tells networks apart, then the sizes.
+        `shape` is a hashable description of the network, followed by the sizes.
         """
         key = allocate, *shape, self.dtype
         if getattr(_thread, "key", None) != key:
@@ -76,4 +76,4 @@ class CompiledTrainer:
     def _run(self, build_kernel: Callable, *arguments: Any) -> Any:
         """Call the kernel that `build_kernel` makes of the pass; overflow is data, not a warning."""
         with np.errstate(all="ignore"):
-            return _kernel(build_kernel, *self._pass)(*arguments)
+            return _kernel(build_kernel, *self._kernel_key)(*arguments)
