@@ -1,6 +1,6 @@
 # make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
 # make test    set up with the test extras; lint, types, import contract, the suite (under 8 minutes on two cores, installation included)
-# make lessons run all ten lessons in English and Chinese, pages in out/lessons (under 15 minutes on two cores)
+# make lessons run all lessons in English and Chinese, pages in out/lessons (under 15 minutes on two cores)
 # make verify  long statistical proofs
 # make faults  runs killed at every step, broken disks, damaged files, dying workers (under an hour)
 # make bench   the benchmarks

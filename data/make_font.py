@@ -11,7 +11,8 @@ from pathlib import Path
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTCollection
 
-from gradsim.lessons import LESSONS, page
+from gradsim.lessons import LESSONS
+from gradsim.lessons.texts.frame import FRAME
 
 TARGET = Path(__file__).parent / "gradsim_data" / "fonts" / "han.otf"
 FAMILY, NAME = "Noto Sans CJK SC", "gradsim han"
@@ -19,7 +20,7 @@ FAMILY, NAME = "Noto Sans CJK SC", "gradsim han"
 
 def characters() -> set[str]:
     """Every character of every text beyond Latin."""
-    texts = [text for table in (page.FRAME, *(one.texts for one in LESSONS.values())) for pair in table.values()
+    texts = [text for table in (FRAME, *(lesson.texts for lesson in LESSONS.values())) for pair in table.values()
              for text in pair]  # fmt: skip
     return {character for character in "".join(texts) if ord(character) >= 0x2E80}
 

@@ -9,7 +9,24 @@ import click
 from gradsim.cli.options import PROGRESS, THREADS
 
 
-@click.command()
+class _LessonCommand(click.Command):
+    """The command's help lists the lessons of the catalogue, which is read only when somebody asks for it."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        from gradsim.lessons.catalogue import SUMMARIES
+
+        with formatter.section("Lessons, in the order in which they are taught"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.command(
+    cls=_LessonCommand,
+    epilog="""\b
+Examples:
+  gradsim lesson speeds
+  gradsim lesson all --lang en --lang zh --quick""",
+)
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/lessons"), show_default=True,
               help="Directory of the lessons; each gets a folder.")  # fmt: skip
@@ -26,24 +43,6 @@ def lesson(
     """Run the lesson NAME, or all: why deep networks are hard to train, shown on real data.
 
     Writes numbers (Parquet), pictures (PNG, SVG) and a page that opens offline to OUT/NAME.
-
-    \b
-    Lessons, in the order in which they are taught:
-      depth-hurts      more hidden layers, yet a worse classifier
-      bars             the gradient of every neuron, before training
-      speeds           how fast each layer would learn, in thousands of networks
-      training-speeds  the same through training, and what it means
-      perturbation     a small change on its way through the network
-      chain            one neuron a layer: the product behind it all
-      exploding        when the factors exceed 1
-      remedies         activations, initialisation, normalisation, residual branches
-      recurrent        the same through time
-      descent          gradient descent, whole batches and single samples
-
-    \b
-    Examples:
-      gradsim lesson speeds
-      gradsim lesson all --lang en --lang zh --quick
     """
     from gradsim import lessons
     from gradsim.lessons.running import run_all

@@ -1,55 +1,39 @@
 """The lessons: every experiment of "why deep networks are hard to train", on real data, with pictures.
 
-Each is a function that returns a DataFrame, and a row of `LESSONS`, which the command line writes to files.
+Each lesson of the catalogue is a function here that returns a DataFrame, ``gs.lessons.speeds()``, and an entry of
+`LESSONS`, which `write` and the command line write to files. A lesson is imported when it is first used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradsim.errors import SweepError, suggestion
-from gradsim.lessons import bars as _bars
-from gradsim.lessons import chain as _chain
-from gradsim.lessons import depth_hurts as _depth_hurts
-from gradsim.lessons import descent as _descent
-from gradsim.lessons import exploding as _exploding
-from gradsim.lessons import perturbation as _perturbation
-from gradsim.lessons import recurrent as _recurrent
-from gradsim.lessons import remedies as _remedies
-from gradsim.lessons import speeds as _speeds
-from gradsim.lessons import training_speeds as _training_speeds
-from gradsim.lessons.bars import bars
-from gradsim.lessons.chain import chain
-from gradsim.lessons.depth_hurts import depth_hurts
-from gradsim.lessons.descent import descent
-from gradsim.lessons.exploding import exploding
-from gradsim.lessons.lesson import Lesson, Settings, Tables
-from gradsim.lessons.perturbation import perturbation
-from gradsim.lessons.recurrent import recurrent
-from gradsim.lessons.remedies import remedies
-from gradsim.lessons.speeds import speeds
-from gradsim.lessons.training_speeds import training_speeds
-from gradsim.lessons.writing import write as _write
+from gradsim.lessons.catalogue import Catalogue, function, function_names
+from gradsim.lessons.lesson import Lesson, Settings
 
-_MODULES = (
-    _depth_hurts,
-    _bars,
-    _speeds,
-    _training_speeds,
-    _perturbation,
-    _chain,
-    _exploding,
-    _remedies,
-    _recurrent,
-    _descent,
-)
-LESSONS: dict[str, Lesson] = {module.LESSON.name: module.LESSON for module in _MODULES}
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gradsim.lessons.lesson import Tables
+
+LESSONS: Mapping[str, Lesson] = Catalogue()
 """Every lesson, in the order in which it is taught."""
 
-__all__ = [
-    "LESSONS", "Lesson", "Settings", "bars", "chain", "depth_hurts", "descent", "exploding", "find", "perturbation", "recurrent", "remedies", "speeds", "training_speeds", "write",
-]  # fmt: skip
+__all__ = ["LESSONS", "Lesson", "Settings", "find", "write"]
+__all__ += function_names()
+
+
+def __getattr__(name: str) -> Callable[..., pd.DataFrame]:
+    if name not in function_names():
+        raise AttributeError(f"module 'gradsim.lessons' has no attribute {name!r}")
+    return function(function_names()[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({"LESSONS", "Lesson", "Settings", "find", "write", *function_names()})
 
 
 def find(name: str) -> Lesson:
@@ -75,7 +59,7 @@ def write(
     name
         A key of `LESSONS`.
     out
-        Directory of lessons.
+        Directory of the lessons.
     langs
         "en", "zh" or both.
     settings
@@ -85,5 +69,18 @@ def write(
     -------
     dict of DataFrame
         What was measured; each table is also a Parquet file.
+
+    Raises
+    ------
+    SweepError
+        Unknown lesson or language.
+    OutputError
+        The directory cannot be written.
+    PlotExtraMissingError
+        matplotlib or Jinja is not installed.
+    CorruptDataError
+        The images that are shipped are missing or damaged.
     """
-    return _write(find(name), Path(out), langs, settings or Settings())
+    from gradsim.lessons.writing import write as write_lesson
+
+    return write_lesson(find(name), Path(out), langs, settings or Settings())

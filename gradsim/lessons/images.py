@@ -1,4 +1,4 @@
-"""The 1,000 MNIST images that lessons train on, checked against their checksum before they are used."""
+"""The 1,000 MNIST images that lessons train on; their checksum is verified before use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHA256 = "4ece7cf700174a1c727ba0791266387c949a26f81b0f7cb86d190b529e8ed72b"
 
 
 def images_path() -> Path:
-    """Return where the images are shipped."""
+    """Return the path of the file that is shipped."""
     return Path(str(resources.files("gradsim_data") / "images" / "mnist_1000.npz"))
 
 
@@ -30,7 +30,7 @@ def load_images(count: int = 1000, path: Path | None = None) -> Data:
     count
         How many, at most 1,000.
     path
-        Another place of the same file.
+        Path of the file, if not the one that is shipped.
 
     Raises
     ------

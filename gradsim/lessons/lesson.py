@@ -5,34 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.system.progress import Share
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 LANGUAGES = ("en", "zh")
 
-Tables = dict[str, pd.DataFrame]
-"""What was measured: tables by name, each becomes a Parquet file."""
+Tables: TypeAlias = "dict[str, pd.DataFrame]"
+"""What was measured: tables by name; each becomes a Parquet file."""
 
 Texts = Mapping[str, tuple[str, str]]
 """Texts by key, in English and Chinese. Every lesson has `title`, `lead` and `body`; `figure.NAME` is the caption of a
-picture, `table.NAME` that of a table of the page, `finding.KEY` says what a finding is about."""
+picture, `table.NAME` that of a table on the page, `finding.KEY` names the quantity of a finding."""
 
 
 class Words:
-    """The texts of a lesson in one language."""
+    """A table of texts in one language."""
 
     def __init__(self, texts: Texts, lang: str) -> None:
         self.lang, self._texts, self._column = lang, texts, LANGUAGES.index(lang)
 
     def __call__(self, key: str, **values: Any) -> str:
-        """Return a text, with values put in its braces."""
+        """Return a text; values replace the names in its braces."""
         text = self._texts[key][self._column]
         return text.format(**values) if values else text
 
@@ -41,9 +40,16 @@ class Words:
 
 
 class Finding(NamedTuple):
-    """One line of predicted against measured.
+    """A prediction and its measurement: one line of the table on the page.
 
-    `holds` says whether the measurement agrees with the prediction; numbers are written as they are to be read.
+    Parameters
+    ----------
+    key
+        ``finding.KEY`` of the texts names the quantity.
+    predicted, measured
+        Numbers as text, rounded for readers.
+    holds
+        Whether the measurement agrees with the prediction.
     """
 
     key: str
@@ -59,13 +65,13 @@ class Settings:
     Parameters
     ----------
     quick
-        Fewer networks and epochs: a minute for all lessons, for tests and a first look.
+        Fewer networks and epochs, for tests and a first look: about a minute for all lessons.
     seed
         Root of all randomness.
     threads
-        Threads; numbers do not depend on it. All processors if None.
+        Number of threads, all processors if None; results do not depend on it.
     report
-        Called with a number from 0 to 1: the share of the work that has just been done.
+        Called with the share of the work just done; over the whole lesson the shares add up to 1.
     """
 
     quick: bool = False
@@ -74,35 +80,35 @@ class Settings:
     report: Callable[[float], None] = field(default=lambda share: None, compare=False)
 
     def choose(self, full: int, quick: int) -> int:
-        """Return a size, smaller if quick."""
+        """Return the size of an experiment: `quick` in the quick form, else `full`."""
         return quick if self.quick else full
 
     def part(self, share: float) -> Settings:
-        """Return settings for a part of the work, which reports its own share from 0 to 1."""
+        """Return settings for a part of the work: its own shares, which add up to 1, count as `share` of the whole."""
         return Settings(self.quick, self.seed, self.threads, lambda done: self.report(done * share))
 
     def epochs(self, total: int) -> Callable[[int], None]:
-        """Return what counts the epochs of `total` as this work."""
+        """Return a callback that takes a number of epochs just done and reports them as a share of `total`."""
         return lambda done: self.report(done / max(total, 1))
 
 
 @contextmanager
 def watched(name: str, seed: int, threads: int | None = None) -> Iterator[Settings]:
-    """Yield settings for a lesson's function; long work shows its progress on standard error."""
+    """Yield settings for a lesson's function, with progress on standard error while the work lasts."""
     with Share(name) as share:
         yield Settings(seed=seed, threads=threads, report=share.add)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A row of the table of lessons.
+    """A lesson: its measurements, pictures, findings and texts.
 
     Parameters
     ----------
     name
-        As the command line knows it.
+        On the command line and in the catalogue.
     measure
-        Settings → tables; the first is what the lesson's function returns.
+        Settings → tables; the lesson's function returns the first.
     draw
         (tables, words) → pictures by name, in the order in which the page shows them.
     find
@@ -110,7 +116,7 @@ class Lesson:
     texts
         Every text, in every language.
     show
-        (tables, words) → small tables that the page prints, by name.
+        (tables, words) → small tables that the page shows, by name.
     """
 
     name: str
@@ -122,12 +128,12 @@ class Lesson:
 
 
 def check_language(lang: str) -> str:
-    """Return the language if there are texts in it.
+    """Return the language if the texts have it.
 
     Raises
     ------
     SweepError
-        If there are not: says which there are.
+        Unknown language: says which are allowed.
     """
     if lang not in LANGUAGES:
         raise SweepError("lang", lang, f"one of {', '.join(LANGUAGES)}", suggestion(lang, LANGUAGES))

@@ -14,7 +14,7 @@ from gradsim.system.progress import Mode, Share
 
 
 class Done(NamedTuple):
-    """A lesson that was run: what it found, and how long it took."""
+    """A lesson that has been run: its findings, and the time it took."""
 
     lesson: Lesson
     findings: list[Finding]
@@ -24,7 +24,7 @@ class Done(NamedTuple):
 def run_all(
     lessons: Sequence[Lesson], out: Path, langs: Sequence[str], settings: Settings, progress: str
 ) -> Iterator[Done]:
-    """Run and write lessons, and a page that lists them if there are several; yields each when it is done."""
+    """Run lessons and write them, yielding each when it is done; several get a page that lists them."""
     check(out, langs)
     for lesson in lessons:
         start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Running a lesson and writing what it found: Parquet, PNG and SVG, and a page in each language."""
+"""Running a lesson and writing its results: Parquet, PNG and SVG, and a page in each language."""
 
 from __future__ import annotations
 
@@ -8,28 +8,36 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradsim.lessons import page, pictures
+from gradsim.lessons import page
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
+from gradsim.report import style
 from gradsim.system import filesystem
 
 
 def check(out: Path, langs: Sequence[str]) -> None:
-    """Refuse a directory that cannot be written, a language without texts, and damaged images, before any work.
+    """Check, before any work, that results can be computed and written.
 
     Raises
     ------
-    OutputError, SweepError, PlotExtraMissingError, CorruptDataError
+    SweepError
+        There are no texts in a language.
+    OutputError
+        The directory cannot be written.
+    PlotExtraMissingError
+        matplotlib or Jinja is not installed.
+    CorruptDataError
+        The images that are shipped are missing or damaged.
     """
     for lang in langs:
         check_language(lang)
     filesystem.check_writable(out)
-    pictures.check_extra()
+    style.check_extra("matplotlib", "jinja2")
     load_images()
 
 
 def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -> Tables:
-    """Run a lesson and write it to ``out/NAME``; every file appears whole or not at all, the pages last.
+    """Run a lesson and write it to ``out/NAME``: every file appears whole or not at all, and the pages appear last.
 
     Returns
     -------
@@ -39,9 +47,9 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
     Raises
     ------
     OutputError
-        If the directory cannot be written; before anything is run.
+        The directory cannot be written; nothing has been run.
     CorruptDataError
-        If the images are missing or damaged; nothing is written.
+        The images are missing or damaged; nothing is written.
     """
     folder = out / lesson.name
     check(folder, langs)
@@ -57,10 +65,10 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
 
 def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) -> dict[str, bytes]:
     words, files, drawn = Words(lesson.texts, lang), {}, {}
-    with pictures.style(lang):
+    with style.applied(lang):
         for name, picture in lesson.draw(tables, words).items():
-            drawn[name] = pictures.encode(picture, "png")
-            files[f"{name}.{lang}.png"], files[f"{name}.{lang}.svg"] = drawn[name], pictures.encode(picture, "svg")
+            drawn[name] = style.encode(picture, "png")
+            files[f"{name}.{lang}.png"], files[f"{name}.{lang}.svg"] = drawn[name], style.encode(picture, "svg")
     files[f"{lang}.html"] = page.render(lesson, words, tables, drawn, settings)
     return files
 
@@ -68,11 +76,7 @@ def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) 
 def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> None:
     """Write ``out/LANG.html``, which lists lessons."""
     for lang in langs:
-        rows = []
-        for lesson in lessons:
-            words = Words(lesson.texts, lang)
-            rows.append({"title": words("title"), "lead": words("lead"), "link": f"{lesson.name}/{lang}.html"})
-        filesystem.replace(out, out / f"{lang}.html", page.render_index(rows, lang))
+        filesystem.replace(out, out / f"{lang}.html", page.render_index(lessons, lang))
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

@@ -1,1 +1,1 @@
-"""What people look at: tables as text, and pictures."""
+"""What people look at: tables as text, pictures and pages."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.errors import GradsimError
+from gradsim.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,12 +32,6 @@ _MARKS = {
 }
 
 
-class PlotExtraMissingError(GradsimError, ImportError):
-    """matplotlib is not installed."""
-
-    exit_code = 2
-
-
 def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Path) -> Path:
     """Draw the decades of gradient gain over (sigma_w, depth), with the boundaries and theory over them.
 
@@ -47,7 +41,7 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
         Frames of :func:`gradsim.analysis.summary` and :func:`gradsim.analysis.boundary`. Each (activation, law,
         sigma_b, width) gets a panel; only the first 12 are drawn, and the picture says so.
     path
-        Where the picture goes; its suffix chooses the format.
+        File to write; its suffix selects the format.
 
     Returns
     -------
@@ -57,13 +51,13 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
     Raises
     ------
     PlotExtraMissingError
-        Without matplotlib.
+        matplotlib is not installed.
     """
     groups = list(summary.groupby(_PANEL_AXES, sort=True))
     shown = groups[:MOST_PANELS]
     columns = min(max(len(shown), 1), 3 if len(shown) != 4 else 2)
     rows = -(-max(len(shown), 1) // columns)
-    figure = _figure(1.6 + 4.6 * columns if columns > 1 else 7.6, 0.9 + 3.7 * rows if rows > 1 else 5.0)
+    figure = style.figure(0.9 + 3.7 * rows if rows > 1 else 5.0, 1.6 + 4.6 * columns if columns > 1 else 7.6)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     limit = _limit(summary["decades"].to_numpy(np.float64))
     mesh = None
@@ -104,7 +98,7 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     layers
         Frame of :func:`gradsim.analysis.layers_frame`.
     path
-        Where the picture goes.
+        File to write; its suffix selects the format.
     cells
         cell_id and parameters, for the legend. More than 8 cells: 8 spread evenly are drawn, and the picture says so.
 
@@ -116,14 +110,15 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     Raises
     ------
     PlotExtraMissingError
-        Without matplotlib.
+        matplotlib is not installed.
     """
+    style.check_extra("matplotlib")
     from matplotlib import colormaps
 
     rows = layers[layers["quantity"] == "log_delta"].sort_values("layer")
     every = np.sort(rows["cell_id"].unique())
     shown = every[np.unique(np.linspace(0, len(every) - 1, min(len(every), MOST_PROFILES)).round().astype(int))]
-    figure = _figure(8.2, 4.8)
+    figure = style.figure(4.8, 8.2)
     panel = figure.subplots()
     for cell_id, colour in zip(shown, colormaps["viridis"](np.linspace(0.0, 0.9, len(shown))), strict=True):
         cell = rows[rows["cell_id"] == cell_id]
@@ -141,33 +136,19 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     return _save(figure, path)
 
 
-def _figure(width: float, height: float) -> Figure:
-    """Empty figure, or the error with the remedy."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PlotExtraMissingError(
-            "Pictures need matplotlib, which is not installed. Install it: pip install 'gradsim[plot]'"
-        ) from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _save(figure: Figure, path: str | Path) -> Path:
     figure.savefig(path, dpi=150)
     return Path(path)
 
 
 def _limit(decades: Array) -> float:
-    """Symmetric end of the colour scale: 80 % of the cells fall inside, so that one extreme corner hides nothing."""
+    """End of the symmetric colour scale: 80 % of the cells fall inside, so that an extreme corner does not set it."""
     finite = np.abs(decades[np.isfinite(decades)])
     return max(1.0, float(np.ceil(np.quantile(finite, 0.8)))) if finite.size else 1.0
 
 
 def _decades(panel: Axes, cells: pd.DataFrame, limit: float) -> Any:
-    """Cells as rectangles: sigma_w with edges half-way, depth on a log2 axis; return the mesh, None without values."""
+    """Draw cells as rectangles, edges half-way between them, depth on a log2 axis; return the mesh, None if empty."""
     table = cells.pivot_table(index="depth", columns="sigma_w", values="decades", dropna=False)
     sigma_w, depth = table.columns.to_numpy(np.float64), table.index.to_numpy(np.float64)
     if not table.size:
@@ -190,18 +171,21 @@ def _decades(panel: Axes, cells: pd.DataFrame, limit: float) -> Any:
 
 
 def _boundaries(panel: Axes, rows: pd.DataFrame) -> None:
-    """Measured boundaries with their intervals, and theory as lines."""
+    """Draw measured boundaries with their intervals, and theory as lines."""
     from matplotlib import patheffects
 
     halo = [patheffects.withStroke(linewidth=3.5, foreground=_WHITE)]
     quenched = rows[rows["kind"] == "quenched"].sort_values("depth")
-    for name, style, label in (("theory", "-", "theory, infinite width"), ("theory_width", "--", "theory, this width")):
+    for name, dashes, label in (
+        ("theory", "-", "theory, infinite width"),
+        ("theory_width", "--", "theory, this width"),
+    ):
         line = quenched.dropna(subset=[name])
         if len(line):
             depth = line["depth"].to_numpy(np.float64)
             ends = [depth[0] / 1.3, *depth, depth[-1] * 1.3] if len(line) == 1 else depth
             places = np.resize(line[name].to_numpy(np.float64), len(ends)) if len(line) == 1 else line[name]
-            panel.plot(places, ends, style, color=_INK, linewidth=1.6, label=label, path_effects=halo, scaley=False)
+            panel.plot(places, ends, dashes, color=_INK, linewidth=1.6, label=label, path_effects=halo, scaley=False)
     for (kind, mark), shift in zip(_MARKS.items(), (1.06, 1 / 1.06), strict=True):
         measured = rows[rows["kind"] == kind].dropna(subset=["sigma_w"])
         for trusted, line in measured.groupby("trusted"):

@@ -32,11 +32,11 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
     frame
         The table.
     form
-        "table" for people: the given columns, those that are the same in every row in a line above; "csv" and "json"
-        (a list of records) for programs: every column, full precision; JSON has null for what is unknown and "inf",
-        "-inf" for infinities, which it has no numbers for.
+        "table" for people: the given columns, with those that are the same in every row in a line above; "csv" and
+        "json" (a list of records) for programs: every column in full precision. In JSON, null is unknown, and "inf" and
+        "-inf" are infinities.
     columns
-        What the table shows.
+        Columns of the table for people; all if None.
     """
     if form == "csv":
         return frame.to_csv(index=False).rstrip("\n")
@@ -67,7 +67,7 @@ def _word(value: object) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as a person reads them."""
+    """Return a number of bytes with a unit that suits it: ``"1.5 GB"``."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

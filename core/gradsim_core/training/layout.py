@@ -15,7 +15,7 @@ import numpy as np
 
 from gradsim_core.lanes import aligned
 
-from .products import padded
+from .products import Matrix, padded
 
 
 class Network(NamedTuple):
@@ -44,6 +44,30 @@ class Work(NamedTuple):
     below: np.ndarray  # the same: dC/dx of the layer below
     transposed: np.ndarray  # weights of one layer, a row per neuron
     gradient: np.ndarray  # as the parameters
+
+
+class TrainingSet(NamedTuple):
+    """All samples, flat, a row per sample, in the precision of the run."""
+
+    images: np.ndarray  # (samples, inputs)
+    targets: np.ndarray  # (samples, padded outputs)
+
+
+class Batch(NamedTuple):
+    """The samples of one step of descent."""
+
+    inputs: Matrix  # (samples, inputs)
+    targets: Matrix  # (samples, padded outputs)
+    samples: int
+
+
+class Block(NamedTuple):
+    """Where the numbers of one layer stand in an array of all layers: a row per sample."""
+
+    start: int
+    samples: int
+    width: int  # neurons of a row
+    size: int  # numbers of a row: padded(width)
 
 
 def network(widths: Sequence[int], alpha: float = 0.0, normalisation: int = 0, residual: bool = False) -> Network:

@@ -4,7 +4,8 @@ Both standardise preactivations, z^ = (z - mean) / sqrt(variance + epsilon), and
 neurons of a sample (Ba et al., arXiv:1607.06450) or the samples of a batch (Ioffe and Szegedy, arXiv:1502.03167). The
 gain and the bias that follow are the layer's own.
 
-Arrays hold a row per sample, padded with zeros; `live` is 1 at neurons and 0 beyond.
+Arrays hold a row per sample, padded with zeros: z where its `layout.Block` says, errors from 0 on; `live` is 1 at
+neurons and 0 beyond.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ def standardised_backward(error, z, mean_error, mean_product, inverse):
     return (error - mean_error - z * mean_product) * inverse
 
 
-def standardise_rows(z, first, samples, width, size, live, inverse):
-    """Each row of z to mean 0 and variance 1 over its `width` neurons; 1 / deviation goes to `inverse`."""
-    for n in range(samples):
-        row = first + n * size
+def standardise_rows(z, block, live, inverse):
+    """Each row of z to mean 0 and variance 1 over its neurons; 1 / deviation goes to `inverse`."""
+    width, size = block.width, block.size
+    for n in range(block.samples):
+        row = block.start + n * size
         total = splat(load(z, row), 0.0)
         for i in range(0, size, LANES):
             total = total + load(z, row + i)
@@ -40,10 +42,11 @@ def standardise_rows(z, first, samples, width, size, live, inverse):
             store(z, row + i, load(z, row + i) * factor)
 
 
-def standardise_rows_backward(error, z, first, samples, width, size, live, inverse):
+def standardise_rows_backward(error, z, block, live, inverse):
     """dC/dz from dC/dz^, in place."""
-    for n in range(samples):
-        row, total = first + n * size, splat(load(z, first), 0.0)
+    width, size = block.width, block.size
+    for n in range(block.samples):
+        row, total = block.start + n * size, splat(load(z, block.start), 0.0)
         product = total
         for i in range(0, size, LANES):
             e = load(error, n * size + i)
@@ -55,8 +58,9 @@ def standardise_rows_backward(error, z, first, samples, width, size, live, inver
             store(error, n * size + i, e * load(live, i))
 
 
-def standardise_columns(z, first, samples, size, inverse):
+def standardise_columns(z, block, inverse):
     """Each column of z to mean 0 and variance 1 over the samples; 1 / deviation goes to `inverse`."""
+    first, samples, size = block.start, block.samples, block.size
     for i in range(0, size, LANES):
         total = splat(load(z, first + i), 0.0)
         square = total
@@ -73,8 +77,9 @@ def standardise_columns(z, first, samples, size, inverse):
             store(z, k, (load(z, k) - mean) * factor)
 
 
-def standardise_columns_backward(error, z, first, samples, size, inverse):
+def standardise_columns_backward(error, z, block, inverse):
     """dC/dz from dC/dz^, in place."""
+    first, samples, size = block.start, block.samples, block.size
     for i in range(0, size, LANES):
         total = splat(load(z, first + i), 0.0)
         product = total

@@ -10,6 +10,7 @@ from gradsim_core import jit
 from gradsim_core.elementary import exp, log
 from gradsim_core.lanes import LANES, convert, fma, lane_max, lane_sum, load, select, splat, store
 
+from .layout import Block
 from .normalisation import (
     BATCH,
     NONE,
@@ -36,42 +37,48 @@ def is_residual(net, layer):
     return net.residual == 1 and 1 < layer < len(net.widths) - 1 and net.widths[layer] == net.widths[layer - 1]
 
 
-def activations_of(net, layer, inputs, samples, work):
+def block_of(net, layer, samples):
+    """Where z, x and phi' of a layer stand in the arrays of all layers."""
+    return Block(samples * net.column[layer], samples, net.widths[layer], padded(net.widths[layer]))
+
+
+def activations_of(net, layer, batch, work):
     """x of a layer; layer 0 are the inputs."""
     if layer == 0:
-        return inputs
-    return Matrix(work.x, samples * net.column[layer], padded(net.widths[layer]), 1)
+        return batch.inputs
+    return Matrix(work.x, batch.samples * net.column[layer], padded(net.widths[layer]), 1)
+
+
+def inverse_at(net, layer, work):
+    """Where 1 / deviation of each sample, or of each neuron, of a layer begins in work.inverse."""
+    return layer * (len(work.inverse) // len(net.widths))
 
 
 def standardise(net, layer, samples, work):
     """z of a hidden layer, standardised as the network asks."""
-    size, start = padded(net.widths[layer]), samples * net.column[layer]
-    kept, live = len(work.inverse) // len(net.widths), work.live[net.column[layer] : net.column[layer + 1]]
-    inverse = work.inverse[layer * kept : (layer + 1) * kept]
+    block, inverse = block_of(net, layer, samples), work.inverse[inverse_at(net, layer, work) :]
     if net.normalisation == BATCH:
-        standardise_columns(work.z, start, samples, size, inverse)
+        standardise_columns(work.z, block, inverse)
     else:
-        standardise_rows(work.z, start, samples, net.widths[layer], size, live, inverse)
+        standardise_rows(work.z, block, work.live[net.column[layer] :], inverse)
 
 
 def standardise_backward(net, layer, samples, theta, work):
     """dC/dz of a hidden layer in work.delta, from dC/dh; the gradient of the gains on the way."""
-    size, start, gains = padded(net.widths[layer]), samples * net.column[layer], biases_at(net, layer)
-    gains = gains + size
-    for i in range(0, size, LANES):
+    block, inverse = block_of(net, layer, samples), work.inverse[inverse_at(net, layer, work) :]
+    gains = biases_at(net, layer) + block.size
+    for i in range(0, block.size, LANES):
         gain = load(theta, gains + i)
         total = splat(gain, 0.0)
-        for k in range(i, samples * size, size):
+        for k in range(i, samples * block.size, block.size):
             delta = load(work.delta, k)
-            total = fma(delta, load(work.z, start + k), total)
+            total = fma(delta, load(work.z, block.start + k), total)
             store(work.delta, k, delta * gain)
         store(work.gradient, gains + i, total)
-    kept, live = len(work.inverse) // len(net.widths), work.live[net.column[layer] : net.column[layer + 1]]
-    inverse = work.inverse[layer * kept : (layer + 1) * kept]
     if net.normalisation == BATCH:
-        standardise_columns_backward(work.delta, work.z, start, samples, size, inverse)
+        standardise_columns_backward(work.delta, work.z, block, inverse)
     else:
-        standardise_rows_backward(work.delta, work.z, start, samples, net.widths[layer], size, live, inverse)
+        standardise_rows_backward(work.delta, work.z, block, work.live[net.column[layer] :], inverse)
 
 
 def sum_rows(source, row, rows, target, start):
@@ -125,6 +132,55 @@ def add_biases(net, layer, samples, theta, work):
             store(work.z, k, load(work.z, k) + b)
 
 
+def multiply_forward(net, layer, theta, batch, work):
+    """z of a layer."""
+    z = Matrix(work.z, batch.samples * net.column[layer], padded(net.widths[layer]), 1)
+    x = activations_of(net, layer - 1, batch, work)
+    multiply(x, weights_of(net, layer, theta), z, batch.samples, net.widths[layer], net.widths[layer - 1])
+
+
+def multiply_by_slopes(net, layer, samples, work):
+    """dC/dh of a hidden layer in work.delta, from dC/dx in work.y."""
+    block = block_of(net, layer, samples)
+    for k in range(0, samples * block.size, LANES):
+        store(work.delta, k, load(work.y, k) * load(work.slope, block.start + k))
+
+
+def collect(net, layer, batch, work):
+    """The gradient of the weights of a layer from work.delta."""
+    x, delta = activations_of(net, layer - 1, batch, work), Matrix(work.delta, 0, padded(net.widths[layer]), 1)
+    turned, gradient = Matrix(x.array, x.start, x.column, x.row), weights_of(net, layer, work.gradient)
+    multiply(turned, delta, gradient, net.widths[layer - 1], delta.row, batch.samples)
+
+
+def multiply_backward(net, layer, theta, samples, work):
+    """dC/dx of the layer below in work.y, from work.delta."""
+    fan_in, width = net.widths[layer - 1], net.widths[layer]
+    size = padded(fan_in)
+    turned, below = Matrix(work.transposed, 0, size, 1), Matrix(work.below, 0, size, 1)
+    transpose(weights_of(net, layer, theta), turned, fan_in, width)
+    multiply(Matrix(work.delta, 0, padded(width), 1), turned, below, samples, fan_in, width)
+    for k in range(0, samples * size, LANES):
+        y = load(work.below, k)
+        if is_residual(net, layer):
+            y = y + load(work.y, k)
+        store(work.y, k, y)
+
+
+def go_backward(net, theta, batch, work):
+    """The gradient of every parameter into work.gradient, from dC/dh of the outputs in work.delta."""
+    last = len(net.widths) - 1
+    for layer in range(last, 0, -1):
+        if layer < last:
+            multiply_by_slopes(net, layer, batch.samples, work)
+        sum_columns(net, layer, batch.samples, work)
+        if layer < last and net.normalisation != NONE:
+            standardise_backward(net, layer, batch.samples, theta, work)
+        collect(net, layer, batch, work)
+        if layer > 1:
+            multiply_backward(net, layer, theta, batch.samples, work)
+
+
 def build_comparison(error, normalised):
     """What compares the outputs of a batch with their targets by a cost."""
 
@@ -149,14 +205,14 @@ def build_comparison(error, normalised):
 def build(phi, dphi, compare):
     """The pass through a network of an activation and a cost."""
 
-    def activate(net, layer, samples, inputs, theta, work):
-        size, start = padded(net.widths[layer]), samples * net.column[layer]
-        bias = biases_at(net, layer)
-        below = activations_of(net, layer - 1, inputs, samples, work)
-        for i in range(0, size, LANES):
-            b, gain = load(theta, bias + i), load(theta, bias + size + i)
-            for n in range(samples):
-                k = start + n * size + i
+    def activate(net, layer, theta, batch, work):
+        """x and phi' of a hidden layer from z."""
+        block, bias = block_of(net, layer, batch.samples), biases_at(net, layer)
+        below = activations_of(net, layer - 1, batch, work)
+        for i in range(0, block.size, LANES):
+            b, gain = load(theta, bias + i), load(theta, bias + block.size + i)
+            for n in range(batch.samples):
+                k = block.start + n * block.size + i
                 h = load(work.z, k) + b if net.normalisation == NONE else fma(load(work.z, k), gain, b)
                 x = phi(h, net.alpha)
                 store(work.slope, k, dphi(h, net.alpha))
@@ -164,43 +220,20 @@ def build(phi, dphi, compare):
                     x = x + load(below.array, below.start + n * below.row + i)
                 store(work.x, k, x)
 
-    def propagate(net, theta, inputs, targets, samples, work):
+    def propagate(net, theta, batch, work):
         """The gradient of a batch into work.gradient; returns its cost, and how many answers are wrong."""
         last = len(net.widths) - 1
-        for layer in range(1, last + 1):
-            z = Matrix(work.z, samples * net.column[layer], padded(net.widths[layer]), 1)
-            x = activations_of(net, layer - 1, inputs, samples, work)
-            multiply(x, weights_of(net, layer, theta), z, samples, net.widths[layer], net.widths[layer - 1])
-            if layer < last:
-                if net.normalisation != NONE:
-                    standardise(net, layer, samples, work)
-                activate(net, layer, samples, inputs, theta, work)
-        add_biases(net, last, samples, theta, work)
-        width, h = net.widths[last], activations_of(net, last, inputs, samples, work)
-        live = work.live[net.column[last] : net.column[last + 1]]
-        cost, wrong = compare(Matrix(work.z, h.start, h.row, 1), targets, work.delta, live, width, samples)
-        for layer in range(last, 0, -1):
-            size, fan_in = padded(net.widths[layer]), net.widths[layer - 1]
-            if layer < last:
-                for k in range(0, samples * size, LANES):
-                    slope = load(work.slope, samples * net.column[layer] + k)
-                    store(work.delta, k, load(work.y, k) * slope)
-            sum_columns(net, layer, samples, work)
-            if layer < last and net.normalisation != NONE:
-                standardise_backward(net, layer, samples, theta, work)
-            x, delta = activations_of(net, layer - 1, inputs, samples, work), Matrix(work.delta, 0, size, 1)
-            gradient = weights_of(net, layer, work.gradient)
-            multiply(Matrix(x.array, x.start, x.column, x.row), delta, gradient, fan_in, size, samples)
-            if layer > 1:
-                turned = Matrix(work.transposed, 0, padded(fan_in), 1)
-                transpose(weights_of(net, layer, theta), turned, fan_in, net.widths[layer])
-                below = Matrix(work.below, 0, padded(fan_in), 1)
-                multiply(delta, turned, below, samples, fan_in, net.widths[layer])
-                for k in range(0, samples * padded(fan_in), LANES):
-                    y = load(work.below, k)
-                    if is_residual(net, layer):
-                        y = y + load(work.y, k)
-                    store(work.y, k, y)
+        for layer in range(1, last):
+            multiply_forward(net, layer, theta, batch, work)
+            if net.normalisation != NONE:
+                standardise(net, layer, batch.samples, work)
+            activate(net, layer, theta, batch, work)
+        multiply_forward(net, last, theta, batch, work)
+        add_biases(net, last, batch.samples, theta, work)
+        h = Matrix(work.z, batch.samples * net.column[last], padded(net.widths[last]), 1)
+        live = work.live[net.column[last] :]
+        cost, wrong = compare(h, batch.targets, work.delta, live, net.widths[last], batch.samples)
+        go_backward(net, theta, batch, work)
         return cost, wrong
 
     return activate, propagate

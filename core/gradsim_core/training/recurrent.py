@@ -21,7 +21,7 @@ import numpy as np
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, load, splat, store
 
-from .descent import apply, scale_of, square_length
+from .descent import Span, apply, scale_of, square_length
 from .passes import sum_rows
 from .products import Matrix, multiply, padded, transpose
 
@@ -55,6 +55,13 @@ class RecurrentWork(NamedTuple):
     recurrent: np.ndarray  # W, a row per neuron that it feeds
     outward: np.ndarray  # V, a row per output
     gradient: np.ndarray  # as the parameters
+
+
+class Sequences(NamedTuple):
+    """What is read and what is to be answered: of one batch, or of a batch for each step of descent."""
+
+    symbols: np.ndarray  # int64 (samples, T) or (steps, samples, T): numbers of U's columns
+    targets: np.ndarray  # int64 (samples,) or (steps, samples): the right answer after the last symbol
 
 
 def recurrent_network(symbols: int, width: int, alpha: float = 0.0) -> RecurrentNetwork:
@@ -153,10 +160,10 @@ def back_propagate(net, theta, samples, steps, work):
 def update(net, rule, length, theta, velocity, work):
     """One step of descent from the gradient in work, which is `length` long; b and c do not decay."""
     scale = scale_of(rule, length)
-    apply(rule, scale, rule.decay, 0, net.bias, theta, velocity, work.gradient)
-    apply(rule, scale, 0.0, net.bias, net.readout, theta, velocity, work.gradient)
-    apply(rule, scale, rule.decay, net.readout, net.offset, theta, velocity, work.gradient)
-    apply(rule, scale, 0.0, net.offset, net.stop, theta, velocity, work.gradient)
+    apply(rule, scale, Span(0, net.bias, rule.decay), theta, velocity, work.gradient)
+    apply(rule, scale, Span(net.bias, net.readout, 0.0), theta, velocity, work.gradient)
+    apply(rule, scale, Span(net.readout, net.offset, rule.decay), theta, velocity, work.gradient)
+    apply(rule, scale, Span(net.offset, net.stop, 0.0), theta, velocity, work.gradient)
 
 
 def build(phi, dphi, compare):
@@ -174,25 +181,25 @@ def build(phi, dphi, compare):
                 store(work.slope, row + i, dphi(h, net.alpha))
                 store(work.x, block + row + i, phi(h, net.alpha))
 
-    def propagate(net, theta, symbols, targets, work):
-        """The gradient of a batch into work.gradient; its cost and share of wrong answers.
+    def propagate(net, theta, batch, work):
+        """The gradient of a batch of `Sequences` into work.gradient; its cost and share of wrong answers.
 
-        `symbols` (samples, T) are numbers of U's rows; the state before the first step is the caller's.
+        The state before the first step is the caller's.
         """
-        samples, steps = symbols.shape
+        samples, steps = batch.symbols.shape
         size, block = padded(net.width), samples * padded(net.width)
         weights = Matrix(theta, net.weights, size, 1)
         for t in range(steps):
             before, after = Matrix(work.x, t * block, size, 1), Matrix(work.x, (t + 1) * block, size, 1)
             multiply(before, weights, after, samples, size, net.width)
-            activate(net, theta, symbols, t, work)
+            activate(net, theta, batch.symbols, t, work)
         answer(net, theta, steps * block, samples, work)
-        label(net, targets, work)
+        label(net, batch.targets, work)
         row = padded(net.symbols)
         o, labels = Matrix(work.outputs, 0, row, 1), Matrix(work.labels, 0, row, 1)
         cost, wrong = compare(o, labels, work.error, work.live, net.symbols, samples)
         back_propagate(net, theta, samples, steps, work)
-        collect(net, symbols, work)
+        collect(net, batch.symbols, work)
         return cost, wrong / samples
 
     return activate, propagate
@@ -201,13 +208,13 @@ def build(phi, dphi, compare):
 def build_descent(propagate):
     """The kernel that trains one network."""
 
-    def descend(net, rule, theta, velocity, symbols, targets, work, history):
-        """One step of descent for each batch of `symbols` (steps, samples, T) and `targets` (steps, samples).
+    def descend(net, rule, theta, velocity, sequences, work, history):
+        """One step of descent for each batch of `sequences`.
 
         Row k of the history is of batch k, before the step.
         """
-        for k in range(len(symbols)):
-            cost, wrong = propagate(net, theta, symbols[k], targets[k], work)
+        for k in range(len(sequences.symbols)):
+            cost, wrong = propagate(net, theta, Sequences(sequences.symbols[k], sequences.targets[k]), work)
             length = math.sqrt(square_length(work.gradient, 0, net.stop))
             history[k, COST], history[k, ERROR], history[k, LENGTH] = cost, wrong, length
             update(net, rule, length, theta, velocity, work)
@@ -218,14 +225,14 @@ def build_descent(propagate):
 def build_measurement(propagate):
     """The kernel that follows the error back through time, and changes nothing."""
 
-    def measure(net, theta, symbols, targets, work, lengths):
+    def measure(net, theta, batch, work, lengths):
         """Cost and share of wrong answers of a batch; the gradient in work.
 
         `lengths` (samples, T) receives |delta_t| of every sample's own cost, not of the mean.
         """
-        samples, steps = symbols.shape
+        samples, steps = batch.symbols.shape
         size = padded(net.width)
-        cost, wrong = propagate(net, theta, symbols, targets, work)
+        cost, wrong = propagate(net, theta, batch, work)
         for t in range(steps):
             for n in range(samples):
                 row = (t * samples + n) * size

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from gradsim_core import jit
-from gradsim_core.activations import ACTIVATIONS, Activation
-from gradsim_core.lanes import aligned
+from gradsim_core.activations import Activation
 
-from . import passes, recurrent
+from . import recurrent
+from .compiled import CompiledTrainer
 from .costs import COSTS
 from .descent import Rule
 from .products import padded
-from .recurrent import RecurrentWork, allocate, recurrent_network
-
-_thread = threading.local()
+from .recurrent import RecurrentWork, Sequences, allocate, recurrent_network
 
 
 class RecurrentParameters(NamedTuple):
@@ -31,24 +26,7 @@ class RecurrentParameters(NamedTuple):
     c: np.ndarray  # (symbols,)
 
 
-@cache
-def _propagate(activation: Activation, interpret: bool):
-    softmax = COSTS["softmax"]
-    compare = passes.build_comparison(softmax.error, softmax.normalised)
-    functions = recurrent.build(activation.phi, activation.dphi, compare)
-    if not interpret:
-        for function in (compare, *functions):
-            jit.make_closure_compilable(function, activation.name, softmax.name)
-    return functions[-1]
-
-
-@cache
-def _kernel(build, activation: Activation, interpret: bool):
-    body = build(_propagate(activation, interpret))
-    return body if interpret else jit.compile_kernel(body)
-
-
-class RecurrentTrainer:
+class RecurrentTrainer(CompiledTrainer):
     """Trains simple recurrent networks of one shape and activation, which name a symbol after reading some.
 
     Parameters
@@ -67,13 +45,12 @@ class RecurrentTrainer:
     def __init__(
         self, symbols: int, width: int, activation: Activation, dtype: str = "float32", interpret: bool = False
     ):
+        super().__init__(recurrent.build, activation, COSTS["softmax"], dtype, interpret)
         self.network = recurrent_network(symbols, width, activation.alpha)
-        self.dtype = np.dtype(dtype)
-        self._family, self._interpret = ACTIVATIONS[activation.name.split("(")[0]], interpret
 
     def parameters(self) -> np.ndarray:
         """Zeros for the parameters of one network, or for their velocity; `views` shows them."""
-        return aligned(self.network.stop, self.dtype)
+        return self._aligned(self.network.stop)
 
     def views(self, parameters: np.ndarray) -> RecurrentParameters:
         """The matrices and biases of flat parameters, or of a gradient."""
@@ -84,16 +61,15 @@ class RecurrentTrainer:
         K = net.symbols
         return RecurrentParameters(inner[:K].T, inner[K:-1].T, inner[-1], outer[:-1].T, outer[-1])
 
-    def _work(self, samples: int, steps: int, start: np.ndarray | None) -> RecurrentWork:
-        """The arrays of this thread, kept from call to call, with the state before the first step."""
-        net, what = self.network, (self.network, samples, steps, self.dtype)
-        if getattr(_thread, "what", None) != what:
-            _thread.work, _thread.what = allocate(net, samples, steps, self.dtype), what
-        block = _thread.work.x[: samples * padded(net.width)].reshape(samples, -1)
+    def _arrays(self, samples: int, steps: int, start: np.ndarray | None) -> RecurrentWork:
+        """The arrays of this thread, with the state before the first step."""
+        net = self.network
+        work = self._work(allocate, net, samples, steps)
+        block = work.x[: samples * padded(net.width)].reshape(samples, -1)
         block[:, : net.width] = 0 if start is None else start
-        return _thread.work
+        return work
 
-    def _checked(self, symbols: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _checked(self, symbols: np.ndarray, targets: np.ndarray) -> Sequences:
         """Symbols and targets as the kernel takes them: it looks rows up without asking whether they exist."""
         symbols, targets = (np.ascontiguousarray(array, np.int64) for array in (symbols, targets))
         if targets.shape != symbols.shape[:-1] or not symbols.shape[-1]:
@@ -101,7 +77,7 @@ class RecurrentTrainer:
         for name, array in (("symbols", symbols), ("targets", targets)):
             if array.size and not 0 <= array.min() <= array.max() < self.network.symbols:
                 raise ValueError(f"{name} must be 0 .. {self.network.symbols - 1}")
-        return symbols, targets
+        return Sequences(symbols, targets)
 
     def descend(
         self,
@@ -136,11 +112,9 @@ class RecurrentTrainer:
         ValueError
             Shapes that do not fit, or a symbol that does not exist.
         """
-        symbols, targets = self._checked(symbols, targets)
-        history, work = np.zeros((len(symbols), 3)), self._work(*symbols.shape[1:], start)
-        kernel = _kernel(recurrent.build_descent, self._family, self._interpret)
-        with np.errstate(all="ignore"):
-            kernel(self.network, rule, parameters, velocity, symbols, targets, work, history)
+        sequences = self._checked(symbols, targets)
+        history, work = np.zeros((len(symbols), 3)), self._arrays(*sequences.symbols.shape[1:], start)
+        self._run(recurrent.build_descent, self.network, rule, parameters, velocity, sequences, work, history)
         return history
 
     def back_propagate(
@@ -170,9 +144,7 @@ class RecurrentTrainer:
         ValueError
             Shapes that do not fit, or a symbol that does not exist.
         """
-        symbols, targets = self._checked(symbols, targets)
-        lengths, work = np.zeros(symbols.shape), self._work(*symbols.shape, start)
-        kernel = _kernel(recurrent.build_measurement, self._family, self._interpret)
-        with np.errstate(all="ignore"):
-            cost, error = kernel(self.network, parameters, symbols, targets, work, lengths)
+        sequences = self._checked(symbols, targets)
+        lengths, work = np.zeros(sequences.symbols.shape), self._arrays(*sequences.symbols.shape, start)
+        cost, error = self._run(recurrent.build_measurement, self.network, parameters, sequences, work, lengths)
         return work.gradient.copy(), cost, error, lengths

@@ -11,7 +11,7 @@ from gradsim_core.activations import resolve_activation
 from gradsim_core.training import recurrent
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.recurrent_trainer import RecurrentTrainer
-from tests.core.training.test_training import clip
+from tests.core.training.test_training import Case, clip
 
 RNG = np.random.default_rng(3)
 SYMBOLS, TARGETS = RNG.integers(0, 4, (20, 6, 7)), RNG.integers(0, 4, (20, 6))
@@ -67,6 +67,16 @@ def test_a_given_start_leaves_no_trace():
     trainer, parameters = network()
     assert difference_from_torch(trainer, parameters, "tanh", np.random.default_rng(4).normal(size=(6, 5))) < 1e-10
     assert difference_from_torch(trainer, parameters, "tanh") < 1e-10
+
+
+def test_trainers_take_turns_in_one_thread():
+    """A thread keeps the arrays of one trainer: those of another, between two calls, change nothing."""
+    trainer, parameters = network(interpret=True)
+    first = trainer.back_propagate(parameters, SYMBOLS[0], TARGETS[0])
+    Case("tanh", "softmax", interpret=True).gradient()
+    second = trainer.back_propagate(parameters, SYMBOLS[0], TARGETS[0])
+    for before, after in zip(first, second, strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize(

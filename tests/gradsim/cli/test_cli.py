@@ -11,7 +11,6 @@ import sys
 import pytest
 
 import gradsim as gs
-from gradsim.cli import main
 from gradsim.system.filesystem import calls
 
 SMALL = """
@@ -30,19 +29,6 @@ def sweep(tmp_path):
     file = tmp_path / "small.toml"
     file.write_text(SMALL)
     return file
-
-
-@pytest.fixture
-def call(capsys):
-    """Run the command line here: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        out = capsys.readouterr()
-        return stop.value.code, out.out, out.err
-
-    return run
 
 
 def test_run_shows_everything(call, sweep, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from gradsim import analysis
 from gradsim.report import plots
+from gradsim.report.style import PlotExtraMissingError
 from tests.gradsim.analysis.frames import cell_frame, joined, reduced, run_frames
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -75,7 +76,7 @@ def test_layer_profile(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     rows, boundary = made_up((64,), np.array([1.0, 2.0]))
-    with pytest.raises(plots.PlotExtraMissingError, match=r"pip install 'gradsim\[plot\]'"):
+    with pytest.raises(PlotExtraMissingError, match=r"pip install 'gradsim\[plot\]'"):
         plots.phase_diagram(rows, boundary, tmp_path / "analysis.png")

@@ -1,0 +1,91 @@
+"""Texts of the lesson on small changes."""
+
+TEXTS = {
+    "title": ("A small change on its way through the network", "一个小变化如何传过网络"),
+    "lead": (
+        "Change one weight or one bias of the first layer a little. Every sigmoid layer makes the change smaller; little of "
+        "it arrives at the cost, and that is what a vanishing gradient means.",
+        "把第一层的一个权重或偏置改变一点点。每一个 S 形层都使这个变化变小；传到代价时所剩无几，这就是梯度消失的含义。",
+    ),
+    "body": (
+        "<p>The first picture shows how far the activations a<sup>l</sup> of each layer move, per unit of the change, in "
+        "random networks 784-30-30-30-30-10. Mean-field theory predicts that a change shrinks from layer to layer by the "
+        "same factor that the gradient shrinks by on its way back, √χ<sub>1</sub> = 0.205: both are multiplied by the same "
+        "matrices and slopes. A weight moves less than a bias, since its change is multiplied by an input between 0 and 1.</p>"
+        "<p>Why it shrinks is easiest to see with one neuron a layer. The inputs from 0 to 1 are mapped by a → σ(w a + b), "
+        "here w = 1 and b = −1/2, which makes this neuron as steep as it can be. Since σ′ is at most 1/4, the interval gets at "
+        "least four times narrower in every layer. After a few layers all inputs come out the same.</p>"
+        "<p>The derivative ∂C/∂b is the limit of ΔC/Δb, and back-propagation gets all derivatives for the price of about "
+        "two passes, where differences need a pass for each parameter. They must agree, and they do, for a Δb that is well "
+        "chosen. If Δb is large, the curvature of C matters: the error is proportional to Δb (to Δb² for the central "
+        "difference). If it is small, C(b + Δb) and C(b) agree in most of their sixteen digits and the rest is lost: the "
+        "error grows as 1/Δb. With rounding εC/Δb, where ε = 2.2 · 10⁻¹⁶, and truncation |C″|Δb/2, the sum is least at Δb = "
+        "√(2εC/|C″|), that is √ε ≈ 10⁻⁸ times the scale of the problem; with |C‴|Δb²/6 for the central difference it is least "
+        "at (3εC/|C‴|)<sup>1/3</sup>, ε<sup>1/3</sup> ≈ 10⁻⁵ times the scale. These are the dashed lines. In the first layer "
+        "the derivatives are small against C, so that more digits are lost, and the best Δb is far larger than √ε: about "
+        "10⁻⁵ and 5 · 10⁻⁴. The table of findings gives the Δb at which the measured branches cross; it is a little smaller, since "
+        "the cost is a mean over images, whose roundings partly cancel.</p>",
+        "<p>第一张图是随机网络 784-30-30-30-30-10 里每一层的激活值 a<sup>l</sup> 移动了多少，以所加变化为单位。平均场理论预测，"
+        "变化每过一层缩小的倍数，与梯度往回传时缩小的倍数相同，√χ<sub>1</sub> = 0.205：二者乘的是同样的矩阵和斜率。权重比偏置移动得少，因为它的变化"
+        "还要乘以 0 到 1 之间的输入。</p>"
+        "<p>为什么会缩小，在每层一个神经元时最容易看清。0 到 1 的输入经 a → σ(w a + b) 映射，这里 w = 1，b = −1/2，这已是该"
+        "神经元最陡的情形。因为 σ′ 最大为 1/4，区间每过一层至少变窄到四分之一。几层之后，所有输入出来都一样。</p>"
+        "<p>导数 ∂C/∂b 是 ΔC/Δb 的极限；反向传播只用大约两遍计算就得到所有导数，而差分对每个参数都要计算一遍。二者必须一致，"
+        "只要 Δb 选得好，也确实一致。Δb 太大，C 的弯曲就显现出来：误差与 Δb 成正比（中心差分与 Δb² 成正比）。Δb 太小，"
+        "C(b + Δb) 与 C(b) 的十六位数字大部分相同，其余的丢失了：误差按 1/Δb 增大。舍入误差为 εC/Δb，ε = 2.2 · 10⁻¹⁶，截断误差"
+        "为 |C″|Δb/2，二者之和在 Δb = √(2εC/|C″|) 处最小，即问题尺度的 √ε ≈ 10⁻⁸ 倍；中心差分的截断误差为 |C‴|Δb²/6，最小处"
+        "在 (3εC/|C‴|)<sup>1/3</sup>，即尺度的 ε<sup>1/3</sup> ≈ 10⁻⁵ 倍。图中的虚线就是它们。第一层的导数相对于 C 很小，因此丢"
+        "失的数字更多，最好的 Δb 远大于 √ε：大约 10⁻⁵ 与 5 · 10⁻⁴。预测与实测表中有实测误差两侧相交之处；它小一些，因为代价是许"
+        "多图像的平均，各自的舍入误差有一部分相消。</p>",
+    ),
+    "bias": ("a bias changed", "改变一个偏置"),
+    "weight": ("a weight changed", "改变一个权重"),
+    "theory": ("mean field, × {value}", "平均场，× {value}"),
+    "layer": ("layer", "层"),
+    "change": ("change of activations over that made", "激活值的变化与所加变化之比"),
+    "activation": ("activation", "激活值"),
+    "derivative": ("|derivative| by back-propagation", "反向传播得到的 |导数|"),
+    "difference": ("|finite difference|, change 0.0001", "|有限差分|，变化 0.0001"),
+    "forward": ("forward difference", "前向差分"),
+    "central": ("central difference", "中心差分"),
+    "size": ("size of the change Δb", "变化 Δb 的大小"),
+    "error": ("relative error", "相对误差"),
+    "figure.changes": (
+        "Length of the change of the activations after every layer: median and 5–95 % of random networks. The last layer, "
+        "the output, has ten neurons in place of 30.",
+        "每一层之后激活值的变化的长度：随机网络的中位数与 5–95% 区间。最后一层是输出层，只有 10 个神经元而不是 30 个。",
+    ),
+    "figure.interval": (
+        "The interval of inputs from 0 to 1 on its way through a chain of sigmoid neurons, with its width.",
+        "从 0 到 1 的输入区间传过一列 S 形神经元，数字为区间宽度。",
+    ),
+    "figure.agreement": (
+        "Central difference of the cost against the back-propagated derivative, biases and weights of the first layer.",
+        "代价的中心差分与反向传播的导数，第一层的偏置与权重。",
+    ),
+    "figure.errors": (
+        "Relative error of the finite difference against the size of the change: rounding on the left, truncation on the "
+        "right. Dashed: the predicted best changes.",
+        "有限差分的相对误差与变化大小的关系：左边是舍入误差，右边是截断误差。虚线：预测的最好变化。",
+    ),
+    "finding.factor": ("factor by which a change shrinks per layer (mean field)", "变化每过一层缩小的倍数（平均场）"),
+    "finding.interval": (
+        "largest ratio of an interval’s width to its width one layer before",
+        "区间宽度与前一层之比的最大值",
+    ),
+    "finding.agree": (
+        "least relative error of differences, forward and central (medians)",
+        "差分的最小相对误差，前向与中心（中位数）",
+    ),
+    "finding.best_forward": (
+        "best Δb of the forward difference, √(2εC/|C″|) (medians)",
+        "前向差分的最好 Δb，√(2εC/|C″|)（中位数）",
+    ),
+    "finding.best_central": (
+        "best Δb of the central difference, (3εC/|C‴|)<sup>1/3</sup> (medians)",
+        "中心差分的最好 Δb，(3εC/|C‴|)<sup>1/3</sup>（中位数）",
+    ),
+    "finding.rounding": ("slope of the error, rounding branch", "误差的斜率，舍入一侧"),
+    "finding.truncation": ("slope of the error, truncation branch", "误差的斜率，截断一侧"),
+    "finding.central": ("slope of the error, truncation, central difference", "误差的斜率，截断一侧，中心差分"),
+}

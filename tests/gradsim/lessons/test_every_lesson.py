@@ -1,0 +1,79 @@
+"""Every lesson, quick: its files, findings and pictures, and its pages in a browser on a desktop and a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradsim.lessons import LESSONS
+from gradsim.lessons.lesson import LANGUAGES, Settings, Words
+from gradsim.lessons.writing import write
+from gradsim.report import style
+
+pytest.importorskip("matplotlib")
+
+LOOK = """
+const all = [...document.querySelectorAll('body *')].filter(e => e.childNodes.length && e.offsetParent !== null);
+return {
+  overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  pictures: [...document.images].map(
+    i => ({natural: i.naturalWidth, shown: i.getBoundingClientRect().width, alt: i.alt})),
+  smallest: Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize))),
+  lang: document.documentElement.lang,
+  outside: [...document.querySelectorAll('[src],[href]')].filter(
+    e => !/^(data:|#)/.test(e.getAttribute('src') || e.getAttribute('href'))).length,
+}
+"""
+SMALLEST = 9.0 / 72
+"""Text of a picture in inches."""
+
+
+def look(browser, file: Path, lang: str, width: int) -> None:
+    """Open a page and check that it can be read."""
+    # Headless Chromium has a least width of window, so that a phone is what the page is told it is on.
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(file.as_uri())
+    browser.execute_script("return document.fonts.ready")
+    found = browser.execute_script(LOOK)
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    assert found["overflow"] <= 0
+    assert found["lang"] == lang
+    assert found["smallest"] >= 9
+    assert found["outside"] == 0
+    assert found["pictures"]
+    for picture in found["pictures"]:
+        assert picture["natural"] == round(style.WIDTH * style.DPI)
+        assert picture["alt"]
+        assert picture["shown"] * SMALLEST / style.WIDTH >= 8.5  # the smallest text of a picture, in pixels
+
+
+@pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS)
+def test_lesson(lesson, tmp_path, request):
+    seen = []
+    settings = Settings(quick=True, report=seen.append)
+    from matplotlib.text import Text
+
+    with np.errstate(all="raise", under="ignore"):
+        tables = write(lesson, tmp_path, LANGUAGES, settings)
+    folder = tmp_path / lesson.name
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(pd.read_parquet(folder / f"{name}.parquet"), table)
+        assert len(table)
+    assert sum(seen) == pytest.approx(1, abs=0.02)
+    assert [finding.key for finding in lesson.find(tables) if not finding.holds] == []
+    with style.applied("en"):
+        drawn = lesson.draw(tables, Words(lesson.texts, "en"))
+    for picture in drawn.values():
+        assert picture.get_figwidth() == style.WIDTH
+        assert min(text.get_fontsize() for text in picture.findobj(Text) if text.get_text().strip()) >= 72 * SMALLEST
+    expected = {f"{name}.{lang}.{form}" for name in drawn for lang in LANGUAGES for form in ("png", "svg")}
+    expected |= {f"{name}.parquet" for name in tables} | {f"{lang}.html" for lang in LANGUAGES}
+    assert {path.name for path in folder.iterdir()} == expected
+    chromium = request.getfixturevalue("browser")
+    for lang in LANGUAGES:
+        for width in (1280, 400):
+            look(chromium, folder / f"{lang}.html", lang, width)
