@@ -149,7 +149,7 @@ class Dataset:
         shard, sums
             The shard, and for each cell_id of its slices the sums of those networks.
         values
-            With ``record = "networks"``, for each cell_id the array (4, count, depth) of the quantities.
+            With ``record = "networks"``, for each cell_id the array (quantities, count, depth).
         seconds
             Time it took to compute.
 
@@ -193,7 +193,7 @@ class Dataset:
         return merging.merge_histograms(self._read("histograms", cells, layer, quantity))
 
     def read_networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
-        """Return a row per (cell, network, layer) with the four quantities; needs ``record = "networks"``."""
+        """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
         if self.sweep.record != "networks":
             remedy = 'Run the sweep with record = "networks"'
             raise SweepError("record", self.sweep.record, '"networks" for reading single networks', remedy)

@@ -28,7 +28,7 @@ KEYS: dict[Kind, tuple[str, ...]] = {
 
 _EXTREMES = {"minimum": np.minimum, "maximum": np.maximum}
 _BATCH_ROWS = 2**21  # stored rows held at once before they are merged
-_NAMES = pa.array(QUANTITIES)
+_NAMES = pa.array(list(QUANTITIES))
 
 
 def merge_layers(tables: Iterable[pa.Table]) -> pd.DataFrame:
@@ -158,6 +158,6 @@ def first_rows(whole: Columns, keys: tuple[str, ...]) -> np.ndarray:
 
 
 def _frame(merged: Columns, names: tuple[str, ...]) -> pd.DataFrame:
-    quantity = pd.Categorical.from_codes(merged["quantity"].astype(np.int8), pd.Index(QUANTITIES))
+    quantity = pd.Categorical.from_codes(merged["quantity"].astype(np.int8), pd.Index(list(QUANTITIES)))
     keys = {"cell_id": merged["cell_id"], "layer": merged["layer"], "quantity": quantity}
     return pd.DataFrame(keys | {name: merged[name] for name in names})

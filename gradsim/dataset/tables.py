@@ -16,7 +16,7 @@ from gradsim.sweep.cells import Cell
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums
 
-_NAMES = pa.array(QUANTITIES)
+_NAMES = pa.array(list(QUANTITIES))
 
 
 def cells_table(sweep: Sweep, cells: list[Cell]) -> pa.Table:
@@ -64,7 +64,7 @@ def networks_table(shard: Shard, values: Mapping[int, np.ndarray]) -> pa.Table:
     shard
         The shard.
     values
-        For each cell_id the array (4, networks, depth) of the quantities; -inf is dead, NaN not finite.
+        For each cell_id the array (quantities, networks, depth) of the quantities; -inf is dead, NaN not finite.
     """
     made = []
     for part in shard.slices:

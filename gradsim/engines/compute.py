@@ -110,7 +110,7 @@ def compute_shard(
     dict of Sums
         The merged sums of each cell_id of the shard.
     dict of arrays
-        With ``record = "networks"``, the quantities (4, count, depth) of each cell_id, else empty.
+        With ``record = "networks"``, the values (quantities, count, depth) of each cell_id, else empty.
     """
     cells: dict[int, CellRun] = {}
     values: dict[int, list[npt.NDArray[np.float64]]] = {}

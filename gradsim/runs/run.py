@@ -74,7 +74,7 @@ class Run:
         cells, layer : int or list of int, optional
             Which cells and layers; all by default. Only their rows are read.
         quantity : str or list of str, optional
-            Of "log_delta", "log_weight_grad", "log_q", "log_gain".
+            Names of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; all by default.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class Run:
         return analysis.layers_frame(sums, self.dataset.read_histograms(cells, layer, quantity))
 
     def networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
-        """Return a row per (cell, network, layer) with the four quantities; needs ``record = "networks"``."""
+        """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
         return self.dataset.read_networks(cells, layer)
 
     def summary(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gradsim.errors import SweepError
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
+from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from gradsim_core.parameters import Params
@@ -70,7 +71,8 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
 
     numbers = numbers_kept(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
     block = _block_size(sweep, cell)
-    return numbers * np.dtype(sweep.dtype).itemsize + 32 * cell.depth * block + 160 * cell.depth * min(bins, block)
+    of_layers = len(QUANTITIES) * cell.depth * (8 * block + 40 * min(bins, block))
+    return numbers * np.dtype(sweep.dtype).itemsize + of_layers
 
 
 def run_block(

@@ -43,7 +43,7 @@ def test_layers_are_exact(made: Dataset) -> None:
     assert made.plan.shard_count > 2
     frame = made.read_layers()
     rows = {(r.cell_id, r.layer, r.quantity): r for r in frame.itertuples()}
-    assert list(rows) == sorted(rows, key=lambda key: (*key[:2], QUANTITIES.index(key[2])))
+    assert list(rows) == sorted(rows, key=lambda key: (*key[:2], list(QUANTITIES).index(key[2])))
     assert set(rows) == set(truth())
     for key, values in truth().items():
         row, live = rows[key], values[np.isfinite(values)]
@@ -157,7 +157,7 @@ def test_files_say_what_they_hold(made: Dataset) -> None:
     assert table.schema.metadata[b"schema_version"] == b"2"
     assert all(field.metadata[b"unit"] and field.metadata[b"description"] for field in table.schema)
     keys = list(zip(*(table[name].to_pylist() for name in ("quantity", "layer", "cell_id")), strict=True))
-    assert keys == sorted(keys, key=lambda key: (QUANTITIES.index(key[0]), *key[1:]))
+    assert keys == sorted(keys, key=lambda key: (list(QUANTITIES).index(key[0]), *key[1:]))
     run = json.loads((made.path / "run.json").read_text())
     assert run["content_hash"] == SWEEP.content_hash
     assert {"gradsim", "python", "numpy", "numba", "platform", "cpu"} <= set(run["environment"])
