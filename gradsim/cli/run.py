@@ -116,9 +116,9 @@ def _end(error: GradsimError, mode: str, stopping: Stopping) -> NoReturn:
 
 
 def _mention_conditional(sweep: Sweep, out: Path) -> None:
-    from gradsim.dataset.dataset import Dataset
+    from gradsim.dataset.directory import has_dataset
 
-    if Dataset.find(out, sweep):
+    if has_dataset(out):
         return
     # Cells are all combinations of the axes, so that depth has no part in the ratio.
     faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))

@@ -24,8 +24,8 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
     from gradsim.system.progress import duration
     from gradsim.system.threads import resolve_threads
 
-    found, part = Dataset.find(out, sweep), ShardPart.parse(shard)
-    count, work = resolve_threads(threads), plan(sweep)
+    count, part, work = resolve_threads(threads), ShardPart.parse(shard), plan(sweep)
+    found = Dataset.find(out, work)
     estimate = work.estimate(count)
     seconds = predicted_seconds(work, count)
     rows = {

@@ -19,10 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from gradsim.dataset import manifest, schema
+from gradsim.dataset.codec import SCHEMAS, from_table
 from gradsim.dataset.digests import Digest, digest
 from gradsim.dataset.manifest import Kind, Manifest, Part, Span, triples
-from gradsim.dataset.merging import columns
-from gradsim.dataset.reading import SCHEMAS
 from gradsim.errors import CorruptDataError, DeterminismError, StorageError
 from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem, provenance
@@ -45,7 +44,7 @@ def content(kind: Kind, tables: Iterable[pa.Table], row_group: int = schema.ROW_
         nonlocal rows
         for table in tables:
             rows += table.num_rows
-            found.add(columns(kind)(table))
+            found.add(from_table(kind, table))
             yield table
 
     return Content(schema.encode(counted(), row_group), rows, found.hexdigest())

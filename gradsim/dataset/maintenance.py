@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from gradsim.dataset import merging, reading
+from gradsim.dataset.codec import ORDER, from_table, to_table
 from gradsim.dataset.commit import Content, commit, content
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.manifest import Kind, Manifest, Span
-from gradsim.dataset.reading import SCHEMAS
 from gradsim.dataset.verification import coming, is_named, tables
 from gradsim.errors import OutputError, StorageError
 from gradsim.system import filesystem
@@ -25,7 +25,6 @@ FILE_BYTES = 160 * 2**20
 
 _ROW_GROUP = 2**20
 _BATCH_ROWS = {"layers": 2**20, "histograms": 2**22}  # held at once: half a gigabyte
-_ORDER = {"layers": ("quantity", "layer", "cell_id"), "histograms": ("quantity", "layer", "cell_id", "bin")}
 
 
 def gc(dataset: Dataset) -> list[str]:
@@ -80,11 +79,11 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
     groups = list(_groups(dataset.manifests()))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
     if filesystem.exists(final) and (filesystem.names(final) or not final.is_dir()):
-        done = Dataset.find(final, dataset.sweep) if final.is_dir() else None
+        done = Dataset.find(final, dataset.plan) if final.is_dir() else None
         if done is not None and done.spans() == spans:  # it was killed just before it could say so
             return done
         raise OutputError(f"{output}: there is something already. Choose a new directory.")
-    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.sweep)
+    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.plan)
     if others := set(made.spans()) - set(spans):
         raise OutputError(
             f"{made.path}: another compaction, of other shards, left {min(others).manifest}. Remove this directory."
@@ -137,10 +136,10 @@ def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
 def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.Table]:
     """The rows of several shards merged and sorted, a part of the layers or cells at a time: memory stays modest."""
     for quantity, layers, cells in _portions(dataset, kind, group):
-        found = map(merging.columns(kind), reading.read(dataset.path, group, kind, cells, layers, quantity))
-        merged = merging.merge(list(found), _ORDER[kind])
+        tables = reading.read(dataset.path, group, kind, cells, layers, quantity)
+        merged = merging.merge([from_table(kind, table) for table in tables], ORDER[kind])
         try:
-            yield merging.table(kind, merged, SCHEMAS[kind])
+            yield to_table(kind, merged)
         except OverflowError:
             raise OutputError(
                 f"{dataset.path}: merged sums of a cell do not fit in 64 bits. This dataset stays as it is."

@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from gradsim.dataset import directory, manifest, reading, schema
+from gradsim.dataset.codec import SCHEMAS, from_table
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.digests import Digest, WholeDigest
 from gradsim.dataset.manifest import KINDS, Kind, Manifest, Part, Span, triples
-from gradsim.dataset.merging import columns
-from gradsim.dataset.reading import SCHEMAS
 from gradsim.errors import CorruptDataError, GradsimError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
@@ -80,7 +79,7 @@ def _check_part(dataset: Dataset, one: Manifest, kind: Kind, whole: WholeDigest)
     part, found = one.parts[kind], Digest()
     whole.start(one.slices)
     for table in reading.row_groups(dataset.path, one, kind):
-        found.add(columns(kind)(table))
+        found.add(from_table(kind, table))
         whole.add(table)
         _check_cells(table, one.slices, dataset.path / part.path)
     if part.digest not in (None, found.hexdigest()):
@@ -99,7 +98,7 @@ def _frame(dataset: Dataset) -> Iterator[str]:
         yield f"{dataset.path / 'run.json'}: the file is missing. {again}"
     elif facts.sweep_toml not in (None, filesystem.sha256(dataset.path / "sweep.toml", directory.SIZE_CAP)):
         yield f"{dataset.path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
-    if not directory.has_cells(dataset.path, dataset.sweep, dataset.plan):
+    if not directory.has_cells(dataset.path, dataset.plan):
         yield f"{dataset.path / 'cells.parquet'}: the file is missing or damaged. {again}"
 
 

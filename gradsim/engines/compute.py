@@ -58,13 +58,13 @@ class CellRun:
 
     def __init__(self, sweep: Sweep, cell: Cell) -> None:
         self.cell, self._keep = cell, sweep.record == "networks"
-        self._machine, self._params = prepare(sweep, cell)
+        self._simulator, self._params = prepare(sweep, cell)
         self._held: list[Sums] = []
         self._lock = Lock()
 
     def run(self, first: int, count: int) -> Block:
         """Run networks first .. first + count - 1."""
-        values, _ = run_block(self._machine, self._params, first, count)
+        values, _ = run_block(self._simulator, self._params, first, count)
         self._collect(reduce(values))
         return Block(self.cell, count, values if self._keep else None)
 

@@ -9,11 +9,14 @@ import platform
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
+from gradsim.dataset import directory
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
 from gradsim.errors import OutputError, SweepError
+from gradsim.simulation.plan import Plan
 from gradsim.sweep import Sweep
 from gradsim.sweep.activations import OwnActivation
 from gradsim.system.threads import resolve_threads
@@ -99,14 +102,15 @@ def packed(sweep: Sweep) -> bytes | None:
 
 @lru_cache(maxsize=4)
 def _dataset(path: str, content_hash: str, sweep: bytes | None) -> Dataset:
-    dataset = Dataset.open(path)
-    if dataset.sweep.content_hash != content_hash:
-        raise OutputError(f"{path}: on {platform.node()} this is the dataset of another sweep. Give all the same disk.")
+    stored = directory.stored_sweep(Path(path))
+    if stored is None or stored.content_hash != content_hash:
+        found = "there is no gradsim dataset" if stored is None else "this is the dataset of another sweep"
+        raise OutputError(f"{path}: on {platform.node()} {found}. Give all the same disk.")
     if sweep is not None:
         import cloudpickle
 
-        dataset = Dataset(dataset.path, cloudpickle.loads(sweep))
-    return dataset
+        stored = cloudpickle.loads(sweep)
+    return Dataset(Path(path), Plan(stored))
 
 
 def _threads(threads: int | None) -> int:

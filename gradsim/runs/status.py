@@ -26,9 +26,9 @@ def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
     jobs
         The number n of jobs ``i/n`` that share it: the facts then say which of them have shards left.
     """
-    plan, missing, manifests = dataset.plan, dataset.missing(), dataset.manifests()
+    plan, now = dataset.plan, dataset.snapshot()
+    missing, manifests, done = now.missing(), now.manifests(), now.networks_done()
     failed = sorted(set(directory.failures(dataset.path)).intersection(missing))
-    done = dataset.networks_done()
     normals = [dataset.sweep.normals(cell) for cell in plan.cells]
     rate = _rate(manifests, normals)
     left = plan.normals - sum(map(mul, done.tolist(), normals))

@@ -16,6 +16,8 @@ from gradsim.sweep.cells import Cell, cell_key
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
+    from gradsim_core.activations import Activation
+    from gradsim_core.laws import WeightLaw
     from gradsim_core.parameters import Params
     from gradsim_core.simulator import Simulator
 
@@ -27,19 +29,18 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 
 
 @lru_cache(maxsize=64)
-def simulator(sweep: Sweep, activation: str, law: str) -> Simulator:
-    """Return the compiled simulator of an activation and weight law of a sweep."""
-    from gradsim_core.laws import resolve_law
+def _simulator(activation: Activation, law: WeightLaw, dtype: str, method: str) -> Simulator:
     from gradsim_core.simulator import Simulator
 
-    return Simulator(sweep.find_activation(activation), resolve_law(law), sweep.dtype, sweep.method)
+    return Simulator(activation, law, dtype, method)
 
 
 def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     """Return the simulator and the numbers of one cell of a sweep."""
-    machine = simulator(sweep, cell.activation, cell.law)
+    activation, law = sweep.find_activation(cell.activation), sweep.laws[cell.law]
+    simulator = _simulator(activation, law, sweep.dtype, sweep.method)
     key = cell_key(cell, sweep.seed)
-    return machine, machine.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
+    return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 
 
 def warm_up(sweep: Sweep) -> int:
@@ -48,35 +49,31 @@ def warm_up(sweep: Sweep) -> int:
 
     kinds = {(cell.activation, cell.law, _networks_at_once(sweep, cell)): cell for cell in reversed(sweep.cells())}
     for cell in kinds.values():
-        machine, _ = prepare(sweep, cell)
-        params = machine.params(0, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
-        sums = reduce(run_block(machine, params, 0, 1)[0])
+        sums = reduce(run_block(*prepare(sweep, cell), 0, 1)[0])
         merge(sums, sums)
     return len(kinds)
 
 
 def _networks_at_once(sweep: Sweep, cell: Cell) -> int:
-    from gradsim_core.laws import resolve_law
     from gradsim_core.simulator import group_size
 
-    return group_size(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
+    return group_size(sweep.method, sweep.laws[cell.law], cell.depth, cell.width)
 
 
 def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Bytes that a thread needs for a cell, roughly: what its kernel keeps of a network, its block's quantities, and
     the histograms of two blocks, of so many bins a layer and quantity.
     """
-    from gradsim_core.laws import resolve_law
     from gradsim_core.simulator import numbers_kept
 
-    numbers = numbers_kept(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
+    numbers = numbers_kept(sweep.method, sweep.laws[cell.law], cell.depth, cell.width)
     block = _block_size(sweep, cell)
     of_layers = len(QUANTITIES) * cell.depth * (8 * block + 40 * min(bins, block))
     return numbers * np.dtype(sweep.dtype).itemsize + of_layers
 
 
 def run_block(
-    machine: Simulator, params: Params, first: int, count: int
+    simulator: Simulator, params: Params, first: int, count: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
     """Simulate networks first .. first + count - 1 of a cell.
 
@@ -91,7 +88,7 @@ def run_block(
         If memory does not hold one network.
     """
     with in_memory(params):
-        return machine.block(params, first, count)
+        return simulator.block(params, first, count)
 
 
 @contextmanager

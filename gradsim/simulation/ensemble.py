@@ -113,7 +113,7 @@ def simulate(
         activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
         law=law, method=method, dtype=dtype,
     )  # fmt: skip
-    machine, params = prepare(sweep, cell)
+    simulator, params = prepare(sweep, cell)
     try:
         values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))
         status = np.empty(sweep.networks, np.int8)
@@ -124,7 +124,7 @@ def simulate(
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
-        values[:, first : first + count], status[first : first + count] = run_block(machine, params, first, count)
+        values[:, first : first + count], status[first : first + count] = run_block(simulator, params, first, count)
 
     run_all(run, list(blocks(sweep, cell, 0, sweep.networks)), resolve_threads(threads))
     return Ensemble._make([*values, status])
@@ -170,9 +170,9 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         raise SweepError("method", cell["method"], "explicit, since no other draws weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
     sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
-    machine, params = prepare(sweep, one)
+    simulator, params = prepare(sweep, one)
     with in_memory(params):
-        return machine.weights(params, int(network))
+        return simulator.weights(params, int(network))
 
 
 def _one_cell(**values: Any) -> tuple[Sweep, Cell]:

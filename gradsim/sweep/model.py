@@ -21,7 +21,7 @@ from gradsim.sweep.axes import CELL_CAP, expand
 from gradsim.sweep.cells import Cell, canonical_json, round12
 from gradsim.sweep.validation import Words
 from gradsim_core.activations import Activation, resolve_activation
-from gradsim_core.laws import resolve_law
+from gradsim_core.laws import WeightLaw, resolve_law
 
 METHODS = ("explicit", "conditional")
 """The ways to simulate a network: with real weights, or by their exact law given what was seen of them."""
@@ -158,7 +158,7 @@ class Sweep(Words):
     @property
     def may_be_conditional(self) -> bool:
         """Whether the conditional sampler knows all weight laws of this sweep."""
-        return all(resolve_law(law).conditional for law in self.law)
+        return all(law.conditional for law in self.laws.values())
 
     def normals(self, cell: Cell) -> int:
         """Random normals that one network of a cell takes: the work."""
@@ -249,15 +249,28 @@ class Sweep(Words):
         SweepError
             If it is an own activation and the sweep was read from a dataset, which does not hold functions.
         """
-        own = next((value for value in self.activation if name_of(value) == name), name)
-        if isinstance(own, OwnActivation):
+        found = self.activations[name]
+        if isinstance(found, OwnActivation):
             raise SweepError(
                 "activation",
                 name,
                 "an activation with its functions",
                 "Run with the sweep that holds your gs.Activation, as when the dataset was made",
             )
-        return resolve_activation(own)
+        return found
+
+    @cached_property
+    def activations(self) -> dict[str, Activation | OwnActivation]:
+        """The activations by the names that cells have; an own one of a stored sweep has no functions."""
+        return {
+            name_of(value): value if isinstance(value, OwnActivation) else resolve_activation(value)
+            for value in self.activation
+        }
+
+    @cached_property
+    def laws(self) -> dict[str, WeightLaw]:
+        """The weight laws by the names that cells have."""
+        return {name: resolve_law(name) for name in self.law}
 
     def _content(self) -> dict[str, Any]:
         content = {field: getattr(self, field) for field in type(self).model_fields}
