@@ -22,7 +22,7 @@ PROGRESS = click.option(
 )  # fmt: skip
 
 
-def CHANGES(command: Callable[..., Any]) -> Callable[..., Any]:
+def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that choose kernels, in place of the sweep's values."""
     for option in (
         click.option("--dtype", help="float32 or float64, in place of the sweep's."),

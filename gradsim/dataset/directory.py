@@ -52,7 +52,7 @@ def create(path: Path, plan: Plan) -> None:
             filesystem.replace(path / "tmp", path / "cells.parquet", table)
     if not filesystem.exists(path / "run.json"):
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        facts = Facts(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
+        facts = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
         _write_new(path, "run.json", seal(facts.model_dump(mode="json") | {"environment": provenance.environment()}))
 
 
@@ -92,7 +92,7 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
             f"{name}: the dataset's sweep cannot be read: {error} If a newer gradsim wrote it, update gradsim. "
             "Otherwise restore the file from the sweep that was run."
         ) from error
-    facts = run_facts(path)
+    facts = run_info(path)
     if facts and facts.content_hash != sweep.content_hash:
         raise CorruptDataError(
             f"{name}: the file was changed after the dataset was made: run.json is of another sweep. "
@@ -103,7 +103,7 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
     return sweep
 
 
-class Facts(BaseModel):
+class RunInfo(BaseModel):
     """What ``run.json`` says of a dataset, besides the environment."""
 
     model_config = ConfigDict(frozen=True)
@@ -113,14 +113,14 @@ class Facts(BaseModel):
     sweep_toml: str | None = None  # SHA-256 of the sweep's text; older datasets have none
 
 
-def run_facts(path: Path) -> Facts | None:
+def run_info(path: Path) -> RunInfo | None:
     """Return what ``run.json`` says; None if a run was killed before it was written."""
     name = path / "run.json"
     data = filesystem.read_bytes(name, SIZE_CAP)
     if data is None:
         return None
     try:
-        return Facts.model_validate(unseal(data, str(name), _RUN_REMEDY))
+        return RunInfo.model_validate(unseal(data, str(name), _RUN_REMEDY))
     except ValidationError as error:
         raise CorruptDataError(f"{name}: the file is damaged ({error.errors()[0]['msg']}). {_RUN_REMEDY}.") from None
 

@@ -1,4 +1,4 @@
-"""Upkeep of a dataset: fewer and larger files in a new directory, and rests of killed runs removed."""
+"""Upkeep of a dataset: fewer and larger files in a new directory, and leftovers of killed runs removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradsim.dataset.codec import ORDER, from_table, to_table
 from gradsim.dataset.commit import Content, commit, content
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.manifest import Kind, Manifest, Span
-from gradsim.dataset.verification import coming, is_named, tables
+from gradsim.dataset.verification import is_named, pending, tables
 from gradsim.errors import OutputError, StorageError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
@@ -28,7 +28,7 @@ _BATCH_ROWS = {"layers": 2**20, "histograms": 2**22}  # held at once: half a gig
 
 
 def gc(dataset: Dataset) -> list[str]:
-    """Remove what no manifest names: files in ``tmp/``, and strangers under ``data/``.
+    """Remove what no manifest names: files in ``tmp/``, and orphans under ``data/``.
 
     Tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume uses them.
 
@@ -42,11 +42,11 @@ def gc(dataset: Dataset) -> list[str]:
     StorageError
         If one could not be removed; all others are.
     """
-    rests = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
+    leftovers = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
     # Whether it is named is asked last: a shard may be committed meanwhile, and after that nothing changes.
-    strangers = [path for path in tables(dataset) if coming(dataset, path) is None and not is_named(dataset, path)]
+    orphans = [path for path in tables(dataset) if pending(dataset, path) is None and not is_named(dataset, path)]
     removed, failed = [], None
-    for path in rests + strangers:
+    for path in leftovers + orphans:
         try:
             filesystem.remove(dataset.path / path)
             removed.append(path)
@@ -107,29 +107,29 @@ def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest])
 def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:
     """Cut manifests into runs of consecutive shards, whose merged files have about the size that is wanted."""
     runs: list[list[Manifest]] = []
-    for one in manifests:
-        if runs and one.span.first == runs[-1][-1].span.last + 1:
-            runs[-1].append(one)
+    for manifest in manifests:
+        if runs and manifest.span.first == runs[-1][-1].span.last + 1:
+            runs[-1].append(manifest)
         else:
-            runs.append([one])
+            runs.append([manifest])
     for run in runs:
         edges = np.cumsum([0.0, *map(_merged_bytes, run)])
         count = max(1, round(edges[-1] / FILE_BYTES))
         places = np.minimum(edges[:-1] * count // max(edges[-1], 1), count - 1)
         for place in np.unique(places):
-            yield [one for one, where in zip(run, places, strict=True) if where == place]
+            yield [manifest for manifest, its_place in zip(run, places, strict=True) if its_place == place]
 
 
-def _merged_bytes(one: Manifest) -> float:
+def _merged_bytes(manifest: Manifest) -> float:
     """Bytes of the larger table, without the rows of a cell that begins in an earlier shard and is merged with it."""
-    begun = one.slices[0][1] > 0
-    new = 1 - begun / len(one.slices)
-    return max(part.bytes * (1 if kind == "networks" else new) for kind, part in one.parts.items())
+    begun = manifest.slices[0][1] > 0
+    new = 1 - begun / len(manifest.slices)
+    return max(part.bytes * (1 if kind == "networks" else new) for kind, part in manifest.parts.items())
 
 
 def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
     if kind == "networks":
-        return content(kind, (reading.table(dataset.path, one, kind) for one in group), _ROW_GROUP)
+        return content(kind, (reading.table(dataset.path, manifest, kind) for manifest in group), _ROW_GROUP)
     return content(kind, _sorted(dataset, kind, group), _ROW_GROUP)
 
 
@@ -148,9 +148,9 @@ def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.
 
 def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[tuple[str, range, list[int]]]:
     """In their order, quantities, layers and cells that have about as many rows as may be held at once."""
-    cells = sorted({cell for one in group for cell, _, _ in one.slices})
+    cells = sorted({cell for manifest in group for cell, _, _ in manifest.slices})
     depth = max(dataset.plan.cells[cell].depth for cell in cells)
-    layer_rows = max(1, sum(one.parts[kind].rows for one in group) // (len(QUANTITIES) * depth))
+    layer_rows = max(1, sum(manifest.parts[kind].rows for manifest in group) // (len(QUANTITIES) * depth))
     step = max(1, _BATCH_ROWS[kind] // layer_rows)
     width = max(1, len(cells) * _BATCH_ROWS[kind] // layer_rows)
     for quantity in QUANTITIES:

@@ -164,10 +164,10 @@ def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.P
     # A type that nobody registered comes back as what it is stored as, with a note in the field's metadata.
     extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow)
     if extended or not file.schema_arrow.equals(expected):
-        raise ValueError("its columns are others than this table has")
+        raise ValueError("it has columns that differ from the schema")
     groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     if sum(groups) != (file.metadata.num_rows if rows is None else rows) or max(groups, default=0) > _LARGEST_GROUP:
-        raise ValueError("it has another number of rows than this table")
+        raise ValueError("its number of rows differs from what is expected")
     return file
 
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gradsim.dataset.dataset import Dataset
-from gradsim.engines.interface import POLL_SECONDS
+from gradsim.engines.interface import POLL_SECONDS, Cancellation, ProgressSink
 from gradsim.simulation.blocks import blocks, prepare, run_block
 from gradsim.simulation.plan import Plan, Shard
 from gradsim.sweep import Sweep
@@ -24,24 +23,6 @@ from gradsim.sweep.cells import Cell
 from gradsim_core.results.statistics import Sums, merge, reduce
 
 _MERGE_AT, _MERGE_BINS = 32, 2**20  # sums of a cell, or their bins: memory stays flat, merging stays cheap
-
-
-class Meter(Protocol):
-    """Who is told of work that is done: normals and networks."""
-
-    def add(self, normals: int, networks: int) -> None:
-        """Count work that has just been done."""
-
-
-class Watch(Protocol):
-    """Who is asked whether to stop."""
-
-    @property
-    def progress(self) -> Meter:
-        """Who is told of what is done."""
-
-    def check_stop(self) -> None:
-        """Raise KeyboardInterrupt if the computation is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +64,20 @@ class CellRun:
             self._held.append(merged)
 
 
-def compute_and_commit(dataset: Dataset, index: int, pool: ThreadPoolExecutor, in_flight: int, watch: Watch) -> bool:
+def compute_and_commit(
+    dataset: Dataset,
+    index: int,
+    pool: ThreadPoolExecutor,
+    in_flight: int,
+    progress: ProgressSink,
+    cancellation: Cancellation,
+) -> bool:
     """Compute a shard of a dataset and commit it; False if another process committed it first."""
     shard, start = dataset.plan.shard(index), time.monotonic()
     if dataset.is_committed(shard):
-        watch.progress.add(*work_of(dataset.plan, shard))
+        progress.add(*work_of(dataset.plan, shard))
         return False
-    sums, values = compute_shard(dataset.plan, shard, pool, in_flight, watch)
+    sums, values = compute_shard(dataset.plan, shard, pool, in_flight, progress, cancellation)
     stored = values if dataset.sweep.record == "networks" else None
     return dataset.commit_shard(shard, sums, stored, seconds=time.monotonic() - start)
 
@@ -101,7 +89,12 @@ def work_of(plan: Plan, shard: Shard) -> tuple[int, int]:
 
 
 def compute_shard(
-    plan: Plan, shard: Shard, pool: ThreadPoolExecutor, in_flight: int, watch: Watch
+    plan: Plan,
+    shard: Shard,
+    pool: ThreadPoolExecutor,
+    in_flight: int,
+    progress: ProgressSink,
+    cancellation: Cancellation,
 ) -> tuple[dict[int, Sums], dict[int, npt.NDArray[np.float64]]]:
     """Simulate one shard.
 
@@ -114,10 +107,10 @@ def compute_shard(
     """
     cells: dict[int, CellRun] = {}
     values: dict[int, list[npt.NDArray[np.float64]]] = {}
-    for block in ordered(pool, _jobs(plan, shard, cells), in_flight, watch.check_stop):
+    for block in ordered(pool, _jobs(plan, shard, cells), in_flight, cancellation.check_stop):
         if block.values is not None:
             values.setdefault(block.cell.cell_id, []).append(block.values)
-        watch.progress.add(block.count * plan.sweep.normals(block.cell), block.count)
+        progress.add(block.count * plan.sweep.normals(block.cell), block.count)
     return (
         {cell_id: cell.sums() for cell_id, cell in cells.items()},
         {cell_id: np.concatenate(held, axis=1) for cell_id, held in values.items()},

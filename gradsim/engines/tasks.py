@@ -44,19 +44,14 @@ class Receipt:
     host: str
 
 
-class _Unwatched:
-    """Nobody watches a task on a worker: its process is ended instead."""
+class _Unattended:
+    """Progress sink and cancellation of a task: a worker reports nothing, and is stopped by the end of its process."""
 
-    progress: _Unwatched
-
-    def __init__(self) -> None:
-        self.progress = self
+    def add(self, normals: int, networks: int) -> None:
+        """Report nothing."""
 
     def check_stop(self) -> None:
         """Go on."""
-
-    def add(self, normals: int, networks: int) -> None:
-        """Tell nobody."""
 
 
 def run_task(task: Task) -> Receipt:
@@ -73,7 +68,7 @@ def run_task(task: Task) -> Receipt:
     threads = _threads(task.threads)
     try:
         with stopping_pool(threads) as pool:
-            compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unwatched())
+            compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unattended(), _Unattended())
     except SystemExit as error:  # of a user's function: it would end whoever waits for the task
         raise RuntimeError(f"the shard called for the end of its process ({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))

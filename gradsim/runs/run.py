@@ -231,7 +231,7 @@ def run(
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(sweep)
-    check_where(engine, device)
+    check_engine(engine, device)
     part = ShardPart.parse(shard)
     resolve_threads(threads)
     work = plan(sweep)
@@ -248,7 +248,7 @@ def run(
     return Run(dataset, computed + meter.done_networks)
 
 
-def check_where(engine: Any, device: str) -> None:
+def check_engine(engine: Any, device: str) -> None:
     """Refuse an engine or device that there is not, with :class:`SweepError`."""
     engines.check(engine)
     if device not in DEVICES:

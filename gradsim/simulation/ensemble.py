@@ -169,8 +169,8 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         remedy = "Leave method out: both methods have the same laws, but not the same networks"
         raise SweepError("method", cell["method"], "explicit, since no other draws weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
-    sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
-    simulator, params = prepare(sweep, one)
+    sweep, its_cell = _one_cell(**(defaults | physics | {"networks": 1}))
+    simulator, params = prepare(sweep, its_cell)
     with in_memory(params):
         return simulator.weights(params, int(network))
 

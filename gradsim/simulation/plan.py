@@ -208,11 +208,11 @@ def _cost(sweep: Sweep, depth: int, normals: int) -> int:
 def _refuse_equal_keys(cells: list[Cell], seed: int) -> None:
     seen: dict[int, Cell] = {}
     for cell in cells:
-        other = seen.setdefault(cell_key(cell, seed), cell)
-        if other is not cell:
+        first = seen.setdefault(cell_key(cell, seed), cell)
+        if first is not cell:
             raise SweepError(
-                f"cells {other.cell_id} and {cell.cell_id}",
-                (tuple(other), tuple(cell)),
+                f"cells {first.cell_id} and {cell.cell_id}",
+                (tuple(first), tuple(cell)),
                 "cells with different random keys",
                 "Change the seed: these two would use the same random numbers",
             )

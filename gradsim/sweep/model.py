@@ -19,7 +19,7 @@ from gradsim.sweep import files
 from gradsim.sweep.activations import AxisActivation, OwnActivation, as_own, check_activation, check_law, name_of
 from gradsim.sweep.axes import CELL_CAP, expand
 from gradsim.sweep.cells import Cell, canonical_json, round12
-from gradsim.sweep.validation import Words
+from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.activations import Activation, resolve_activation
 from gradsim_core.laws import WeightLaw, resolve_law
 
@@ -66,7 +66,7 @@ _SMALLEST, _LARGEST = 1e-30, 1e30  # a float32 weight beyond has no room left fo
 _DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # what the random numbers' counter can hold
 
 
-class Sweep(Words):
+class Sweep(ValidatedModel):
     """Which networks to simulate: axes whose product are the cells, and scalars that hold for all of them.
 
     Parameters
