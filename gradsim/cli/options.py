@@ -33,7 +33,7 @@ def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changed(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
-    """Return the sweep with the values that were given in place of its own."""
+    """Return the sweep with the given options in place of its own values."""
     names = ("networks", "method", "dtype", "seed")
     changes = {name: options[name] for name in names if options.get(name) is not None}
     return sweep.replace(**changes) if changes else sweep

@@ -1,8 +1,8 @@
 """The commit of a shard: its tables first, its manifest last, each visible at once or not at all.
 
-Several processes may compute the same shard. The first manifest stands; whoever comes later compares the digests of the
-values, which must be equal, and drops its own. No file that was once visible is written again, except one that no
-manifest names and that is damaged.
+Several processes may compute the same shard. The first manifest stands; a later process compares its digests with
+those in the manifest, which must be equal, and drops its own tables. A visible file is never written again, except a
+damaged one that no manifest names.
 """
 
 from __future__ import annotations

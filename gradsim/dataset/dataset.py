@@ -99,7 +99,7 @@ class Dataset:
         return pd.DataFrame(codec.cells_table(self.sweep, self.plan.cells).to_pandas())
 
     def snapshot(self) -> Snapshot:
-        """Return what is committed now. Who asks several questions asks one snapshot: manifests are listed once."""
+        """Return what is committed now; use one snapshot for several questions, so that manifests are listed once."""
         return Snapshot(self.path, self.plan, self._manifests)
 
     def spans(self) -> list[Span]:

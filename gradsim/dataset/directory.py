@@ -1,4 +1,4 @@
-"""The directory of a dataset: made once by whoever comes first, the sweep in it, and what it is refused for."""
+"""The directory of a dataset: creation by any of several processes, the stored sweep, and when it is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upkeep of a dataset: fewer and larger files in a new directory, and leftovers of killed runs removed."""
+"""Maintenance of a dataset: compaction into fewer and larger files, and removal of what killed runs left."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
                 _compact(dataset, made, span, group)
             share.add(1 / len(spans))
     if not filesystem.publish(made.path, final):
-        raise OutputError(f"{output}: somebody has made this directory meanwhile. The compacted run is in {made.path}.")
+        raise OutputError(f"{output}: another process made this directory. The compacted run is in {made.path}.")
     return Dataset.open(final)
 
 

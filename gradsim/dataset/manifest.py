@@ -51,12 +51,12 @@ class Span(NamedTuple):
 
     @classmethod
     def of_manifest(cls, name: str) -> Self | None:
-        """Return the span of a manifest's file name; None if it is no such name."""
+        """Return the span of a manifest's file name, None for any other name."""
         return cls._of(name, ".json")
 
     @classmethod
     def of_part(cls, name: str) -> Self | None:
-        """Return the span of a table's file name; None if it is no such name."""
+        """Return the span of a table's file name, None for any other name."""
         return cls._of(name.removeprefix("part-"), ".parquet") if name.startswith("part-") else None
 
     @classmethod

@@ -161,7 +161,7 @@ def row_groups(source: Any, name: str, expected: pa.Schema, rows: int | None = N
 def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.ParquetFile:
     file = pq.ParquetFile(reader, page_checksum_verification=True)
     check_version(int((file.schema_arrow.metadata or {})[_VERSION_KEY]), name)
-    # A type that nobody registered comes back as what it is stored as, with a note in the field's metadata.
+    # An unregistered extension type is read as its storage type; only the metadata of the field tells.
     extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow)
     if extended or not file.schema_arrow.equals(expected):
         raise ValueError("it has columns that differ from the schema")

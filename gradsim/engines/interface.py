@@ -54,7 +54,7 @@ class Job:
     stop: Event
 
     def check_stop(self) -> None:
-        """Raise KeyboardInterrupt, as Ctrl-C does, if the engine is to stop."""
+        """Raise KeyboardInterrupt, as Ctrl-C does, if a stop was requested."""
         if self.stop.is_set():
             raise KeyboardInterrupt
 

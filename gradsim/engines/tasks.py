@@ -69,7 +69,7 @@ def run_task(task: Task) -> Receipt:
     try:
         with stopping_pool(threads) as pool:
             compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unattended(), _Unattended())
-    except SystemExit as error:  # of a user's function: it would end whoever waits for the task
+    except SystemExit as error:  # from a user's function: it would end the process that waits for the task
         raise RuntimeError(f"the shard called for the end of its process ({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))
     return Receipt(task.shard, normals, networks, time.monotonic() - start, platform.node())

@@ -1,4 +1,4 @@
-"""Where a run stands: what is done, missing and failed, how fast it goes, and which jobs to run again."""
+"""Status of a run: what is done, missing and failed, its rate, and the jobs to run again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run_status(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
 
 
 def _rate(manifests: list[Manifest], normals: list[int]) -> float | None:
-    """Random normals a second of all who work on the run, over its last commits."""
+    """Random normals a second of all processes together, over the last commits."""
     timed = sorted(((manifest.finished, manifest) for manifest in manifests), key=itemgetter(0))[-_RECENT:]
     if not timed:
         return None

@@ -59,7 +59,7 @@ class StopSignals:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process without waiting for threads that compute what nobody needs any more."""
+    """End the process at once; threads are abandoned, since their results are not needed any more."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
