@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import gradsim as gs
-from gradsim.dataset import schema, tables
+from gradsim.dataset import codec, schema
 from gradsim.dataset.dataset import Dataset
 from gradsim.simulation.blocks import prepare
 from gradsim.simulation.plan import plan
@@ -32,12 +32,12 @@ def test_parquet_encoding(benchmark):
     sums = sums_of(gs.Sweep(**SWEEP, networks=200), 200)
 
     def encode():
-        return schema.encode([tables.layers_table(sums)]), schema.encode([tables.histograms_table(sums)])
+        return schema.encode([codec.layers_table(sums)]), schema.encode([codec.histograms_table(sums)])
 
     layers, histograms = benchmark(encode)
-    rows = tables.layers_table(sums).num_rows
+    rows = codec.layers_table(sums).num_rows
     benchmark.extra_info["bytes_per_layer_row"] = len(layers) / rows
-    benchmark.extra_info["bytes_per_histogram_row"] = len(histograms) / tables.histograms_table(sums).num_rows
+    benchmark.extra_info["bytes_per_histogram_row"] = len(histograms) / codec.histograms_table(sums).num_rows
 
 
 def test_commit_of_a_shard(benchmark, tmp_path):
@@ -46,7 +46,7 @@ def test_commit_of_a_shard(benchmark, tmp_path):
     fresh = itertools.count()
 
     def setup():
-        return (Dataset.create(tmp_path / str(next(fresh)), sweep),), {}
+        return (Dataset.create(tmp_path / str(next(fresh)), plan(sweep)),), {}
 
     benchmark.pedantic(
         lambda dataset: dataset.commit_shard(shard, sums), setup=setup, rounds=1 if benchmark.disabled else 20

@@ -93,14 +93,14 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
     return function
 
 
-def make_closure_compilable(function: FunctionType, *captured: str) -> FunctionType:
+def make_closure_compilable(function: FunctionType, *captured: str, inline: bool = False) -> FunctionType:
     """The same, kept apart, for a function that was made in another one; `captured` names what it captures.
 
     Kernels that come from the disk cache share one table of symbols, which knows a function by its qualified name and
     the types of its arguments: of two closures of one name, all would call the first.
     """
     function.__qualname__ = "_".join([function.__qualname__, *captured])
-    return make_compilable(function, inline=False)
+    return make_compilable(function, inline)
 
 
 def user_function(function: Any) -> Any:

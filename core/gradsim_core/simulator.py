@@ -159,17 +159,17 @@ class Simulator:
 
         Parameters
         ----------
-        values : float64 array (4, count, depth), optional
+        values : float64 array (quantities, count, depth), optional
             Where to write: who is done with a block before the next saves the time that fresh pages take.
 
         Returns
         -------
-        values : float64 array (4, count, depth)
+        values : float64 array (quantities, count, depth)
             The quantities of `QUANTITIES`, natural logarithms; dead is -inf, non-finite NaN.
         status : int8 array (count,)
             0 alive, 1 dead in some layer, 2 non-finite.
         """
-        values = np.empty((4, count, cell.depth)) if values is None else values
+        values = np.empty((len(quantities.QUANTITIES), count, cell.depth)) if values is None else values
         status, work = np.empty(count, np.int8), self._work(cell)
         part = _part(cell.depth)
         edges = [first, *range(first - first % LANES + part, first + count, part), first + count]
@@ -178,7 +178,7 @@ class Simulator:
             (sums, exponents), size = _thread.sums, math.prod(shape)
             self._run(cell, start, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
             out = values.reshape(-1), start - first, status[start - first : stop - first]
-            self._call(quantities.finish)(sums, exponents, cell.depth, _log(cell.width), *out)
+            self._call(quantities.kernel())(sums, exponents, cell.depth, _log(cell.width), *out)
         return values, status
 
     def weights(self, cell: Params, network: int) -> Weights:

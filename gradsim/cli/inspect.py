@@ -22,10 +22,10 @@ def status(directory: Path, jobs: int | None, form: str) -> None:
 
     from gradsim import runs
     from gradsim.report import text
-    from gradsim.runs.status import standing
+    from gradsim.runs.status import run_status
     from gradsim.system.progress import duration
 
-    facts = standing(runs.open(directory).dataset, jobs)
+    facts = run_status(runs.open(directory).dataset, jobs)
     if form != "table":
         click.echo(text.render(pd.DataFrame([facts]), form))  # type: ignore[arg-type]
         return

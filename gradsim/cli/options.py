@@ -22,7 +22,7 @@ PROGRESS = click.option(
 )  # fmt: skip
 
 
-def CHANGES(command: Callable[..., Any]) -> Callable[..., Any]:
+def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that choose kernels, in place of the sweep's values."""
     for option in (
         click.option("--dtype", help="float32 or float64, in place of the sweep's."),
@@ -33,7 +33,7 @@ def CHANGES(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changed(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
-    """Return the sweep with the values that were given in place of its own."""
+    """Return the sweep with the given options in place of its own values."""
     names = ("networks", "method", "dtype", "seed")
     changes = {name: options[name] for name in names if options.get(name) is not None}
     return sweep.replace(**changes) if changes else sweep

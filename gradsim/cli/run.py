@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.options import CHANGES, PROGRESS, SWEEP, THREADS, changed
-from gradsim.system.signals import Stopping, leave
+from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, override_options
+from gradsim.system.signals import StopSignals, leave
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of
     help="Run the I-th of N parts; auto: as the Slurm array job says.  [default: all]",
 )  # fmt: skip
 @click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
-@CHANGES
+@override_options
 @click.option("--seed", type=int, help="Seed, in place of the sweep's.")
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and write nothing.")
 @click.option("--yes", is_flag=True, help="Run even a very large sweep.")
@@ -77,28 +77,28 @@ def run(
     command = shlex.join(["gradsim", *click.get_current_context().find_root().obj])
     mode: Any = "json" if log_format == "json" else "none" if quiet else options["progress"]
     out, start = out or Path("out") / Path(sweep).stem, time.monotonic()
-    where = {name: options[name] for name in ("engine", "device", "threads", "shard")}
-    with Stopping(f"Resume with: {command}") as stopping:
+    placement = {name: options[name] for name in ("engine", "device", "threads", "shard")}
+    with StopSignals(f"Resume with: {command}") as signals:
         from gradsim import runs
         from gradsim.errors import GradsimError
         from gradsim.sweep import Sweep
 
         try:
             wanted = changed(Sweep.from_toml(sweep), options)
-            runs.check_where(where["engine"], where["device"])
+            runs.check_engine(placement["engine"], placement["device"])
             if dry_run:
-                submit.echo_plan(wanted, out, where["threads"], where["shard"])
+                submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
                 return
             if not quiet and mode != "json":
                 _mention_conditional(wanted, out)
-            result = runs.run(wanted, out, **where, progress=mode, yes=yes, stop=stopping.event)
+            result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
         except GradsimError as error:
-            _end(error, mode, stopping)
+            _end(error, mode, signals)
         if not quiet:
             _print_results(result, plot, time.monotonic() - start)
 
 
-def _end(error: GradsimError, mode: str, stopping: Stopping) -> NoReturn:
+def _end(error: GradsimError, mode: str, signals: StopSignals) -> NoReturn:
     """Say what was wrong and leave with the error's exit code."""
     from gradsim.errors import Interrupted
     from gradsim.system.provenance import now
@@ -109,16 +109,16 @@ def _end(error: GradsimError, mode: str, stopping: Stopping) -> NoReturn:
     else:
         click.echo(f"gradsim: {error}", err=True)
         if isinstance(error, Interrupted):
-            click.echo(stopping.resume, err=True)
-    if stopping.event.is_set():
+            click.echo(signals.resume, err=True)
+    if signals.event.is_set():
         leave(error.exit_code)
     raise click.exceptions.Exit(error.exit_code)
 
 
 def _mention_conditional(sweep: Sweep, out: Path) -> None:
-    from gradsim.dataset.dataset import Dataset
+    from gradsim.dataset.directory import has_dataset
 
-    if Dataset.find(out, sweep):
+    if has_dataset(out):
         return
     # Cells are all combinations of the axes, so that depth has no part in the ratio.
     faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
@@ -172,7 +172,7 @@ def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
 
 @click.command()
 @SWEEP
-@CHANGES
+@override_options
 def warmup(sweep: str, **options: str | None) -> None:
     """Compile what SWEEP needs into the cache, so that runs start at once.
 

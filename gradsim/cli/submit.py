@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradsim.cli.options import CHANGES, SWEEP, changed
+from gradsim.cli.options import SWEEP, changed, override_options
 
 if TYPE_CHECKING:
     from gradsim.sweep import Sweep
@@ -24,8 +24,8 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
     from gradsim.system.progress import duration
     from gradsim.system.threads import resolve_threads
 
-    found, part = Dataset.find(out, sweep), ShardPart.parse(shard)
-    count, work = resolve_threads(threads), plan(sweep)
+    count, part, work = resolve_threads(threads), ShardPart.parse(shard), plan(sweep)
+    found = Dataset.find(out, work)
     estimate = work.estimate(count)
     seconds = predicted_seconds(work, count)
     rows = {
@@ -68,7 +68,7 @@ def submit() -> None:
 @click.option("--partition", help="Slurm partition.")
 @click.option("--account", help="Slurm account.")
 @click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
-@CHANGES
+@override_options
 @click.option("--seed", type=int, help="Seed, in place of the sweep's.")
 @click.option("--yes", is_flag=True, help="Run even a very large sweep.")
 def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:

@@ -1,8 +1,8 @@
 """The commit of a shard: its tables first, its manifest last, each visible at once or not at all.
 
-Several processes may compute the same shard. The first manifest stands; whoever comes later compares the digests of the
-values, which must be equal, and drops its own. No file that was once visible is written again, except one that no
-manifest names and that is damaged.
+Several processes may compute the same shard. The first manifest stands; a later process compares its digests with
+those in the manifest, which must be equal, and drops its own tables. A visible file is never written again, except a
+damaged one that no manifest names.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from gradsim.dataset import manifest, schema
+from gradsim.dataset.codec import SCHEMAS, from_table
 from gradsim.dataset.digests import Digest, digest
 from gradsim.dataset.manifest import Kind, Manifest, Part, Span, triples
-from gradsim.dataset.merging import columns
-from gradsim.dataset.reading import SCHEMAS
 from gradsim.errors import CorruptDataError, DeterminismError, StorageError
 from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem, provenance
@@ -45,7 +44,7 @@ def content(kind: Kind, tables: Iterable[pa.Table], row_group: int = schema.ROW_
         nonlocal rows
         for table in tables:
             rows += table.num_rows
-            found.add(columns(kind)(table))
+            found.add(from_table(kind, table))
             yield table
 
     return Content(schema.encode(counted(), row_group), rows, found.hexdigest())

@@ -6,20 +6,19 @@ without a manifest, left by a run that was killed, is never read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gradsim.dataset import directory, manifest, merging, reading, tables
+from gradsim.dataset import codec, directory
 from gradsim.dataset.commit import commit, content
 from gradsim.dataset.manifest import Kind, Manifest, Span
 from gradsim.dataset.reading import Ids, Names
-from gradsim.errors import CorruptDataError, OutputError, SweepError
+from gradsim.dataset.snapshot import Snapshot
+from gradsim.errors import CorruptDataError, OutputError
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import SHARD_CAP, Plan, Shard
 from gradsim.sweep import Sweep
@@ -34,17 +33,22 @@ class Dataset:
     ----------
     path : Path
         Its directory.
-    sweep : Sweep
-        What it is the dataset of.
+    plan : Plan
+        The plan of its sweep.
     """
 
-    def __init__(self, path: Path, sweep: Sweep) -> None:
-        self.path, self.sweep = path, sweep
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path, self.plan = path, plan
         self._manifests: dict[Span, Manifest] = {}
 
+    @property
+    def sweep(self) -> Sweep:
+        """What it is the dataset of."""
+        return self.plan.sweep
+
     @classmethod
-    def create(cls, path: str | Path, sweep: Sweep) -> Dataset:
-        """Make the dataset of a sweep, or open the one that is there; many processes may do so at once.
+    def create(cls, path: str | Path, plan: Plan) -> Dataset:
+        """Make the dataset of a planned sweep, or open the one that is there; many processes may do so at once.
 
         Raises
         ------
@@ -55,8 +59,8 @@ class Dataset:
         StorageError
             If writing fails.
         """
-        dataset = cls(Path(path), sweep)
-        directory.create(dataset.path, sweep, dataset.plan)
+        dataset = cls(Path(path), plan)
+        directory.create(dataset.path, plan)
         return dataset
 
     @classmethod
@@ -74,66 +78,65 @@ class Dataset:
         sweep = directory.stored_sweep(path)
         if sweep is None:
             raise OutputError(f"{path}: there is no gradsim dataset. Give the directory of a run.")
-        dataset = cls(path, sweep)
+        dataset = cls(path, Plan(sweep))
         if dataset.plan.shard_count > SHARD_CAP:
             raise CorruptDataError(f"{path}: the sweep has {dataset.plan.shard_count:,} shards, more than can be run.")
         return dataset
 
-    @cached_property
-    def plan(self) -> Plan:
-        """The plan of the sweep."""
-        return Plan(self.sweep)
+    @classmethod
+    def find(cls, path: Path, plan: Plan) -> Dataset | None:
+        """Return the dataset of a planned sweep in a directory, None if there is no dataset.
+
+        Raises
+        ------
+        RunExistsError
+            If the directory holds the dataset of another sweep.
+        """
+        return cls(path, plan) if directory.stored_sweep(path, plan.sweep) else None
 
     def cells(self) -> pd.DataFrame:
         """Return a row per cell: cell_id and every parameter."""
-        return tables.frame(tables.cells_table(self.sweep, self.plan.cells))
+        return pd.DataFrame(codec.cells_table(self.sweep, self.plan.cells).to_pandas())
+
+    def snapshot(self) -> Snapshot:
+        """Return what is committed now; use one snapshot for several questions, so that manifests are listed once."""
+        return Snapshot(self.path, self.plan, self._manifests)
 
     def spans(self) -> list[Span]:
-        """Return what is committed, in order: mostly single shards."""
-        return sorted(filter(None, map(Span.of_manifest, filesystem.names(self.path / "manifests"))))
+        """As `Snapshot.spans`, now."""
+        return self.snapshot().spans
 
     def committed(self) -> list[int]:
-        """Return the numbers of the shards that are committed, in order."""
-        count = self.plan.shard_count
-        return [index for span in self.spans() for index in range(span.first, min(span.last + 1, count))]
+        """As `Snapshot.shards`, now."""
+        return self.snapshot().shards
 
     def missing(self, part: ShardPart = ALL) -> list[int]:
-        """Return the numbers of the shards that are still to be computed, of the whole plan or a part, in order."""
-        done = set(self.committed())
-        return [index for index in part.shards(self.plan.shard_count) if index not in done]
+        """As `Snapshot.missing`, now."""
+        return self.snapshot().missing(part)
+
+    def manifests(self, part: ShardPart = ALL) -> list[Manifest]:
+        """As `Snapshot.manifests`, now."""
+        return self.snapshot().manifests(part)
+
+    def networks_done(self) -> np.ndarray:
+        """As `Snapshot.networks_done`, now."""
+        return self.snapshot().networks_done()
+
+    def read_layers(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+        """As `Snapshot.read_layers`, now."""
+        return self.snapshot().read_layers(cells, layer, quantity)
+
+    def read_histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+        """As `Snapshot.read_histograms`, now."""
+        return self.snapshot().read_histograms(cells, layer, quantity)
+
+    def read_networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
+        """As `Snapshot.read_networks`, now."""
+        return self.snapshot().read_networks(cells, layer)
 
     def is_committed(self, shard: Shard) -> bool:
         """Whether a shard is committed by itself."""
         return filesystem.exists(self.path / Span(shard.index, shard.index).manifest)
-
-    def manifests(self, part: ShardPart = ALL) -> list[Manifest]:
-        """Return the manifests of all that is committed, or of a part, in order, checked against the plan.
-
-        Raises
-        ------
-        CorruptDataError
-            If one is damaged, or of another sweep or shard, or two have a shard in common.
-        """
-        spans = self.spans()
-        for one, other in pairwise(spans):
-            if other.first <= one.last:
-                raise CorruptDataError(
-                    f"{self.path}: {one.manifest} and {other.manifest} both hold shard {other.first}, which would "
-                    "count twice. Remove the one that does not belong here."
-                )
-        spans = [span for span in spans if span.first != span.last or part.has(span.first)]
-        for span in spans:
-            if span not in self._manifests:
-                self._manifests[span] = manifest.read(self.path, span, self.sweep.content_hash, self.plan)
-        return [self._manifests[span] for span in spans]
-
-    def networks_done(self) -> np.ndarray:
-        """Return the number of committed networks of each cell, int64 (cells,)."""
-        done = np.zeros(self.sweep.cell_count, np.int64)
-        for one in self.manifests():
-            cell_ids, _, counts = np.array(one.slices, np.int64).T
-            np.add.at(done, cell_ids, counts)
-        return done
 
     def commit_shard(
         self,
@@ -149,7 +152,7 @@ class Dataset:
         shard, sums
             The shard, and for each cell_id of its slices the sums of those networks.
         values
-            With ``record = "networks"``, for each cell_id the array (4, count, depth) of the quantities.
+            With ``record = "networks"``, for each cell_id the array (quantities, count, depth).
         seconds
             Time it took to compute.
 
@@ -167,42 +170,10 @@ class Dataset:
         if counts != {cell_id: int(one.networks[0, 0]) for cell_id, one in sums.items()}:
             raise ValueError(f"shard {shard.index}: the sums are not of the networks of its slices")
         made: dict[Kind, pa.Table] = {
-            "layers": tables.layers_table(sums),
-            "histograms": tables.histograms_table(sums),
+            "layers": codec.layers_table(sums),
+            "histograms": codec.histograms_table(sums),
         }
         if self.sweep.record == "networks":
-            made["networks"] = tables.networks_table(shard, values or {})
+            made["networks"] = codec.networks_table(shard, values or {})
         contents = {kind: content(kind, [table]) for kind, table in made.items()}
         return commit(self.path, self.plan, Span(shard.index, shard.index), contents, seconds)
-
-    def read_layers(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
-        """Return a row per (cell, layer, quantity), merged exactly over the committed shards and sorted so.
-
-        Columns: cell_id, layer, quantity (categorical), networks, dead, nonfinite, mean, std, se, min, max;
-        the last five are over live finite networks, NaN where there are too few.
-
-        Parameters
-        ----------
-        cells, layer, quantity
-            Which to read, one or several; all by default. Only their rows are read.
-        """
-        return merging.merge_layers(self._read("layers", cells, layer, quantity))
-
-    def read_histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
-        """Return a row per (cell, layer, quantity, bin) with its networks, as `read_layers` does."""
-        return merging.merge_histograms(self._read("histograms", cells, layer, quantity))
-
-    def read_networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
-        """Return a row per (cell, network, layer) with the four quantities; needs ``record = "networks"``."""
-        if self.sweep.record != "networks":
-            remedy = 'Run the sweep with record = "networks"'
-            raise SweepError("record", self.sweep.record, '"networks" for reading single networks', remedy)
-        return tables.frame(pa.concat_tables(list(self._read("networks", cells, layer))))
-
-    def _read(self, kind: Kind, cells: Ids, layer: Ids, quantity: Names = None) -> Iterator[pa.Table]:
-        return reading.read(self.path, self.manifests(), kind, cells, layer, quantity)
-
-    @classmethod
-    def find(cls, path: Path, sweep: Sweep) -> Dataset | None:
-        """Return the dataset of this sweep in a directory, None if there is none; RunExistsError if it has another."""
-        return cls(path, sweep) if directory.holds(path, sweep) else None

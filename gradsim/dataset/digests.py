@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from gradsim.dataset.codec import Columns, from_table
 from gradsim.dataset.manifest import Kind
-from gradsim.dataset.merging import KEYS, Columns, Merging, columns
+from gradsim.dataset.merging import KEYS, Merging
 
 _Words = npt.NDArray[np.uint64]
 
@@ -67,7 +68,7 @@ class WholeDigest:
 
     def add(self, table: pa.Table) -> None:
         """Add rows of these shards."""
-        rows = columns(self.kind)(table)
+        rows = from_table(self.kind, table)
         whole = np.ones(len(table), bool)
         for cell in self._partial:
             here = rows["cell_id"] == cell
@@ -90,7 +91,7 @@ def digest(tables: Iterable[pa.Table], kind: Kind) -> str:
     """Return the digest of the rows of tables of one kind."""
     found = Digest()
     for table in tables:
-        found.add(columns(kind)(table))
+        found.add(from_table(kind, table))
     return found.hexdigest()
 
 

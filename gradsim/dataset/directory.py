@@ -1,4 +1,4 @@
-"""The directory of a dataset: made once by whoever comes first, the sweep in it, and what it is refused for."""
+"""The directory of a dataset: creation by any of several processes, the stored sweep, and when it is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from gradsim.dataset import schema, tables
+from gradsim.dataset import codec, schema
 from gradsim.dataset.sealed_json import seal, unseal
 from gradsim.errors import CorruptDataError, OutputError, RunExistsError, StorageError, SweepError, SweepFileError
 from gradsim.simulation.plan import Plan
@@ -25,8 +25,8 @@ _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
 
 
-def create(path: Path, sweep: Sweep, plan: Plan) -> None:
-    """Make the directory, the sweep's text, its cells and ``run.json``, each if it is not there.
+def create(path: Path, plan: Plan) -> None:
+    """Make the directory of a planned sweep, the sweep's text, its cells and ``run.json``, each if it is not there.
 
     Raises
     ------
@@ -37,42 +37,46 @@ def create(path: Path, sweep: Sweep, plan: Plan) -> None:
     StorageError
         If writing fails.
     """
+    sweep = plan.sweep
     filesystem.check_writable(path)
     found = filesystem.names(path)  # before the sweep is looked for, which another process may be writing
-    if not holds(path, sweep):
+    stored = stored_sweep(path, sweep)
+    if stored is None:
         _refuse_other_files(path, found)
     _make_folders(path, sweep)
-    _write_new(path, "sweep.toml", sweep.stored_text().encode())
-    holds(path, sweep)  # another process may have been first, with another sweep
-    if not has_cells(path, sweep, plan):
-        table = schema.encode([tables.cells_table(sweep, plan.cells)])
-        if not _write_new(path, "cells.parquet", table) and not has_cells(path, sweep, plan):
+    if stored is None and not _write_new(path, "sweep.toml", sweep.stored_text().encode()):
+        stored_sweep(path, sweep)  # another process was first, perhaps with another sweep
+    if not has_cells(path, plan):
+        table = schema.encode([codec.cells_table(sweep, plan.cells)])
+        if not _write_new(path, "cells.parquet", table) and not has_cells(path, plan):
             filesystem.replace(path / "tmp", path / "cells.parquet", table)
     if not filesystem.exists(path / "run.json"):
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        facts = Facts(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
+        facts = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
         _write_new(path, "run.json", seal(facts.model_dump(mode="json") | {"environment": provenance.environment()}))
 
 
-def has_cells(path: Path, sweep: Sweep, plan: Plan) -> bool:
+def has_cells(path: Path, plan: Plan) -> bool:
     """Whether ``cells.parquet`` is there and has the rows of this sweep, in whatever bytes."""
     data = filesystem.read_bytes(path / "cells.parquet", SIZE_CAP)
     if data is None or len(data) > SIZE_CAP:
         return False
-    expected = tables.cells_table(sweep, plan.cells)
+    expected = codec.cells_table(plan.sweep, plan.cells)
     try:
         return bool(schema.decode(data, "cells.parquet", schema.CELLS, expected.num_rows).equals(expected))
     except CorruptDataError:
         return False
 
 
-def stored_sweep(path: Path) -> Sweep | None:
+def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
     """Return the sweep of the dataset in a directory, None if there is no dataset.
 
     Raises
     ------
     CorruptDataError
         If it is damaged.
+    RunExistsError
+        If another sweep was expected.
     """
     name = path / "sweep.toml"
     folders = {folder: filesystem.is_dir(path / folder) for folder in FOLDERS}
@@ -88,16 +92,18 @@ def stored_sweep(path: Path) -> Sweep | None:
             f"{name}: the dataset's sweep cannot be read: {error} If a newer gradsim wrote it, update gradsim. "
             "Otherwise restore the file from the sweep that was run."
         ) from error
-    facts = run_facts(path)
+    facts = run_info(path)
     if facts and facts.content_hash != sweep.content_hash:
         raise CorruptDataError(
             f"{name}: the file was changed after the dataset was made: run.json is of another sweep. "
             "Restore the file from the sweep that was run."
         )
+    if expected is not None:
+        _check_same_sweep(path, sweep, expected)
     return sweep
 
 
-class Facts(BaseModel):
+class RunInfo(BaseModel):
     """What ``run.json`` says of a dataset, besides the environment."""
 
     model_config = ConfigDict(frozen=True)
@@ -107,14 +113,14 @@ class Facts(BaseModel):
     sweep_toml: str | None = None  # SHA-256 of the sweep's text; older datasets have none
 
 
-def run_facts(path: Path) -> Facts | None:
+def run_info(path: Path) -> RunInfo | None:
     """Return what ``run.json`` says; None if a run was killed before it was written."""
     name = path / "run.json"
     data = filesystem.read_bytes(name, SIZE_CAP)
     if data is None:
         return None
     try:
-        return Facts.model_validate(unseal(data, str(name), _RUN_REMEDY))
+        return RunInfo.model_validate(unseal(data, str(name), _RUN_REMEDY))
     except ValidationError as error:
         raise CorruptDataError(f"{name}: the file is damaged ({error.errors()[0]['msg']}). {_RUN_REMEDY}.") from None
 
@@ -131,15 +137,18 @@ def failures(path: Path) -> dict[int, str]:
     return found
 
 
-def holds(path: Path, sweep: Sweep) -> bool:
-    """Whether a directory has the dataset of a sweep; False if it has none, RunExistsError if it has another."""
-    stored = stored_sweep(path)
-    if stored is not None and stored.content_hash != sweep.content_hash:
+def has_dataset(path: Path) -> bool:
+    """Whether there is a dataset in a directory, of whatever sweep."""
+    return filesystem.is_dir(path / "manifests") and filesystem.exists(path / "sweep.toml")
+
+
+def _check_same_sweep(path: Path, stored: Sweep, given: Sweep) -> None:
+    """Refuse a directory that holds the dataset of another sweep, with :class:`RunExistsError`."""
+    if stored.content_hash != given.content_hash:
         raise RunExistsError(
             f"{path}: the directory holds the dataset of another sweep "
-            f"({_differences(stored, sweep)}). Choose another directory, or give the sweep it holds."
+            f"({_differences(stored, given)}). Choose another directory, or give the sweep it holds."
         )
-    return stored is not None
 
 
 def _refuse_other_files(path: Path, found: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Upkeep of a dataset: fewer and larger files in a new directory, and rests of killed runs removed."""
+"""Maintenance of a dataset: compaction into fewer and larger files, and removal of what killed runs left."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from gradsim.dataset import merging, reading
+from gradsim.dataset.codec import ORDER, from_table, to_table
 from gradsim.dataset.commit import Content, commit, content
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.manifest import Kind, Manifest, Span
-from gradsim.dataset.reading import SCHEMAS
-from gradsim.dataset.verification import coming, is_named, tables
+from gradsim.dataset.verification import is_named, pending, tables
 from gradsim.errors import OutputError, StorageError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
@@ -25,11 +25,10 @@ FILE_BYTES = 160 * 2**20
 
 _ROW_GROUP = 2**20
 _BATCH_ROWS = {"layers": 2**20, "histograms": 2**22}  # held at once: half a gigabyte
-_ORDER = {"layers": ("quantity", "layer", "cell_id"), "histograms": ("quantity", "layer", "cell_id", "bin")}
 
 
 def gc(dataset: Dataset) -> list[str]:
-    """Remove what no manifest names: files in ``tmp/``, and strangers under ``data/``.
+    """Remove what no manifest names: files in ``tmp/``, and orphans under ``data/``.
 
     Tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume uses them.
 
@@ -43,11 +42,11 @@ def gc(dataset: Dataset) -> list[str]:
     StorageError
         If one could not be removed; all others are.
     """
-    rests = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
+    leftovers = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
     # Whether it is named is asked last: a shard may be committed meanwhile, and after that nothing changes.
-    strangers = [path for path in tables(dataset) if coming(dataset, path) is None and not is_named(dataset, path)]
+    orphans = [path for path in tables(dataset) if pending(dataset, path) is None and not is_named(dataset, path)]
     removed, failed = [], None
-    for path in rests + strangers:
+    for path in leftovers + orphans:
         try:
             filesystem.remove(dataset.path / path)
             removed.append(path)
@@ -80,11 +79,11 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
     groups = list(_groups(dataset.manifests()))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
     if filesystem.exists(final) and (filesystem.names(final) or not final.is_dir()):
-        done = Dataset.find(final, dataset.sweep) if final.is_dir() else None
+        done = Dataset.find(final, dataset.plan) if final.is_dir() else None
         if done is not None and done.spans() == spans:  # it was killed just before it could say so
             return done
         raise OutputError(f"{output}: there is something already. Choose a new directory.")
-    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.sweep)
+    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.plan)
     if others := set(made.spans()) - set(spans):
         raise OutputError(
             f"{made.path}: another compaction, of other shards, left {min(others).manifest}. Remove this directory."
@@ -95,7 +94,7 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
                 _compact(dataset, made, span, group)
             share.add(1 / len(spans))
     if not filesystem.publish(made.path, final):
-        raise OutputError(f"{output}: somebody has made this directory meanwhile. The compacted run is in {made.path}.")
+        raise OutputError(f"{output}: another process made this directory. The compacted run is in {made.path}.")
     return Dataset.open(final)
 
 
@@ -108,39 +107,39 @@ def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest])
 def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:
     """Cut manifests into runs of consecutive shards, whose merged files have about the size that is wanted."""
     runs: list[list[Manifest]] = []
-    for one in manifests:
-        if runs and one.span.first == runs[-1][-1].span.last + 1:
-            runs[-1].append(one)
+    for manifest in manifests:
+        if runs and manifest.span.first == runs[-1][-1].span.last + 1:
+            runs[-1].append(manifest)
         else:
-            runs.append([one])
+            runs.append([manifest])
     for run in runs:
         edges = np.cumsum([0.0, *map(_merged_bytes, run)])
         count = max(1, round(edges[-1] / FILE_BYTES))
         places = np.minimum(edges[:-1] * count // max(edges[-1], 1), count - 1)
         for place in np.unique(places):
-            yield [one for one, where in zip(run, places, strict=True) if where == place]
+            yield [manifest for manifest, its_place in zip(run, places, strict=True) if its_place == place]
 
 
-def _merged_bytes(one: Manifest) -> float:
+def _merged_bytes(manifest: Manifest) -> float:
     """Bytes of the larger table, without the rows of a cell that begins in an earlier shard and is merged with it."""
-    begun = one.slices[0][1] > 0
-    new = 1 - begun / len(one.slices)
-    return max(part.bytes * (1 if kind == "networks" else new) for kind, part in one.parts.items())
+    begun = manifest.slices[0][1] > 0
+    new = 1 - begun / len(manifest.slices)
+    return max(part.bytes * (1 if kind == "networks" else new) for kind, part in manifest.parts.items())
 
 
 def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
     if kind == "networks":
-        return content(kind, (reading.table(dataset.path, one, kind) for one in group), _ROW_GROUP)
+        return content(kind, (reading.table(dataset.path, manifest, kind) for manifest in group), _ROW_GROUP)
     return content(kind, _sorted(dataset, kind, group), _ROW_GROUP)
 
 
 def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.Table]:
     """The rows of several shards merged and sorted, a part of the layers or cells at a time: memory stays modest."""
     for quantity, layers, cells in _portions(dataset, kind, group):
-        found = map(merging.columns(kind), reading.read(dataset.path, group, kind, cells, layers, quantity))
-        merged = merging.merge(list(found), _ORDER[kind])
+        tables = reading.read(dataset.path, group, kind, cells, layers, quantity)
+        merged = merging.merge([from_table(kind, table) for table in tables], ORDER[kind])
         try:
-            yield merging.table(kind, merged, SCHEMAS[kind])
+            yield to_table(kind, merged)
         except OverflowError:
             raise OutputError(
                 f"{dataset.path}: merged sums of a cell do not fit in 64 bits. This dataset stays as it is."
@@ -149,9 +148,9 @@ def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.
 
 def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[tuple[str, range, list[int]]]:
     """In their order, quantities, layers and cells that have about as many rows as may be held at once."""
-    cells = sorted({cell for one in group for cell, _, _ in one.slices})
+    cells = sorted({cell for manifest in group for cell, _, _ in manifest.slices})
     depth = max(dataset.plan.cells[cell].depth for cell in cells)
-    layer_rows = max(1, sum(one.parts[kind].rows for one in group) // (len(QUANTITIES) * depth))
+    layer_rows = max(1, sum(manifest.parts[kind].rows for manifest in group) // (len(QUANTITIES) * depth))
     step = max(1, _BATCH_ROWS[kind] // layer_rows)
     width = max(1, len(cells) * _BATCH_ROWS[kind] // layer_rows)
     for quantity in QUANTITIES:

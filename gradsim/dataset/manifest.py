@@ -13,6 +13,7 @@ from gradsim.dataset.sealed_json import seal, unseal
 from gradsim.errors import CorruptDataError
 from gradsim.simulation.plan import Plan, Slice
 from gradsim.system import filesystem
+from gradsim_core.results.quantities import QUANTITIES
 
 Kind = Literal["layers", "histograms", "networks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -50,12 +51,12 @@ class Span(NamedTuple):
 
     @classmethod
     def of_manifest(cls, name: str) -> Self | None:
-        """Return the span of a manifest's file name; None if it is no such name."""
+        """Return the span of a manifest's file name, None for any other name."""
         return cls._of(name, ".json")
 
     @classmethod
     def of_part(cls, name: str) -> Self | None:
-        """Return the span of a table's file name; None if it is no such name."""
+        """Return the span of a table's file name, None for any other name."""
         return cls._of(name.removeprefix("part-"), ".parquet") if name.startswith("part-") else None
 
     @classmethod
@@ -128,9 +129,9 @@ class Manifest(BaseModel):
             raise CorruptDataError(f"{name}: the manifest is not of this sweep's shard {span.name}. {REMEDY}.")
         if {kind: part.path for kind, part in self.parts.items()} != {kind: span.part(kind) for kind in kinds}:
             raise CorruptDataError(f"{name}: the manifest names other files than this shard has. {REMEDY}.")
-        most = {"layers": 4 * sum(plan.cells[cell].depth for cell, _, _ in slices)}
+        most = {"layers": len(QUANTITIES) * sum(plan.cells[cell].depth for cell, _, _ in slices)}
         most["networks"] = sum(plan.cells[cell].depth * count for cell, _, count in slices)
-        if any(part.rows > most.get(kind, 4 * most["networks"]) for kind, part in self.parts.items()):
+        if any(part.rows > most.get(kind, len(QUANTITIES) * most["networks"]) for kind, part in self.parts.items()):
             raise CorruptDataError(f"{name}: the manifest has more rows than its shard can have. {REMEDY}.")
 
 

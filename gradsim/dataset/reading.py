@@ -15,14 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gradsim.dataset import schema
+from gradsim.dataset.codec import SCHEMAS
 from gradsim.dataset.manifest import Kind, Manifest
 from gradsim.errors import CorruptDataError, SweepError, suggestion
 from gradsim.system import filesystem
 from gradsim_core.results.quantities import QUANTITIES
-
-SCHEMAS: dict[Kind, pa.Schema] = {
-    "layers": schema.LAYERS, "histograms": schema.HISTOGRAMS, "networks": schema.NETWORKS
-}  # fmt: skip
 
 Ids = int | Iterable[int] | None
 Names = str | Iterable[str] | None

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gradsim.errors import CorruptDataError, SchemaVersionError
+from gradsim_core.results.quantities import LN, QUANTITIES
 
 SCHEMA_VERSION = 2
 """Written into every file; higher ones are refused, lower ones read."""
@@ -37,8 +38,8 @@ def _schema(*fields: pa.Field) -> pa.Schema:
 
 _CELL = _field("cell_id", pa.int32(), "1", "row of cells.parquet")
 _LAYER = _field("layer", pa.int32(), "1", "layer, from 1 to depth")
-_QUANTITY = _field("quantity", pa.string(), "-", "log_delta, log_weight_grad, log_q or log_gain")
-_LN = "natural log"
+_QUANTITY = _field("quantity", pa.string(), "-", f"one of {', '.join(QUANTITIES)}")
+_RELATIVE = ", ".join(row.name for row in QUANTITIES.values() if row.relative)
 
 CELLS = _schema(
     _CELL,
@@ -58,14 +59,14 @@ LAYERS = _schema(
     _CELL,
     _LAYER,
     _QUANTITY,
-    _field("networks", pa.int64(), "networks", "all networks (log_gain: those whose last delta is not zero)"),
+    _field("networks", pa.int64(), "networks", f"all networks ({_RELATIVE}: those whose last delta is not zero)"),
     _field("dead", pa.int64(), "networks", "exactly zero in exact arithmetic: value -inf"),
     _field("nonfinite", pa.int64(), "networks", "value NaN"),
-    _field("total", pa.int64(), f"{_LN} * 2^20", "sum over live finite networks of k = round(value * 2^20)"),
-    _field("square_high", pa.int64(), f"({_LN} * 2^20)^2 * 2^50", "sum of k^2, divided by 2^50, rounded down"),
-    _field("square_low", pa.int64(), f"({_LN} * 2^20)^2", "sum of k^2, the rest: from 0 to 2^50 - 1"),
-    _field("min", pa.float64(), _LN, "least live finite value; null if there is none", nullable=True),
-    _field("max", pa.float64(), _LN, "greatest live finite value; null if there is none", nullable=True),
+    _field("total", pa.int64(), f"{LN} * 2^20", "sum over live finite networks of k = round(value * 2^20)"),
+    _field("square_high", pa.int64(), f"({LN} * 2^20)^2 * 2^50", "sum of k^2, divided by 2^50, rounded down"),
+    _field("square_low", pa.int64(), f"({LN} * 2^20)^2", "sum of k^2, the rest: from 0 to 2^50 - 1"),
+    _field("min", pa.float64(), LN, "least live finite value; null if there is none", nullable=True),
+    _field("max", pa.float64(), LN, "greatest live finite value; null if there is none", nullable=True),
 )
 
 HISTOGRAMS = _schema(
@@ -80,10 +81,10 @@ NETWORKS = _schema(
     _CELL,
     _field("network", pa.int64(), "1", "network of the cell, from 0"),
     _LAYER,
-    _field("log_delta", pa.float64(), _LN, "ln |delta|; -inf if dead, null if not finite", nullable=True),
-    _field("log_weight_grad", pa.float64(), _LN, "ln |dC/dW|; -inf if dead, null if not finite", nullable=True),
-    _field("log_q", pa.float64(), _LN, "ln of the mean square preactivation; likewise", nullable=True),
-    _field("log_gain", pa.float64(), _LN, "ln of the ratio of mean squares of delta; likewise", nullable=True),
+    *(
+        _field(row.name, pa.float64(), row.unit, f"{row.description}; -inf if dead, null if not finite", nullable=True)
+        for row in QUANTITIES.values()
+    ),
 )
 
 
@@ -160,13 +161,13 @@ def row_groups(source: Any, name: str, expected: pa.Schema, rows: int | None = N
 def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.ParquetFile:
     file = pq.ParquetFile(reader, page_checksum_verification=True)
     check_version(int((file.schema_arrow.metadata or {})[_VERSION_KEY]), name)
-    # A type that nobody registered comes back as what it is stored as, with a note in the field's metadata.
+    # An unregistered extension type is read as its storage type; only the metadata of the field tells.
     extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow)
     if extended or not file.schema_arrow.equals(expected):
-        raise ValueError("its columns are others than this table has")
+        raise ValueError("it has columns that differ from the schema")
     groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     if sum(groups) != (file.metadata.num_rows if rows is None else rows) or max(groups, default=0) > _LARGEST_GROUP:
-        raise ValueError("it has another number of rows than this table")
+        raise ValueError("its number of rows differs from what is expected")
     return file
 
 

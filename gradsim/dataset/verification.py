@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from gradsim.dataset import directory, manifest, reading, schema
+from gradsim.dataset.codec import SCHEMAS, from_table
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.digests import Digest, WholeDigest
 from gradsim.dataset.manifest import KINDS, Kind, Manifest, Part, Span, triples
-from gradsim.dataset.merging import columns
-from gradsim.dataset.reading import SCHEMAS
 from gradsim.errors import CorruptDataError, GradsimError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
@@ -51,7 +50,7 @@ def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
 
     A run may be under way meanwhile.
     """
-    listed = tables(dataset)  # before the manifests: what is committed later is no stranger then
+    listed = tables(dataset)  # before the manifests: what is committed later is then not an orphan
     spans = dataset.spans()
     problems = [*_frame(dataset)]
     wholes = {kind: WholeDigest(kind, dataset.sweep.networks) for kind in KINDS}
@@ -80,7 +79,7 @@ def _check_part(dataset: Dataset, one: Manifest, kind: Kind, whole: WholeDigest)
     part, found = one.parts[kind], Digest()
     whole.start(one.slices)
     for table in reading.row_groups(dataset.path, one, kind):
-        found.add(columns(kind)(table))
+        found.add(from_table(kind, table))
         whole.add(table)
         _check_cells(table, one.slices, dataset.path / part.path)
     if part.digest not in (None, found.hexdigest()):
@@ -94,12 +93,12 @@ def _check_cells(table: pa.Table, slices: list[tuple[int, int, int]], path: Path
 
 def _frame(dataset: Dataset) -> Iterator[str]:
     """Problems of the files beside the shards."""
-    facts, again = directory.run_facts(dataset.path), "Run the sweep again: it is written anew."
+    facts, again = directory.run_info(dataset.path), "Run the sweep again: it is written anew."
     if facts is None:
         yield f"{dataset.path / 'run.json'}: the file is missing. {again}"
     elif facts.sweep_toml not in (None, filesystem.sha256(dataset.path / "sweep.toml", directory.SIZE_CAP)):
         yield f"{dataset.path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
-    if not directory.has_cells(dataset.path, dataset.sweep, dataset.plan):
+    if not directory.has_cells(dataset.path, dataset.plan):
         yield f"{dataset.path / 'cells.parquet'}: the file is missing or damaged. {again}"
 
 
@@ -107,10 +106,10 @@ def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
     """Problems and notes about files that no manifest names."""
     problems, unfinished = [], 0
     for path in listed:
-        span = coming(dataset, path)
+        span = pending(dataset, path)
         if span is not None:
             unfinished += 1
-            problems += _problem_of_coming(dataset, path, span)
+            problems += _problem_of_pending(dataset, path, span)
         elif not is_named(dataset, path):
             problems.append(
                 f"{dataset.path / path}: no manifest names this; pandas, DuckDB or Polars would read it. Remove it: "
@@ -120,12 +119,12 @@ def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
         if Span.of_manifest(name) is None and not name.startswith("."):
             problems.append(f"{dataset.path / 'manifests' / name}: no manifest has such a name. Remove the file.")
     notes = [f"{unfinished} tables of shards that were not committed: a resume uses them."] if unfinished else []
-    if rests := filesystem.names(dataset.path / "tmp"):
-        notes.append(f"{len(rests)} files in tmp/, of runs under way or killed: gradsim gc removes them.")
+    if leftovers := filesystem.names(dataset.path / "tmp"):
+        notes.append(f"{len(leftovers)} files in tmp/, of runs under way or killed: gradsim gc removes them.")
     return problems, notes
 
 
-def _problem_of_coming(dataset: Dataset, path: str, span: Span) -> list[str]:
+def _problem_of_pending(dataset: Dataset, path: str, span: Span) -> list[str]:
     kind: Kind = path.split("/")[1]  # type: ignore[assignment]
     slices = triples(dataset.plan.slices(*span))
     try:
@@ -152,12 +151,12 @@ def is_named(dataset: Dataset, path: str) -> bool:
     return span is not None and path == span.part(kind) and filesystem.exists(dataset.path / span.manifest)
 
 
-def coming(dataset: Dataset, path: str) -> Span | None:
+def pending(dataset: Dataset, path: str) -> Span | None:
     """Return the shards of a table that no manifest names but one may be about to name, with this very path."""
     span, kind = _place(path)
     if span is None or path != span.part(kind) or is_named(dataset, path) or span.last >= dataset.plan.shard_count:
         return None
-    clash = any(other.first <= span.last and span.first <= other.last for other in dataset.spans())
+    clash = any(named.first <= span.last and span.first <= named.last for named in dataset.spans())
     return None if clash or is_named(dataset, path) else span
 
 

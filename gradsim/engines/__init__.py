@@ -46,7 +46,7 @@ def opened(engine: Any, threads: int | None) -> Opened:
     SweepError
         If it is no engine, or not installed.
     EngineError
-        If nobody answers.
+        If no workers can be reached.
     """
     check(engine)
     if engine == "local":

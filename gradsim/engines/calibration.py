@@ -40,10 +40,10 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
 def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPoolExecutor, kinds: int) -> float:
     width = min(cell.width, _WIDTH)
     cell = cell._replace(width=width, depth=max(1, min(cell.depth, _WEIGHTS // width**2)))
-    machine, params = prepare(plan.sweep, cell)
+    simulator, params = prepare(plan.sweep, cell)
 
     def block(count: int) -> int:
-        reduce(machine.block(params, 0, count)[0])
+        reduce(simulator.block(params, 0, count)[0])
         return count
 
     block(1)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gradsim.dataset.dataset import Dataset
-from gradsim.engines.interface import POLL_SECONDS
+from gradsim.engines.interface import POLL_SECONDS, Cancellation, ProgressSink
 from gradsim.simulation.blocks import blocks, prepare, run_block
 from gradsim.simulation.plan import Plan, Shard
 from gradsim.sweep import Sweep
@@ -24,24 +23,6 @@ from gradsim.sweep.cells import Cell
 from gradsim_core.results.statistics import Sums, merge, reduce
 
 _MERGE_AT, _MERGE_BINS = 32, 2**20  # sums of a cell, or their bins: memory stays flat, merging stays cheap
-
-
-class Meter(Protocol):
-    """Who is told of work that is done: normals and networks."""
-
-    def add(self, normals: int, networks: int) -> None:
-        """Count work that has just been done."""
-
-
-class Watch(Protocol):
-    """Who is asked whether to stop."""
-
-    @property
-    def progress(self) -> Meter:
-        """Who is told of what is done."""
-
-    def check_stop(self) -> None:
-        """Raise KeyboardInterrupt if the computation is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +39,13 @@ class CellRun:
 
     def __init__(self, sweep: Sweep, cell: Cell) -> None:
         self.cell, self._keep = cell, sweep.record == "networks"
-        self._machine, self._params = prepare(sweep, cell)
+        self._simulator, self._params = prepare(sweep, cell)
         self._held: list[Sums] = []
         self._lock = Lock()
 
     def run(self, first: int, count: int) -> Block:
         """Run networks first .. first + count - 1."""
-        values, _ = run_block(self._machine, self._params, first, count)
+        values, _ = run_block(self._simulator, self._params, first, count)
         self._collect(reduce(values))
         return Block(self.cell, count, values if self._keep else None)
 
@@ -83,13 +64,20 @@ class CellRun:
             self._held.append(merged)
 
 
-def compute_and_commit(dataset: Dataset, index: int, pool: ThreadPoolExecutor, in_flight: int, watch: Watch) -> bool:
+def compute_and_commit(
+    dataset: Dataset,
+    index: int,
+    pool: ThreadPoolExecutor,
+    in_flight: int,
+    progress: ProgressSink,
+    cancellation: Cancellation,
+) -> bool:
     """Compute a shard of a dataset and commit it; False if another process committed it first."""
     shard, start = dataset.plan.shard(index), time.monotonic()
     if dataset.is_committed(shard):
-        watch.progress.add(*work_of(dataset.plan, shard))
+        progress.add(*work_of(dataset.plan, shard))
         return False
-    sums, values = compute_shard(dataset.plan, shard, pool, in_flight, watch)
+    sums, values = compute_shard(dataset.plan, shard, pool, in_flight, progress, cancellation)
     stored = values if dataset.sweep.record == "networks" else None
     return dataset.commit_shard(shard, sums, stored, seconds=time.monotonic() - start)
 
@@ -101,7 +89,12 @@ def work_of(plan: Plan, shard: Shard) -> tuple[int, int]:
 
 
 def compute_shard(
-    plan: Plan, shard: Shard, pool: ThreadPoolExecutor, in_flight: int, watch: Watch
+    plan: Plan,
+    shard: Shard,
+    pool: ThreadPoolExecutor,
+    in_flight: int,
+    progress: ProgressSink,
+    cancellation: Cancellation,
 ) -> tuple[dict[int, Sums], dict[int, npt.NDArray[np.float64]]]:
     """Simulate one shard.
 
@@ -110,14 +103,14 @@ def compute_shard(
     dict of Sums
         The merged sums of each cell_id of the shard.
     dict of arrays
-        With ``record = "networks"``, the quantities (4, count, depth) of each cell_id, else empty.
+        With ``record = "networks"``, the values (quantities, count, depth) of each cell_id, else empty.
     """
     cells: dict[int, CellRun] = {}
     values: dict[int, list[npt.NDArray[np.float64]]] = {}
-    for block in ordered(pool, _jobs(plan, shard, cells), in_flight, watch.check_stop):
+    for block in ordered(pool, _jobs(plan, shard, cells), in_flight, cancellation.check_stop):
         if block.values is not None:
             values.setdefault(block.cell.cell_id, []).append(block.values)
-        watch.progress.add(block.count * plan.sweep.normals(block.cell), block.count)
+        progress.add(block.count * plan.sweep.normals(block.cell), block.count)
     return (
         {cell_id: cell.sums() for cell_id, cell in cells.items()},
         {cell_id: np.concatenate(held, axis=1) for cell_id, held in values.items()},

@@ -46,7 +46,7 @@ class Cluster:
     def slots(self) -> int:
         """Return the threads of all workers, each of which runs one task; at least one, which waits for a worker."""
         if time.monotonic() - self._counted > _REFRESH_SECONDS:
-            with suppress(OSError, RuntimeError, ValueError):  # between two schedulers nobody answers
+            with suppress(OSError, RuntimeError, ValueError):  # no answer while a scheduler is replaced
                 self._slots = max(1, sum(self.client.nthreads().values()))
             self._counted = time.monotonic()
         return self._slots
@@ -132,7 +132,7 @@ def _local_client(distributed: Any, count: int) -> Client:
     import dask
 
     options = {"n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "silence_logs": 50}
-    # A worker that dies is reported at once: who killed it is found out by running shards again, not by guessing.
+    # The death of a worker is reported at once: `Dispatch` finds the shard that killed it by running shards again.
     settings = {"distributed.scheduler.allowed-failures": 0}
     with dask.config.set(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Port")  # of another cluster on this machine

@@ -63,7 +63,7 @@ class Pool:
         if self._make is not None:
             processes = getattr(self.executor, "_processes", None) or {}
             self.executor.shutdown(wait=False, cancel_futures=True)
-            for process in list(processes.values()):  # Python's exit would else wait for shards that nobody needs
+            for process in list(processes.values()):  # else Python would wait at exit for shards that are not needed
                 process.terminate()
 
 

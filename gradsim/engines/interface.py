@@ -1,4 +1,4 @@
-"""What an engine is given to do, and what it is to do with the shards it computes."""
+"""The interface of engines: the job they get, the progress they report, and the request to stop."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from gradsim.dataset.dataset import Dataset
 from gradsim.system.progress import Progress
 
 POLL_SECONDS = 0.1
-"""How often an engine that waits looks whether it is to stop."""
+"""How often a waiting engine checks for a requested stop."""
+
+
+class ProgressSink(Protocol):
+    """Receives progress: random normals drawn and networks simulated."""
+
+    def add(self, normals: int, networks: int) -> None:
+        """Count work that has just been done."""
+
+
+class Cancellation(Protocol):
+    """Raises if a stop was requested."""
+
+    def check_stop(self) -> None:
+        """Raise KeyboardInterrupt, as Ctrl-C does, if a stop was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,7 @@ class Job:
     threads
         Threads that compute one shard; None to decide where it is computed.
     progress
-        Told of what is done.
+        Receives progress and events.
     stop
         Once it is set, the engine stops.
     """
@@ -39,7 +54,7 @@ class Job:
     stop: Event
 
     def check_stop(self) -> None:
-        """Raise KeyboardInterrupt, as Ctrl-C does, if the engine is to stop."""
+        """Raise KeyboardInterrupt, as Ctrl-C does, if a stop was requested."""
         if self.stop.is_set():
             raise KeyboardInterrupt
 

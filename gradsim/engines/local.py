@@ -22,7 +22,7 @@ def opened(threads: int | None) -> Iterator[Engine]:
             for index in job.shards:
                 job.check_stop()
                 start = time.monotonic()
-                compute_and_commit(job.dataset, index, pool, 2 * count, job)
+                compute_and_commit(job.dataset, index, pool, 2 * count, job.progress, job)
                 job.progress.event("shard", shard=index, seconds=round(time.monotonic() - start, 3))
 
     yield run
@@ -30,7 +30,7 @@ def opened(threads: int | None) -> Iterator[Engine]:
 
 @contextmanager
 def stopping_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of threads that nobody waits for when an error ends its use: its blocks are not needed then."""
+    """Yield a thread pool that is abandoned on an error; the results of its threads are never visible then."""
     pool = ThreadPoolExecutor(threads, "gradsim")
     try:
         yield pool

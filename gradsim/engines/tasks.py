@@ -9,11 +9,14 @@ import platform
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
+from gradsim.dataset import directory
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
 from gradsim.errors import OutputError, SweepError
+from gradsim.simulation.plan import Plan
 from gradsim.sweep import Sweep
 from gradsim.sweep.activations import OwnActivation
 from gradsim.system.threads import resolve_threads
@@ -41,19 +44,14 @@ class Receipt:
     host: str
 
 
-class _Unwatched:
-    """Nobody watches a task on a worker: its process is ended instead."""
+class _Unattended:
+    """Progress sink and cancellation of a task: a worker reports nothing, and is stopped by the end of its process."""
 
-    progress: _Unwatched
-
-    def __init__(self) -> None:
-        self.progress = self
+    def add(self, normals: int, networks: int) -> None:
+        """Report nothing."""
 
     def check_stop(self) -> None:
         """Go on."""
-
-    def add(self, normals: int, networks: int) -> None:
-        """Tell nobody."""
 
 
 def run_task(task: Task) -> Receipt:
@@ -70,8 +68,8 @@ def run_task(task: Task) -> Receipt:
     threads = _threads(task.threads)
     try:
         with stopping_pool(threads) as pool:
-            compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unwatched())
-    except SystemExit as error:  # of a user's function: it would end whoever waits for the task
+            compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unattended(), _Unattended())
+    except SystemExit as error:  # from a user's function: it would end the process that waits for the task
         raise RuntimeError(f"the shard called for the end of its process ({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))
     return Receipt(task.shard, normals, networks, time.monotonic() - start, platform.node())
@@ -99,14 +97,15 @@ def packed(sweep: Sweep) -> bytes | None:
 
 @lru_cache(maxsize=4)
 def _dataset(path: str, content_hash: str, sweep: bytes | None) -> Dataset:
-    dataset = Dataset.open(path)
-    if dataset.sweep.content_hash != content_hash:
-        raise OutputError(f"{path}: on {platform.node()} this is the dataset of another sweep. Give all the same disk.")
+    stored = directory.stored_sweep(Path(path))
+    if stored is None or stored.content_hash != content_hash:
+        found = "there is no gradsim dataset" if stored is None else "this is the dataset of another sweep"
+        raise OutputError(f"{path}: on {platform.node()} {found}. Give all the same disk.")
     if sweep is not None:
         import cloudpickle
 
-        dataset = Dataset(dataset.path, cloudpickle.loads(sweep))
-    return dataset
+        stored = cloudpickle.loads(sweep)
+    return Dataset(Path(path), Plan(stored))
 
 
 def _threads(threads: int | None) -> int:

@@ -14,11 +14,12 @@ from gradsim import analysis, engines
 from gradsim.dataset import maintenance, verification
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.reading import Ids, Names
+from gradsim.dataset.snapshot import Snapshot
 from gradsim.engines.compute import work_of
 from gradsim.errors import Interrupted, SweepError
 from gradsim.simulation.ensemble import DEVICES
 from gradsim.simulation.partition import ALL, ShardPart
-from gradsim.simulation.plan import check_cap, plan
+from gradsim.simulation.plan import Plan, check_cap, plan
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode, Progress
 from gradsim.system.threads import resolve_threads
@@ -74,7 +75,7 @@ class Run:
         cells, layer : int or list of int, optional
             Which cells and layers; all by default. Only their rows are read.
         quantity : str or list of str, optional
-            Of "log_delta", "log_weight_grad", "log_q", "log_gain".
+            Names of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; all by default.
 
         Returns
         -------
@@ -82,11 +83,13 @@ class Run:
             cell_id, layer, quantity, networks, dead, nonfinite; mean, std, se, min, max over live finite networks;
             q05, q25, median, q75, q95 with the dead as -inf.
         """
-        sums = self.dataset.read_layers(cells, layer, quantity)
-        return analysis.layers_frame(sums, self.dataset.read_histograms(cells, layer, quantity))
+        now = self.dataset.snapshot()
+        return analysis.layers_frame(
+            now.read_layers(cells, layer, quantity), now.read_histograms(cells, layer, quantity)
+        )
 
     def networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
-        """Return a row per (cell, network, layer) with the four quantities; needs ``record = "networks"``."""
+        """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
         return self.dataset.read_networks(cells, layer)
 
     def summary(self) -> pd.DataFrame:
@@ -99,16 +102,16 @@ class Run:
             annealed_log_gain with their errors, top_share and trusted (whether rare networks leave the annealed number
             alone), decades (of the norm), dead_fraction, phase, chi_1 (mean field), complete; nonfinite_fraction.
         """
-        cells = self.cells()
-        complete = pd.Series(self.dataset.networks_done() == self.sweep.networks, index=cells["cell_id"])
+        cells, now = self.cells(), self.dataset.snapshot()
+        complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
         depths = sorted({int(depth) for depth in self.sweep.depth})
         sums = pd.concat(
             [
-                self.dataset.read_layers(layer=1, quantity=["log_gain", "log_delta"]),
-                self.dataset.read_layers(layer=depths, quantity="log_q"),
+                now.read_layers(layer=1, quantity=["log_gain", "log_delta"]),
+                now.read_layers(layer=depths, quantity="log_q"),
             ]
         )
-        histograms = self.dataset.read_histograms(layer=[1], quantity="log_gain")
+        histograms = now.read_histograms(layer=[1], quantity="log_gain")
         return analysis.summary(cells, sums, histograms, complete, self._own_activations)
 
     def boundary(self, level: float = 0.95) -> pd.DataFrame:
@@ -228,50 +231,47 @@ def run(
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(sweep)
-    check_where(engine, device)
+    check_engine(engine, device)
     part = ShardPart.parse(shard)
     resolve_threads(threads)
     work = plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:
-        dataset = Dataset.create(out, sweep)
-        dataset.manifests(part)  # what is damaged is known before anything is computed
-        meter = _meter(dataset, part, shards := dataset.missing(part), progress)
-        before = meter.done_networks
+        dataset = Dataset.create(out, work)
+        before = dataset.snapshot()
+        before.manifests(part)  # what is damaged is known before anything is computed
+        meter = _meter(work, part, shards := before.missing(part), progress)
+        computed = -meter.done_networks
         if shards:
-            _compute(compute, engines.Job(dataset, shards, threads, meter, stop or Event()))
-            dataset.manifests(part)
-    return Run(dataset, meter.done_networks - before)
+            job = engines.Job(dataset, shards, threads, meter, stop or Event())
+            _compute(compute, job, len(before.shards)).manifests(part)
+    return Run(dataset, computed + meter.done_networks)
 
 
-def check_where(engine: Any, device: str) -> None:
+def check_engine(engine: Any, device: str) -> None:
     """Refuse an engine or device that there is not, with :class:`SweepError`."""
     engines.check(engine)
     if device not in DEVICES:
         raise SweepError("device", device, f"one of {', '.join(DEVICES)} in this version", f'Write "{DEVICES[0]}"')
 
 
-def _meter(dataset: Dataset, part: ShardPart, shards: list[int], mode: Mode) -> Progress:
+def _meter(work: Plan, part: ShardPart, shards: list[int], mode: Mode) -> Progress:
     """Progress of this part of the plan."""
-    if part == ALL:
-        work = dataset.plan
-        total = work.normals, work.networks
-    else:
-        total = _work(dataset, part.shards(dataset.plan.shard_count))
-    left = _work(dataset, shards)
+    total = (work.normals, work.networks) if part == ALL else _work(work, part.shards(work.shard_count))
+    left = _work(work, shards)
     meter = Progress(*total, mode)
     meter.resume(total[0] - left[0], total[1] - left[1])
     return meter
 
 
-def _work(dataset: Dataset, shards: Iterable[int]) -> tuple[int, int]:
-    found = [work_of(dataset.plan, dataset.plan.shard(index)) for index in shards]
+def _work(work: Plan, shards: Iterable[int]) -> tuple[int, int]:
+    found = [work_of(work, work.shard(index)) for index in shards]
     return sum(normals for normals, _ in found), sum(networks for _, networks in found)
 
 
-def _compute(compute: engines.Engine, job: engines.Job) -> None:
+def _compute(compute: engines.Engine, job: engines.Job, before: int) -> Snapshot:
+    """Let an engine compute; returns what is committed then. `before` are the shards that were committed already."""
     path, work = job.dataset.path, job.dataset.plan
-    start = len(job.dataset.committed())
     job.progress.event("start", directory=str(path), shards=len(job.shards), of_shards=work.shard_count)
     try:
         with job.progress:
@@ -283,4 +283,6 @@ def _compute(compute: engines.Engine, job: engines.Job) -> None:
             f"{path}: stopped with {finished} of {work.shard_count} shards committed. "
             "Give the same command again to resume."
         ) from None
-    job.progress.event("done", committed=len(job.dataset.committed()), before=start, of_shards=work.shard_count)
+    now = job.dataset.snapshot()
+    job.progress.event("done", committed=len(now.shards), before=before, of_shards=work.shard_count)
+    return now

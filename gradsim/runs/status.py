@@ -1,4 +1,4 @@
-"""Where a run stands: what is done, missing and failed, how fast it goes, and which jobs to run again."""
+"""Status of a run: what is done, missing and failed, its rate, and the jobs to run again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradsim.simulation.partition import ranges
 _RECENT = 1000  # commits from which the rate is taken: a run may have been stopped for days in between
 
 
-def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
+def run_status(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
     """Return the facts about a run by name; None for what is not known.
 
     Parameters
@@ -26,11 +26,11 @@ def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
     jobs
         The number n of jobs ``i/n`` that share it: the facts then say which of them have shards left.
     """
-    plan, missing, manifests = dataset.plan, dataset.missing(), dataset.manifests()
+    plan, now = dataset.plan, dataset.snapshot()
+    missing, manifests, done = now.missing(), now.manifests(), now.networks_done()
     failed = sorted(set(directory.failures(dataset.path)).intersection(missing))
-    done = dataset.networks_done()
     normals = [dataset.sweep.normals(cell) for cell in plan.cells]
-    rate = _rate(manifests, normals)
+    rate, seconds = _rate(manifests, normals), [manifest.seconds for manifest in manifests]
     left = plan.normals - sum(map(mul, done.tolist(), normals))
     return {
         "directory": str(dataset.path),
@@ -44,7 +44,7 @@ def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
         "missing": ranges(missing) or None,
         "failed": ranges(failed) or None,
         "rerun_array": ranges(sorted({index % jobs + 1 for index in missing})) or None if jobs else None,
-        "seconds_per_shard": round(float(np.median([one.seconds for one in manifests])), 3) if manifests else None,
+        "seconds_per_shard": round(float(np.median(seconds)), 3) if seconds else None,
         "normals_per_second": rate and round(rate),
         "seconds_left": round(left / rate) if rate and left else None,
         "complete": not missing,
@@ -52,10 +52,10 @@ def standing(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
 
 
 def _rate(manifests: list[Manifest], normals: list[int]) -> float | None:
-    """Random normals a second of all who work on the run, over its last commits."""
-    timed = sorted(((one.finished, one) for one in manifests), key=itemgetter(0))[-_RECENT:]
+    """Random normals a second of all processes together, over the last commits."""
+    timed = sorted(((manifest.finished, manifest) for manifest in manifests), key=itemgetter(0))[-_RECENT:]
     if not timed:
         return None
-    begun = min(finished - timedelta(seconds=one.seconds + one.write_seconds) for finished, one in timed)
-    work = sum(count * normals[cell] for _, one in timed for cell, _, count in one.slices)
+    begun = min(finished - timedelta(seconds=manifest.seconds + manifest.write_seconds) for finished, manifest in timed)
+    work = sum(count * normals[cell] for _, manifest in timed for cell, _, count in manifest.slices)
     return work / max((timed[-1][0] - begun).total_seconds(), 1.0)

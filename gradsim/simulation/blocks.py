@@ -14,9 +14,11 @@ from gradsim.errors import SweepError
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
 from gradsim_core.architectures import choose_schedule
-from gradsim_core.laws import resolve_law
+from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
+    from gradsim_core.activations import Activation
+    from gradsim_core.laws import WeightLaw
     from gradsim_core.parameters import Params
     from gradsim_core.schedules.table import Schedule
     from gradsim_core.simulator import Simulator
@@ -29,18 +31,18 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 
 
 @lru_cache(maxsize=64)
-def simulator(sweep: Sweep, activation: str, law: str) -> Simulator:
-    """Return the compiled simulator of an activation and weight law of a sweep."""
+def _simulator(activation: Activation, law: WeightLaw, dtype: str, method: str) -> Simulator:
     from gradsim_core.simulator import Simulator
 
-    return Simulator(sweep.find_activation(activation), resolve_law(law), sweep.dtype, sweep.method)
+    return Simulator(activation, law, dtype, method)
 
 
 def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     """Return the simulator and the numbers of one cell of a sweep."""
-    machine = simulator(sweep, cell.activation, cell.law)
+    activation, law = sweep.find_activation(cell.activation), sweep.laws[cell.law]
+    simulator = _simulator(activation, law, sweep.dtype, sweep.method)
     key = cell_key(cell, sweep.seed)
-    return machine, machine.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
+    return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 
 
 def warm_up(sweep: Sweep) -> int:
@@ -49,28 +51,27 @@ def warm_up(sweep: Sweep) -> int:
 
     kinds = {(cell.activation, cell.law, _schedule(sweep, cell).name): cell for cell in reversed(sweep.cells())}
     for cell in kinds.values():
-        machine, _ = prepare(sweep, cell)
-        params = machine.params(0, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
-        sums = reduce(run_block(machine, params, 0, 1)[0])
+        sums = reduce(run_block(*prepare(sweep, cell), 0, 1)[0])
         merge(sums, sums)
     return len(kinds)
 
 
 def _schedule(sweep: Sweep, cell: Cell) -> Schedule:
-    return choose_schedule(sweep.method, resolve_law(cell.law), cell.depth, cell.width)
+    return choose_schedule(sweep.method, sweep.laws[cell.law], cell.depth, cell.width)
 
 
 def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Bytes that a thread needs for a cell, roughly: what its kernel keeps of a network, its block's quantities, and
     the histograms of two blocks, of so many bins a layer and quantity.
     """
-    numbers = _schedule(sweep, cell).memory(resolve_law(cell.law), cell.depth, cell.width)
+    numbers = _schedule(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
     block = _block_size(sweep, cell)
-    return numbers * np.dtype(sweep.dtype).itemsize + 32 * cell.depth * block + 160 * cell.depth * min(bins, block)
+    of_layers = len(QUANTITIES) * cell.depth * (8 * block + 40 * min(bins, block))
+    return numbers * np.dtype(sweep.dtype).itemsize + of_layers
 
 
 def run_block(
-    machine: Simulator, params: Params, first: int, count: int
+    simulator: Simulator, params: Params, first: int, count: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
     """Simulate networks first .. first + count - 1 of a cell.
 
@@ -85,7 +86,7 @@ def run_block(
         If memory does not hold one network.
     """
     with in_memory(params):
-        return machine.block(params, first, count)
+        return simulator.block(params, first, count)
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections import namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from inspect import signature
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from gradsim.simulation.blocks import blocks, in_memory, prepare, run_block
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import resolve_threads
+from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from gradsim.sweep.activations import AxisActivation
@@ -23,31 +25,28 @@ if TYPE_CHECKING:
 DEVICES = ("cpu",)
 
 
-class Ensemble(NamedTuple):
+class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore[misc]  # the table is the only list
     """What was measured in networks 0 .. n-1 of a cell.
 
-    The first four are float64 arrays (networks, depth) of natural logarithms, layer 1 first; exactly zero is
-    -inf, non-finite NaN.
+    Quantities are float64 arrays (networks, depth) of natural logarithms, layer 1 first; exactly zero is -inf,
+    non-finite NaN.
 
     Attributes
     ----------
-    log_delta
-        ln \\|delta^l\\|_2, the backprop error.
-    log_weight_grad
-        ln \\|dC/dW^l\\|_F.
-    log_q
-        ln of the mean square preactivation.
-    log_gain
-        ln of the mean square of delta^l over that of delta^L.
     status
         int8 (networks,): 0 alive, 1 dead in some layer, 2 non-finite.
     """
 
-    log_delta: npt.NDArray[np.float64]
-    log_weight_grad: npt.NDArray[np.float64]
-    log_q: npt.NDArray[np.float64]
-    log_gain: npt.NDArray[np.float64]
-    status: npt.NDArray[np.int8]
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> npt.NDArray[Any]: ...
+
+
+Ensemble.__doc__ = inspect.cleandoc(Ensemble.__doc__ or "") + "".join(
+    f"\n{row.name}\n    {row.description}." for row in QUANTITIES.values()
+)
 
 
 def simulate(
@@ -96,7 +95,7 @@ def simulate(
     Returns
     -------
     Ensemble
-        Four float64 arrays (networks, depth) and the status of each network.
+        A float64 array (networks, depth) of each quantity, and the status of each network.
 
     Raises
     ------
@@ -114,20 +113,21 @@ def simulate(
         activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
         law=law, method=method, dtype=dtype,
     )  # fmt: skip
-    machine, params = prepare(sweep, cell)
+    simulator, params = prepare(sweep, cell)
     try:
-        values, status = np.empty((4, sweep.networks, cell.depth)), np.empty(sweep.networks, np.int8)
+        values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))
+        status = np.empty(sweep.networks, np.int8)
     except MemoryError:
-        allowed = "as many as memory holds, 32 bytes for each layer of each"
+        allowed = f"as many as memory holds, {8 * len(QUANTITIES)} bytes for each layer of each"
         remedy = "Take fewer, or run a Sweep, which keeps statistics only"
         raise SweepError("networks", sweep.networks, allowed, remedy) from None
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
-        values[:, first : first + count], status[first : first + count] = run_block(machine, params, first, count)
+        values[:, first : first + count], status[first : first + count] = run_block(simulator, params, first, count)
 
     run_all(run, list(blocks(sweep, cell, 0, sweep.networks)), resolve_threads(threads))
-    return Ensemble(values[0], values[1], values[2], values[3], status)
+    return Ensemble._make([*values, status])
 
 
 def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:
@@ -162,17 +162,17 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         raise SweepError("network", network, "a whole number from 0 to 2^48 - 1", "Write for example network = 0")
     defaults = {
         name: parameter.default
-        for name, parameter in signature(simulate).parameters.items()
+        for name, parameter in inspect.signature(simulate).parameters.items()
         if name not in ("networks", "device", "threads")
     }
     if cell.get("method", "explicit") != "explicit":
         remedy = "Leave method out: both methods have the same laws, but not the same networks"
         raise SweepError("method", cell["method"], "explicit, since no other draws weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
-    sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
-    machine, params = prepare(sweep, one)
+    sweep, its_cell = _one_cell(**(defaults | physics | {"networks": 1}))
+    simulator, params = prepare(sweep, its_cell)
     with in_memory(params):
-        return machine.weights(params, int(network))
+        return simulator.weights(params, int(network))
 
 
 def _one_cell(**values: Any) -> tuple[Sweep, Cell]:

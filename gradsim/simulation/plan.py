@@ -14,6 +14,7 @@ from gradsim.simulation.blocks import thread_bytes
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
 from gradsim.system.threads import resolve_threads
+from gradsim_core.results.quantities import QUANTITIES
 
 WORK_CAP = 10**14
 """Most random normals of a run that was not confirmed: about half a day on two cores."""
@@ -24,9 +25,8 @@ SHARD_CAP = 10**7
 VALUES_PER_SHARD = 2**22
 """Stored values that weigh as much as a shard's normals: memory stays flat where networks are cheap."""
 
-_QUANTITIES = 4
 _BINS = 256  # occupied bins of a histogram in the worst of the shipped sweeps; never more than networks
-_BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_NETWORK_ROW = 31, 1, 28  # measured on phase-tanh
+_BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_VALUE = 31, 1, 7  # measured on phase-tanh
 _BYTES_PER_SHARD = 12_000  # a manifest, and what two Parquet files have besides rows
 _MEMORY_BASE = 300 * 2**20  # interpreter, NumPy, Numba, PyArrow and pandas
 _MEMORY_PER_VALUE = 110  # a bin in sums, sorted columns and Arrow table, measured
@@ -138,20 +138,20 @@ class Plan:
 
         Notes
         -----
-        Statistics: 4 depth rows of 31 bytes for each slice, with a histogram of 1 byte a bin; the wider the logarithms
-        spread, as the root of depth / width, the more bins. With ``record = "networks"`` also depth rows of 28 bytes
-        for each network. Memory: 300 MiB, 110 bytes for each bin or value of the largest shard, and what each thread
-        keeps of its networks.
+        Statistics: for each slice, quantity and layer a row of 31 bytes, with a histogram of 1 byte a bin; the wider
+        the logarithms spread, as the root of depth / width, the more bins. With ``record = "networks"`` also 7 bytes
+        for each value of each network. Memory: 300 MiB, 110 bytes for each bin or value of the largest shard, and what
+        each thread keeps of its networks.
         """
         sweep, shapes = self.sweep, {(cell.law, cell.depth, cell.width): cell for cell in self.cells}
         rows = bins = 0
         for cell, cost in zip(self.cells, self._costs, strict=True):
-            of_cell = _QUANTITIES * cell.depth * -(-cost * sweep.networks // sweep.shard_size)
+            of_cell = len(QUANTITIES) * cell.depth * -(-cost * sweep.networks // sweep.shard_size)
             rows, bins = rows + of_cell, bins + of_cell * _bins(cell, sweep.networks)
         singles = sweep.networks * sum(cell.depth for cell in self.cells) * (sweep.record == "networks")
         wide = max(_bins(cell, sweep.networks) for cell in shapes.values())
-        largest = VALUES_PER_SHARD * max(1, wide // _BINS) + 2 * _QUANTITIES * wide * max(sweep.depth)
-        held = min(bins + _QUANTITIES * singles, largest)
+        largest = VALUES_PER_SHARD * max(1, wide // _BINS) + 2 * len(QUANTITIES) * wide * max(sweep.depth)
+        held = min(bins + len(QUANTITIES) * singles, largest)
         work = max(thread_bytes(sweep, cell, _bins(cell, sweep.networks)) for cell in shapes.values())
         return Estimate(
             len(self.cells),
@@ -160,7 +160,7 @@ class Plan:
             self.normals,
             rows * _BYTES_PER_LAYER_ROW
             + bins * _BYTES_PER_BIN
-            + singles * _BYTES_PER_NETWORK_ROW
+            + singles * len(QUANTITIES) * _BYTES_PER_VALUE
             + self.shard_count * _BYTES_PER_SHARD,
             self.shard_count * (3 + (sweep.record == "networks")) + 3,
             _MEMORY_BASE + held * _MEMORY_PER_VALUE + resolve_threads(threads) * work,
@@ -198,21 +198,21 @@ def _bins(cell: Cell, networks: int) -> int:
 def _cost(sweep: Sweep, depth: int, normals: int) -> int:
     size = sweep.shard_size
     # Histograms take their place however few networks a slice has: all networks of the cell share it.
-    values = min(_QUANTITIES * depth * min(sweep.networks, _BINS), VALUES_PER_SHARD)
+    values = min(len(QUANTITIES) * depth * min(sweep.networks, _BINS), VALUES_PER_SHARD)
     cost = max(normals, size * values // (sweep.networks * VALUES_PER_SHARD))
     if sweep.record == "networks":
-        cost = max(cost, size * _QUANTITIES * depth // VALUES_PER_SHARD)
+        cost = max(cost, size * len(QUANTITIES) * depth // VALUES_PER_SHARD)
     return min(cost, size)
 
 
 def _refuse_equal_keys(cells: list[Cell], seed: int) -> None:
     seen: dict[int, Cell] = {}
     for cell in cells:
-        other = seen.setdefault(cell_key(cell, seed), cell)
-        if other is not cell:
+        first = seen.setdefault(cell_key(cell, seed), cell)
+        if first is not cell:
             raise SweepError(
-                f"cells {other.cell_id} and {cell.cell_id}",
-                (tuple(other), tuple(cell)),
+                f"cells {first.cell_id} and {cell.cell_id}",
+                (tuple(first), tuple(cell)),
                 "cells with different random keys",
                 "Change the seed: these two would use the same random numbers",
             )

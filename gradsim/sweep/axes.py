@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import round12
-from gradsim.sweep.validation import Words
+from gradsim.sweep.validation import ValidatedModel
 
 CELL_CAP = 10**6
 """Most cells of one sweep, and so most values of one axis."""
@@ -19,7 +19,7 @@ _FORMS = "a value, a list of values or {start, stop, num, spacing}"
 _End = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
-class Grid(Words):
+class Grid(ValidatedModel):
     """Values from ``start`` to ``stop``, both hit exactly, at 12 significant digits.
 
     ``spacing`` is ``"linear"`` (equal steps) or ``"log"`` (equal ratios).

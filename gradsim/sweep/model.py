@@ -19,10 +19,10 @@ from gradsim.sweep import files
 from gradsim.sweep.activations import AxisActivation, OwnActivation, as_own, check_activation, check_law, name_of
 from gradsim.sweep.axes import CELL_CAP, expand
 from gradsim.sweep.cells import Cell, canonical_json, round12
-from gradsim.sweep.validation import Words
+from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.activations import Activation, resolve_activation
 from gradsim_core.architectures import METHODS
-from gradsim_core.laws import resolve_law
+from gradsim_core.laws import WeightLaw, resolve_law
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes in the order of the cells: sigma_w runs fastest."""
@@ -64,7 +64,7 @@ _SMALLEST, _LARGEST = 1e-30, 1e30  # a float32 weight beyond has no room left fo
 _DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # what the random numbers' counter can hold
 
 
-class Sweep(Words):
+class Sweep(ValidatedModel):
     """Which networks to simulate: axes whose product are the cells, and scalars that hold for all of them.
 
     Parameters
@@ -156,7 +156,7 @@ class Sweep(Words):
     @property
     def may_be_conditional(self) -> bool:
         """Whether the conditional sampler knows all weight laws of this sweep."""
-        return all(resolve_law(law).conditional for law in self.law)
+        return all(law.conditional for law in self.laws.values())
 
     def normals(self, cell: Cell) -> int:
         """Random normals that one network of a cell takes: the work."""
@@ -247,15 +247,28 @@ class Sweep(Words):
         SweepError
             If it is an own activation and the sweep was read from a dataset, which does not hold functions.
         """
-        own = next((value for value in self.activation if name_of(value) == name), name)
-        if isinstance(own, OwnActivation):
+        found = self.activations[name]
+        if isinstance(found, OwnActivation):
             raise SweepError(
                 "activation",
                 name,
                 "an activation with its functions",
                 "Run with the sweep that holds your gs.Activation, as when the dataset was made",
             )
-        return resolve_activation(own)
+        return found
+
+    @cached_property
+    def activations(self) -> dict[str, Activation | OwnActivation]:
+        """The activations by the names that cells have; an own one of a stored sweep has no functions."""
+        return {
+            name_of(value): value if isinstance(value, OwnActivation) else resolve_activation(value)
+            for value in self.activation
+        }
+
+    @cached_property
+    def laws(self) -> dict[str, WeightLaw]:
+        """The weight laws by the names that cells have."""
+        return {name: resolve_law(name) for name in self.law}
 
     def _content(self) -> dict[str, Any]:
         content = {field: getattr(self, field) for field in type(self).model_fields}

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from gradsim.errors import MISSING, SweepError, suggestion
 
 
-class Words(BaseModel):
+class ValidatedModel(BaseModel):
     """Frozen, refuses unknown keys, and raises :class:`SweepError` only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -114,7 +114,7 @@ def _chosen(mode: Mode, stream: TextIO) -> Mode:
 
 
 class Share:
-    """Reports the share of some work that is done, where the work has no unit of its own.
+    """Reports progress as a fraction, for work that is not counted in networks.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ EXIT_STOPPED = 75
 _NAMES = ("SIGTERM", "SIGINT", "SIGUSR1")  # Slurm, people, Slurm's warning before the time is over
 
 
-class Stopping:
+class StopSignals:
     """Handles this process's signals while it is entered.
 
     Nothing on the disk needs tidying up when the process ends, whenever that is, so it can always leave at once.
@@ -59,7 +59,7 @@ class Stopping:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process without waiting for threads that compute what nobody needs any more."""
+    """End the process at once; threads are abandoned, since their results are not needed any more."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.cells import canonical_json
-from gradsim.sweep.validation import Words
+from gradsim.sweep.validation import ValidatedModel
 from gradsim.theory import boundary
 from gradsim.training.starts import STARTS
 from gradsim_core.activations import resolve_activation
@@ -24,7 +24,7 @@ from gradsim_core.training.normalisation import NORMALISATIONS
 Array = NDArray[np.float64]
 
 
-class Recipe(Words):
+class Recipe(ValidatedModel):
     """What is trained, and how; every network ends in as many sigmoid or softmax outputs as there are classes."""
 
     hidden: tuple[int, ...] = Field((30, 30), description="widths of the hidden layers, whole numbers >= 1")

@@ -16,6 +16,7 @@ import pytest
 from gradsim.dataset.dataset import Dataset
 from gradsim.errors import GradsimError, OutputError, StorageError
 from gradsim.simulation.blocks import warm_up
+from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
 from gradsim.system.filesystem import calls
 from tests.faults.amounts import quick_and_full
@@ -86,7 +87,7 @@ def test_what_reads_back_otherwise_is_an_error(clean: Dataset, tmp_path: Path, m
         changed[len(changed) // 2] ^= 1
         return write(descriptor, memoryview(changed) if bytes(data[:4]) == b"PAR1" else data)
 
-    path = Dataset.create(tmp_path / "run", THREE).path
+    path = Dataset.create(tmp_path / "run", Plan(THREE)).path
     with monkeypatch.context() as patch:
         patch.setattr(calls, "write", swallow)
         with pytest.raises(StorageError, match="reads back otherwise"):
@@ -98,7 +99,7 @@ def test_what_reads_back_otherwise_is_an_error(clean: Dataset, tmp_path: Path, m
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_dev_full(clean: Dataset, tmp_path: Path, monkeypatch) -> None:
     """Files that are always full, by the system itself."""
-    original, path = calls.open_fd, Dataset.create(tmp_path / "run", THREE).path
+    original, path = calls.open_fd, Dataset.create(tmp_path / "run", Plan(THREE)).path
 
     def full_file(name: Path, flags: int) -> int:
         return original(Path("/dev/full"), os.O_WRONLY) if flags & os.O_EXCL else original(name, flags)

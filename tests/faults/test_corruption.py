@@ -25,6 +25,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.sealed_json import seal
 from gradsim.dataset.verification import Verification, verify
 from gradsim.errors import CorruptDataError, GradsimError, OutputError, SchemaVersionError
+from gradsim.simulation.plan import Plan
 from tests.faults.amounts import quick_and_full
 from tests.gradsim.small_dataset import SWEEP, full
 
@@ -264,10 +265,10 @@ def test_cells_are_mended(copy: Dataset) -> None:
     table = pa.parquet.read_table(cells)
     pa.parquet.write_table(table, cells, compression="none")
     other = cells.read_bytes()
-    Dataset.create(copy.path, SWEEP)
+    Dataset.create(copy.path, Plan(SWEEP))
     assert cells.read_bytes() == other
     for damage in (lambda: cells.write_bytes(b"junk"), cells.unlink):
         damage()
         assert found(copy.path).problems
-        Dataset.create(copy.path, SWEEP)
+        Dataset.create(copy.path, Plan(SWEEP))
         assert not found(copy.path).problems

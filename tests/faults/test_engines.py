@@ -26,7 +26,7 @@ from gradsim.errors import (
     StorageError,
     SweepError,
 )
-from gradsim.runs.status import standing
+from gradsim.runs.status import run_status
 from tests.faults.engine_runs import SWEEP, run
 from tests.gradsim.small_dataset import contents
 
@@ -134,10 +134,10 @@ def test_a_shard_that_kills_workers_is_recorded(
     assert dataset.missing() == [5]
     failure = json.loads((tmp_path / "run" / "failures.jsonl").read_text())
     assert (failure["shard"], failure["attempts"]) == (5, 3)
-    facts = standing(dataset, jobs=4)
+    facts = run_status(dataset, jobs=4)
     assert (facts["failed"], facts["missing"], facts["rerun_array"]) == ("5", "5", "2")
     assert contents(run(tmp_path / "run", "local").path) == contents(local_run.path)
-    assert standing(Dataset.open(tmp_path / "run"))["shards_failed"] == 0
+    assert run_status(Dataset.open(tmp_path / "run"))["shards_failed"] == 0
 
 
 def test_an_executor_that_cannot_be_renewed(local_run: Dataset, tmp_path: Path, folder: str, monkeypatch) -> None:

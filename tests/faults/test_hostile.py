@@ -198,7 +198,7 @@ def test_extension_types_are_refused_before_data_is_read(path: Path) -> None:
     for registered in (False, True):
         if registered:
             pa.register_extension_type(kind)
-        with pytest.raises(CorruptDataError, match="columns are others"):
+        with pytest.raises(CorruptDataError, match="columns that differ"):
             schema.decode(part.read_bytes(), "file", schema.LAYERS)
     pa.unregister_extension_type("tests.extension")
     parts = json.loads(manifest.read_text())["parts"]

@@ -17,6 +17,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.maintenance import compact, gc
 from gradsim.dataset.verification import verify
 from gradsim.errors import StorageError
+from gradsim.simulation.plan import Plan
 from gradsim.system.filesystem import calls
 from tests.faults.amounts import quick_and_full
 from tests.faults.operations import killed_at
@@ -76,7 +77,7 @@ def test_memory_is_flat(tmp_path: Path, method: str, most: int) -> None:
 PEAK = """
 import re, sys
 import gradsim as gs
-from gradsim.simulation.plan import plan
+from gradsim.simulation.plan import Plan, plan
 method, width, depth, networks = sys.argv[2], *map(int, sys.argv[3:])
 sweep = gs.Sweep(activation="tanh", sigma_w=1.5, depth=depth, width=width, networks=networks, seed=1, method=method)
 gs.run(sweep, sys.argv[1], threads=2, progress="none")
@@ -133,7 +134,7 @@ def test_several_files_and_gaps(tmp_path: Path, monkeypatch, bytes_per_file: int
     monkeypatch.setattr(maintenance, "FILE_BYTES", bytes_per_file)
     monkeypatch.setattr(maintenance, "_BATCH_ROWS", {"layers": 20, "histograms": 50})
     fine = SWEEP.replace(shard_size=30)
-    part = Dataset.create(tmp_path / "part", fine)
+    part = Dataset.create(tmp_path / "part", Plan(fine))
     assert part.plan.shard_count == 10
     for index in (0, 1, 2, 4, 5, 6, 7):
         commit(part, part.plan.shard(index))
@@ -160,13 +161,13 @@ def test_a_compaction_that_is_killed_goes_on(made: Dataset, tmp_path: Path, monk
 def test_where_nothing_can_be_compacted_to(made: Dataset, tmp_path: Path) -> None:
     with pytest.raises(gs.GradsimError, match="itself"):
         compact(made, made.path)
-    half = Dataset.create(tmp_path / "half", SWEEP)
+    half = Dataset.create(tmp_path / "half", Plan(SWEEP))
     commit(half, half.plan.shard(1))
     with pytest.raises(gs.GradsimError, match="something already"):
         compact(made, half.path)
     with pytest.raises(gs.GradsimError, match="itself"):
         compact(made, made.path / "data/layers/new")
-    half = Dataset.create(tmp_path / "new.compacting", SWEEP)
+    half = Dataset.create(tmp_path / "new.compacting", Plan(SWEEP))
     commit(half, half.plan.shard(1))
     with pytest.raises(gs.GradsimError, match=r"left manifests/000001\.json"):
         compact(made, tmp_path / "new")
@@ -211,7 +212,7 @@ def test_gc_and_verify_beside_a_run(tmp_path: Path, rounds: int) -> None:
     sweep = SWEEP.replace(shard_size=20)
     for i in range(rounds):
         path = tmp_path / str(i)
-        dataset = Dataset.create(path, sweep)
+        dataset = Dataset.create(path, Plan(sweep))
         writer = threading.Thread(target=full, args=(path, sweep))
         writer.start()
         while writer.is_alive():

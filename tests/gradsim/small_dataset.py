@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gradsim.dataset.dataset import Dataset
-from gradsim.simulation.plan import Shard
+from gradsim.simulation.plan import Plan, Shard
 from gradsim.sweep import Sweep
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import BINS_PER_LN, FIXED_POINT, Sums
@@ -86,7 +86,7 @@ def commit(dataset: Dataset, shard: Shard) -> bool:
 
 
 def full(path: Path, sweep: Sweep = SWEEP) -> Dataset:
-    dataset = Dataset.create(path, sweep)
+    dataset = Dataset.create(path, Plan(sweep))
     for index in dataset.missing():
         commit(dataset, dataset.plan.shard(index))
     return dataset

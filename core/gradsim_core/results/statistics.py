@@ -18,7 +18,6 @@ from .quantities import QUANTITIES
 
 FIXED_POINT = 2.0**20
 BINS_PER_LN = 16 / math.log(2)
-GAIN = QUANTITIES.index("log_gain")
 # Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums: they count as non-finite here.
 LARGEST = 2.0**26
 _NO_BIN = -(2**31)
@@ -26,7 +25,7 @@ _MOST_AT_ONCE = 4096  # networks: sums of squares of 25 bits fit 64
 
 
 class Sums(NamedTuple):
-    """Sums over networks; the first nine are (4, depth), quantity by layer.
+    """Sums over networks; the first eight are (quantities, depth), in the order of `QUANTITIES`.
 
     The sum of squares is square_high 2^50 + square_low, both sums in units of 2^-20 and 2^-40. The histogram is
     sparse and sorted: column = quantity * depth + layer - 1, bin = floor(v 16 / ln 2), count.
@@ -145,9 +144,10 @@ def combine(networks, floats, parts, integers, extremes, low, high):
 
 
 def sum_columns(flat, skip, integers, extremes, out):
-    """All columns of values (4, count, depth), flat, sixteen at a time; returns the size of the histograms in `out`.
+    """All columns of values (quantities, count, depth), flat, sixteen at a time; returns the size of the histograms.
 
-    integers (6, 4, depth) and extremes (2, 4, depth) as in `Sums`. The last tile of a row may overlap the one before.
+    integers (6, quantities, depth) and extremes (2, quantities, depth) as in `Sums`. The last tile of a row may overlap
+    the one before.
     """
     quantities, count = skip.shape
     depth = integers.shape[2]
@@ -171,12 +171,13 @@ def sum_columns(flat, skip, integers, extremes, out):
 
 
 def reduce(values: np.ndarray) -> Sums:
-    """Sums of a block's values (4, count, depth), as `Simulator.block` returns them."""
+    """Sums of a block's values (quantities, count, depth), as `Simulator.block` returns them."""
     quantities, count, depth = values.shape
     if count > _MOST_AT_ONCE:
         return merge(*(reduce(values[:, i : i + _MOST_AT_ONCE]) for i in range(0, count, _MOST_AT_ONCE)))
     skip = np.zeros((quantities, count), np.bool_)
-    skip[GAIN] = values[0, :, -1] == -np.inf
+    relative = [row.relative for row in QUANTITIES.values()]
+    skip[relative] = values[list(QUANTITIES).index("log_delta"), :, -1] == -np.inf
     flat = np.ascontiguousarray(values).reshape(-1)
     if depth < LANES:
         flat = np.append(flat, np.zeros(LANES))  # a tile reads on into the next network

@@ -37,7 +37,7 @@ def rename(source: Path, target: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file a second name, which nothing must have."""
+    """Create a hard link; fails if the destination exists."""
     os.link(source, target)
 
 

@@ -15,7 +15,7 @@ from gradsim.system.filesystem.writing import fsync_directory
 
 
 def names(path: Path) -> list[str]:
-    """Return the sorted names in a directory; none if there is no such directory."""
+    """Return the sorted names in a directory; an empty list if the directory does not exist."""
     with storing(path):
         try:
             return sorted(calls.listdir(path))

@@ -15,7 +15,7 @@ from gradsim.system.filesystem.errors import storing
 Check = Callable[[Path], None]
 Data = bytes | memoryview
 
-_ATTEMPTS = 100  # at a file whose temporary name somebody cleaned up
+_ATTEMPTS = 100  # to write a file whose temporary file another process removed
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -37,7 +37,7 @@ def replace(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -
     ------
     StorageError
         If any step fails; the older file, if there was one, is then still whole. No step is tried again on the same
-        file: after a failed fsync nobody knows what is on the disk.
+        file: after a failed fsync the content of the disk is unknown.
     """
 
     def rename(temporary: Path) -> bool:
@@ -69,7 +69,7 @@ def _store(tmp_dir: Path, path: Path, data: Data, check: Check | None, name: Cal
                     if won:
                         fsync_directory(path.parent)
                     return won
-            except FileNotFoundError:  # somebody cleaned up the temporary file: it is written anew
+            except FileNotFoundError:  # another process removed the temporary file: it is written again
                 if attempt == _ATTEMPTS - 1 or not (exists(tmp_dir) and exists(path.parent)):
                     raise
     raise AssertionError
@@ -79,7 +79,7 @@ def _link_new(temporary: Path, path: Path) -> bool:
     try:
         calls.link(temporary, path)
     except OSError as error:
-        # Over NFS the link may be there whatever the answer: it is ours, since nobody else knows the name.
+        # Over NFS the link may exist although the call failed. It is ours: the temporary name is unique.
         if calls.status(temporary).st_nlink > 1:
             return True
         if isinstance(error, FileExistsError):
@@ -152,7 +152,7 @@ def make_durable(path: Path) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Fsync a directory; Windows cannot, and needs no such thing."""
+    """Fsync a directory; does nothing on Windows, which neither supports nor needs it."""
     if os.name != "nt":
         _fsync(path)
 

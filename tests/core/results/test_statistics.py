@@ -32,7 +32,7 @@ def expected(values):
     """What the documentation says, for every (quantity, layer), in Python integers."""
     for q in range(4):
         for layer in range(values.shape[2]):
-            undefined = (values[0, :, -1] == -math.inf) & (QUANTITIES[q] == "log_gain")
+            undefined = (values[0, :, -1] == -math.inf) & (list(QUANTITIES)[q] == "log_gain")
             column = [float(v) for v, skip in zip(values[q, :, layer], undefined, strict=True) if not skip]
             live = [v for v in column if abs(v) < statistics.LARGEST]
             fixed = [round(v * 2**20) for v in live]  # ties to even, as the kernel does

@@ -20,6 +20,7 @@ from gradsim.dataset import merging
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.verification import verify
 from gradsim.errors import OutputError, RunExistsError, SweepError
+from gradsim.simulation.plan import Plan
 from gradsim.sweep import Sweep
 from gradsim.system import filesystem
 from gradsim_core.activations import Activation
@@ -43,7 +44,7 @@ def test_layers_are_exact(made: Dataset) -> None:
     assert made.plan.shard_count > 2
     frame = made.read_layers()
     rows = {(r.cell_id, r.layer, r.quantity): r for r in frame.itertuples()}
-    assert list(rows) == sorted(rows, key=lambda key: (*key[:2], QUANTITIES.index(key[2])))
+    assert list(rows) == sorted(rows, key=lambda key: (*key[:2], list(QUANTITIES).index(key[2])))
     assert set(rows) == set(truth())
     for key, values in truth().items():
         row, live = rows[key], values[np.isfinite(values)]
@@ -58,7 +59,7 @@ def test_layers_are_exact(made: Dataset) -> None:
 
 def test_moments_of_huge_and_nearly_equal_values(tmp_path: Path) -> None:
     sweep = Sweep(activation="tanh", sigma_w=1, depth=1, width=2, networks=3, seed=1)
-    dataset = Dataset.create(tmp_path / "out", sweep)
+    dataset = Dataset.create(tmp_path / "out", Plan(sweep))
     values = np.broadcast_to(2.0**27 - 1 + np.array([0, 2.0**-20, 0])[:, None], (4, 3, 1))
     dataset.commit_shard(dataset.plan.shard(0), {0: sums_of(values)})
     row = dataset.read_layers(quantity="log_q").iloc[0]
@@ -67,7 +68,7 @@ def test_moments_of_huge_and_nearly_equal_values(tmp_path: Path) -> None:
 
 def test_cells_without_a_live_value(tmp_path: Path) -> None:
     sweep = Sweep(activation="relu", sigma_w=1, depth=1, width=1, networks=2, seed=1)
-    dataset = Dataset.create(tmp_path / "out", sweep)
+    dataset = Dataset.create(tmp_path / "out", Plan(sweep))
     assert len(dataset.read_layers()) == len(dataset.read_histograms()) == 0
     dataset.commit_shard(dataset.plan.shard(0), {0: sums_of(np.full((4, 2, 1), -np.inf))})
     frame = dataset.read_layers()
@@ -106,7 +107,7 @@ def test_single_networks(made: Dataset) -> None:
             np.testing.assert_array_equal(rows[quantity].to_numpy().reshape(9, -1), expected[q])
     assert pq.read_table(made.path / "data/networks")["log_delta"].null_count == 8
     with pytest.raises(SweepError, match="record"):
-        Dataset(made.path, SWEEP.replace(record="layers")).read_networks()
+        Dataset(made.path, Plan(SWEEP.replace(record="layers"))).read_networks()
 
 
 @pytest.mark.parametrize("method", ["read_layers", "read_histograms"])
@@ -132,7 +133,7 @@ def test_cells_and_progress(made: Dataset, tmp_path: Path) -> None:
     assert cells["networks"].tolist() == [9] * 4
     pd.testing.assert_frame_equal(pd.read_parquet(made.path / "cells.parquet"), cells)
     assert made.networks_done().tolist() == [9] * 4
-    dataset = Dataset.create(tmp_path / "out", SWEEP)
+    dataset = Dataset.create(tmp_path / "out", Plan(SWEEP))
     commit(dataset, dataset.plan.shard(1))
     assert dataset.committed() == [1]
     assert 1 not in dataset.missing()
@@ -157,14 +158,14 @@ def test_files_say_what_they_hold(made: Dataset) -> None:
     assert table.schema.metadata[b"schema_version"] == b"2"
     assert all(field.metadata[b"unit"] and field.metadata[b"description"] for field in table.schema)
     keys = list(zip(*(table[name].to_pylist() for name in ("quantity", "layer", "cell_id")), strict=True))
-    assert keys == sorted(keys, key=lambda key: (QUANTITIES.index(key[0]), *key[1:]))
+    assert keys == sorted(keys, key=lambda key: (list(QUANTITIES).index(key[0]), *key[1:]))
     run = json.loads((made.path / "run.json").read_text())
     assert run["content_hash"] == SWEEP.content_hash
     assert {"gradsim", "python", "numpy", "numba", "platform", "cpu"} <= set(run["environment"])
 
 
 def test_equal_content_gives_equal_bytes(made: Dataset, tmp_path: Path) -> None:
-    other = Dataset.create(tmp_path / "out", SWEEP)
+    other = Dataset.create(tmp_path / "out", Plan(SWEEP))
     for index in reversed(other.missing()):
         commit(other, other.plan.shard(index))
     assert contents(other.path) == contents(made.path)
@@ -172,27 +173,27 @@ def test_equal_content_gives_equal_bytes(made: Dataset, tmp_path: Path) -> None:
 
 def test_open_and_create_again(copy: Dataset) -> None:
     assert copy.sweep == SWEEP
-    assert Dataset.create(copy.path, SWEEP).missing() == []
+    assert Dataset.create(copy.path, Plan(SWEEP)).missing() == []
     before = sorted(copy.path.rglob("*"))
     for other in (SWEEP.replace(seed=2), SWEEP.replace(networks=10, seed=2)):
         with pytest.raises(RunExistsError, match=r"another sweep .*seed.*differ") as caught:
-            Dataset.create(copy.path, other)
+            Dataset.create(copy.path, Plan(other))
         assert caught.value.exit_code == 2
     assert sorted(copy.path.rglob("*")) == before
     (copy.path / "cells.parquet").unlink()
     (copy.path / "run.json").unlink()
-    Dataset.create(copy.path, SWEEP)
+    Dataset.create(copy.path, Plan(SWEEP))
     assert (copy.path / "cells.parquet").exists()
     assert (copy.path / "run.json").exists()
 
 
 def test_own_activations_can_be_stored_and_resumed(tmp_path: Path) -> None:
     sweep = SWEEP.replace(activation=Activation("mine", math.sin, math.cos))
-    Dataset.create(tmp_path / "out", sweep)
-    assert Dataset.create(tmp_path / "out", sweep).sweep.find_activation("mine").phi is math.sin
+    Dataset.create(tmp_path / "out", Plan(sweep))
+    assert Dataset.create(tmp_path / "out", Plan(sweep)).sweep.find_activation("mine").phi is math.sin
     assert Dataset.open(tmp_path / "out").cells()["activation"].tolist() == ["mine"] * 4
     with pytest.raises(RunExistsError):
-        Dataset.create(tmp_path / "out", sweep.replace(activation=Activation("mine", math.cos, math.sin)))
+        Dataset.create(tmp_path / "out", Plan(sweep.replace(activation=Activation("mine", math.cos, math.sin))))
 
 
 def test_directories_that_cannot_be_used(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_directories_that_cannot_be_used(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "a" / "b", tmp_path / ("x" * 300), tmp_path):
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(OutputError) as caught:
-            Dataset.create(path, SWEEP)
+            Dataset.create(path, Plan(SWEEP))
         assert caught.value.exit_code == 2
         assert sorted(tmp_path.rglob("*")) == before
     with pytest.raises(OutputError, match="no gradsim dataset"):
@@ -212,7 +213,7 @@ def test_many_may_create_at_once(tmp_path: Path) -> None:
 
     def create() -> None:
         try:
-            Dataset.create(tmp_path / "a" / "out", SWEEP)
+            Dataset.create(tmp_path / "a" / "out", Plan(SWEEP))
         except Exception as error:
             errors.append(error)
 

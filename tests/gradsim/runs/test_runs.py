@@ -16,6 +16,8 @@ import pytest
 
 import gradsim as gs
 from gradsim.errors import Interrupted, RunExistsError, SweepError
+from gradsim.simulation.plan import Plan
+from gradsim.system import filesystem
 from gradsim_core.results.statistics import FIXED_POINT
 from tests.gradsim.small_dataset import RUN
 
@@ -41,6 +43,31 @@ def test_same_bytes_for_any_threads_and_blocks(clean, tmp_path, monkeypatch, thr
     run = gs.run(gs.Sweep(**SWEEP), tmp_path / "run", threads=threads, progress="none")
     assert stored(run.path) == stored(clean.path)
     assert len(stored(run.path)) > 4
+
+
+def test_a_run_plans_once_and_lists_manifests_when_it_begins_and_ends(tmp_path, monkeypatch):
+    plans, listings = [], []
+    plan_init, names = Plan.__init__, filesystem.names
+
+    def counted_plan(self, sweep):
+        plans.append(sweep)
+        plan_init(self, sweep)
+
+    def counted_names(path):
+        listings.extend([path] if path.name == "manifests" else [])
+        return names(path)
+
+    monkeypatch.setattr(Plan, "__init__", counted_plan)
+    monkeypatch.setattr(filesystem, "names", counted_names)
+    sweep = gs.Sweep(activation="tanh", sigma_w=[1, 2], depth=3, width=8, networks=20, seed=1, shard_size=4000)
+    for expected in (2, 1):  # complete already, the second time
+        run = gs.run(sweep, tmp_path / "run", threads=1, progress="none")
+        assert (len(plans), len(listings)) == (1, expected)
+        plans.clear()
+        listings.clear()
+    run.summary()
+    assert len(listings) == 1
+    assert run.dataset.plan.shard_count > 1
 
 
 def test_layers_are_the_networks_of_simulate(clean):

@@ -1,0 +1,107 @@
+"""What of a dataset is committed at one moment: the manifests are listed once, and every table is read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from gradsim.dataset import manifest, merging, reading
+from gradsim.dataset.manifest import Kind, Manifest, Span
+from gradsim.dataset.reading import Ids, Names
+from gradsim.errors import CorruptDataError, SweepError
+from gradsim.simulation.partition import ALL, ShardPart
+from gradsim.simulation.plan import Plan
+from gradsim.system import filesystem
+
+
+class Snapshot:
+    """The commits of a dataset at one moment.
+
+    Parameters
+    ----------
+    path, plan
+        The dataset's directory and the plan of its sweep.
+    known
+        Manifests that were read before; those that are read now are added. A manifest never changes.
+
+    Attributes
+    ----------
+    spans : list of Span
+        What is committed, in order: mostly single shards.
+    """
+
+    def __init__(self, path: Path, plan: Plan, known: dict[Span, Manifest]) -> None:
+        self._path, self._plan, self._known = path, plan, known
+        self.spans = sorted(filter(None, map(Span.of_manifest, filesystem.names(path / "manifests"))))
+
+    @cached_property
+    def shards(self) -> list[int]:
+        """Numbers of the committed shards, in order."""
+        count = self._plan.shard_count
+        return [index for span in self.spans for index in range(span.first, min(span.last + 1, count))]
+
+    def missing(self, part: ShardPart = ALL) -> list[int]:
+        """Return the numbers of the shards that are still to be computed, of the whole plan or a part, in order."""
+        done = set(self.shards)
+        return [index for index in part.shards(self._plan.shard_count) if index not in done]
+
+    def manifests(self, part: ShardPart = ALL) -> list[Manifest]:
+        """Return the manifests of all that is committed, or of a part, in order, checked against the plan.
+
+        Raises
+        ------
+        CorruptDataError
+            If one is damaged, or of another sweep or shard, or two have a shard in common.
+        """
+        for first, second in pairwise(self.spans):
+            if second.first <= first.last:
+                raise CorruptDataError(
+                    f"{self._path}: {first.manifest} and {second.manifest} both hold shard {second.first}, which would "
+                    "count twice. Remove the one that does not belong here."
+                )
+        spans = [span for span in self.spans if span.first != span.last or part.has(span.first)]
+        for span in spans:
+            if span not in self._known:
+                self._known[span] = manifest.read(self._path, span, self._plan.sweep.content_hash, self._plan)
+        return [self._known[span] for span in spans]
+
+    def networks_done(self) -> np.ndarray:
+        """Return the number of committed networks of each cell, int64 (cells,)."""
+        done = np.zeros(self._plan.sweep.cell_count, np.int64)
+        for found in self.manifests():
+            cell_ids, _, counts = np.array(found.slices, np.int64).T
+            np.add.at(done, cell_ids, counts)
+        return done
+
+    def read_layers(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+        """Return a row per (cell, layer, quantity), merged exactly over the committed shards and sorted so.
+
+        Columns: cell_id, layer, quantity (categorical), networks, dead, nonfinite, mean, std, se, min, max;
+        the last five are over live finite networks, NaN where there are too few.
+
+        Parameters
+        ----------
+        cells, layer, quantity
+            Which to read, one or several; all by default. Only their rows are read.
+        """
+        return merging.merge_layers(self._read("layers", cells, layer, quantity))
+
+    def read_histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+        """Return a row per (cell, layer, quantity, bin) with its networks, as `read_layers` does."""
+        return merging.merge_histograms(self._read("histograms", cells, layer, quantity))
+
+    def read_networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
+        """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
+        if self._plan.sweep.record != "networks":
+            remedy = 'Run the sweep with record = "networks"'
+            raise SweepError("record", self._plan.sweep.record, '"networks" for reading single networks', remedy)
+        return pd.DataFrame(pa.concat_tables(list(self._read("networks", cells, layer))).to_pandas())
+
+    def _read(self, kind: Kind, cells: Ids, layer: Ids, quantity: Names = None) -> Iterator[pa.Table]:
+        return reading.read(self._path, self.manifests(), kind, cells, layer, quantity)
