@@ -7,7 +7,6 @@ from typing import NoReturn
 
 import click
 
-from gradsim import __version__
 from gradsim.cli.inspect import boundary, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, gc, verify
@@ -15,6 +14,7 @@ from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
 from gradsim.system.signals import EXIT_STOPPED, Stopping
+from gradsim.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

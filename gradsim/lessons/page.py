@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gradsim import __version__
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
 from gradsim.lessons.pictures import font_path
+from gradsim.version import __version__
 
 if TYPE_CHECKING:
     import jinja2
