@@ -1,13 +1,19 @@
 """gradsim: do back-propagated gradients vanish, explode or survive?
 
 >>> import gradsim as gs
->>> ens = gs.simulate("tanh", sigma_w=1.5, depth=32, width=64, networks=100)
+>>> ens = gs.simulate("tanh", sigma_w=1.5, depth=32, width=64, networks=100, seed=1)
+>>> ens.log_gain.shape  # ln of the squared gradient of every layer over the last one's, for each network
+(100, 32)
+>>> gs.theory.critical_sigma_w("tanh")
+1.0
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from gradsim.version import __version__
 
 if TYPE_CHECKING:
     from gradsim import lessons, theory
@@ -18,8 +24,6 @@ if TYPE_CHECKING:
     from gradsim.simulation.ensemble import Ensemble, simulate, weights
     from gradsim.sweep import Sweep
     from gradsim_core.activations import Activation
-
-__version__ = "0.1.0"
 
 # Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
 _HOMES = {

@@ -75,7 +75,7 @@ def test_shipped_sweeps():
 
 
 def test_commands_of_the_readme_exist():
-    from gradsim.cli import cli
+    from gradsim.cli.commands import cli
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert words & set(cli.commands) == {"run", "boundary", "lesson", "submit", "status", "verify"}

@@ -1,55 +1,48 @@
-"""The command line. Every command is a thin layer over the Python interface; heavy imports wait until one runs."""
+"""The command line. Signals are handled before anything else is imported; heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from typing import NoReturn
 
-import click
-
-from gradsim import __version__
-from gradsim.cli.inspect import boundary, status, summarize
-from gradsim.cli.lesson import lesson
-from gradsim.cli.maintain import compact, gc, verify
-from gradsim.cli.run import run, warmup
-from gradsim.cli.submit import submit
-from gradsim.cli.theory import info, theory
+from gradsim.cli.messages import error_event
+from gradsim.system.signals import StopSignals
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="gradsim")
-def cli() -> None:
-    """Simulate back-propagated gradients in deep random networks: do they vanish, explode, or survive?
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
 
-    \b
-    First steps:
-      gradsim run phase-tanh --out out/phase-tanh    the classic phase diagram, about two minutes
-      gradsim boundary out/phase-tanh                its boundary again, beside theory
-      gradsim theory gelu --sigma-b 0.2              what theory alone says
-
-    Exit codes: 0 done; 1 unexpected; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full disk
-    or I/O error (resumable); 75 stopped early (resumable); 128 + n stopped at once by a second signal n.
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The words behind the program's name; by default those that the process was started with.
     """
-
-
-for _command in (run, submit, warmup, status, verify, summarize, boundary, compact, gc, theory, lesson, info):
-    cli.add_command(_command)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: errors become one message on standard error and an exit code."""
-    from gradsim.errors import GradsimError
-
+    words = sys.argv[1:] if arguments is None else arguments
+    signals = StopSignals(
+        _json_line if asks_for_json(words) else _text_line,
+        f"Resume with: {shlex.join(['gradsim', *words])}" if words[:1] == ["run"] else "",
+    )
+    signals.listen()
     try:
-        words = sys.argv[1:] if arguments is None else arguments
-        sys.exit(cli.main(words, standalone_mode=False, obj=words) or 0)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except GradsimError as error:
-        click.echo(f"gradsim: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("gradsim: stopped.", err=True)
-        sys.exit(75)
+        from gradsim.cli.commands import invoke
+
+        invoke(words, signals)
+    finally:
+        if arguments is not None:  # else the process ends now, and may still be told to
+            signals.release()
+
+
+def asks_for_json(words: list[str]) -> bool:
+    """Whether errors are to be lines of JSON. Looked up by hand: the parser is not imported yet."""
+    pairs = zip(["", *words], [*words, ""], strict=True)
+    asked = [(word.partition("=")[2] or after) for word, after in pairs if word.split("=")[0] == "--log-format"]
+    return asked[-1:] == ["json"] and words[:1] == ["run"]
+
+
+def _json_line(text: str) -> str:
+    return error_event("Interrupted", text)
+
+
+def _text_line(text: str) -> str:
+    return f"\ngradsim: {text}"  # a bar may be in the middle of a line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from gradsim.cli import submit
+from gradsim.cli.messages import error_event
 from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, override_options
-from gradsim.system.signals import StopSignals, leave
+from gradsim.system.signals import leave
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradsim.errors import GradsimError
     from gradsim.runs import Run
     from gradsim.sweep import Sweep
+    from gradsim.system.signals import StopSignals
 
 _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of explicit back-propagation
 
@@ -74,11 +75,11 @@ def run(
       networks = 8192
       seed = 1
     """
-    command = shlex.join(["gradsim", *click.get_current_context().find_root().obj])
+    signals: StopSignals = click.get_current_context().obj
     mode: Any = "json" if log_format == "json" else "none" if quiet else options["progress"]
     out, start = out or Path("out") / Path(sweep).stem, time.monotonic()
     placement = {name: options[name] for name in ("engine", "device", "threads", "shard")}
-    with StopSignals(f"Resume with: {command}") as signals:
+    with signals.gracefully():
         from gradsim import runs
         from gradsim.errors import GradsimError
         from gradsim.sweep import Sweep
@@ -101,11 +102,9 @@ def run(
 def _end(error: GradsimError, mode: str, signals: StopSignals) -> NoReturn:
     """Say what was wrong and leave with the error's exit code."""
     from gradsim.errors import Interrupted
-    from gradsim.system.provenance import now
 
     if mode == "json":
-        facts = {"time": now().isoformat(), "event": "error", "kind": type(error).__name__, "text": str(error)}
-        click.echo(json.dumps(facts), err=True)
+        click.echo(error_event(type(error).__name__, str(error)), err=True)
     else:
         click.echo(f"gradsim: {error}", err=True)
         if isinstance(error, Interrupted):

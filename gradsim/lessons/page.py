@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradsim import __version__
 from gradsim.lessons.lesson import Lesson, Settings, Tables, Words
 from gradsim.lessons.texts.frame import FRAME
 from gradsim.report import style
 from gradsim.report.page import base64_text, plain_text, table
 from gradsim.report.page import render as fill
+from gradsim.version import __version__
 
 _PACKAGE = "gradsim.lessons"
 

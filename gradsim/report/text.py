@@ -67,7 +67,13 @@ def _word(value: object) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes with a unit that suits it: ``"1.5 GB"``."""
+    """Bytes as a person reads them.
+
+    Examples
+    --------
+    >>> size(1_234_567)
+    '1.2 MB'
+    """
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -157,6 +157,11 @@ def weights(network: int = 0, **cell: Any) -> Weights:
     ------
     SweepError
         If a value is not allowed; says which are.
+
+    Examples
+    --------
+    >>> weights(network=3, activation="tanh", sigma_w=1.5, depth=4, width=8).W.shape
+    (4, 8, 8)
     """
     if isinstance(network, bool) or not isinstance(network, (int, np.integer)) or not 0 <= network < 2**48:
         raise SweepError("network", network, "a whole number from 0 to 2^48 - 1", "Write for example network = 0")

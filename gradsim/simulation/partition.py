@@ -73,7 +73,13 @@ ALL = ShardPart(1, 1)
 
 
 def ranges(numbers: list[int]) -> str:
-    """Return increasing numbers as Slurm's ``--array`` takes them: ``3,17-20``."""
+    """Return increasing numbers as Slurm's ``--array`` takes them: ``3,17-20``.
+
+    Examples
+    --------
+    >>> ranges([3, 17, 18, 19, 20])
+    '3,17-20'
+    """
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:

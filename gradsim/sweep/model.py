@@ -96,6 +96,12 @@ class Sweep(ValidatedModel):
     -----
     An axis reads back as a tuple of values. Equal sweeps have the same ``content_hash``, however they were
     written.
+
+    Examples
+    --------
+    >>> sweep = Sweep(activation=["tanh"], sigma_w=[1.0, 1.5], depth=[4, 8], width=16, networks=100, seed=1)
+    >>> sweep.cell_count, sweep.width
+    (4, (16,))
     """
 
     activation: Annotated[tuple[AxisActivation, ...], BeforeValidator(_activations), _Axis] = Field(
@@ -172,6 +178,11 @@ class Sweep(ValidatedModel):
             If the file cannot be found, read or parsed.
         SweepError
             If a key or a value in it is not valid.
+
+        Examples
+        --------
+        >>> Sweep.from_toml("phase-tanh").activation
+        ('tanh',)
         """
         return cls(**files.read(path_or_name))
 

@@ -155,7 +155,13 @@ class Share:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: "42 s", "3 min 05 s", "2 h 10 min", "6 days", "1,300 years"."""
+    """Seconds as a person reads them: "42 s", "3 min 05 s", "2 h 10 min", "6 days", "1,300 years".
+
+    Examples
+    --------
+    >>> duration(7800)
+    '2 h 10 min'
+    """
     if not seconds < 1e14:
         return "unknown time"
     whole = round(seconds)

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from gradsim.errors import StorageError
 from gradsim.system import filesystem
+from gradsim.version import __version__
 
-_PACKAGES = ("gradsim", "numpy", "numba", "llvmlite", "pyarrow", "pandas", "scipy")
+_PACKAGES = ("numpy", "numba", "llvmlite", "pyarrow", "pandas", "scipy")
 
 
 @cache
 def environment() -> dict[str, str]:
     """Return versions of gradsim, Python and the packages that matter, the platform and the processor."""
-    facts = {"python": platform.python_version()}
+    facts = {"python": platform.python_version(), "gradsim": __version__}
     for package in _PACKAGES:
         try:
             facts[package] = version(package)

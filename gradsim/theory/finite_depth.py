@@ -102,6 +102,13 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
         For an argument that is not valid.
     ValueError
         For an unknown activation.
+
+    Examples
+    --------
+    >>> [round(boundary("tanh", depth), 3) for depth in (4, 64)]
+    [1.648, 1.166]
+    >>> round(boundary("relu", depth=8, width=16), 6)
+    1.544611
     """
     resolved, depth, sigma_b = find_activation(activation), check_count("depth", depth), check_sigma_b(sigma_b)
     if depth == 1:

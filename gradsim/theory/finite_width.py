@@ -42,12 +42,17 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
 def quenched_sigma_w(activation: str | Activation, width: int) -> float:
     """sigma_w at which the mean of the log gain over live networks is 0, at every depth > 1.
 
-    Gaussian weights, zero bias. relu: 1.544605 at width 16, 1.442894 at width 64.
+    Gaussian weights, zero bias.
 
     Raises
     ------
     NoCriticalPoint
         For an activation without an exact law.
+
+    Examples
+    --------
+    >>> round(quenched_sigma_w("relu", width=16), 6), round(quenched_sigma_w("relu", width=64), 6)
+    (1.544611, 1.442861)
     """
     return float(np.exp(-0.5 * log_factor_mean(activation, width)))
 

@@ -101,6 +101,47 @@ def dphi(name, h):
     return NOTHING if name in BELL or h < 0 else FORMULAS[name][1](FAR)
 
 
+def keep_steps(patch, width, network):
+    """A list that grows by every vector of a network on its way: x and h of each layer, then delta from the last."""
+    vectors, original_record = [], narrow.record
+    preactivate, multiply_by_slope = explicit.preactivate, explicit.multiply_by_slope
+
+    def keep_forward(cell, network, layer, work, start, exponent):
+        vectors.append(work.x[:width].copy())
+        result = preactivate(cell, network, layer, work, start, exponent)
+        vectors.append(work.h[start : start + width].copy())
+        return result
+
+    def keep_backward(neuron, work, start, exponent):
+        result = multiply_by_slope(neuron, work, start, exponent)
+        vectors.append(work.delta[:width].copy())
+        return result
+
+    def keep_narrow(work, which, layer, total, exponent):
+        values, start = (work.x, (layer - 1) * len(work.h)) if which == SUM_X else (work.h, 0)
+        lanes = values[start : start + width * LANES].reshape(width, LANES)
+        vectors.append(lanes[:, network % LANES].copy())
+        return original_record(work, which, layer, total, exponent)
+
+    patch.setattr(explicit, "preactivate", keep_forward)
+    patch.setattr(explicit, "multiply_by_slope", keep_backward)
+    patch.setattr(narrow, "record", keep_narrow)
+    return vectors
+
+
+def keep_elements(patch, width):
+    """The same for a network that is run again element by element, in mpf; stays empty where none is."""
+    vectors, sum_of_squares = [], per_element.scaled_sum_of_squares
+
+    def keep(v, start, stop):
+        elements = zip(v.sign[start : start + width], v.log[start : start + width], strict=True)
+        vectors.append([mp.mpf(0) if g == -np.inf else mp.mpf(s) * mp.exp(mp.mpf(g)) for s, g in elements])
+        return sum_of_squares(v, start, stop)
+
+    patch.setattr(per_element, "scaled_sum_of_squares", keep)
+    return vectors
+
+
 class Recorded:
     """One interpreted network with every vector on its way: x, h, delta as L lists of N mpf; W, b, v as simulated.
 
@@ -110,39 +151,9 @@ class Recorded:
     def __init__(self, cell, monkeypatch, network=0):
         machine, p = cell.machine, cell.params
         _, self.W, self.b, self.v = machine.weights(p, network)
-        vectors, original_record = [], narrow.record
-        preactivate, multiply_by_slope = explicit.preactivate, explicit.multiply_by_slope
-
-        def keep_forward(cell, network, layer, work, start, exponent):
-            vectors.append(work.x[: p.width].copy())
-            result = preactivate(cell, network, layer, work, start, exponent)
-            vectors.append(work.h[start : start + p.width].copy())
-            return result
-
-        def keep_backward(neuron, work, start, exponent):
-            result = multiply_by_slope(neuron, work, start, exponent)
-            vectors.append(work.delta[: p.width].copy())
-            return result
-
-        def keep_narrow(work, which, layer, total, exponent):
-            values, start = (work.x, (layer - 1) * len(work.h)) if which == SUM_X else (work.h, 0)
-            lanes = values[start : start + p.width * LANES].reshape(p.width, LANES)
-            vectors.append(lanes[:, network % LANES].copy())
-            return original_record(work, which, layer, total, exponent)
-
-        again, original_again = [], per_element.scaled_sum_of_squares
-
-        def keep_again(v, start, stop):
-            elements = zip(v.sign[start : start + p.width], v.log[start : start + p.width], strict=True)
-            again.append([mp.mpf(0) if g == -np.inf else mp.mpf(s) * mp.exp(mp.mpf(g)) for s, g in elements])
-            return original_again(v, start, stop)
-
         sums, exponents = np.zeros((3, 1, p.depth)), np.zeros((3, 1, p.depth))
         with monkeypatch.context() as patch:
-            patch.setattr(explicit, "preactivate", keep_forward)
-            patch.setattr(explicit, "multiply_by_slope", keep_backward)
-            patch.setattr(narrow, "record", keep_narrow)
-            patch.setattr(per_element, "scaled_sum_of_squares", keep_again)
+            vectors, again = keep_steps(patch, p.width, network), keep_elements(patch, p.width)
             machine._run(p, network, machine._work(p), sums, exponents)
         if again:
             vectors, exponents = again, np.zeros_like(exponents)

@@ -38,11 +38,13 @@ def p_values(explicit, sampled):
         yield f"correlation {q} {layer + 1} with {r} {other + 1}", same_correlation(a, b)
 
 
-def compare(
-    cell, activation, law, sigma_b, width, networks, *, dtype="float32", sigma_w=1.3, depth=6, planted=1.0, build=False
-):
-    """All p-values of a cell, the methods under different keys."""
-    numbers = {"sigma_b": sigma_b, "depth": depth, "width": width}
+def compare(cell, activation, law, networks, *, planted=1.0, build=False, **numbers):
+    """All p-values of a cell, the methods under different keys.
+
+    `numbers` are the cell's; `planted` is a factor of the sampler's sigma_w alone, and 1 where nothing is wrong.
+    """
+    numbers = {"dtype": "float32", "sigma_w": 1.3, "sigma_b": 0.0, "depth": 6} | numbers
+    dtype, sigma_w = numbers.pop("dtype"), numbers.pop("sigma_w")
     explicit = cell(activation, law, dtype, sigma_w=sigma_w, key=11, **numbers)
     sampled = cell(activation, law, dtype, "conditional", sigma_w=sigma_w * planted, key=12, **numbers)
     if build:  # anew, with what a test has put in place of parts of it

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -24,6 +22,7 @@ from gradsim.engines import tasks
 from gradsim.errors import EngineError, ShardsFailedError
 from tests.faults.amounts import quick_and_full
 from tests.faults.engine_runs import run
+from tests.faults.moments import PATIENCE, committed, wait_until, wait_until_gone
 from tests.gradsim.small_dataset import RUN, contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, about processes that were killed
@@ -46,7 +45,8 @@ def test_own_activations_travel(distributed, tmp_path: Path) -> None:
     sweep = gs.Sweep(activation=[mine], sigma_w=[0.5, 0.9], depth=4, width=6, networks=50, seed=1, shard_size=5000)
     one, other = (run(tmp_path / str(engine), engine, sweep) for engine in ("local", "dask-local:1"))
     assert contents(one.path) == contents(other.path)
-    assert sorted(m.seconds for m in other.dataset.manifests())[-3] < 1
+    seconds = sorted(m.seconds for m in other.dataset.manifests())
+    assert seconds[-3] < seconds[-1] / 4  # of a shard with the compilation
     assert tasks._dataset(str(one.path), sweep.content_hash, tasks.packed(sweep)) is tasks._dataset(
         str(one.path), sweep.content_hash, tasks.packed(sweep)
     )
@@ -74,39 +74,57 @@ def test_nothing_listens_beyond_this_machine(distributed, tmp_path: Path) -> Non
 def test_no_process_is_left(distributed, tmp_path: Path) -> None:
     before = set(psutil.Process().children(recursive=True))
     run(tmp_path / "run", "dask-local:2")
-    time.sleep(1)
     left = [p for p in psutil.Process().children(recursive=True) if p not in before]
-    assert not [p for p in left if "resource_tracker" not in " ".join(p.cmdline())]
+    wait_until_gone([p for p in left if "resource_tracker" not in command(p)])
 
 
-def grown_workers() -> list[psutil.Process]:
-    """Worker processes that have had time to start working: one that dies before ends the whole cluster."""
+def command(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def oldest_worker() -> psutil.Process | None:
+    """The worker process that has had most time to start working, once it talks to its scheduler.
+
+    One that dies before ends the whole cluster.
+    """
     children = psutil.Process().children(recursive=True)
-    found = [p for p in children if "spawn_main" in " ".join(p.cmdline())]
-    return [p for p in found if time.time() - p.create_time() > 2]
+    workers = sorted((p for p in children if "spawn_main" in command(p)), key=psutil.Process.create_time)
+    for process in workers:
+        with suppress(psutil.Error):
+            if any(c.status == psutil.CONN_ESTABLISHED for c in process.net_connections("inet")):
+                return process
+    return None
 
 
 @pytest.mark.parametrize("deaths", quick_and_full(2, 50))
 def test_workers_die_again_and_again(distributed, tmp_path: Path, deaths: int) -> None:
-    """A killer beside the runs; each directory is finished, compared and left for a new one until enough have died."""
-    killed, stop = [0], threading.Event()
+    """A killer beside the runs; each directory is finished, compared and left for a new one until enough have died.
+
+    It waits for some commits after each death, so that the run goes on however slow the machine.
+    """
+    killed, stop, runs = [0], threading.Event(), [0]
 
     def kill() -> None:
-        while not stop.wait(2.5):
+        seen = (0, 0)
+        while killed[0] < deaths and not stop.wait(0.05):
+            number, count = runs[0], committed(tmp_path / str(runs[0]))
+            if count < (seen[1] if number == seen[0] else 0) + 5:
+                continue
             with suppress(psutil.Error):
-                for process in grown_workers()[:1]:
+                if process := oldest_worker():
                     process.kill()
-                    killed[0] += 1
+                    killed[0], seen = killed[0] + 1, (number, count)
 
+    expected = verify(gs.run(LONGER, tmp_path / "expected", progress="none").dataset).digest
     killer = threading.Thread(target=kill)
     killer.start()
-    expected, runs = verify(gs.run(LONGER, tmp_path / "expected", progress="none").dataset).digest, 0
     try:
-        while killed[0] < deaths or not runs:
-            path = tmp_path / str(runs)
+        while killed[0] < deaths or not runs[0]:
             with suppress(ShardsFailedError, EngineError):  # hit three times by chance: the next call goes on
-                assert verify(run(path, "dask-local:2", LONGER).dataset).digest == expected
-                runs += 1
+                assert verify(run(tmp_path / str(runs[0]), "dask-local:2", LONGER).dataset).digest == expected
+                runs[0] += 1
     finally:
         stop.set()
         killer.join()
@@ -127,9 +145,10 @@ def scheduler(port: int) -> Iterator[subprocess.Popen]:
     )
     second = subprocess.Popen(
         [*base, "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard",
-         "--host", "127.0.0.1", "--death-timeout", "10"], **quiet
+         "--host", "127.0.0.1", "--death-timeout", str(PATIENCE)], **quiet
     )  # fmt: skip
     try:
+        wait_until(lambda: answers(port), first)
         yield first
     finally:
         for process in (first, second):
@@ -144,6 +163,12 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 @pytest.mark.parametrize("losses", quick_and_full(1, 3))
@@ -163,20 +188,15 @@ def test_schedulers_die(distributed, tmp_path: Path, losses: int) -> None:
         with scheduler(port):
             if not loss:
                 runner.start()
-            before = committed(tmp_path / "run")
-            while committed(tmp_path / "run") < before + 3:
-                time.sleep(0.05)
-                assert not done, done
+            wait_for = committed(tmp_path / "run") + 3
+            wait_until(lambda: committed(tmp_path / "run") >= wait_for or done)  # noqa: B023
+            assert not done
     with scheduler(port):
-        runner.join(120)
+        runner.join(PATIENCE)
     assert isinstance(done[0], gs.Run), done
     assert (
         verify(done[0].dataset).digest == verify(gs.run(sweep, tmp_path / "local_run", progress="none").dataset).digest
     )
-
-
-def committed(path: Path) -> int:
-    return len(os.listdir(path / "manifests")) if (path / "manifests").is_dir() else 0
 
 
 def test_tasks_that_never_reach_their_workers(distributed, local_run: Dataset, tmp_path: Path, monkeypatch) -> None:

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import pickle
-import threading
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from gradsim.errors import (
 )
 from gradsim.runs.status import run_status
 from tests.faults.engine_runs import SWEEP, run
+from tests.faults.moments import stop_after_commits
 from tests.gradsim.small_dataset import contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, about processes that were killed
@@ -218,8 +218,7 @@ def test_a_worker_on_another_disk(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_a_run_on_workers_is_stopped(tmp_path: Path) -> None:
-    stop = threading.Event()
-    threading.Timer(0.3, stop.set).start()
+    stop, _ = stop_after_commits(tmp_path / "run")
     with ThreadPoolExecutor(2) as pool, pytest.raises(Interrupted):
         gs.run(SWEEP.replace(networks=10**6), tmp_path / "run", engine=pool, progress="none", stop=stop)
 
@@ -229,6 +228,3 @@ def test_what_is_no_engine(tmp_path: Path, engine) -> None:
     with pytest.raises(SweepError, match="engine"):
         run(tmp_path / "run", engine)
     assert not (tmp_path / "run").exists()
-
-
-# Dask

@@ -1,13 +1,10 @@
-"""Hostile datasets: manifests, sweeps and files made to lead outside, to run code, or to exhaust the machine."""
+"""Hostile datasets: values, texts and tables made to run code or to exhaust the machine."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import json
-import os
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,77 +14,10 @@ import pytest
 import gradsim
 from gradsim.dataset import schema
 from gradsim.dataset.dataset import Dataset
-from gradsim.dataset.maintenance import compact, gc
-from gradsim.dataset.sealed_json import seal
 from gradsim.dataset.verification import verify
-from gradsim.errors import CorruptDataError, GradsimError
+from gradsim.errors import CorruptDataError
+from tests.faults.hostile import edit, refused
 from tests.gradsim.small_dataset import contents, full
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Dataset:
-    return full(tmp_path_factory.mktemp("made") / "out")
-
-
-@pytest.fixture
-def path(made: Dataset, tmp_path: Path) -> Path:
-    shutil.copytree(made.path, tmp_path / "inside" / "run")
-    return tmp_path / "inside" / "run"
-
-
-@pytest.fixture
-def outside(path: Path):
-    """A dataset's neighbour that nothing may touch."""
-    folder = path.parent.parent / "outside"
-    folder.mkdir()
-    (folder / "secret.parquet").write_bytes((path / "data/layers/part-000000.parquet").read_bytes())
-    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
-    yield folder
-    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()} == before
-
-
-def edit(path: Path, **changes: object) -> None:
-    """Change a manifest and seal it again, as an attacker would."""
-    values = json.loads(path.read_text()) | changes
-    path.write_bytes(seal({key: value for key, value in values.items() if key not in ("check", "schema_version")}))
-
-
-def refused(path: Path, other=Dataset.read_networks) -> None:
-    """Everything that reads refuses the dataset, in words, and `verify` reports it."""
-    for read in (Dataset.read_layers, other, gc, lambda d: compact(d, path.parent / "new")):
-        try:
-            read(Dataset.open(path))
-        except CorruptDataError:
-            continue
-        except GradsimError as error:
-            pytest.fail(f"{error!r}")
-        if read is gc:
-            continue  # it opens no table, and removes nothing that is named
-        pytest.fail("not refused")
-    with suppress(CorruptDataError):
-        assert verify(Dataset.open(path)).problems
-
-
-PATHS = [
-    "../../outside/secret.parquet",
-    "data/layers/../../../../outside/secret.parquet",
-    "/etc/passwd",
-    "data/layers/part-000001.parquet\x00.parquet",
-    "data/layers/part-000001.parquet\n",
-    "data/layers/" + "x" * 5000,
-    "data/layers/part-000000.parquet",
-    "",
-    ".",
-    "C:\\windows\\system32",
-]
-
-
-@pytest.mark.parametrize("name", PATHS)
-def test_paths_that_lead_elsewhere(path: Path, outside: Path, name: str) -> None:
-    manifest = path / "manifests/000001.json"
-    parts = json.loads(manifest.read_text())["parts"]
-    edit(manifest, parts=parts | {"layers": parts["layers"] | {"path": name}})
-    refused(path)
 
 
 @pytest.mark.parametrize(
@@ -136,43 +66,6 @@ def test_huge_manifests_are_not_read_whole(path: Path) -> None:
         file.truncate(2**36)  # a sparse file of 64 GB
     with pytest.raises(CorruptDataError, match="which no manifest is"):
         Dataset.open(path).read_layers()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
-@pytest.mark.parametrize("name", ["data/layers/part-000001.parquet", "manifests/000001.json", "sweep.toml", "run.json"])
-@pytest.mark.parametrize("how", ["link", "pipe", "folder"])
-def test_files_that_are_none(path: Path, outside: Path, name: str, how: str) -> None:
-    target = path / name
-    shutil.copy(target, path.parent / "copy")
-    target.unlink()
-    make = {"link": lambda: target.symlink_to(path.parent / "copy"), "pipe": lambda: os.mkfifo(target)}
-    make.get(how, target.mkdir)()
-    with pytest.raises(GradsimError) as caught:
-        Dataset.open(path).read_layers()
-    assert caught.value.exit_code in (4, 5)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs links")
-@pytest.mark.parametrize("name", ["data", "data/layers", "manifests", "tmp"])
-def test_folders_that_are_links(path: Path, outside: Path, name: str) -> None:
-    """Nothing is read, written or removed behind them."""
-    shutil.rmtree(path / name)
-    (path / name).symlink_to(outside)
-    for use in (Dataset.open, lambda p: full(p), lambda p: gc(Dataset.open(p))):
-        with pytest.raises(CorruptDataError, match="link"):
-            use(path)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs links")
-@pytest.mark.parametrize("name", ["sweep.toml", "run.json", "cells.parquet", "tmp", "data"])
-def test_a_new_run_writes_through_no_link(tmp_path: Path, name: str) -> None:
-    path, outside = tmp_path / "run", tmp_path / "outside"
-    path.mkdir()
-    outside.mkdir()
-    (path / name).symlink_to(outside / "file" if "." in name else outside)
-    with pytest.raises(GradsimError):
-        full(path)
-    assert list(outside.iterdir()) == []
 
 
 class Extension(pa.ExtensionType):
@@ -287,19 +180,3 @@ def test_sparse_files_are_not_read_whole(path: Path, made: Dataset) -> None:
     assert verify(Dataset.open(path)).problems
     assert contents(full(path).path) == contents(made.path)
     assert not verify(Dataset.open(path)).problems
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs links")
-def test_a_picture_is_drawn_through_no_link(tmp_path: Path) -> None:
-    from gradsim.cli import main
-
-    victim, sweep = tmp_path / "victim", tmp_path / "sweep.toml"
-    victim.write_text("precious")
-    sweep.write_text('activation = "tanh"\nsigma_w = [1, 2]\ndepth = 2\nwidth = 4\nnetworks = 10\nseed = 1\n')
-    for _ in range(2):
-        with pytest.raises(SystemExit) as stop:
-            main(["run", str(sweep), "--out", str(tmp_path / "run"), "--progress", "none"])
-        assert not stop.value.code
-        (tmp_path / "run/phase.png").unlink()
-        (tmp_path / "run/phase.png").symlink_to(victim)
-    assert victim.read_text() == "precious"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -28,7 +29,11 @@ MANY = {"activation": "tanh", "sigma_w": [1.0, 1.5], "depth": 2, "width": 4, "se
 
 @pytest.mark.parametrize("shards", quick_and_full(200, 10_000))
 def test_many_shards(tmp_path: Path, shards: int) -> None:
-    """The status of so many, and the resume of a run that lacks one, start within 5 s, imports included."""
+    """The status of so many, and the resume of a run that lacks one, start within 5 s, imports included.
+
+    In the quick suite these are seconds of a processor, which other processes do not take.
+    """
+    clock = time.monotonic if shards == 10_000 else processor_seconds_of_children
     path = tmp_path / "run"
     run = gs.run(gs.Sweep(**MANY, networks=50 * shards), path, progress="none")
     assert run.dataset.plan.shard_count == shards
@@ -38,12 +43,18 @@ def test_many_shards(tmp_path: Path, shards: int) -> None:
     last.unlink()
     base, taken = [sys.executable, "-m", "gradsim"], []
     for command in (["status", str(path)], ["run", str(sweep), "--out", str(path), "--quiet"]):
-        begin = time.monotonic()
+        begin = clock()
         subprocess.run([*base, *command], check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.monotonic() - begin)
+        taken.append(clock() - begin)
     print(f"{shards} shards: status {taken[0]:.1f} s, resume {taken[1]:.1f} s")
     assert last.exists()
     assert max(taken) < 5
+
+
+def processor_seconds_of_children() -> float:
+    """Of those that have ended and been waited for."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 MEMORY = """
@@ -218,7 +229,7 @@ def test_gc_and_verify_beside_a_run(tmp_path: Path, rounds: int) -> None:
         while writer.is_alive():
             gc(Dataset.open(path))
             assert verify(Dataset.open(path)).problems == []
-            time.sleep(0.003)
+            writer.join(0.003)
         writer.join()
         assert dataset.missing() == []
         assert verify(dataset)[:2] == ([], [])

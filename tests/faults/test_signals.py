@@ -1,7 +1,12 @@
-"""Signals: a run stops within 2 s with exit code 75, a second signal at once; at most the shard under way is redone."""
+"""Signals: a run stops within 2 s with exit code 75, a second signal at once; at most the shard under way is redone.
+
+The 2 s are promised on a machine with processors to spare, and measured by `make faults`, with nothing beside it. The
+quick suite may share its processors with anything: there a stop only has to come.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -21,6 +26,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.verification import verify
 from gradsim.errors import Interrupted
 from tests.faults.amounts import quick_and_full
+from tests.faults.moments import PATIENCE, announcing, stop_after_commits, wait_for_commits, wait_until_gone
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
@@ -48,10 +54,13 @@ def clean(tmp_path_factory) -> str | None:
     return gs.run(SWEEP, tmp_path_factory.mktemp("clean") / "run", progress="none").verify().digest
 
 
+STOP_SECONDS = quick_and_full(60, 2)
+
+
 def start(sweep: Path, out: Path, *options: str, **environment: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "gradsim", "run", str(sweep), "--out", str(out), "--no-plot", "--progress", "none"]
     return subprocess.Popen(
-        [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     )
 
 
@@ -59,22 +68,18 @@ def stopped(process: subprocess.Popen, number: signal.Signals) -> tuple[int, flo
     """Exit code, seconds until the end, and what was said."""
     begin = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     return process.returncode, time.monotonic() - begin, said
 
 
-def wait_for_commits(out: Path, count: int) -> None:
-    while not (out / "manifests").is_dir() or len(os.listdir(out / "manifests")) < count:
-        time.sleep(0.01)
-
-
+@pytest.mark.parametrize("most", STOP_SECONDS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-def test_the_first_signal(sweep: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_the_first_signal(sweep: Path, tmp_path: Path, number: signal.Signals, most: float) -> None:
     process = start(sweep, tmp_path / "run")
-    wait_for_commits(tmp_path / "run", 1)
+    wait_for_commits(tmp_path / "run", 1, process)
     code, seconds, said = stopped(process, number)
     assert code == 75
-    assert seconds < 2
+    assert seconds < most
     assert re.search(
         rf"stopped with \d+ of {gs.open(tmp_path / 'run').dataset.plan.shard_count} shards committed", said
     )
@@ -82,56 +87,125 @@ def test_the_first_signal(sweep: Path, tmp_path: Path, number: signal.Signals) -
     assert "Traceback" not in said
 
 
-def test_a_run_on_dask(sweep: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", STOP_SECONDS)
+def test_a_run_on_dask(sweep: Path, tmp_path: Path, most: float) -> None:
     """The same, and none of Dask's processes is left."""
     pytest.importorskip("distributed")
     process = start(sweep, tmp_path / "run", "--engine", "dask-local:2")
-    wait_for_commits(tmp_path / "run", 1)
+    wait_for_commits(tmp_path / "run", 1, process)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     code, seconds, said = stopped(process, signal.SIGTERM)
     assert (code, "Resume with" in said) == (75, True)
-    assert seconds < 2
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert seconds < most
+    wait_until_gone(children)
 
 
-def test_a_second_signal(sweep: Path, tmp_path: Path) -> None:
-    """The planted error too: a run that does not listen ends all the same."""
-    hanging = (
-        "import sys, time, gradsim.runs as runs; runs.run = lambda *a, **o: [time.sleep(0.1) for _ in range(600)];"
-        "from gradsim.cli import main; main(sys.argv[1:])"
-    )
-    for second, code in ((True, 128 + signal.SIGTERM), (False, 75)):
-        command = [sys.executable, "-c", hanging, "run", str(sweep), "--out", str(tmp_path / "run")]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        time.sleep(2)
-        if second:
-            process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-        found, seconds, said = stopped(process, signal.SIGTERM)
-        assert found == code, said
-        assert seconds < 2
+# In the order in which a run imports them; before the first there is Python's own start and some milliseconds.
+MODULES = [
+    "gradsim.cli.commands", "click.core", "gradsim.cli.run", "gradsim.runs", "numpy", "pandas", "pyarrow",
+    "scipy.special", "gradsim.engines.local", "gradsim_core.simulator", "numba",
+]  # fmt: skip
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+IMPORTS = [
+    pytest.param(signal.SIGTERM, MODULES[::3], 60, id="quick"),
+    pytest.param(signal.SIGINT, MODULES[:1], 60, id="quick-interrupt"),
+    *(pytest.param(number, MODULES, 2, id=f"full-{number}", marks=pytest.mark.faults) for number in SIGNALS),
+]
 
 
-PHASES = {"any": (0.0, 4.0), "import": (0.1, 0.9), "compile": (0.8, 3.0)}
+@pytest.mark.parametrize(("number", "modules", "most"), IMPORTS)
+def test_while_it_imports(sweep: Path, tmp_path: Path, number: signal.Signals, modules: list[str], most: float) -> None:
+    """The import is seen and held up there: no import has to end for the program to stop."""
+    for module in modules:
+        folder = tmp_path / module
+        folder.mkdir()
+        as_json = ("--log-format", "json") if number == signal.SIGTERM else ()
+        process = start(sweep, folder / "run", *as_json, **announcing(folder, module, held=True))
+        assert process.stdout.readline() == "importing\n", module
+        code, seconds, said = stopped(process, number)
+        assert (code, seconds < most) == (75, True), (module, said)
+        if as_json:
+            event = json.loads(said.splitlines()[-1])  # "start" may come before
+            assert (event["event"], event["kind"]) == ("error", "Interrupted")
+            said = "gradsim: " + event["text"]
+        words = " ".join(
+            ["gradsim run", str(sweep), "--out", str(folder / "run"), "--no-plot --progress none", *as_json]
+        )
+        assert said.strip() == f"gradsim: stopped. Resume with: {words}"
 
 
-@pytest.mark.parametrize("count", quick_and_full(5, 200))
-def test_random_moments(sweep: Path, clean: str, tmp_path: Path, count: int) -> None:
+def test_other_commands(tmp_path: Path) -> None:
+    """They end at once, and have nothing to resume."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gradsim", "theory", "tanh"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | announcing(tmp_path, "numpy", held=True),
+        )
+        assert process.stdout.readline() == "importing\n"
+        code, _, said = stopped(process, number)
+        assert (code, said) == (75, "\ngradsim: stopped.\n")
+
+
+# A planted error: a run that does not listen, and says what it sees.
+HANGING = """
+import sys, time
+import gradsim.runs as runs
+from gradsim.cli import main
+
+def hang(*arguments, stop, **options):
+    print("runs", flush=True)
+    stop.wait()
+    print("told", flush=True)
+    while True:
+        time.sleep(0.1)
+
+runs.run = hang
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("most", STOP_SECONDS)
+@pytest.mark.parametrize("again", [True, False])
+def test_a_second_signal(sweep: Path, tmp_path: Path, again: bool, most: float) -> None:
+    """A run that does not listen ends all the same: by itself after 1.5 s, at once when told again."""
+    command = [sys.executable, "-c", HANGING, "run", str(sweep), "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "runs\n"
+    if again:
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "told\n"
+    code, seconds, said = stopped(process, signal.SIGTERM)
+    words = {75: "stopped. Resume with", 128 + signal.SIGTERM: "stopped at once"}
+    assert code in words
+    assert words[code] in said
+    # The second one may come later than 1.5 s where this machine is busy; the strict form says which it has to be.
+    assert code == (128 + signal.SIGTERM if again else 75) or (again and most > 2)
+    assert seconds < most
+
+
+@pytest.mark.parametrize(
+    ("count", "most"), [pytest.param(5, 60, id="quick"), pytest.param(200, 2, id="full", marks=pytest.mark.faults)]
+)
+def test_random_moments(sweep: Path, clean: str, tmp_path: Path, count: int, most: float) -> None:
     """SIGTERM at random moments of real runs, with kernels from the cache, and every fifth time to be compiled."""
     rng, seconds, redone = random.Random(9), [], []
     for i in range(count):
         out, cache = tmp_path / "run", tmp_path / "cache"
         compiling = i % 5 == 4
-        process = start(sweep, out, **({"GRADSIM_CACHE_DIR": str(cache)} if compiling else {}))
-        low, high = PHASES["compile" if compiling else "import" if i % 5 == 3 else "any"]
-        time.sleep(rng.uniform(low, high))
-        before = set(os.listdir(out / "manifests")) if (out / "manifests").is_dir() else set()
+        changes = {"GRADSIM_CACHE_DIR": str(cache)} if compiling else {}
+        first = {4: "numba", 3: rng.choice(MODULES)}.get(i % 5, MODULES[0])
+        process = start(sweep, out, **announcing(tmp_path, first), **changes)
+        assert process.stdout.readline() == "importing\n"
+        time.sleep(rng.uniform(0, 0.1 if i % 5 == 3 else 4.0))  # any moment will do
+        before = manifests(out)
         code, took, said = stopped(process, signal.SIGTERM)
-        assert code in (75, 0, -signal.SIGTERM), said  # Python itself is not up yet in the first moments
+        assert code in (75, 0), said
         assert "Traceback" not in said
-        after = set(os.listdir(out / "manifests")) if (out / "manifests").is_dir() else set()
-        assert before <= after
+        assert before <= manifests(out)
         if not compiling:
             seconds.append(took)
         redone.append(work_dropped(out))
@@ -140,10 +214,14 @@ def test_random_moments(sweep: Path, clean: str, tmp_path: Path, count: int) -> 
             assert verify(Dataset.open(out)).digest == clean
             shutil.rmtree(out)
     print(f"{count} signals: exit after {np.median(seconds):.2f} s, p99 {np.quantile(seconds, 0.99):.2f} s")
-    assert np.quantile(seconds, 0.99) <= 2
+    assert np.quantile(seconds, 0.99) <= most
     assert max(redone) <= 1
     out = tmp_path / "run"
     assert gs.run(SWEEP, out, progress="none").verify().digest == clean
+
+
+def manifests(out: Path) -> set[str]:
+    return set(os.listdir(out / "manifests")) if (out / "manifests").is_dir() else set()
 
 
 def work_dropped(out: Path) -> int:
@@ -155,15 +233,12 @@ def work_dropped(out: Path) -> int:
     return len(tables - named)
 
 
-def test_an_event_stops_a_run_in_python(tmp_path: Path) -> None:
-    from threading import Event, Timer
-
-    stop = Event()
-    Timer(0.5, stop.set).start()
-    begin = time.monotonic()
+@pytest.mark.parametrize("most", STOP_SECONDS)
+def test_an_event_stops_a_run_in_python(tmp_path: Path, most: float) -> None:
+    stop, moments = stop_after_commits(tmp_path / "run")
     with pytest.raises(Interrupted, match="resume"):
         gs.run(SWEEP.replace(networks=10**6), tmp_path / "run", progress="none", stop=stop)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - moments[0] < most
 
 
 def test_ctrl_c_in_a_notebook_leaves_what_can_be_resumed(clean: str, tmp_path: Path) -> None:
@@ -179,9 +254,9 @@ def test_ctrl_c_in_a_notebook_leaves_what_can_be_resumed(clean: str, tmp_path: P
     path.write_text(SWEEP.to_toml())
     command = [sys.executable, "-c", code, str(path), str(tmp_path / "run")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    wait_for_commits(tmp_path / "run", 2)
+    wait_for_commits(tmp_path / "run", 2, process)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert said.startswith("Interrupted")
     assert not gs.open(tmp_path / "run").complete
     assert gs.run(SWEEP, tmp_path / "run", progress="none").verify().digest == clean

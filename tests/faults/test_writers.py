@@ -42,6 +42,7 @@ from gradsim.simulation.blocks import warm_up
 import gradsim.runs, gradsim.engines.dask
 sweep = gs.Sweep(**{RUN!r})
 warm_up(sweep)
+print("ready", flush=True)
 for line in sys.stdin:
     path, shard = line.split()
     if path == "wait":
@@ -65,6 +66,7 @@ class Nursery:
         self.process = subprocess.Popen(
             [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
+        assert self.process.stdout.readline() == "ready\n"
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -80,6 +82,12 @@ class Nursery:
         """The exit code of a run; negative where a signal ended it."""
         return self._ask(f"wait {child}")
 
+    def seconds(self, path: Path) -> float:
+        """How long a whole run takes on this machine, busy as it is."""
+        begin = time.monotonic()
+        assert self.code(self.start(path)) == 0
+        return time.monotonic() - begin
+
     def _ask(self, line: str) -> int:
         self.process.stdin.write(line + "\n")
         return int(self.process.stdout.readline())
@@ -87,13 +95,16 @@ class Nursery:
 
 @pytest.mark.parametrize("kills", quick_and_full(25, 1000))
 def test_killed_again_and_again(clean: str, tmp_path: Path, kills: int) -> None:
-    """SIGKILL at random moments; a directory is kept until its run is complete, then compared, and the next begins."""
+    """SIGKILL at random moments; a directory is kept until its run is complete, then compared, and the next begins.
+
+    They come after a fifth of the time that a run takes on this machine, in the mean.
+    """
     rng, killed, finished = random.Random(6), 0, 0
     with Nursery() as nursery:
-        path = tmp_path / "run"
+        path, usual = tmp_path / "run", nursery.seconds(tmp_path / "usual")
         while killed < kills or path.exists():
             child = nursery.start(path)
-            time.sleep(rng.expovariate(1 / 0.03))
+            time.sleep(rng.expovariate(5 / usual))
             os.kill(child, signal.SIGKILL)  # or what is left of it, if it has ended
             code = nursery.code(child)
             assert code in (0, -signal.SIGKILL)
@@ -125,10 +136,11 @@ def test_a_stopped_process_released_late(clean: str, tmp_path: Path, rounds: int
     """One process is stopped at a random moment, another finishes the run, and the first goes on: nothing changes."""
     rng = random.Random(7)
     with Nursery() as nursery:
+        usual = nursery.seconds(tmp_path / "usual")
         for i in range(rounds):
             path = tmp_path / str(i)
             child = nursery.start(path)
-            time.sleep(rng.random() * 0.2)
+            time.sleep(rng.random() * usual)
             os.kill(child, signal.SIGSTOP)
             assert nursery.code(nursery.start(path)) == 0
             before = contents(path)

@@ -21,7 +21,7 @@ NETWORKS, CELLS, ALARM = 100_000, 48, 1e-6
 
 def lowest(*arguments, **options):
     """The least p-value of a cell, for all tests of all cells, and which test it is of."""
-    found = compare(Cell, *arguments, networks=NETWORKS, **options)
+    found = compare(Cell, *arguments, NETWORKS, **options)
     what, p = min(found, key=lambda entry: entry[1])
     print(f"\n{arguments} {options}: lowest of {len(found)} p-values {p:.2g} ({what})")
     return p * len(found) * CELLS
@@ -32,22 +32,22 @@ def lowest(*arguments, **options):
 def test_same_law(activation, law):
     for sigma_b in (0.0, 0.3):
         for width in (4, 16, 64):
-            assert lowest(activation, law, sigma_b, width) > ALARM, (sigma_b, width)
+            assert lowest(activation, law, sigma_b=sigma_b, width=width) > ALARM, (sigma_b, width)
 
 
 @pytest.mark.parametrize("law", ["gaussian", "orthogonal"])
 def test_one_neuron(law):
     for sigma_b in (0.0, 0.3):
-        assert lowest("tanh", law, sigma_b, 1) > ALARM, sigma_b
+        assert lowest("tanh", law, sigma_b=sigma_b, width=1) > ALARM, sigma_b
 
 
 @pytest.mark.parametrize("width", [4, 16, 64])
 def test_sigma_w_off_by_one_percent(width):
-    assert lowest("tanh", "gaussian", 0.0, width, planted=1.01, depth=16) < ALARM
+    assert lowest("tanh", "gaussian", width=width, planted=1.01, depth=16) < ALARM
 
 
 @pytest.mark.parametrize("width", [4, 16])
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_errors(monkeypatch, name, width):
     plant(monkeypatch, name)
-    assert lowest("tanh", "gaussian", 0.0, width, build=True) < ALARM
+    assert lowest("tanh", "gaussian", width=width, build=True) < ALARM

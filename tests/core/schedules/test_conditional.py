@@ -17,7 +17,7 @@ from gradsim_core.schedules import conditional, sampled_matrix
 from gradsim_core.schedules.one_pass import INVERSE_NORM, Combination, kept
 from tests import naive
 from tests.core.exact_laws import findings, report
-from tests.core.scaling.test_range import check_deep_values
+from tests.core.scaling.cases import check_deep_values
 from tests.core.two_samples import lowest_p_value
 
 DTYPES = ("float32", "float64")
@@ -113,7 +113,7 @@ def test_exact_laws(cell, activation):
 def test_same_law_as_explicit(cell, activation, law, sigma_b):
     """A quick form of `tests/verification/test_conditional.py`."""
     for width in (2, 8):
-        assert lowest_p_value(cell, activation, law, sigma_b, width, networks=6000) > 1e-8
+        assert lowest_p_value(cell, activation, law, 6000, sigma_b=sigma_b, width=width) > 1e-8
 
 
 @pytest.mark.parametrize("sigma_w", [0.01, 100.0, 1e-12, 1e12])
@@ -121,10 +121,8 @@ def test_same_law_as_explicit(cell, activation, law, sigma_b):
 def test_same_law_beyond_the_range(cell, activation, sigma_w):
     """The regimes beside the ordinary one, in float32: saturated, linear at zero, linear at infinity."""
     for width, sigma_b in ((3, 0.0), (5, 0.3)):
-        found = lowest_p_value(
-            cell, activation, "gaussian", sigma_b, width, networks=3000, dtype="float32", sigma_w=sigma_w, depth=12
-        )
-        assert found > 1e-8, (width, sigma_b)
+        numbers = {"sigma_w": sigma_w, "sigma_b": sigma_b, "depth": 12, "width": width}
+        assert lowest_p_value(cell, activation, "gaussian", 3000, **numbers) > 1e-8, (width, sigma_b)
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.verify)])
@@ -187,11 +185,11 @@ def plant(monkeypatch, name):
 def test_planted_errors_are_caught(cell, monkeypatch, name):
     """The test of laws fails by far where a part of the formula is left out."""
     plant(monkeypatch, name)
-    assert lowest_p_value(cell, "tanh", "gaussian", 0.0, 8, networks=12_000, build=True) < 1e-8
+    assert lowest_p_value(cell, "tanh", "gaussian", 12_000, width=8, build=True) < 1e-8
 
 
 def test_a_wrong_sigma_w_is_caught(cell):
-    assert lowest_p_value(cell, "tanh", "gaussian", 0.0, 8, networks=20_000, planted=1.03) < 1e-8
+    assert lowest_p_value(cell, "tanh", "gaussian", 20_000, width=8, planted=1.03) < 1e-8
 
 
 def test_params_are_numbers(cell):

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -114,13 +113,13 @@ def test_other_sweep_is_refused(clean):
 
 
 SCRIPT = """
-import gradsim as gs, sys, time
+import gradsim as gs, sys
 from gradsim.dataset.dataset import Dataset
 commit = Dataset.commit_shard
 def slow(*arguments, **options):
     result = commit(*arguments, **options)
     print("committed", flush=True)
-    time.sleep(0.2)
+    sys.stdin.readline()  # for the test to say that it may go on
     return result
 Dataset.commit_shard = slow
 gs.run(gs.Sweep(**{sweep!r}), sys.argv[1], threads=2, progress="none")
@@ -131,13 +130,12 @@ gs.run(gs.Sweep(**{sweep!r}), sys.argv[1], threads=2, progress="none")
 def test_killed_and_resumed(clean, tmp_path):
     """SIGKILL after the second shard, then the same run again: the bytes of a run that was never killed."""
     out = tmp_path / "run"
-    child = subprocess.Popen([sys.executable, "-c", SCRIPT.format(sweep=SWEEP), str(out)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    with child.stdout:
-        for _ in range(2):
-            assert child.stdout.readline() == b"committed\n"
+    command = [sys.executable, "-c", SCRIPT.format(sweep=SWEEP), str(out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
+        assert child.stdout.readline() == b"committed\n"
+        child.stdin.write(b"\n")
+        assert child.stdout.readline() == b"committed\n"
         child.send_signal(signal.SIGKILL)
-    child.wait()
     killed = gs.open(out)
     assert not killed.complete
     assert 0 < killed.dataset.networks_done().sum() < killed.dataset.plan.networks
@@ -241,7 +239,6 @@ def test_progress_log_lines(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     meter = progress.Progress(1000, 10, "log")
     meter.add(500, 5)
-    time.sleep(0)
     assert "50%" in capsys.readouterr().err
 
 

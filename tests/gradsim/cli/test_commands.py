@@ -1,0 +1,88 @@
+"""All commands but `run`: what they print and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import gradsim as gs
+
+
+def test_tables_for_programs(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
+    code, out, _ = call("summarize", tmp_path / "run", "--format", "json")
+    assert code == 0
+    rows = json.loads(out)
+    assert len(rows) == 8
+    summary = gs.open(tmp_path / "run").summary()
+    assert [row["quenched_log_gain"] for row in rows] == pytest.approx(summary["quenched_log_gain"].tolist(), rel=1e-14)
+    code, out, _ = call("boundary", tmp_path / "run", "--format", "csv")
+    assert out.splitlines()[0].startswith("activation,law,sigma_b,width,depth,kind,sigma_w,ci_low,ci_high,theory")
+    assert len(out.splitlines()) == 1 + 2 * 3
+    code, out, _ = call("status", tmp_path / "run", "--format", "json")
+    assert json.loads(out)[0]["complete"] is True
+    code, out, _ = call("status", tmp_path / "run")
+    assert "complete           yes" in out
+
+
+def test_theory(call):
+    code, out, _ = call("theory", "tanh", "--depth", "4", "--depth", "64", "--format", "json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["sigma_w"] for row in rows] == pytest.approx([1.648, 1.166, 1.0], abs=1e-3)
+    _, out, _ = call("theory", "relu", "--width", "16", "--sigma-w", "1.5", "--depth", "4", "--format", "json")
+    assert [(row["depth"], row["at_sigma_w"], row["chi_1"]) for row in json.loads(out)] == [
+        ("4", 1.5, pytest.approx(1.125)),
+        ("inf", 1.5, pytest.approx(1.125)),
+    ]
+
+
+def test_info(call):
+    code, out, _ = call("info")
+    assert code == 0
+    for name in ("gradsim", "numba", "numpy", "cpu", "threads", "kernel cache"):
+        assert f"\n{name}" in "\n" + out
+
+
+def test_version(call):
+    assert call("--version") == (0, f"gradsim, version {gs.__version__}\n", "")
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, runpy; sys.argv = ['gradsim', '--help']\n"
+        "try:\n    runpy.run_module('gradsim', run_name='__main__')\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "assert not {'numba', 'pandas', 'numpy', 'scipy'} & set(sys.modules), 'heavy import'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "phase-tanh" in done.stdout
+
+
+def test_warmup(call, sweep):
+    code, out, _ = call("warmup", sweep)
+    assert code == 0
+    assert "kernels are ready" in out
+    assert call("warmup", sweep, "--method", "exact")[0] == 2
+
+
+def test_verify_compact_and_gc(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--quiet")
+    code, said, _ = call("verify", tmp_path / "run", "--progress", "none")
+    digest = said.splitlines()[-1]
+    assert (code, digest.startswith("digest ")) == (0, True)
+    code, said, _ = call("compact", tmp_path / "run", "--output", tmp_path / "small", "--progress", "none")
+    assert (code, "2 files" in said) == (0, True)
+    assert call("verify", tmp_path / "small", "--progress", "none")[1].splitlines()[-1] == digest
+    part = next((tmp_path / "small/data/layers").iterdir())
+    part.write_bytes(part.read_bytes()[:-1])
+    code, said, _ = call("verify", tmp_path / "small", "--progress", "none")
+    assert (code, str(part) in said) == (4, True)
+    code, said, _ = call("verify", tmp_path / "small", "--format", "json", "--progress", "none")
+    assert (code, len(json.loads(said)[0]["problems"])) == (4, 1)
+    (tmp_path / "run/tmp/rest").write_bytes(b"")
+    assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 files removed.\n")
