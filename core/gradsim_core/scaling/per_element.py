@@ -35,7 +35,7 @@ from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.rng.normals import fill_normals
 from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
 
-from .per_vector import LOG_LIMIT, largest, log_product, log_size, reach
+from .per_vector import LOG_LIMIT, known, largest, log_product, log_size, reach
 
 _TINY = 2.0**-510  # of float64: below it a value of phi or dphi lies in a tail
 _RANGE = 450 * LN2
@@ -171,7 +171,7 @@ def activate(phi, log_phi, slopes, alpha, live, h, start, x):
         log_x, sign_x = log_product(log_phi, slopes.tail_sign, alpha, v, phi(v, alpha), one, _TINY)
         at_zero = select(sign < 0.0, splat(one, below_0), above_0)
         slope = select(size > 0.0, select(sign < 0.0, splat(one, below), above), at_zero)
-        linear = (size > _RANGE) & (slope != 0.0) | (size < smallest)
+        linear = (size > _RANGE) & (slope != 0.0) | (size < smallest) & (size > -math.inf)
         log_x = select(linear, size + log_size(absolute(slope)), log_x)
         store(x.log, i, select(load(live, i) > 0.0, log_x, -math.inf))
         store(x.sign, i, select(linear, copysign(one, slope) * sign, sign_x))
@@ -179,9 +179,13 @@ def activate(phi, log_phi, slopes, alpha, live, h, start, x):
 
 def differentiate(dphi, log_dphi, slopes, alpha, h, start, y):
     """delta = phi'(h) y, in place of y."""
+    smallest = -_RANGE if slopes.through_zero else -math.inf
     for i in range(0, len(y.log), LANES):
-        v = preactivation(h, start + i)
-        size, sign = log_product(log_dphi, slopes.tail_sign, alpha, v, dphi(v, alpha), load(y.sign, i), _TINY)
+        v, size = preactivation(h, start + i), load(h.log, start + i)
+        certain = select(size > _RANGE, splat(size, known(slopes.infinity)), 1.0)
+        certain = select((size < smallest) & (size > -math.inf), splat(size, known(slopes.zero)), certain)
+        slope = dphi(v, alpha) * certain
+        size, sign = log_product(log_dphi, slopes.tail_sign, alpha, v, slope, load(y.sign, i), _TINY)
         store(y.log, i, select(load(y.log, i) > -math.inf, size + load(y.log, i), -math.inf))
         store(y.sign, i, sign)
 

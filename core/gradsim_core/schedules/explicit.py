@@ -21,6 +21,7 @@ from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
 from gradsim_core.scaling import per_element
 from gradsim_core.scaling.per_vector import (
     add_constants,
+    known,
     largest,
     linear_part,
     place,
@@ -122,9 +123,9 @@ def activate_extreme(phi, dphi, log_phi, slopes, alpha, work, start, shift):
     if shift != 0 and not near_zero:
         saturate(work.h, start, stop, shift)
     if near_zero or far:
-        exponent = shift
+        exponent, certain = shift, known(slopes.zero) if near_zero else known(slopes.infinity)
         for i in range(0, padded, LANES):
-            slope = dphi(load(work.h, start + i), alpha)
+            slope = dphi(load(work.h, start + i), alpha) * certain
             store(work.slope, start + i, select(load(work.live, i) > 0.0, slope, 0.0))
     else:
         apply(phi, dphi, alpha, work, start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 
@@ -23,9 +22,9 @@ STEPS = [
 ]  # fmt: skip
 MOSTLY_SINGLE = ("float32", pytest.param("float64", marks=pytest.mark.verify))
 # Activations whose derivative is exactly zero on an interval: their layers can die, and do.
-CAN_DIE = ("relu", "hard_tanh")
+CAN_DIE = ("relu", "relu2", "relu6", "hard_tanh", "hard_sigmoid", "hard_swish")
 # Unbounded on the right and flat on the left: a layer far to the left leaves what a logarithm can say.
-ONE_SIDED = ("softplus", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish")
+ONE_SIDED = ("softplus", "elu", "selu", "celu", "gelu", "gelu_tanh", "silu", "mish")
 PLAIN = {
     explicit: {
         "settle": lambda values, start, stop, exponent, size: exponent,
@@ -205,6 +204,10 @@ def check_deep_values(activation, values):
             assert log_weight_grad[last + 1] == -np.inf  # x^l = 0, and so delta^l = 0
     if not np.isnan(values).any():
         return
+    if activation in exact.WITHOUT_SLOPES:  # NaN where h has left the range of `reach`, or the phase is not known
+        start = np.flatnonzero(np.isnan(log_q)).min(initial=len(log_q))
+        assert np.abs(log_q[:start]).max() > 30
+        return
     assert activation in ONE_SIDED
     last = np.flatnonzero(np.isnan(log_delta)).max(initial=-1)
     assert last < 0 or log_q[last] > 30  # |h| > 2^20 before its e^-h^2 leaves the logarithms
@@ -263,37 +266,6 @@ def test_saturated_layers_are_not_dead(cell, activation, width):
     values, status = cell(activation, "gaussian", "float32", sigma_w=100.0, depth=16, width=width).block(1000)
     assert not status.any()
     assert np.isfinite(values).all()
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@on_both(["explicit"])
-def test_overflow_is_never_lost(cell, schedule, activation):
-    """An infinite h makes the network non-finite, and every delta behind it NaN, whatever phi' makes of it."""
-    check_overflow(*cell(activation, "gaussian", "float32", interpret=True, sigma_w=3e38, depth=3, width=5).block(20))
-
-
-@on_both(BOTH)
-def test_overflow_in_a_users_pair(cell, schedule):
-    """Side by side nothing else overflows: weights then carry a power of two of their own."""
-    own = Activation("steep", lambda h: math.inf if h > 1 else h, lambda h: 0.0 if h > 1 else 1.0)
-    check_overflow(*cell(own, interpret=True, sigma_w=1.0, depth=3, width=3).block(20))
-
-
-@pytest.mark.parametrize("sigma_w", [1e-36, 1e36])
-def test_extreme_weights_side_by_side(cell, sigma_w):
-    """Weights at the ends of float32, and products beyond them: the same numbers as in float64."""
-    single, double = (
-        cell("leaky_relu", dtype=dtype, interpret=True, sigma_w=sigma_w, depth=3, width=5).block(8) for dtype in DTYPES
-    )
-    assert not single[1].any()
-    np.testing.assert_allclose(single[0], double[0], rtol=1e-5, atol=1e-4)
-
-
-def check_overflow(values, status):
-    broken = np.isnan(values[2]).any(axis=1)
-    assert broken.any()
-    assert (status[broken] == 2).all()
-    assert np.isnan(values[0][broken]).all()
 
 
 def test_padding_is_inert(cell):
