@@ -27,6 +27,10 @@ def _density(h):
     return np.exp(-h * h / 2) / np.sqrt(2 * np.pi)
 
 
+def _relu6(h):
+    return np.clip(h, 0, 6)
+
+
 PHI = {
     "linear": (lambda h: h, lambda h: np.ones_like(h)),
     "relu": (lambda h: np.maximum(h, 0), lambda h: (h > 0) * 1.0),
@@ -52,6 +56,15 @@ PHI = {
     ),
     "mish": (lambda h: h * np.tanh(np.logaddexp(0, h)), _mish_derivative),
     "sin": (np.sin, np.cos),
+    "sin(2)": (lambda h: np.sin(2 * h), lambda h: 2 * np.cos(2 * h)),
+    "celu": (lambda h: np.where(h > 0, h, np.expm1(h)), lambda h: np.where(h > 0, 1, np.exp(h))),
+    "celu(0.5)": (lambda h: np.where(h > 0, h, 0.5 * np.expm1(2 * h)), lambda h: np.where(h > 0, 1, np.exp(2 * h))),
+    "relu6": (_relu6, lambda h: ((h > 0) & (h < 6)) * 1.0),
+    "hard_swish": (lambda h: h * _relu6(h + 3) / 6, lambda h: np.where(np.abs(h) < 3, h / 3 + 0.5, h > 0)),
+    "hard_sigmoid": (lambda h: _relu6(h + 3) / 6, lambda h: (np.abs(h) < 3) / 6),
+    "relu2": (lambda h: np.maximum(h, 0) ** 2, lambda h: 2 * np.maximum(h, 0)),
+    "snake": (lambda h: h + np.sin(h) ** 2, lambda h: 1 + np.sin(2 * h)),
+    "snake(0.5)": (lambda h: h + 2 * np.sin(h / 2) ** 2, lambda h: 1 + np.sin(h)),
 }
 
 

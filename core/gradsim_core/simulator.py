@@ -77,9 +77,10 @@ def _slopes(activation: Activation) -> Slopes:
     at_zero = float(activation(0.0))
     zero = activation.slope_zero
     if zero is None and at_zero == 0.0:
-        # A user's own pair: its slopes beside 0, unless it is flat there, when no linear regime exists.
-        below, above = activation.derivative([-1e-300, 1e-300])
-        zero = (below, above) if below != 0.0 or above != 0.0 else None
+        # No slopes are given: those beside 0, unless it is flat or bent there, when no linear regime exists.
+        below, above, *nearby = activation.derivative([-1e-300, 1e-300, -1e-200, 1e-200])
+        straight = nearby == [below, above] and (below != 0.0 or above != 0.0)
+        zero = (below, above) if straight else None
     pair = lambda slopes: missing if slopes is None else (float(slopes[0]), float(slopes[1]))  # noqa: E731
     return Slopes(pair(zero), pair(activation.slope_inf), at_zero == 0.0, activation.tail_sign)
 

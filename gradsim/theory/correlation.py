@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradsim.theory.moments import Moments
-from gradsim.theory.quadrature import OSCILLATION, Array, gaussian_density, nodes_and_weights
+from gradsim.theory.quadrature import Array, gaussian_density, nodes_and_weights
 
 _CHUNK = 256  # outer nodes at a time: bounds the memory
 _REACH = 12.0  # standard deviations
@@ -44,8 +44,13 @@ def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float
     """E[f(u1) f(u2)] for u1, u2 ~ N(0, q) with correlation c in [0, 1).
 
     The inner average over u2 given u1 is split at the kinks; the outer one also around the places where u2's mean
-    crosses a kink, on the scale on which the inner average smooths it.
+    crosses a kink, on the scale on which the inner average smooths it. Of a wave under a wide Gaussian, only the
+    variance of u1 - u2 matters, so that a narrower one will do.
     """
+    if q > table.wide:
+        near = max(0.0, 1.0 - (1.0 - c) * q / table.wide)
+        rise = table.rise**2 if f is table.activation else 0.0
+        return pair_average(table, f, table.wide, near) + rise * (c * q - near * table.wide)
     deviation, spread = float(np.sqrt(q)), float(np.sqrt(q * (1.0 - c * c)))
     if c == 0.0:
         h, weights = table.grid(q)
@@ -76,6 +81,6 @@ def _inner_average(table: Moments, f: Callable[[Array], Array], mean: Array, spr
 def _lattice(table: Moments, deviation: float) -> Array:
     """Even panel edges in standard deviations; as narrow in h as an oscillating activation needs."""
     panels = 16
-    if table.oscillates:
-        panels = max(panels, int(2 * _REACH * deviation / OSCILLATION) + 1)
+    if table.panel is not None:
+        panels = max(panels, int(2 * _REACH * deviation / table.panel) + 1)
     return np.linspace(-_REACH, _REACH, panels + 1)

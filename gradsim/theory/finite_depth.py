@@ -23,6 +23,7 @@ DEEPEST = 2**14  # layers; beyond, the boundary is that of infinite depth to 1 p
 _SCAN = 512  # 2.7 % apart: the curves bend over a factor, not over per cents
 _ZOOM = 64
 _STILL = 1e-15
+_MOST = 1e303  # a gain as far as the search for 0 is concerned
 
 
 class Trajectory(NamedTuple):
@@ -133,15 +134,17 @@ def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float
     for left in range(depth - 1, 0, -1):
         forward, backward = table.log_moments(log_q)
         log_chi = log_w2[moving] + backward
-        with np.errstate(invalid="ignore"):
-            step = np.logaddexp(log_w2[moving] + forward, log_b2) - log_q
+        with np.errstate(invalid="ignore", over="ignore"):
+            image = np.logaddexp(log_w2[moving] + forward, log_b2)
+            step = image - log_q
             steady = np.abs(step - before) <= _STILL * np.maximum(1.0, np.abs(log_q))
             still = steady & (np.abs(log_chi - chi_before) <= _STILL * np.maximum(1.0, np.abs(log_chi)))
-        gain[moving] += np.where(still, left * log_chi, log_chi)
-        moving, log_q, before, chi_before = (v[~still] for v in (moving, log_q + step, step, log_chi))
+        gain[moving] += np.where(still, left * np.clip(log_chi, -_MOST, _MOST), log_chi)
+        image = np.where(np.isfinite(step), log_q + step, image)  # where q has left every float, or is 0
+        moving, log_q, before, chi_before = (v[~still] for v in (moving, image, step, log_chi))
         if not moving.size:
             break
-    return gain
+    return np.clip(gain, -_MOST, _MOST)
 
 
 @lru_cache(maxsize=1024)

@@ -24,6 +24,7 @@ _NOISE = 4e-13  # rounding of ln(q'/q): below it q stands still
 _STRIDE = 0.125  # step in ln q of the search for a fixed point
 _BENT = 1e-9  # second difference of ln(q'/q) above rounding
 _JUMP = 1e-3  # change of chi_1 within 2e-6 of sigma_w that is no slope
+_MOST = 1e12  # chi_1 as far as the search for 1 is concerned
 _SCAN = 97  # values of sigma_w in the search for the critical point
 
 
@@ -75,8 +76,7 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     if not 0.0 < q_star < np.inf:  # phi is linear on either side of 0 there, and every factor is chi_1
         scale = _depth_scale(chi)
         return MeanField(q_star, 1.0, chi, scale, scale, scale)
-    h, weights = table.grid(q_star)
-    slope = sigma_w**2 * float(weights @ (table.activation(h) * table.activation.derivative(h) * h)) / q_star
+    slope = sigma_w**2 * table.slope_of_map(q_star)
     c_star, chi_c = fixed_correlation(table, q_star, sigma_w, sigma_b, chi)
     return MeanField(q_star, c_star, chi, _depth_scale(slope), _depth_scale(chi_c), _depth_scale(chi))
 
@@ -119,7 +119,7 @@ def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> floa
 @lru_cache(maxsize=256)
 def _critical(activation: Activation, sigma_b: float) -> float:
     grid = np.geomspace(LOWEST, HIGHEST, _SCAN)
-    excess = np.array([chi_1(activation, float(sigma_w), sigma_b) - 1.0 for sigma_w in grid])
+    excess = np.array([_excess(activation, float(sigma_w), sigma_b) for sigma_w in grid])
     upward = np.flatnonzero((excess[:-1] < 0.0) & (excess[1:] >= 0.0))
     if not upward.size:
         side = "below" if excess[-1] < 0.0 else "above"
@@ -127,8 +127,13 @@ def _critical(activation: Activation, sigma_b: float) -> float:
             f"{activation.name}: chi_1 stays {side} 1 at every sigma_w from {LOWEST:g} to {HIGHEST:g}."
         )
     low, high = (float(grid[upward[0] + k]) for k in (0, 1))
-    root = float(brentq(lambda s: chi_1(activation, s, sigma_b) - 1.0, low, high, xtol=1e-15, rtol=1e-15))
+    root = float(brentq(lambda s: _excess(activation, s, sigma_b), low, high, xtol=1e-15, rtol=1e-15))
     return _checked_crossing(activation, sigma_b, root)
+
+
+def _excess(activation: Activation, sigma_w: float, sigma_b: float) -> float:
+    """chi_1 - 1, bounded: chi_1 is infinite where phi grows faster than h."""
+    return min(chi_1(activation, sigma_w, sigma_b), _MOST) - 1.0
 
 
 def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> float:
@@ -169,6 +174,8 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
         t = start + direction * steps[first : first + 65]
         bracket = _bracket(table, t, direction, sigma_w, sigma_b)
         if bracket is not None:
+            if np.sign(_log_ratio(table, bracket[0], sigma_w, sigma_b)) != direction:  # it stands still to rounding
+                return float(np.exp(bracket[0]))
             root = brentq(lambda x: float(_log_ratio(table, x, sigma_w, sigma_b)), *bracket, xtol=1e-15, rtol=1e-15)
             return float(np.exp(root))
     return 0.0 if direction < 0 else np.inf

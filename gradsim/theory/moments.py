@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.chebyshev import chebval
 
-from gradsim.theory.quadrature import Array, feature_edges, gaussian_density, gaussian_grid, values
+from gradsim.theory.quadrature import OSCILLATION, Array, feature_edges, gaussian_density, gaussian_grid, values
 from gradsim_core.activations import Activation
 
 SLOPE_RANGE = 83.0  # beyond |ln q| = 83 (|h| about 2^+-60) phi is its slope at 0 or infinity to rounding
 _TABLE_RANGE = 300  # beyond it squares may leave float64
+_PERIODS = 2.0  # standard deviations over which a wave is averaged to nothing: exp(-2 (2 pi)^2) = 5e-35
 _ORDER = 20
 _POINTS = np.cos(np.pi * (np.arange(_ORDER) + 0.5) / _ORDER)
 _TO_COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, _ORDER - 1)).astype(np.float64)
@@ -35,21 +36,28 @@ class Moments:
     def __init__(self, activation: Activation) -> None:
         self.activation = activation
         self.edges, self.kinks = feature_edges(activation)
-        self._slopes = activation.slope_inf or _measured(activation, 256.0, 512.0)
-        self.slope_zero = _mean_square(activation.slope_zero or _measured(activation, 1e-30, 1e-33))
+        self._slopes = activation.slope_inf or _measured(activation, 256.0, 512.0, 1e-12)
+        self.slope_zero = _mean_square(activation.slope_zero or _measured(activation, 1e-30, 1e-33, 0.0))
         self.slope_inf = _mean_square(self._slopes)
-        self.oscillates = self._slopes is None
         self.at_zero = float(values(activation, np.zeros(1))[0]) ** 2
         self._table = np.empty((_ORDER, 2, 2 * _TABLE_RANGE))
         self._filled = np.zeros(2 * _TABLE_RANGE, bool)
+        # Where phi has no slope at infinity, panels must stay narrow at any distance.
+        self.panel = OSCILLATION if self._slopes is None else None
+        self.wide, self.rise = np.inf, 0.0
+        if activation.period is not None:  # phi is a line of slope `rise` and a wave, averaged out beyond q = `wide`
+            period = float(activation.period)
+            self.panel, self.wide = OSCILLATION * period / (2 * np.pi), (_PERIODS * period) ** 2
+            rise = float(np.diff(activation(np.array([0.0, period])))[0])
+            self.rise = rise / period if abs(rise) > 1e-9 else 0.0  # else it is the rounding of a wave
 
     def log_moments(self, log_q: Any) -> tuple[Array, Array]:
         """ln E[phi(sqrt(q) z)^2] and ln E[phi'(sqrt(q) z)^2] at ln q; at -inf and +inf their limits.
 
-        Without usable slopes the limits are the values at the end of the table.
+        Without usable slopes both are powers of q beyond the ends of the table.
         """
         t = np.asarray(log_q, dtype=np.float64)
-        forward, backward = self._tabulated(t)
+        forward, backward = self._with_a_wave(t) if self.wide < np.inf else self._tabulated(t)
         if self.slope_zero:
             small = t < -SLOPE_RANGE
             backward = np.where(small, np.log(self.slope_zero), backward)
@@ -63,10 +71,28 @@ class Moments:
             backward = np.where(t == np.inf, -np.inf, backward)
         return forward, backward
 
+    def _with_a_wave(self, t: Array) -> tuple[Array, Array]:
+        """The same for a line and a wave: wide Gaussians see the line, and the wave's averages."""
+        edge = float(np.log(self.wide))
+        forward, backward = self._tabulated(np.minimum(t, edge))
+        beyond = np.maximum(t, edge)
+        if self.rise:
+            with np.errstate(divide="ignore"):
+                line = 2 * np.log(abs(self.rise)) + beyond + np.log(-np.expm1(edge - beyond))
+            forward = np.logaddexp(forward, line)
+        return forward, backward
+
+    def slope_of_map(self, q: float) -> float:
+        """Derivative of E[phi(sqrt(q) z)^2] by q."""
+        if q > self.wide:
+            return self.rise**2
+        h, weights = self.grid(q)
+        return float(weights @ (self.activation(h) * self.activation.derivative(h) * h)) / q
+
     def grid(self, q: float) -> tuple[Array, Array]:
         """Nodes h and weights (the Gaussian's density in them) for averages over N(0, q)."""
         deviation = float(np.sqrt(q))
-        h, weights = gaussian_grid(self.edges, self.oscillates, deviation, deviation)
+        h, weights = gaussian_grid(self.edges, self.panel, deviation, deviation)
         return h, weights * gaussian_density(h, deviation)
 
     def _pair(self, h: Array) -> tuple[Array, Array]:
@@ -79,29 +105,43 @@ class Moments:
         return phi, dphi
 
     def _tabulated(self, t: Array) -> tuple[Array, Array]:
-        """Logarithms of both moments from the table; the ends of its range are held."""
+        """Logarithms of both moments from the table; beyond its ends powers of q, or held where slopes say more."""
         low = -SLOPE_RANGE if self.slope_zero else float(-_TABLE_RANGE)
         high = SLOPE_RANGE if self.slope_inf else float(_TABLE_RANGE)
         inside = np.clip(np.nan_to_num(t, nan=0.0, posinf=high, neginf=low), low, high)
+        value = self._at(inside, high)
+        if self.slope_zero is None and np.any(t < low):
+            value = np.where(t < low, value + self._power(low, high, t - low), value)
+        if self.slope_inf is None and np.any(t > high):
+            value = np.where(t > high, value + self._power(high - 1.0, high, t - high), value)
+        forward, backward = np.where(np.isnan(t), np.nan, value).astype(np.float64)
+        return forward, backward
+
+    def _at(self, inside: Array, high: float) -> Array:
+        """The table's two logarithms at ln q within it, `high` being its upper end."""
         segment = np.minimum(np.floor(inside), high - 1).astype(np.int64)
         place = segment + _TABLE_RANGE
         if not self._filled[place].all():
             for k in set(segment.ravel().tolist()):
                 self._fill(k)
-        x = 2.0 * (inside - segment) - 1.0
-        value = chebval(x, self._table[..., place], tensor=False)
-        forward, backward = np.where(np.isnan(t), np.nan, value).astype(np.float64)
-        return forward, backward
+        return np.asarray(chebval(2.0 * (inside - segment) - 1.0, self._table[..., place], tensor=False), np.float64)
+
+    def _power(self, start: float, high: float, distance: Array) -> Array:
+        """What the powers of q in the unit of ln q from `start` on add to both logarithms over a distance."""
+        power = np.diff(self._at(np.array([start, start + 1.0]), high)).reshape(2, *[1] * distance.ndim)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.where(np.abs(power) < 1e-9, 0.0, power * distance)
 
     def _fill(self, segment: int) -> None:
         """Put the Chebyshev coefficients of both logarithms on segment <= ln q <= segment + 1 into the table."""
         if self._filled[segment + _TABLE_RANGE]:
             return
         deviation = np.exp(0.5 * (segment + 0.5 + 0.5 * _POINTS))
-        h, weights = gaussian_grid(self.edges, self.oscillates, float(deviation.max()), float(deviation.min()))
-        density = gaussian_density(h, deviation[:, None])
+        h, weights = gaussian_grid(self.edges, self.panel, float(deviation.max()), float(deviation.min()))
+        unit = 2.0 ** np.round(np.log2(deviation.max()))  # panels of its size: the products below stay in range
+        density = gaussian_density(h, deviation[:, None]) * unit
         with np.errstate(over="ignore", invalid="ignore"):
-            averages = (np.stack(self._pair(h)) ** 2 * weights) @ density.T
+            averages = (np.stack(self._pair(h)) ** 2 * (weights / unit)) @ density.T
             logarithms = np.log(np.maximum(averages, np.finfo(float).tiny))  # a flat phi: chi_1 = 0
             self._table[..., segment + _TABLE_RANGE] = _TO_COEFFICIENTS @ logarithms.T
         self._filled[segment + _TABLE_RANGE] = True
@@ -118,8 +158,8 @@ def _mean_square(slopes: tuple[float, float] | None) -> float | None:
     return None if slopes is None else 0.5 * (slopes[0] ** 2 + slopes[1] ** 2)
 
 
-def _measured(activation: Activation, *distances: float) -> tuple[float, float] | None:
-    """One-sided slopes of a user's own activation, which states none: phi' at two distances, if they agree."""
-    slopes = values(activation.derivative, np.array([[-distance, distance] for distance in distances]))
-    agree = np.isfinite(slopes).all() and np.allclose(slopes[0], slopes[1], rtol=1e-12, atol=1e-12)
+def _measured(activation: Activation, first: float, second: float, bound: float) -> tuple[float, float] | None:
+    """One-sided slopes of an activation that states none: phi' at two distances, if they agree to `bound`."""
+    slopes = values(activation.derivative, np.array([[-first, first], [-second, second]]))
+    agree = np.isfinite(slopes).all() and np.allclose(slopes[0], slopes[1], rtol=1e-12, atol=bound)
     return (float(slopes[1, 0]), float(slopes[1, 1])) if agree else None

@@ -21,7 +21,7 @@ _REACH = 14.0  # standard deviations: the Gaussian weight beyond is below 1e-42
 _STEP = 1.5  # standard deviations per panel: 20 nodes then integrate the Gaussian to rounding
 _FIRST = 0.25  # the innermost panel is |h| < 0.25, the next are [0.25, 0.5], [0.5, 1], ...
 _RADIUS = 64.0  # undeclared features are looked for in |h| < 64
-OSCILLATION = 8.0  # panel width where phi has no slope at infinity: 20 nodes resolve sin(h)^2 to rounding
+OSCILLATION = 8.0  # panel width where phi may oscillate: 20 nodes resolve sin(h)^2 to rounding
 _MOST_PANELS, _FEW_PANELS = 4096, 256  # few where even the most could not follow the oscillation
 _KINK = 1e-9  # panels narrower than this hold a kink
 
@@ -45,22 +45,22 @@ def nodes_and_weights(edges: Array) -> tuple[Array, Array]:
     return nodes.reshape(shape), (half[..., None] * _WEIGHTS).reshape(shape)
 
 
-def gaussian_grid(edges: Array, oscillates: bool, deviation: float, narrowest: float) -> tuple[Array, Array]:
+def gaussian_grid(edges: Array, panel: float | None, deviation: float, narrowest: float) -> tuple[Array, Array]:
     """Nodes and weights in h for averages over N(0, s^2) with ``narrowest`` <= s <= ``deviation``.
 
     Parameters
     ----------
     edges
         Panel edges of the activation, from :func:`feature_edges`.
-    oscillates
-        Whether panels must stay narrow at any distance (an activation without slopes at infinity).
+    panel
+        Width within which panels must stay at any distance (an activation without slopes at infinity), or None.
     """
     reach = _REACH * deviation
     even = np.arange(0.0, reach, _STEP * narrowest)
     geometric = _FIRST * 2.0 ** np.arange(0, max(1, np.ceil(np.log2(reach / _FIRST)) + 1))
     radii = np.concatenate([even, geometric, [reach]])
-    if oscillates:
-        panels = reach / OSCILLATION
+    if panel is not None:
+        panels = reach / panel
         radii = np.append(radii, np.linspace(0, reach, int(panels) + 2 if panels < _MOST_PANELS else _FEW_PANELS))
     every = np.unique(np.concatenate([radii, -radii, edges]))
     return nodes_and_weights(every[np.abs(every) <= reach])
@@ -84,6 +84,8 @@ def feature_edges(activation: Activation) -> tuple[Array, Array]:
         Sorted arrays; the kinks are among the edges.
     """
     kinks = {float(kink) for kink in activation.kinks}
+    if activation.period is not None:  # a wave has no other features, and panels within its period
+        return np.array(sorted(kinks | {0.0})), np.array(sorted(kinks))
     while True:
         edges = _halved_panels(activation, kinks)
         found = [_polished(activation, place) for place in _narrowest(edges)]

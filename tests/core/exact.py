@@ -61,6 +61,10 @@ def elu(h):
     return h if h > 0 else mp.expm1(h)
 
 
+def relu6(h):
+    return min(max(h, mp.mpf(0)), mp.mpf(6))
+
+
 # name: phi, dphi, and their values far left and far right of FAR ("h" = itself), which mpmath need not evaluate
 FORMULAS = {
     "linear": (lambda h: h, lambda h: mp.mpf(1)),
@@ -82,21 +86,47 @@ FORMULAS = {
     "silu": (lambda h: h * sigmoid(h), lambda h: sigmoid(h) * (1 + h * sigmoid(-h))),
     "mish": (lambda h: h * tanh_softplus(h), mish_derivative),
     "sin": (mp.sin, mp.cos),
+    "sin(2)": (lambda h: mp.sin(2 * h), lambda h: 2 * mp.cos(2 * h)),
+    "celu(0.5)": (
+        lambda h: h if h > 0 else mp.expm1(2 * h) / 2,
+        lambda h: mp.mpf(1) if h > 0 else mp.exp(2 * h),
+    ),
+    "celu(0.001)": (
+        lambda h: h if h > 0 else mp.expm1(h / mp.mpf(0.001)) * mp.mpf(0.001),
+        lambda h: mp.mpf(1) if h > 0 else mp.exp(h / mp.mpf(0.001)),
+    ),
+    "relu6": (relu6, lambda h: mp.mpf(0 < h < 6)),
+    "hard_sigmoid": (lambda h: relu6(h + 3) / 6, lambda h: mp.mpf(abs(h) < 3) / 6),
+    "hard_swish": (lambda h: h * relu6(h + 3) / 6, lambda h: h / 3 + 0.5 if abs(h) < 3 else mp.mpf(h > 0)),
+}
+# Linear neither at 0 nor at infinity: beyond the reach of the kernels they are NaN.
+WITHOUT_SLOPES = {
+    "relu2": (lambda h: max(h, 0) ** 2, lambda h: 2 * max(h, mp.mpf(0))),
+    "snake": (lambda h: h + mp.sin(h) ** 2, lambda h: 1 + mp.sin(2 * h)),
 }
 RECTIFIERS = ("softplus", "gelu", "gelu_tanh", "silu", "mish")
 BELL = ("tanh", "sigmoid", "erf")
+PIECEWISE = ("linear", "relu", "leaky_relu", "hard_tanh", "relu6", "hard_sigmoid", "hard_swish", "softsign")
 
 
 def phi(name, h):
-    if abs(h) < FAR or name in ("linear", "relu", "leaky_relu", "hard_tanh", "softsign"):
+    if name in WITHOUT_SLOPES:
+        return WITHOUT_SLOPES[name][0](h)
+    if abs(h) < FAR or name in PIECEWISE:
         return FORMULAS[name][0](h)
     if name in RECTIFIERS or name == "sigmoid":
         return (h if name in RECTIFIERS else mp.mpf(1)) if h > 0 else NOTHING
-    return FORMULAS[name][0](h) if h > 0 and name in ("elu", "selu") else FORMULAS[name][0](mp.sign(h) * FAR)
+    return (
+        FORMULAS[name][0](h)
+        if h > 0 and name.startswith(("elu", "selu", "celu"))
+        else FORMULAS[name][0](mp.sign(h) * FAR)
+    )
 
 
 def dphi(name, h):
-    if abs(h) < FAR or name in ("linear", "relu", "leaky_relu", "hard_tanh", "softsign"):
+    if name in WITHOUT_SLOPES:
+        return WITHOUT_SLOPES[name][1](h)
+    if abs(h) < FAR or name in PIECEWISE:
         return FORMULAS[name][1](h)
     return NOTHING if name in BELL or h < 0 else FORMULAS[name][1](FAR)
 
@@ -196,7 +226,8 @@ class Recorded:
     def scale(self, values, h, amplitude):
         """The size of a vector; for sin more, since the interpreter, which rounds twice in fma, loses |h| ulps of 1."""
         largest = max(map(abs, h))
-        return max(map(abs, values)) + (amplitude * largest * min(1, largest) if self.name == "sin" else 0)
+        waves = self.p.alpha**2 if self.name.startswith("sin") else 0
+        return max(map(abs, values)) + waves * amplitude * largest * min(1, largest)
 
     def logarithms(self):
         """log_delta, log_weight_grad, log_q, log_gain of the recorded vectors; NaN beyond what is represented."""

@@ -8,7 +8,16 @@ Where phi or dphi falls below the smallest float without being zero in theory, t
 for which the range-safe path falls back when a whole layer has sunk that low.
 """
 
-from . import gated, rectifying, saturating
+from . import gated, periodic, piecewise, rectifying, saturating
 from .table import ACTIVATIONS, Activation, resolve_activation
 
-__all__ = ["ACTIVATIONS", "Activation", "gated", "rectifying", "resolve_activation", "saturating"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "gated",
+    "periodic",
+    "piecewise",
+    "rectifying",
+    "resolve_activation",
+    "saturating",
+]

@@ -1,4 +1,4 @@
-"""Activations that grow on one side or both: linear, relu, leaky_relu, softplus, elu, selu."""
+"""Activations that grow on one side or both: linear, relu, leaky_relu, softplus, elu, selu, celu."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gradsim_core import jit
 from gradsim_core.elementary import exp, expm1, log, log1p, logistic
 from gradsim_core.lanes import absolute, maximum, minimum, select, splat
 
-from .table import define
+from .table import MODERATE, define, positive
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -62,10 +62,11 @@ define(
     "leaky_relu",
     leaky_relu,
     leaky_relu_derivative,
-    0.01,
-    "slope",
-    "any finite number",
-    (0.0,),
+    alpha=0.01,
+    parameter="slope",
+    kinks=(0.0,),
+    slope_zero=lambda slope: (slope, 1.0),
+    slope_inf=lambda slope: (slope, 1.0),
     formula="h if h > 0 else slope h",
     reference="Maas et al. 2013",
 )
@@ -113,10 +114,12 @@ define(
     "elu",
     elu,
     elu_derivative,
-    1.0,
-    "alpha",
-    "a number > 0",
-    (0.0,),
+    alpha=1.0,
+    parameter="alpha",
+    accepts=positive,
+    allowed="a number > 0",
+    kinks=(0.0,),
+    slope_zero=lambda alpha: (alpha, 1.0),
     slope_inf=(0, 1),
     log_dphi=log_elu_derivative,
     formula="h if h > 0 else alpha (e^h - 1)",
@@ -146,6 +149,34 @@ define(
     log_dphi=log_selu_derivative,
     formula="1.0507 elu(h; 1.67326)",
     reference="Klambauer et al. 2017, arXiv:1706.02515",
+)
+
+
+def celu(h, alpha):
+    return select(h > 0.0, h, expm1(minimum(0.0, h) / alpha) * alpha)
+
+
+def celu_derivative(h, alpha):
+    return select(h > 0.0, splat(h, 1.0), exp(minimum(0.0, h) / alpha))
+
+
+def log_celu_derivative(h, alpha):
+    return minimum(0.0, h) / alpha
+
+
+define(
+    "celu",
+    celu,
+    celu_derivative,
+    alpha=1.0,
+    parameter="alpha",
+    **MODERATE,
+    kinks=(0.0,),
+    slope_zero=(1, 1),
+    slope_inf=(0, 1),
+    log_dphi=log_celu_derivative,
+    formula="h if h > 0 else alpha (e^(h/alpha) - 1)",
+    reference="Barron 2017, arXiv:1704.07483",
 )
 
 

@@ -1,21 +1,19 @@
-"""Activations bounded on both sides: tanh, sigmoid, erf, hard_tanh, softsign, sin."""
+"""Activations bounded on both sides: tanh, sigmoid, erf, softsign."""
 
 from __future__ import annotations
 
 from gradsim_core import jit
 from gradsim_core.elementary import (
-    cos,
     erf,
     exp,
     exp_minus_square,
     log1p,
     log_logistic,
     logistic,
-    sin,
     tanh,
     tanh_derivative,
 )
-from gradsim_core.lanes import absolute, maximum, minimum, select, splat
+from gradsim_core.lanes import absolute
 
 from .table import define
 
@@ -102,26 +100,6 @@ define(
 )
 
 
-def hard_tanh(h, alpha):
-    return maximum(-1.0, minimum(1.0, h))
-
-
-def hard_tanh_derivative(h, alpha):
-    return select(absolute(h) < 1.0, splat(h, 1.0), 0.0)
-
-
-define(
-    "hard_tanh",
-    hard_tanh,
-    hard_tanh_derivative,
-    kinks=(-1.0, 1.0),
-    slope_zero=(1, 1),
-    slope_inf=(0, 0),
-    formula="min(max(h, -1), 1)",
-    reference="Collobert 2004",
-)
-
-
 def softsign(h, alpha):
     return h / (absolute(h) + 1.0)
 
@@ -145,24 +123,6 @@ define(
     log_dphi=log_softsign_derivative,
     formula="h/(1 + |h|)",
     reference="Glorot and Bengio 2010",
-)
-
-
-def sin_activation(h, alpha):
-    return sin(h)
-
-
-def sin_derivative(h, alpha):
-    return cos(h)
-
-
-define(
-    "sin",
-    sin_activation,
-    sin_derivative,
-    slope_zero=(1, 1),
-    formula="sin h",
-    reference="Sitzmann et al. 2020, arXiv:2006.09661",
 )
 
 

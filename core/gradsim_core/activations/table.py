@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from gradsim_core.names import parse
+from gradsim_core.names import resolve
 
 Function = Callable[..., Any]
+Entry = Any  # a value, or in the table a function of the parameter that gives it
 
 
 @dataclass(frozen=True)
@@ -27,29 +29,39 @@ class Activation:
     phi, dphi : callable
         The function and its derivative; the table's own take (h, alpha).
     alpha : float, optional
-        Value of the parameter. `parameter` names it, `allowed` says which values it takes.
+        Value of the parameter; its default in the table. `parameter` names it, `accepts` decides which finite values it
+        takes, and `allowed` says so in words.
     kinks : tuple of float
         Where dphi jumps: quadrature is split there.
     slope_zero, slope_inf : pair of float, or None
         One-sided slopes at 0-, 0+ and at -inf, +inf; None where they do not exist.
+    period : float, optional
+        Period of dphi, where it has one: phi is then a line and a wave, and averages over wide Gaussians have a limit.
     log_phi, log_dphi : callable, optional
         ln|phi|, ln|dphi| in the tails where they underflow. `tail_sign`: their sign at negative h.
     formula, reference : str
         For the documentation.
+
+    In a row of the table, the fields of `OF_PARAMETER` may be functions of the parameter; `resolve_activation` puts in
+    what they give.
     """
+
+    OF_PARAMETER: ClassVar = ("kinks", "slope_zero", "slope_inf", "period", "tail_sign")
 
     name: str
     phi: Function
     dphi: Function
     alpha: float = 0.0
     parameter: str | None = None
-    allowed: str = ""
-    kinks: tuple[float, ...] = ()
-    slope_zero: tuple[float, float] | None = None
-    slope_inf: tuple[float, float] | None = None
+    accepts: Callable[[float], bool] = math.isfinite
+    allowed: str = "any finite number"
+    kinks: Entry = ()
+    slope_zero: Entry = None
+    slope_inf: Entry = None
+    period: Entry = None
     log_phi: Function | None = None
     log_dphi: Function | None = None
-    tail_sign: float = 1.0
+    tail_sign: Entry = 1.0
     formula: str = ""
     reference: str = ""
 
@@ -86,9 +98,18 @@ class Activation:
 ACTIVATIONS: dict[str, Activation] = {}
 
 
-def define(name: str, phi: Function, dphi: Function, *values: Any, **fields: Any) -> None:
+def positive(parameter: float) -> bool:
+    """Whether a parameter is > 0."""
+    return parameter > 0
+
+
+MODERATE = {"accepts": lambda parameter: 1e-6 <= parameter <= 1e6, "allowed": "a number from 1e-6 to 1e6"}
+"""Range of a parameter that sets the scale of h: to a rounding of float32, phi must be linear beyond 2^-50 and 2^50."""
+
+
+def define(name: str, phi: Function, dphi: Function, **fields: Any) -> None:
     """Add a row to the table: the fields of `Activation`."""
-    ACTIVATIONS[name] = Activation(name, phi, dphi, *values, **fields)
+    ACTIVATIONS[name] = Activation(name, phi, dphi, **fields)
 
 
 def resolve_activation(activation: str | Activation) -> Activation:
@@ -101,20 +122,6 @@ def resolve_activation(activation: str | Activation) -> Activation:
     """
     if isinstance(activation, Activation) and not activation.built_in:
         return activation
-    name, parameter = parse(getattr(activation, "name", activation), ACTIVATIONS, "activation")
-    row = ACTIVATIONS[name]
-    if row.parameter is None:
-        if parameter is not None:
-            raise ValueError(f"activation {name!r} takes no parameter, got {activation!r}.")
-        return row
-    alpha = row.alpha if parameter is None else parameter
-    if name == "elu" and not alpha > 0:
-        raise ValueError(f"activation {activation!r}: {row.parameter} must be {row.allowed}.")
-    slopes = (alpha, 1.0)
-    return replace(
-        row,
-        name=f"{name}({alpha:.12g})" if alpha != row.alpha else name,
-        alpha=alpha,
-        slope_zero=slopes,
-        slope_inf=slopes if name == "leaky_relu" else row.slope_inf,
-    )
+    found: Activation
+    name, found = resolve(getattr(activation, "name", activation), ACTIVATIONS, "activation", "alpha")
+    return found if found.alpha == ACTIVATIONS[name].alpha else replace(found, name=f"{name}({found.alpha:.12g})")

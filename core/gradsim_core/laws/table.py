@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from gradsim_core import jit
 from gradsim_core.elementary import by_precision, log
 from gradsim_core.elementary import coefficients as c
 from gradsim_core.lanes import LANES, fma, horner, join, select, splat, to_float
-from gradsim_core.names import parse
+from gradsim_core.names import resolve
 from gradsim_core.rng.normals import four_normals, four_scaled
 from gradsim_core.rng.philox import ROLE_MASK, random_words, stream, two_counters
 
@@ -125,10 +126,11 @@ class WeightLaw:
         Name, with the parameter in brackets where there is one: ``"sparse(0.1)"``.
     draw : callable or None
         Four columns of 16 weights of one counter; None for the orthogonal law.
-    value, parameter, allowed : float, str, str
-        The parameter's value, name and range.
+    value, parameter, accepts, allowed : float, str, callable, str
+        The parameter's value (in the table its default) and name, which finite values it takes, and the same in words.
     spread : float
-        Standard deviation of a drawn number before thinning, in units of the wanted one.
+        Standard deviation of a drawn number before thinning, in units of the wanted one; in the table it may be a
+        function of the parameter.
     has_zeros : bool
         Whether entries can be zero, so that elements of a vector need not mix (see `elementwise`).
     conditional : bool
@@ -137,12 +139,15 @@ class WeightLaw:
         For the documentation.
     """
 
+    OF_PARAMETER: ClassVar = ("spread",)
+
     name: str
     draw: Callable | None
     value: float = 0.0
     parameter: str | None = None
-    allowed: str = ""
-    spread: float = 1.0
+    accepts: Callable[[float], bool] = math.isfinite
+    allowed: str = "any finite number"
+    spread: float | Callable[[float], float] = 1.0
     has_zeros: bool = False
     conditional: bool = False
     formula: str = ""
@@ -161,7 +166,8 @@ LAWS: dict[str, WeightLaw] = {
         WeightLaw("rademacher", rademacher, formula="+-s"),
         WeightLaw("orthogonal", None, conditional=True,
                   formula="sigma_w times a Haar-distributed orthogonal matrix"),
-        WeightLaw("sparse", sparse, 0.1, "density", "a number from 2^-31 to 1", has_zeros=True,
+        WeightLaw("sparse", sparse, value=0.1, parameter="density", accepts=lambda density: 2.0**-31 <= density <= 1,
+                  allowed="a number from 2^-31 to 1", spread=lambda density: density**-0.5, has_zeros=True,
                   formula="N(0, s^2/density) kept with probability density, else 0"),
     )
 }  # fmt: skip
@@ -175,16 +181,8 @@ def resolve_law(law: str | WeightLaw) -> WeightLaw:
     ValueError
         Unknown name or parameter: says what was got, the nearest name and what is allowed.
     """
-    name, parameter = parse(getattr(law, "name", law), LAWS, "weight law")
-    row = LAWS[name]
-    if row.parameter is None:
-        if parameter is not None:
-            raise ValueError(f"weight law {name!r} takes no parameter, got {law!r}.")
-        return row
-    value = row.value if parameter is None else parameter
-    if not 2.0**-31 <= value <= 1:
-        raise ValueError(f"weight law {law!r}: {row.parameter} must be {row.allowed}.")
-    return replace(row, name=f"{name}({value:.12g})", value=value, spread=value**-0.5)
+    name, found = resolve(getattr(law, "name", law), LAWS, "weight law", "value")
+    return found if found.parameter is None else replace(found, name=f"{name}({found.value:.12g})")
 
 
 jit.register_leaves(__name__, inline=True)

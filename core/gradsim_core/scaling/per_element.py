@@ -35,7 +35,7 @@ from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.rng.normals import fill_normals
 from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
 
-from .per_vector import LOG_LIMIT, dphi_tail, largest, log_product, log_size, phi_tail, reach
+from .per_vector import LOG_LIMIT, dphi_tail, known, largest, log_product, log_size, phi_tail, reach
 
 _TINY = 2.0**-510  # of float64: below it a value of phi or dphi lies in a tail
 _RANGE = 450 * LN2
@@ -172,7 +172,7 @@ def activate_elements(neuron, live, h, start, x):
         log_x, sign_x = log_product(tail, v, neuron.phi(v, neuron.alpha), one, _TINY)
         at_zero = select(sign < 0.0, splat(one, below_0), above_0)
         slope = select(size > 0.0, select(sign < 0.0, splat(one, below), above), at_zero)
-        linear = (size > _RANGE) & (slope != 0.0) | (size < smallest)
+        linear = (size > _RANGE) & (slope != 0.0) | (size < smallest) & (size > -math.inf)
         log_x = select(linear, size + log_size(absolute(slope)), log_x)
         store(x.log, i, select(load(live, i) > 0.0, log_x, -math.inf))
         store(x.sign, i, select(linear, copysign(one, slope) * sign, sign_x))
@@ -180,10 +180,14 @@ def activate_elements(neuron, live, h, start, x):
 
 def multiply_elements_by_slope(neuron, h, start, y):
     """delta = phi'(h) y, in place of y."""
-    tail = dphi_tail(neuron)
+    tail, slopes = dphi_tail(neuron), neuron.slopes
+    smallest = -_RANGE if slopes.through_zero else -math.inf
     for i in range(0, len(y.log), LANES):
-        v = preactivation(h, start + i)
-        size, sign = log_product(tail, v, neuron.dphi(v, neuron.alpha), load(y.sign, i), _TINY)
+        v, size = preactivation(h, start + i), load(h.log, start + i)
+        certain = select(size > _RANGE, splat(size, known(slopes.infinity)), 1.0)
+        certain = select((size < smallest) & (size > -math.inf), splat(size, known(slopes.zero)), certain)
+        slope = neuron.dphi(v, neuron.alpha) * certain
+        size, sign = log_product(tail, v, slope, load(y.sign, i), _TINY)
         store(y.log, i, select(load(y.log, i) > -math.inf, size + load(y.log, i), -math.inf))
         store(y.sign, i, sign)
 

@@ -29,7 +29,7 @@ from gradsim_core.lanes import (
     to_int,
 )
 
-from .per_vector import LOG_LIMIT, log_product, phi_tail, reach, tiny
+from .per_vector import LOG_LIMIT, known, log_product, phi_tail, reach, tiny
 
 FAR = 2.0**60  # an exponent beyond all others: of a network whose activations are all zero
 
@@ -108,6 +108,8 @@ def activate_any_range(neuron, width, work, start, shift):
     low = (shift < 0.0) if slopes.through_zero else (shift != shift)
     unit = select(high | low, shift, 0.0)
     shrink, bound, up = scaled(-unit, splat(load(x, 0), 1.0)), 2.0 ** reach(x), maximum(shift, 0.0)
+    certain = select(low, splat(shift, known(slopes.zero)), select(high, splat(shift, known(slopes.infinity)), 1.0))
+    certain = convert(certain, load(x, 0))
     for i in range(0, size, LANES):
         v = load(h, i)
         near = maximum(-bound, minimum(bound, scaled(up, v)))
@@ -115,7 +117,7 @@ def activate_any_range(neuron, width, work, start, shift):
         # Where the slope at infinity is zero, phi is a bounded constant: small beside the rest, but not nothing.
         value = select(high, select(linear == 0.0, value * shrink, linear), value)
         store(x, i, select(low, select(v < 0.0, v * below_0, v * above_0), value))
-        store(slope, i, neuron.dphi(near, alpha))
+        store(slope, i, neuron.dphi(near, alpha) * certain)
         store(h, i, near)
         store(work.g, i, splat(v, 1.0))
     return rescue(phi_tail(neuron), h, x, work.g, x, sums_of_squares(x), unit)

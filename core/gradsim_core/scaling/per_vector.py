@@ -102,11 +102,11 @@ def log_size(x):
 def log_product(tail, h, v, u, bound):
     """ln |v u| in float64, and a number with its sign, where v is a value of phi or dphi at h, and `tail` its `Tail`.
 
-    A v below `bound` at |h| > 1 lies in the tail: then ln |v| is tail.log(h), unless that knows no tail (-inf).
+    A v below `bound`, also beside h, lies in the tail: then ln |v| is tail.log(h), unless that knows no tail (-inf).
     """
     h, v, u = convert(h, 1.0), convert(v, 1.0), convert(u, 1.0)
     size, logarithm = absolute(v), tail.log(h, tail.alpha)
-    deep = (absolute(h) > 1.0) & (size < bound) & (logarithm > -math.inf)
+    deep = (size < bound * minimum(1.0, absolute(h))) & (logarithm > -math.inf)
     negative = select(deep, select(h < 0.0, splat(h, tail.sign), 1.0), v)
     return select(deep, logarithm, log_size(size)) + log_size(absolute(u)), copysign(splat(u, 1.0), negative) * u
 
@@ -174,6 +174,12 @@ def linear_part(slopes, h, start, stop, x):
         v = load(h, i)
         store(x, i - start, select(v < 0.0, v * below, v * above))
     return largest(x, 0, stop - start) != 0.0
+
+
+def known(slopes):
+    """1, or NaN where there is no linear regime: then phi' beyond the reach of the activation is not known either."""
+    below, above = slopes
+    return 1.0 + 0.0 * (below + above)
 
 
 @jit.outlined

@@ -15,6 +15,7 @@ from gradsim_core.scaling.per_vector import (
     add_constants,
     bring_in_reach,
     dphi_tail,
+    known,
     largest,
     linear_part,
     phi_tail,
@@ -91,9 +92,9 @@ def activate_any_range(neuron, work, start, shift):
     if shift != 0 and not near_zero:
         saturate(work.h, start, stop, shift)
     if near_zero or far:
-        exponent = shift
+        exponent, certain = shift, known(slopes.zero) if near_zero else known(slopes.infinity)
         for i in range(0, padded, LANES):
-            slope = neuron.dphi(load(work.h, start + i), neuron.alpha)
+            slope = neuron.dphi(load(work.h, start + i), neuron.alpha) * certain
             store(work.slope, start + i, select(load(work.live, i) > 0.0, slope, 0.0))
     else:
         activate_ordinary(neuron, work, start)
