@@ -46,14 +46,15 @@ def create(path: Path, plan: Plan) -> None:
     _make_folders(path, sweep)
     if stored is None and not _write_new(path, "sweep.toml", sweep.stored_text().encode()):
         stored_sweep(path, sweep)  # another process was first, perhaps with another sweep
+    info = _matching_run_info(path, sweep)
     if not has_cells(path, plan):
         table = schema.encode([codec.cells_table(sweep, plan.cells)])
         if not _write_new(path, "cells.parquet", table) and not has_cells(path, plan):
             filesystem.replace(path / "tmp", path / "cells.parquet", table)
-    if not filesystem.exists(path / "run.json"):
+    if info is None:
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        facts = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
-        _write_new(path, "run.json", seal(facts.model_dump(mode="json") | {"environment": provenance.environment()}))
+        info = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
+        _write_new(path, "run.json", seal(info.model_dump(mode="json") | {"environment": provenance.environment()}))
 
 
 def has_cells(path: Path, plan: Plan) -> bool:
@@ -92,12 +93,7 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
             f"{name}: the dataset's sweep cannot be read: {error} If a newer gradsim wrote it, update gradsim. "
             "Otherwise restore the file from the sweep that was run."
         ) from error
-    facts = run_info(path)
-    if facts and facts.content_hash != sweep.content_hash:
-        raise CorruptDataError(
-            f"{name}: the file was changed after the dataset was made: run.json is of another sweep. "
-            "Restore the file from the sweep that was run."
-        )
+    _matching_run_info(path, sweep)
     if expected is not None:
         _check_same_sweep(path, sweep, expected)
     return sweep
@@ -123,6 +119,16 @@ def run_info(path: Path) -> RunInfo | None:
         return RunInfo.model_validate(unseal(data, str(name), _RUN_REMEDY))
     except ValidationError as error:
         raise CorruptDataError(f"{name}: the file is damaged ({error.errors()[0]['msg']}). {_RUN_REMEDY}.") from None
+
+
+def _matching_run_info(path: Path, sweep: Sweep) -> RunInfo | None:
+    info = run_info(path)
+    if info and info.content_hash != sweep.content_hash:
+        raise CorruptDataError(
+            f"{path / 'sweep.toml'}: the file was changed after the dataset was made: run.json is of another sweep. "
+            "Restore the file from the sweep that was run."
+        )
+    return info
 
 
 def failures(path: Path) -> dict[int, str]:
