@@ -95,3 +95,16 @@ def _grid(field: str, table: Mapping[str, Any], *, whole: bool) -> list[Any]:
         if number % 1:
             raise SweepError(f"{field}: {end}", number, "a whole number", f"Write {end} = {round(number)}")
     return [round(number) for number in values]
+
+
+def refuse_repeats(axis: str, values: list[object]) -> None:
+    """Raise :class:`SweepError` if a value stands on an axis twice."""
+    first: dict[object, int] = {}
+    for i, value in enumerate(values):
+        if first.setdefault(value, i) != i:
+            raise SweepError(
+                f"{axis}[{i}]",
+                value,
+                "each value once (floats are compared at 12 significant digits)",
+                f"Remove it: it is {axis}[{first[value]}] again",
+            )

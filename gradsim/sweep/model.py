@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, FailFast, Field, Validatio
 from gradsim.errors import SweepError
 from gradsim.sweep import files
 from gradsim.sweep.activations import AxisActivation, OwnActivation, as_own, check_activation, check_law, name_of
-from gradsim.sweep.axes import CELL_CAP, expand
+from gradsim.sweep.axes import CELL_CAP, expand, refuse_repeats
 from gradsim.sweep.cells import Cell, canonical_json, round12
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.activations import Activation, resolve_activation
@@ -141,7 +141,7 @@ class Sweep(ValidatedModel):
     @model_validator(mode="after")
     def _check_product(self) -> Sweep:
         for axis in AXES:
-            _refuse_repeats(axis, [name_of(value) if axis == "activation" else value for value in getattr(self, axis)])
+            refuse_repeats(axis, [name_of(value) if axis == "activation" else value for value in getattr(self, axis)])
         if self.cell_count > CELL_CAP:
             sizes = " x ".join(f"{len(getattr(self, axis))} {axis}" for axis in AXES)
             raise SweepError(
@@ -291,15 +291,3 @@ class Sweep(ValidatedModel):
 
 def _single(field: str, value: Any) -> Any:
     return value[0] if field in AXES and len(value) == 1 and not isinstance(value[0], dict) else value
-
-
-def _refuse_repeats(axis: str, values: list[object]) -> None:
-    first: dict[object, int] = {}
-    for i, value in enumerate(values):
-        if first.setdefault(value, i) != i:
-            raise SweepError(
-                f"{axis}[{i}]",
-                value,
-                "each value once (floats are compared at 12 significant digits)",
-                f"Remove it: it is {axis}[{first[value]}] again",
-            )

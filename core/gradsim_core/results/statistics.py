@@ -114,8 +114,19 @@ def count_sorted(bins, column, out, size):
     return size
 
 
-def emit_tile(bins, width, low, high, lanes, window, column, out, size):
+class TileHistogram(NamedTuple):
+    """The histograms of a tile's columns, as `count_tile` leaves them; a width of 0 where they are too wide."""
+
+    bins: np.ndarray
+    window: np.ndarray
+    width: int
+    low: np.ndarray
+    high: np.ndarray
+
+
+def emit_tile(histogram, lanes, column, out, size):
     """Append the histograms of a tile's columns to `out` (3, size): column, bin, count; returns the new size."""
+    bins, window, width, low, high = histogram
     for lane in range(*lanes):
         if width == 0:
             size = count_sorted(bins[lane::LANES], column + lane, out, size)
@@ -166,7 +177,8 @@ def sum_columns(flat, skip, integers, extremes, out):
             integers[:, q, begin : start + lanes[1]] = tile[:, lanes[0] : lanes[1]]
             extremes[:, q, begin : start + lanes[1]] = ends[:, lanes[0] : lanes[1]]
             width = count_tile(bins, low, high, base, window)
-            size = emit_tile(bins, width, low, high, lanes, window, q * depth + start, out, size)
+            histogram = TileHistogram(bins, window, width, low, high)
+            size = emit_tile(histogram, lanes, q * depth + start, out, size)
     return size
 
 
