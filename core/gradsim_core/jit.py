@@ -93,7 +93,7 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
     return function
 
 
-def make_closure_compilable(function: FunctionType, *captured: str, inline: bool = False) -> FunctionType:
+def make_closure_compilable(function: Any, *captured: str, inline: bool = False) -> FunctionType:
     """The same, kept apart, for a function that was made in another one; `captured` names what it captures.
 
     Kernels that come from the disk cache share one table of symbols, which knows a function by its qualified name and

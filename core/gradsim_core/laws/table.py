@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gradsim_core import jit
 from gradsim_core.elementary import by_precision, log
 from gradsim_core.elementary import coefficients as c
 from gradsim_core.lanes import LANES, fma, horner, join, select, splat, to_float
 from gradsim_core.names import resolve
+from gradsim_core.parameters import Params
 from gradsim_core.rng.normals import four_normals, four_scaled
 from gradsim_core.rng.philox import ROLE_MASK, random_words, stream, two_counters
 
@@ -100,7 +101,7 @@ def masks(like, counter):
     return (_masks_one if len(like) == LANES else _masks_two)(like, counter)
 
 
-masks.choose = lambda types: _masks_one if types[0].count == LANES else _masks_two
+vars(masks)["choose"] = lambda types: _masks_one if types[0].count == LANES else _masks_two
 
 
 def sparse(a, b, c, d, counter, scale):
@@ -132,7 +133,7 @@ class WeightLaw:
         Standard deviation of a drawn number before thinning, in units of the wanted one; in the table it may be a
         function of the parameter.
     has_zeros : bool
-        Whether entries can be zero, so that elements of a vector need not mix (see `elementwise`).
+        Whether entries can be zero, so that elements of a vector need not mix (see `scaling.per_element`).
     conditional : bool
         Whether W can be sampled given what was seen of it (see `conditional`).
     formula : str
@@ -147,14 +148,14 @@ class WeightLaw:
     parameter: str | None = None
     accepts: Callable[[float], bool] = math.isfinite
     allowed: str = "any finite number"
-    spread: float | Callable[[float], float] = 1.0
+    spread: Any = 1.0
     has_zeros: bool = False
     conditional: bool = False
     formula: str = ""
 
-    def deviation(self, cell) -> float:
+    def deviation(self, cell: Params) -> float:
         """Standard deviation of the numbers that `draw` makes; sigma_w itself for the orthogonal law."""
-        return cell.sigma_w * (1.0 if self.draw is None else self.spread / math.sqrt(cell.width))
+        return cell.sigma_w * (1.0 if self.draw is None else float(self.spread) / math.sqrt(cell.width))
 
 
 LAWS: dict[str, WeightLaw] = {

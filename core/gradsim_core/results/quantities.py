@@ -97,7 +97,7 @@ def kernel():
     return finish
 
 
-def _recorder(rows: tuple[Quantity, ...]):
+def _recorder(rows: tuple[Quantity, ...]) -> Any:
     """The function that writes sixteen values of each row and returns the states of the layers.
 
     Numba cannot loop over functions, so the first row calls the others.

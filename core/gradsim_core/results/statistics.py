@@ -196,7 +196,9 @@ def reduce(values: np.ndarray) -> Sums:
     integers, extremes = np.empty((6, quantities, depth), np.int64), np.empty((2, quantities, depth))
     out = np.empty((3, values.size), np.int64)
     size = jit.compiled(sum_columns)(flat, skip, integers, extremes, out)
-    return Sums(*integers, *extremes, out[0, :size].copy(), out[1, :size].astype(np.int32), out[2, :size].copy())
+    histogram = out[0, :size].copy(), out[1, :size].astype(np.int32), out[2, :size].copy()
+    fields: list[np.ndarray] = [*integers, *extremes, *histogram]
+    return Sums._make(fields)
 
 
 def add_histograms(one, other, columns, bins, counts):

@@ -20,7 +20,7 @@ _thread = threading.local()
 
 
 @cache
-def _pass(build, activation: Activation, cost: Cost, interpret: bool):
+def _pass(build: Callable, activation: Activation, cost: Cost, interpret: bool) -> Any:
     """The pass forward and backward through a batch: the last of the functions that `build` makes."""
     compare = build_comparison(cost.error, cost.normalised)
     functions = build(activation.phi, activation.dphi, compare)
@@ -31,7 +31,7 @@ def _pass(build, activation: Activation, cost: Cost, interpret: bool):
 
 
 @cache
-def _kernel(build_kernel, build, activation: Activation, cost: Cost, interpret: bool):
+def _kernel(build_kernel: Callable, build: Callable, activation: Activation, cost: Cost, interpret: bool) -> Any:
     body = build_kernel(_pass(build, activation, cost, interpret))
     return body if interpret else jit.compile_kernel(body)
 
@@ -49,6 +49,8 @@ class CompiledTrainer:
     interpret : bool
         Run the same text in the Python interpreter: slow, for tests.
     """
+
+    network: Any
 
     def __init__(self, build: Callable, activation: Activation, cost: Cost, dtype: str, interpret: bool):
         self.dtype = np.dtype(dtype)

@@ -76,8 +76,8 @@ def network(widths: Sequence[int], alpha: float = 0.0, normalisation: int = 0, r
     for fan_in, fan_out in itertools.pairwise(widths):
         first.append(first[-1] + (fan_in + 2) * padded(fan_out))
         column.append(column[-1] + padded(fan_out))
-    whole = [np.array(values, np.int64) for values in (widths, first, column)]
-    return Network(*whole, float(alpha), normalisation, int(residual))
+    offsets = np.array(first, np.int64), np.array(column, np.int64)
+    return Network(np.array(widths, np.int64), *offsets, float(alpha), normalisation, int(residual))
 
 
 def allocate(net: Network, samples: int, dtype: np.dtype) -> Work:

@@ -61,9 +61,9 @@ class RecurrentTrainer(CompiledTrainer):
         K = net.symbols
         return RecurrentParameters(inner[:K].T, inner[K:-1].T, inner[-1], outer[:-1].T, outer[-1])
 
-    def _arrays(self, samples: int, steps: int, start: np.ndarray | None) -> RecurrentWork:
+    def _arrays(self, sequences: Sequences, start: np.ndarray | None) -> RecurrentWork:
         """The arrays of this thread, with the state before the first step."""
-        net = self.network
+        net, (samples, steps) = self.network, sequences.symbols.shape[-2:]
         work = self._work(allocate, net, samples, steps)
         block = work.x[: samples * padded(net.width)].reshape(samples, -1)
         block[:, : net.width] = 0 if start is None else start
@@ -113,7 +113,7 @@ class RecurrentTrainer(CompiledTrainer):
             Shapes that do not fit, or a symbol that does not exist.
         """
         sequences = self._checked(symbols, targets)
-        history, work = np.zeros((len(symbols), 3)), self._arrays(*sequences.symbols.shape[1:], start)
+        history, work = np.zeros((len(symbols), 3)), self._arrays(sequences, start)
         self._run(recurrent.build_descent, self.network, rule, parameters, velocity, sequences, work, history)
         return history
 
@@ -145,6 +145,6 @@ class RecurrentTrainer(CompiledTrainer):
             Shapes that do not fit, or a symbol that does not exist.
         """
         sequences = self._checked(symbols, targets)
-        lengths, work = np.zeros(sequences.symbols.shape), self._arrays(*sequences.symbols.shape, start)
+        lengths, work = np.zeros(sequences.symbols.shape), self._arrays(sequences, start)
         cost, error = self._run(recurrent.build_measurement, self.network, parameters, sequences, work, lengths)
         return work.gradient.copy(), cost, error, lengths
