@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.elementary import LN2, by_precision, exp, scale_32, scale_64
+from gradsim_core.elementary import LN2, by_precision, exp, scale
 from gradsim_core.lanes import (
     LANES,
     absolute,
@@ -43,11 +43,11 @@ def _exponent_64(x):
 
 
 def _scaled_32(k, x):
-    return scale_32(x, to_int(convert(maximum(-252.0, minimum(252.0, k)), x)))
+    return scale(x, to_int(convert(maximum(-252.0, minimum(252.0, k)), x)))
 
 
 def _scaled_64(k, x):
-    return scale_64(x, to_int(maximum(-2044.0, minimum(2044.0, k))))
+    return scale(x, to_int(maximum(-2044.0, minimum(2044.0, k))))
 
 
 exponent_of = by_precision(_exponent_32, _exponent_64)
