@@ -41,7 +41,7 @@ suite: .venv/test.stamp
 	$(call timed,$(BIN)/pytest $(QUICK))
 
 test-oldest: $(OLDEST)/stamp
-	$(call timed,$(OLDEST)/bin/pytest $(QUICK))
+	$(call timed,$(OLDEST)/bin/pytest $(QUICK) -W default)  # old packages warn about each other
 
 # The tests of the core run compiled code, of which a tracer sees nothing.
 coverage: .venv/test.stamp
