@@ -1,15 +1,24 @@
 # make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
 # make test    set up with the test extras; lint, types, import contract, the suite (under 8 minutes on two cores, installation included)
+# make test-oldest  the suite with the lowest versions that pyproject.toml allows, on Python 3.11
+# make coverage     the lines of package gradsim that the suite runs
 # make lessons run all lessons in English and Chinese, pages in out/lessons (under 15 minutes on two cores)
 # make verify  long statistical proofs
 # make faults  runs killed at every step, broken disks, damaged files, dying workers (under an hour)
 # make bench   the benchmarks
 PYTHON ?= python3
+OLDEST_PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c requirements.lock
 TORCH := torch==2.13.0
 
-.PHONY: run lessons test lint types imports suite verify faults bench clean
+OLDEST := .venv-oldest
+QUICK := -n 2 --dist worksteal -m "not verify and not faults"
+
+# Runs a part of the tests, and says how long it took.
+timed = @echo '$(1)'; start=$$(date +%s); ($(1)); code=$$?; echo "$@: $$(($$(date +%s) - start)) s"; exit $$code
+
+.PHONY: run lessons test test-oldest coverage lint types imports suite verify faults bench clean
 
 run: .venv/run.stamp
 	$(BIN)/gradsim run phase-tanh --out out/phase-tanh
@@ -20,17 +29,23 @@ lessons: .venv/run.stamp
 test: lint types imports suite
 
 lint: .venv/test.stamp
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(call timed,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
 
 types: .venv/test.stamp
-	$(BIN)/mypy
+	$(call timed,$(BIN)/mypy)
 
 imports: .venv/test.stamp
-	$(BIN)/lint-imports
+	$(call timed,$(BIN)/lint-imports)
 
 suite: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal -m "not verify and not faults"
+	$(call timed,$(BIN)/pytest $(QUICK))
+
+test-oldest: $(OLDEST)/stamp
+	$(call timed,$(OLDEST)/bin/pytest $(QUICK) -W default)  # old packages warn about each other
+
+# The tests of the core run compiled code, of which a tracer sees nothing.
+coverage: .venv/test.stamp
+	$(call timed,$(BIN)/pytest $(QUICK) --cov --cov-report=term tests/gradsim tests/faults tests/test_*.py)
 
 verify: .venv/test.stamp
 	$(BIN)/pytest -n 2 --dist worksteal -m verify -rA
@@ -51,7 +66,7 @@ bench: .venv/test.stamp
 	$(BIN)/python -m bench.scale
 
 clean:
-	rm -rf .venv out
+	rm -rf .venv $(OLDEST) out
 
 .venv/run.stamp: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -62,4 +77,12 @@ clean:
 .venv/test.stamp: .venv/run.stamp
 	$(PIP) -e ".[plot,test]"
 	-$(PIP) "$(TORCH)"
+	touch $@
+
+# Wheels alone, so that the floors are versions that can be had.
+$(OLDEST)/stamp: pyproject.toml tests/floors.py
+	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST_PYTHON) tests/floors.py > $(OLDEST)/floors.txt
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet --only-binary :all: \
+		-c $(OLDEST)/floors.txt -e ".[plot,test]"
 	touch $@
