@@ -104,8 +104,8 @@ def cost_gradient(activation, cost, weights, biases, images, targets):
     a = special.softmax(h[-1], axis=1) if cost == "softmax" else special.expit(h[-1])
     value, delta = {
         "quadratic": ((a - targets) ** 2 / 2, (a - targets) * a * (1 - a)),
-        "cross_entropy": (-special.xlogy(targets, a) - special.xlog1py(1 - targets, -a), a - targets),
-        "softmax": (-special.xlogy(targets, a), a - targets),
+        "cross_entropy": (-targets * special.log_expit(h[-1]) - (1 - targets) * special.log_expit(-h[-1]), a - targets),
+        "softmax": (-targets * special.log_softmax(h[-1], axis=1), a - targets),
     }[cost]
     gradient = []
     for layer in range(len(weights) - 1, -1, -1):

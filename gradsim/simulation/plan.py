@@ -25,6 +25,7 @@ SHARD_CAP = 10**7
 VALUES_PER_SHARD = 2**22
 """Stored values that weigh as much as a shard's normals: memory stays flat where networks are cheap."""
 
+_COST_QUANTITIES = 4  # in the cost of a network: fixed, so that a new quantity moves no border of a shard
 _BINS = 256  # occupied bins of a histogram in the worst of the shipped sweeps; never more than networks
 _BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_VALUE = 31, 1, 7  # measured on phase-tanh
 _BYTES_PER_SHARD = 12_000  # a manifest, and what two Parquet files have besides rows
@@ -198,10 +199,10 @@ def _bins(cell: Cell, networks: int) -> int:
 def _cost(sweep: Sweep, depth: int, normals: int) -> int:
     size = sweep.shard_size
     # Histograms take their place however few networks a slice has: all networks of the cell share it.
-    values = min(len(QUANTITIES) * depth * min(sweep.networks, _BINS), VALUES_PER_SHARD)
+    values = min(_COST_QUANTITIES * depth * min(sweep.networks, _BINS), VALUES_PER_SHARD)
     cost = max(normals, size * values // (sweep.networks * VALUES_PER_SHARD))
     if sweep.record == "networks":
-        cost = max(cost, size * len(QUANTITIES) * depth // VALUES_PER_SHARD)
+        cost = max(cost, size * _COST_QUANTITIES * depth // VALUES_PER_SHARD)
     return min(cost, size)
 
 
