@@ -136,8 +136,9 @@ def log_product(tail, h, v, u, bound):
 def rescue(tail, h, values, factor, out):
     """Compute out = values factor 2^-k by logarithms, for a layer where the product has underflowed; returns k.
 
-    If all products are exactly zero, `out` is not written and k is 0. If the largest logarithm is below -LOG_LIMIT, k
-    only marks the vector as too small: its logarithm becomes NaN, but quantities that do not depend on it are correct.
+    If all products are zero in theory, or one is not finite, `out` is unchanged and k is 0. If the largest logarithm is
+    below -LOG_LIMIT, k only marks the vector as too small: its logarithm becomes NaN, but quantities that do not depend
+    on it are correct.
 
     Parameters
     ----------
