@@ -191,7 +191,8 @@ def build(phi, dphi, compare):
     def propagate(net, theta, batch, work):
         """Write the gradient of a batch of `Sequences` to work.gradient.
 
-        Returns the mean cost and the fraction of wrong answers. The caller sets the state before the first step, in the first block of work.x.
+        Returns the mean cost and the fraction of wrong answers. The caller sets the state before the first step, which
+        is the first block of work.x.
         """
         samples, steps = batch.symbols.shape
         size, block = padded(net.width), samples * padded(net.width)
