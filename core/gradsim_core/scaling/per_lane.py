@@ -164,14 +164,14 @@ def rescue(tail, h, values, factor, out, square, exponent):
     tail : Tail
         Of phi or phi'.
     h, values, factor, out : float arrays (neurons, 16), flat
-        `values` are phi or phi' at h; `out` holds the plain products, and is changed in place.
+        `values` are phi or phi' at h; `out` may be one of the others.
     square, exponent : vectors
-        Sum of squares of `out`, and its exponent.
+        Sum of squares of values factor, and the exponent of these products.
 
     Returns
     -------
     square, exponent : vectors
-        The same of the new `out`; k is added to the exponent.
+        The same after scaling by 2^-k: k is added to the exponent.
     """
     bound = tiny(values)
     top, largest = splat(exponent, -np.inf), splat(load(out, 0), 0.0)
