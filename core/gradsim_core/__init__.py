@@ -1,4 +1,4 @@
-"""The compiled core of gradsim: NumPy and Numba only. See `core/README.md` for the architecture.
+"""The compiled core of gradsim, which depends on NumPy and Numba only. `core/README.md` describes the architecture.
 
-Importing it imports no Numba; kernels compile when a `cpu.Simulator` first runs.
+Importing the package does not import Numba; kernels compile when a `simulator.Simulator` first runs.
 """

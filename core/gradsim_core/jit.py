@@ -1,8 +1,8 @@
-"""Every flag of the compiler, the disk cache, and how plain functions become compiled ones.
+"""Every compiler flag, the disk cache, and how plain Python functions become compilable.
 
-Leaf functions stay plain Python: `make_compilable` tells Numba that it may compile them where a kernel calls them,
-so a kernel's closure captures functions, never dispatchers (a closure over a dispatcher would miss the disk cache).
-No flag relaxes IEEE arithmetic: with fastmath, NaN checks vanish and subnormals may be flushed.
+Leaf functions stay plain Python. `make_compilable` lets Numba compile them where a kernel calls them, so the closure of
+a kernel captures functions and no dispatchers: a kernel whose closure holds a dispatcher misses the disk cache.
+No flag relaxes IEEE arithmetic: fastmath would remove NaN checks and could flush subnormals to zero.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _type_modules: list[str] = []
 
 
 def source_hash() -> str:
-    """Hash of the core's sources, which keys the cache: Numba itself does not notice an edit in another file."""
+    """Hash of all sources of the core, which keys the cache, since Numba does not notice an edit in another file."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -33,10 +33,10 @@ def source_hash() -> str:
 
 @cache
 def cache_directory() -> Path:
-    """Where compiled kernels are kept: $GRADSIM_CACHE_DIR, else the user's cache directory; private to the user.
+    """Directory of compiled kernels: in $GRADSIM_CACHE_DIR if set, else in the user's cache directory.
 
-    Cache files are pickles, so a directory that another user could write is never used: then, with a warning, a
-    temporary one of this process.
+    Cache files are pickles, so a directory that other users can write to is not used. The process then warns and uses
+    a temporary directory of its own.
     """
     base = os.environ.get("GRADSIM_CACHE_DIR")
     home = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradsim"
@@ -60,9 +60,10 @@ def cache_directory() -> Path:
 
 @cache
 def _numba() -> ModuleType:
-    # The cache directory must be set before Numba decorates anything. Numba reads it at each decoration.
+    """Import Numba, and make every registered function compilable."""
+    # Numba reads the cache directory whenever it decorates a function, so set it before the first one.
     import numba
-    from numba.core import config  # its options are made at run time
+    from numba.core import config  # its attributes are created at run time, so type checkers do not know them
 
     vars(config)["CACHE_DIR"] = str(cache_directory())
     if not vars(config)["DISABLE_JIT"]:
@@ -74,10 +75,15 @@ def _numba() -> ModuleType:
 
 
 def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType:
-    """Let kernels call a plain function.
+    """Let kernels call a plain function; returns the function.
 
-    Functions on the path of every layer are inlined: vectors and arrays are costly to pass, which at width 16 was a
-    quarter of the time. The others are not, to keep compilation short.
+    Parameters
+    ----------
+    function : function
+        If it has an attribute ``choose``, Numba compiles ``function.choose(argument types)`` in its place.
+    inline : bool
+        Whether kernels inline it. Functions that run in every layer are inlined, because passing vectors and arrays
+        took a quarter of the time at width 16. Others are not, which keeps compilation short.
     """
     from numba.extending import overload
 
@@ -94,17 +100,26 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
 
 
 def make_closure_compilable(function: Any, *captured: str, inline: bool = False) -> FunctionType:
-    """The same, kept apart, for a function that was made in another one; `captured` names what it captures.
+    """`make_compilable` for a function defined inside another, under a qualified name of its own.
 
-    Kernels that come from the disk cache share one table of symbols, which knows a function by its qualified name and
-    the types of its arguments: of two closures of one name, all would call the first.
+    Kernels loaded from the disk cache share one symbol table, which identifies a function by its qualified name and
+    its argument types. Two closures with the same name would be taken for one: every caller would call the first.
+
+    Parameters
+    ----------
+    function : function
+        Its ``__qualname__`` is changed in place.
+    captured : str
+        Names of what the closure captures; together they must tell it from other closures of the same function.
+    inline : bool
+        As in `make_compilable`.
     """
     function.__qualname__ = "_".join([function.__qualname__, *captured])
     return make_compilable(function, inline)
 
 
 def user_function(function: Any) -> Any:
-    """A user's scalar function, compiled; one that is compiled already passes through."""
+    """Compile a user's scalar function, or return it unchanged if it is compiled already."""
     numba = _numba()
     if hasattr(function, "py_func") or numba.config.DISABLE_JIT:
         return function
@@ -112,26 +127,26 @@ def user_function(function: Any) -> Any:
 
 
 def inlined(function: FunctionType) -> FunctionType:
-    """Mark a function that kernels inline, in a module whose others they call (see `make_compilable`)."""
+    """Mark a function that kernels inline, in a module whose other functions they call (see `make_compilable`)."""
     vars(function)["inline"] = True
     return function
 
 
 def outlined(function: FunctionType) -> FunctionType:
-    """Mark a function that runs seldom: kernels call it instead of inlining it, which keeps compilation short."""
+    """Mark a function that runs rarely: kernels call it instead of inlining it, which keeps compilation short."""
     vars(function)["inline"] = False
     return function
 
 
 def register_leaves(module_name: str, inline: bool) -> None:
-    """Let kernels call every function that a module defines, as its last statement.
+    """Let kernels call every function of a module. Must be the last statement of the module.
 
     Parameters
     ----------
     module_name : str
         ``__name__`` of the module.
     inline : bool
-        Whether its functions are inlined (see `make_compilable`), but for those marked `inlined` or `outlined`.
+        Whether kernels inline its functions (see `make_compilable`); marks `inlined` and `outlined` take precedence.
     """
     _leaf_modules[module_name] = inline
     if _numba.cache_info().currsize:
@@ -139,11 +154,12 @@ def register_leaves(module_name: str, inline: bool) -> None:
 
 
 def register_types(module_name: str) -> None:
-    """Import a module together with Numba: it gives primitives their compiled form."""
+    """Have a module imported once Numba is imported: it registers Numba types and the LLVM code of primitives."""
     _type_modules.append(module_name)
 
 
 def _make_module_compilable(module_name: str) -> None:
+    """Make every function that a module defines compilable."""
     inline = _leaf_modules[module_name]
     for function in list(vars(sys.modules[module_name]).values()):
         if isinstance(function, FunctionType) and function.__module__ == module_name:
@@ -151,15 +167,21 @@ def _make_module_compilable(module_name: str) -> None:
 
 
 def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = False) -> Any:
-    """A kernel: releases the GIL, is kept on disk, and is never parallel (blocks run on a thread pool).
+    """Compile a kernel that releases the GIL and runs on one thread (callers run blocks on a thread pool).
 
-    What allocates no array need not count references to any. Each count is a locked instruction, which keeps the
-    processor from working ahead; in the sampler at width 16 they took a third of the time.
+    Parameters
+    ----------
+    function : function
+    disk_cache : bool
+        Whether the compiled kernel is stored in `cache_directory()`.
+    allocates : bool
+        Whether it may allocate arrays. If not, it counts no references. Each count is a locked instruction, which
+        prevents the processor from working ahead: in the sampler at width 16 counts took a third of the time.
     """
     return _numba().njit(nogil=True, cache=disk_cache, error_model="numpy", _nrt=allocates)(function)
 
 
 @cache
 def compiled(function: FunctionType) -> Any:
-    """A function beside the kernels, which may allocate."""
+    """Compile a function that may allocate arrays, such as those that finish or read what a kernel wrote."""
     return compile_kernel(function, allocates=True)

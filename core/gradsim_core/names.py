@@ -1,4 +1,4 @@
-"""Names that users type: how a name with a parameter is read, and what is suggested for a wrong one."""
+"""Names that users type: parsing of a name with a parameter, such as "elu(0.5)", and suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -13,18 +13,27 @@ _CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that looks most like `word`, or None if none does."""
+    """The choice most similar to `word`, compared in lower case; None if none is similar."""
     matches = difflib.get_close_matches(str(word).lower(), list(choices), n=1, cutoff=0.5)
     return matches[0] if matches else None
 
 
-def parse(text: object, table: Iterable[str], what: str) -> tuple[str, float | None]:
+def parse(text: object, table: Iterable[str], kind: str) -> tuple[str, float | None]:
     """Split ``"name"`` or ``"name(0.2)"`` into a known name and its parameter (None if not given).
+
+    Parameters
+    ----------
+    text : object
+        What the user wrote; anything but a string is refused.
+    table : iterable of str
+        Known names.
+    kind : str
+        What the names stand for, used in errors: ``"activation"``.
 
     Raises
     ------
     ValueError
-        Says what was got, which name is nearest and which are allowed.
+        Unknown name, or a parameter that is not a finite number. Names the value, the nearest name and those allowed.
     """
     known = list(table)
     match = _CALL.fullmatch(text) if isinstance(text, str) else None
@@ -32,7 +41,7 @@ def parse(text: object, table: Iterable[str], what: str) -> tuple[str, float | N
     if match is None or name not in known:
         guess = nearest(name or str(text), known)
         hint = f" Did you mean {guess!r}?" if guess else ""
-        raise ValueError(f"unknown {what} {text!r}.{hint} Allowed: {', '.join(known)}.")
+        raise ValueError(f"unknown {kind} {text!r}.{hint} Allowed: {', '.join(known)}.")
     if match.group(2) is None:
         return name, None
     try:
@@ -40,42 +49,51 @@ def parse(text: object, table: Iterable[str], what: str) -> tuple[str, float | N
     except ValueError:
         parameter = math.nan
     if not math.isfinite(parameter):
-        raise ValueError(f"{what} {text!r}: the parameter must be one finite number, as in {name}(0.5).")
+        raise ValueError(f"{kind} {text!r}: the parameter must be one finite number, as in {name}(0.5).")
     return name, parameter
 
 
-def resolve(text: object, table: Mapping[str, Any], what: str, value: str) -> tuple[str, Any]:
-    """The row that a name means, with its parameter put in, and the name without it.
+def resolve(text: object, table: Mapping[str, Any], kind: str, value: str) -> tuple[str, Any]:
+    """Look up a name with an optional parameter in a table, and set the parameter in its row.
 
     Parameters
     ----------
+    text : object
+        What the user wrote, such as ``"elu(0.5)"``.
     table : mapping of str to dataclass
-        Rows with the fields ``parameter`` (its name, or None), ``accepts`` (whether a value is allowed) and ``allowed``
-        (the same in words). Any other field that is a function and listed in ``row.OF_PARAMETER`` is replaced by what
-        it gives at the value.
-    what : str
-        What the table holds, for errors: ``"activation"``.
+        Rows with the fields ``parameter`` (the parameter's name, or None), ``accepts`` (a predicate of its value) and
+        ``allowed`` (the same in words). A field that is listed in ``row.OF_PARAMETER`` and holds a function is replaced
+        by that function's value at the parameter.
+    kind : str
+        What the table holds, used in errors: ``"activation"``.
     value : str
-        The field of the parameter's value; in the table it holds the default.
+        Name of the field that holds the parameter's value; in the table it is the default.
+
+    Returns
+    -------
+    name : str
+        The name without its parameter.
+    row : dataclass
+        The row, with the parameter set.
 
     Raises
     ------
     ValueError
-        Unknown name or parameter: says what was got, what is allowed, and what to write instead.
+        Unknown name, or a parameter that is not allowed. Names the value, what is allowed and the remedy.
     """
-    name, parameter = parse(text, table, what)
+    name, parameter = parse(text, table, kind)
     row = table[name]
     if row.parameter is None:
         if parameter is not None:
-            raise ValueError(f"{what} {name!r} takes no parameter, got {text!r}. Write {name!r} alone.")
+            raise ValueError(f"{kind} {name!r} takes no parameter, got {text!r}. Write {name!r} alone.")
         return name, row
     default = getattr(row, value)
     parameter = default if parameter is None else parameter
     if not row.accepts(parameter):
         raise ValueError(
-            f"{what} {text!r}: {row.parameter} is {parameter:.12g}, but must be {row.allowed}. "
+            f"{kind} {text!r}: {row.parameter} is {parameter:.12g}, but must be {row.allowed}. "
             f"Write for example {f'{name}({default:.12g})'!r}."
         )
-    settled = {field: getattr(row, field) for field in row.OF_PARAMETER}
-    settled = {field: entry(parameter) for field, entry in settled.items() if callable(entry)}
-    return name, replace(row, **{value: parameter}, **settled)
+    dependent = {field: getattr(row, field) for field in row.OF_PARAMETER}
+    dependent = {field: entry(parameter) for field, entry in dependent.items() if callable(entry)}
+    return name, replace(row, **{value: parameter}, **dependent)

@@ -1,4 +1,4 @@
-"""What crosses the kernel boundary: numbers only. And the activation as the functions of a kernel pass it on."""
+"""What crosses the kernel boundary (numbers only), and the activation as the functions of a kernel pass it on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Leaf = Callable[[Any, Any], Any]
-"""A function of (h, alpha), over arrays or vectors."""
+"""A function of (h, alpha), where h is an array or a vector of lanes."""
 
-# What a kernel returns of each network and layer: sums of squares of h^l, x^(l-1), delta^l.
+# The sums of squares that a kernel returns for each network and layer: |h^l|^2, |x^(l-1)|^2, |delta^l|^2.
 SUM_H, SUM_X, SUM_DELTA = range(3)
 
 
 class Params(NamedTuple):
     """One cell as a kernel sees it.
 
-    `key` is the 64-bit key of the random numbers; `alpha` the parameter of the activation, `law_parameter` that of the
-    weight law (each 0 where there is none).
+    Attributes
+    ----------
+    key
+        64-bit key of the random numbers.
+    depth, width
+        Number of weight matrices L; neurons per layer N.
+    sigma_w, sigma_b
+        Weights have variance sigma_w^2 / N; biases have standard deviation sigma_b.
+    alpha, law_parameter
+        Parameter of the activation and of the weight law; 0 if there is none.
     """
 
     key: np.uint64
@@ -31,9 +39,16 @@ class Params(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """One-sided slopes of phi at 0 and at infinity (NaN where they do not exist), and whether phi(0) = 0.
+    """How phi behaves beyond the reach of the kernels.
 
-    `tail_sign` is the sign of phi and phi' in the tail at negative h.
+    Attributes
+    ----------
+    zero, infinity
+        One-sided slopes (below, above) at 0, and at (-infinity, +infinity); NaN where phi is not linear.
+    through_zero
+        Whether phi(0) = 0.
+    tail_sign
+        Sign of phi and of phi' in the tail at negative h.
     """
 
     zero: tuple[float, float]
@@ -43,10 +58,18 @@ class Slopes(NamedTuple):
 
 
 class Neuron(NamedTuple):
-    """The activation inside a kernel, which makes it from its own functions and the slopes that it is given.
+    """The activation inside a kernel. The kernel makes it from the functions it was built with and from its arguments.
 
-    The functions take (h, alpha). `log_phi` and `log_dphi` are ln|phi| and ln|phi'| in the tails, and `has_tails` says
-    of each whether there is a tail.
+    Attributes
+    ----------
+    phi, dphi
+        Activation and derivative, functions of (h, alpha).
+    log_phi, log_dphi
+        ln|phi| and ln|phi'| in the tails, functions of (h, alpha) in float64; `no_tail` if there is no tail.
+    has_tails
+        Whether phi has a tail, and whether phi' has one.
+    slopes, alpha
+        Slopes beyond the reach; parameter of the activation.
     """
 
     phi: Leaf
@@ -59,7 +82,7 @@ class Neuron(NamedTuple):
 
 
 class Tail(NamedTuple):
-    """The tail of phi or of phi': the logarithm of its size, its sign at negative h, and the activation's parameter."""
+    """The tail of phi or phi': ln of its absolute value, a function of (h, alpha); its sign at negative h; alpha."""
 
     log: Leaf
     sign: float
@@ -67,7 +90,7 @@ class Tail(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """One network as simulated: x0 (N,), W (L, N, N), b (L, N), v (N,)."""
+    """One network as simulated: input x0 (N,), weights W (L, N, N), biases b (L, N), readout v (N,)."""
 
     x0: np.ndarray
     W: np.ndarray

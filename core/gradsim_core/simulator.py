@@ -1,7 +1,7 @@
-"""The simulator: compiled kernels by activation, weight law and schedule, and blocks of networks run through them.
+"""The simulator: one compiled kernel per activation, weight law and schedule, and the method that runs a block.
 
-A block is a call that releases the GIL; callers spread blocks over a thread pool. Which networks share a block, and
-in which order blocks run, changes no number.
+A block is one call, which releases the GIL; callers spread blocks over a thread pool. The numbers depend neither on
+which networks share a block nor on the order in which blocks run.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _thread = threading.local()
 
 
 def _part(depth: int) -> int:
-    """Networks whose sums stay in the cache; whole groups, so that parts do not cut what runs side by side."""
+    """Networks in a part: so few that their sums stay in the cache, and whole groups."""
     return max(2**15 // depth // LANES, 1) * LANES
 
 
 @cache
 def _log(width: int) -> float:
-    """ln N, to the bit the same everywhere."""
+    """ln N by our own logarithm, which gives the same bits on every machine."""
     return float(log_64(np.float64(width)))
 
 
 def _by_lane(function: Any, interpret: bool) -> Any:
-    """A user's scalar function, lane by lane in float64."""
+    """A vector function (h, alpha) that applies a user's scalar function of h lane by lane, in float64."""
     scalar = function if interpret else jit.user_function(function)
 
     def apply(h: Any, alpha: Any) -> Any:
@@ -55,16 +55,18 @@ def _by_lane(function: Any, interpret: bool) -> Any:
 
 @cache
 def _kernel(activation: Activation, law: WeightLaw, schedule: Schedule, interpret: bool) -> Any:
-    """The block kernel. Parameters of activation and law are run-time numbers, so that a family compiles once."""
-    own = not activation.built_in
+    """Build the block kernel. Parameters of activation and law are run-time numbers, so a family compiles once."""
+    user_defined = not activation.built_in
     phi, dphi = activation.phi, activation.dphi
-    if own:
+    if user_defined:
         phi, dphi = (jit.make_compilable(_by_lane(function, interpret)) for function in (phi, dphi))
     body = schedule.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
-    return body if interpret else jit.compile_kernel(body, disk_cache=not own)
+    return body if interpret else jit.compile_kernel(body, disk_cache=not user_defined)
 
 
 def _interpreted(function: Any) -> Any:
+    """A function that runs `function` in the interpreter; overflow is data, so NumPy does not warn."""
+
     def call(*arguments: Any) -> Any:
         with np.errstate(all="ignore"):
             return function(*arguments)
@@ -73,11 +75,12 @@ def _interpreted(function: Any) -> Any:
 
 
 def _slopes(activation: Activation) -> Slopes:
+    """The slopes that kernels use beyond the reach of the activation; NaN where phi is not linear."""
     missing = (math.nan, math.nan)
     at_zero = float(activation(0.0))
     zero = activation.slope_zero
     if zero is None and at_zero == 0.0:
-        # No slopes are given: those beside 0, unless it is flat or bent there, when no linear regime exists.
+        # No slopes are given: take those beside 0. If phi is flat or curved there, it has no linear regime.
         below, above, *nearby = activation.derivative([-1e-300, 1e-300, -1e-200, 1e-200])
         straight = nearby == [below, above] and (below != 0.0 or above != 0.0)
         zero = (below, above) if straight else None
@@ -91,13 +94,19 @@ class Simulator:
     Parameters
     ----------
     activation, law : Activation, WeightLaw
-        From `resolve_activation`, `resolve_law`.
+        From `resolve_activation` and `resolve_law`.
     dtype : {"float32", "float64"}
+        Precision of weights and vectors; quantities are always float64.
     method : {"explicit", "conditional"}
     architecture : str
-        A row of `ARCHITECTURES`.
+        Name of a row of `ARCHITECTURES`.
     interpret : bool
-        Run the same text in the Python interpreter: slow, for tests.
+        Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
+
+    Raises
+    ------
+    ValueError
+        Unknown method or precision, or a law that the conditional method cannot sample.
     """
 
     def __init__(
@@ -122,7 +131,7 @@ class Simulator:
         self._call = _interpreted if interpret else jit.compiled
 
     def params(self, key: int, depth: int, width: int, sigma_w: float, sigma_b: float = 0.0) -> Params:
-        """The cell as the kernel takes it."""
+        """A cell as kernels take it. `key` is its 64-bit random key; the parameters of activation and law are added."""
         return Params(
             np.uint64(key),
             depth,
@@ -134,11 +143,11 @@ class Simulator:
         )
 
     def schedule(self, cell: Params) -> Schedule:
-        """The schedule that runs a cell."""
+        """The schedule that runs a cell; ValueError if none does."""
         return choose_schedule(self.method, self.law, cell.depth, cell.width, architecture=self.architecture)
 
     def _work(self, cell: Params) -> Any:
-        """The arrays of this thread, kept from block to block: fresh pages cost as much as the numbers in them."""
+        """This thread's arrays, reused from block to block: new pages cost as much time as the numbers in them."""
         schedule = self.schedule(cell)
         key = schedule, cell._replace(key=np.uint64(0)), self.dtype, self.law
         if getattr(_thread, "key", None) != key:
@@ -149,6 +158,7 @@ class Simulator:
         return _thread.work
 
     def _run(self, cell: Params, first: int, work: Any, sums: np.ndarray, exponents: np.ndarray) -> None:
+        """Run the kernel on networks from `first` on; writes `sums` and `exponents` (3, count, depth)."""
         family = laws.LAWS[self.law.name.split("(")[0]]
         run = _kernel(self._family, family, self.schedule(cell), self._interpret)
         (_interpreted(run) if self._interpret else run)(cell, self._slopes, first, work, sums, exponents)
@@ -160,15 +170,19 @@ class Simulator:
 
         Parameters
         ----------
+        cell : Params
+            From `params`.
+        first, count : int
+            Number of the first network, and how many.
         values : float64 array (quantities, count, depth), optional
-            Where to write: who is done with a block before the next saves the time that fresh pages take.
+            Output array. Passing the array of an earlier block saves the time that new memory pages take.
 
         Returns
         -------
         values : float64 array (quantities, count, depth)
-            The quantities of `QUANTITIES`, natural logarithms; dead is -inf, non-finite NaN.
+            The quantities in the order of `QUANTITIES`, natural logarithms; dead is -inf, non-finite is NaN.
         status : int8 array (count,)
-            0 alive, 1 dead in some layer, 2 non-finite.
+            0 live, 1 dead in some layer, 2 non-finite in some layer.
         """
         values = np.empty((len(quantities.QUANTITIES), count, cell.depth)) if values is None else values
         status, work = np.empty(count, np.int8), self._work(cell)
@@ -183,7 +197,13 @@ class Simulator:
         return values, status
 
     def weights(self, cell: Params, network: int) -> Weights:
-        """Input, weights, biases and readout of one network, exactly as simulated; explicit method only."""
+        """Input, weights, biases and readout of one network, exactly as simulated; explicit method only.
+
+        Raises
+        ------
+        ValueError
+            If the method draws no weights.
+        """
         schedule, work, sums = self.schedule(cell), self._work(cell), np.zeros((3, 1, cell.depth))
         if schedule.read_back is None:
             raise ValueError(f"method {self.method!r} draws no weights: use method 'explicit'.")

@@ -1,4 +1,4 @@
-"""Architectures: which networks can be simulated, and the schedules that run them."""
+"""Architectures: the kinds of networks that can be simulated, and the schedules that run them."""
 
 from .table import ARCHITECTURES, METHODS, Architecture, choose_schedule
 

@@ -1,4 +1,4 @@
-"""The table of architectures. A schedule is always chosen through its row."""
+"""The table of architectures, and the choice of a schedule, which always goes through it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from gradsim_core.laws import WeightLaw
 from gradsim_core.schedules.table import SCHEDULES, Schedule
 
 METHODS = ("explicit", "conditional")
-"""With real weights, or by their exact law given what was seen of them."""
+"""Explicit: weights are drawn. Conditional: only W x and W^T delta are drawn, from their exact law."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A row of the table: a kind of network, and the schedules that can run it, in order of preference."""
+    """A row of the table: a kind of network, its formula, and the schedules that can run it, in order of preference."""
 
     name: str
     formula: str
@@ -28,12 +28,12 @@ ARCHITECTURES: dict[str, Architecture] = {
 def choose_schedule(
     method: str, law: WeightLaw, depth: int, width: int, *, architecture: str = "plain", device: str = "cpu"
 ) -> Schedule:
-    """Return the schedule that runs networks of an architecture, method and shape on a device.
+    """The first schedule of an architecture that has the method and the device and applies to the law and the shape.
 
     Raises
     ------
     ValueError
-        If none does.
+        If there is none.
     """
     for schedule in ARCHITECTURES[architecture].schedules:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):

@@ -1,4 +1,4 @@
-"""Vectors of sixteen lanes: each primitive once in NumPy (its meaning) and once in LLVM."""
+"""Vectors of sixteen lanes: each primitive is defined once in NumPy, its meaning, and once in LLVM, for kernels."""
 
 from gradsim_core import jit
 

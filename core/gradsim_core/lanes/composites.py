@@ -1,4 +1,4 @@
-"""Operations composed of the primitives."""
+"""Operations made of the primitives."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def maximum(a, b):
 
 
 def load_four(array, i):
-    """Four vectors that lie one after the other."""
+    """Four consecutive vectors of an array, from index i on."""
     return load(array, i), load(array, i + LANES), load(array, i + 2 * LANES), load(array, i + 3 * LANES)
 
 
 def store_four(array, i, a, b, c, d):
-    """Write four vectors one after the other."""
+    """Write four vectors to an array consecutively, from index i on."""
     store(array, i, a)
     store(array, i + LANES, b)
     store(array, i + 2 * LANES, c)

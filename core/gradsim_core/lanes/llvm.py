@@ -1,7 +1,7 @@
-"""The primitives of `lanes` as LLVM vectors: one lowering for each; importing this module registers them.
+"""The primitives of `lanes` on LLVM vectors, one lowering each; importing this module registers them with Numba.
 
-Locals of this type live in vector registers; LLVM splits them for narrower machines (AVX2, SSE, NEON) without
-changing a bit, because no operation here may be reassociated or contracted.
+Local variables of type `Lanes` stay in vector registers. LLVM splits them for narrower machines (AVX2, SSE, NEON)
+without changing a bit, because it may not reassociate or contract any operation here.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ def _register_pack(function, word):
 
     @lower_builtin(function, Lanes, Lanes)
     def _lower(context, builder, sig, args):
-        # One shuffle of 32-bit words. Masks and shifts of the 64-bit ones would be more, and LLVM would multiply anew.
+        # One shuffle of 32-bit words. Masks and shifts of 64-bit words would be more work, and LLVM would repeat the
+        # multiplications.
         result = sig.return_type
         even, odd = (builder.bitcast(v, result.llvm) for v in args)
         return shuffle(builder, even, odd, [i + word + (i % 2) * (result.count - 1) for i in range(result.count)])
@@ -236,7 +237,7 @@ cast(
 
 
 def _fold(builder, x, y, size):
-    """Groups of `size` lanes of x and then y: the halves of each added."""
+    """Split x, then y, into parts of `size` lanes; add the two halves of each part."""
     half = size // 2
     low = [i + j for i in range(0, 2 * LANES, size) for j in range(half)]
     return builder.fadd(shuffle(builder, x, y, low), shuffle(builder, x, y, [i + half for i in low]))

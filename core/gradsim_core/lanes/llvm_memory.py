@@ -1,4 +1,4 @@
-"""Loads and stores of vectors as LLVM; importing this module registers them."""
+"""Loads, stores and prefetches of vectors in LLVM; importing this module registers them with Numba."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def _lower_prefetch(context, builder, sig, args):
     base = make_array(sig.args[0])(context, builder, args[0]).data
     fn_type = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
     fn = cgutils.get_or_insert_function(builder.module, fn_type, "llvm.prefetch.p0i8")
-    flags = [ir.Constant(word, flag) for flag in (0, 3, 1)]  # to read, for all levels of cache, data
+    flags = [ir.Constant(word, flag) for flag in (0, 3, 1)]  # for reading, into all levels of cache, data
     builder.call(fn, [builder.bitcast(builder.gep(base, [args[1]]), byte), *flags])
     return context.get_dummy_value()

@@ -1,12 +1,11 @@
-"""Sixteen-lane vectors: the few primitive operations that every formula of the core is written in.
+"""The primitive operations on vectors of sixteen lanes, in which every formula of the core is written.
 
-Each function here is the *meaning* of an operation, in NumPy, on arrays of any shape: that is what the
-interpreter and the theory use. `llvm` and `llvm_memory` give the same names a second body, LLVM vectors of 16 lanes,
-for compiled kernels. Formulas written over these names and the ordinary operators therefore serve float32,
-float64, the interpreter and the vector unit from one text, and their bits cannot depend on what an
-auto-vectoriser makes of a loop.
+The functions here define each operation in NumPy, on arrays of any shape; the interpreter and the theory use them.
+`llvm` and `llvm_memory` give the same names a second body for compiled kernels, on LLVM vectors of 16 lanes. So one
+text, written in these names and the ordinary operators, serves float32, float64, the interpreter and compiled kernels,
+and its bits do not depend on how an auto-vectoriser treats a loop.
 
-The one difference: `fma` rounds once when compiled and twice here.
+The only difference is `fma`, which rounds once when compiled and twice here.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ LANES = 16
 
 
 def fma(a, b, c):
-    """a * b + c."""
+    """a * b + c; rounded once when compiled."""
     return a * b + c
 
 
@@ -50,7 +49,7 @@ def rint(x):
 
 
 def select(condition, a, b):
-    """a where the condition holds, else b; Python numbers take the precision of the other side."""
+    """a where the condition holds, else b; a Python number takes the precision of the other operand."""
     return np.where(condition, a, b)
 
 
@@ -60,7 +59,7 @@ def float_bits(x):
 
 
 def bits_float(i):
-    """The float whose bits these are."""
+    """The float whose bits are the signed integer i of the same size."""
     return np.asarray(i).view(np.float32 if np.asarray(i).dtype == np.int32 else np.float64)
 
 
@@ -80,7 +79,7 @@ def convert(x, like):
 
 
 def lane_count(x):
-    """How many lanes there are."""
+    """Number of lanes."""
     return len(x)
 
 
@@ -108,22 +107,22 @@ def _interleave(even, odd):
 
 
 def pack_low(even, odd):
-    """The low words of uint64 of even lanes and of odd ones, as signed int32 in lane order."""
+    """The low 32 bits of uint64 vectors of even and of odd lanes, as one int32 vector in lane order."""
     return _interleave(even, odd)
 
 
 def pack_high(even, odd):
-    """The high words likewise."""
+    """The high 32 bits likewise."""
     return _interleave(even >> np.uint64(32), odd >> np.uint64(32))
 
 
 def lane_words(half):
-    """The numbers of the even (half 0) or odd (half 1) lanes, as uint64."""
+    """The lane numbers 0, 2, .. (half 0) or 1, 3, .. (half 1), as a uint64 vector."""
     return np.arange(half, LANES, 2, np.uint64)
 
 
 def join(a, b):
-    """Two vectors as one of twice the lanes: two chains of operations, which the processor overlaps."""
+    """Two vectors as one with twice the lanes, so that the processor overlaps their two chains of operations."""
     return np.concatenate([a, b])
 
 
@@ -133,28 +132,28 @@ def halves(x):
 
 
 def load(array, i):
-    """Lanes i .. i+15 of a one-dimensional array."""
+    """A vector of the elements i .. i + 15 of a one-dimensional array."""
     return array[i : i + LANES].copy()
 
 
 def store(array, i, value):
-    """Write a vector to lanes i .. i+15 of a one-dimensional array."""
+    """Write a vector to the elements i .. i + 15 of a one-dimensional array."""
     array[i : i + LANES] = value
 
 
 def prefetch(array, i):
-    """Ask for the cache line of element i, which is needed soon; it may lie outside."""
+    """Fetch the cache line of element i into the cache; i may lie outside the array."""
 
 
 def lane_sum(x):
-    """Sum over lanes, as a fixed tree: halves are added until one lane is left."""
+    """Sum over lanes in a fixed order: the halves of the vector are added until one lane is left."""
     while len(x) > 1:
         x = x[: len(x) // 2] + x[len(x) // 2 :]
     return x[0]
 
 
 def _fold(x, groups):
-    """The halves of each group of lanes added, and the halves of that."""
+    """Split x into `groups` equal parts; add the two halves of each, then the two halves of the sums."""
     for _ in range(2):
         low, high = np.split(x.reshape(groups, -1), 2, axis=1)
         x = low + high
@@ -162,17 +161,17 @@ def _fold(x, groups):
 
 
 def partial_sums(a, b, c, d):
-    """Of each of four vectors, the four lanes that remain after two steps of `lane_sum`, one after the other."""
+    """For each of four vectors the four lanes that remain after two steps of `lane_sum`, concatenated."""
     return np.concatenate([_fold(x, 1) for x in (a, b, c, d)])
 
 
 def column_sums(p, q, r, s):
-    """`lane_sum` of the sixteen vectors that four `partial_sums` hold."""
+    """A vector of sixteen `lane_sum`s, from four results of `partial_sums`."""
     return np.concatenate([_fold(x, 4) for x in (p, q, r, s)])
 
 
 def anywhere(condition):
-    """Whether a condition holds in some lane."""
+    """Whether a condition holds in any lane."""
     return bool(np.any(condition))
 
 
@@ -182,7 +181,7 @@ def lane_max(x):
 
 
 def aligned(size, dtype):
-    """Zeros that start on a cache line, so that no vector straddles two."""
+    """A flat array of zeros that begins on a cache line (64 bytes), so that no aligned vector straddles two."""
     line, dtype = 64, np.dtype(dtype)
     raw = np.zeros(size * dtype.itemsize + line, np.uint8)
     start = -raw.ctypes.data % line

@@ -1,4 +1,4 @@
-"""The vector type of compiled kernels, and how a primitive is given its LLVM body."""
+"""The Numba type of vectors in compiled kernels, and the functions that give a primitive its LLVM body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from . import LANES
 
 
 class Lanes(types.Type):
-    """A vector of numbers: kind "float", "int", "uint" or "mask", bits of each, and how many (16, or a half of 8)."""
+    """The Numba type of a vector.
+
+    Parameters
+    ----------
+    kind : {"float", "int", "uint", "mask"}
+    bits : int
+        Size of a lane; of a mask, that of the lanes it was compared from.
+    count : int
+        Number of lanes: 16, 8 for one of two halves, 32 for two joined vectors.
+    """
 
     def __init__(self, kind: str, bits: int, count: int = LANES):
         self.kind, self.bits, self.count = kind, bits, count
@@ -33,11 +42,11 @@ class Lanes(types.Type):
         return ir.VectorType(self.element, self.count)
 
     def like(self, kind: str) -> Lanes:
-        """The vector of another kind with the same lanes and bits."""
+        """The type of another kind with the same bits and count."""
         return Lanes(kind, self.bits, self.count)
 
     def wide(self, factor: float) -> Lanes:
-        """The vector of the same numbers with more or fewer lanes."""
+        """The type of the same lanes with `factor` times as many."""
         return Lanes(self.kind, self.bits, int(factor * self.count))
 
 
@@ -48,22 +57,23 @@ class _LanesModel(models.PrimitiveModel):
 
 
 def align_stack(builder):
-    """Let the function being built keep vectors that leave the registers on cache lines.
+    """Align the stack of the function being built to 64 bytes, so that spilled vectors do not straddle cache lines.
 
-    Otherwise they lie wherever the caller's stack pointer left them, and kernels take 1.0 or 1.3 times as long by luck.
+    Otherwise their alignment depends on the caller's stack pointer, and a kernel takes 1.0 or 1.3 times as long by
+    chance.
     """
     builder.function.attributes.alignstack = 64
-    builder.function.attributes.add("nounwind")  # true, and llvmlite prints no alignstack alone
+    builder.function.attributes.add("nounwind")  # which is true; llvmlite omits alignstack if it is the only attribute
 
 
 def shuffle(builder, a, b, indices):
-    """The lanes of a and b at constant indices."""
+    """A vector of the lanes of a, then b, at constant indices."""
     order = ir.Constant(ir.VectorType(ir.IntType(32), len(indices)), list(indices))
     return builder.shuffle_vector(a, b, order)
 
 
 def splat(builder, lanes_type: Lanes, scalar):
-    """A scalar (of any Numba number type, already an LLVM value) in every lane."""
+    """An LLVM scalar of any Numba number type, converted to the type's element, in every lane."""
     if isinstance(lanes_type.element, (ir.FloatType, ir.DoubleType)):
         if isinstance(scalar.type, ir.IntType):
             scalar = builder.sitofp(scalar, lanes_type.element)
@@ -80,12 +90,25 @@ def splat(builder, lanes_type: Lanes, scalar):
 
 
 def first_lanes(args, kinds):
-    """The first vector among the arguments, or None."""
+    """The type of the first vector of one of the `kinds` among the arguments, or None."""
     return next((a for a in args if isinstance(a, Lanes) and a.kind in kinds), None)
 
 
 def primitive(function, arity: int, result, build, kinds=("float", "int", "uint")):
-    """Type and lower one operation whose operands are vectors of one type, or scalars to be splatted."""
+    """Register an operation whose operands are vectors of one type, or scalars, which are splatted.
+
+    Parameters
+    ----------
+    function : callable
+        The primitive, or an operator.
+    arity : int
+    result : callable
+        Type of the operands -> type of the result.
+    build : callable
+        (builder, type of the operands, one LLVM value per operand) -> LLVM value.
+    kinds : tuple of str
+        Kinds of `Lanes` that it takes.
+    """
 
     def generic(self, args, kws):
         main = first_lanes(args, kinds)
@@ -107,17 +130,17 @@ def primitive(function, arity: int, result, build, kinds=("float", "int", "uint"
 
 
 def same(main):
-    """The result has the operands' type."""
+    """For `result`: the operands' type."""
     return main
 
 
 def mask(main):
-    """The result is a mask."""
+    """For `result`: a mask."""
     return main.like("mask")
 
 
 def intrinsic(name: str):
-    """A body that calls LLVM's intrinsic of this name on the vector type."""
+    """For `build`: a call of the LLVM intrinsic with this name on the vector type."""
 
     def build(builder, main, *values):
         fn_type = ir.FunctionType(main.llvm, [main.llvm] * len(values))
@@ -129,7 +152,7 @@ def intrinsic(name: str):
 
 
 def cast(function, arity: int, result, build, kinds):
-    """A primitive of one vector whose other arguments only choose the type."""
+    """Register a primitive of one vector, whose other arguments only choose the result's type; see `primitive`."""
 
     def generic(self, args, kws):
         if kws or len(args) != arity or not isinstance(args[0], Lanes) or args[0].kind not in kinds:

@@ -1,4 +1,4 @@
-"""Weight laws: the table, and how the weights of a layer are stored and used."""
+"""Weight laws: the table of laws, and how the weights of a layer are drawn, stored and used."""
 
 from .table import (
     LAWS,

@@ -1,9 +1,10 @@
 """Layers with independent weights: drawn once, stored, used forward and transposed backward.
 
-A layer lies in a slot of the stored weights, in strips of 16 columns, a strip in tiles of 16 rows, a tile by columns;
-the last strip is narrower where the width asks for it. The random words of one counter make four columns of a tile.
-Both passes read and write a strip in sequence, so that it can be refilled for the next network right after it was last
-read. Rows are padded to a multiple of 16, columns to a multiple of 4; x and delta are zero there.
+The weights of a layer fill one slot. A slot is divided into strips of 16 columns, a strip into tiles of 16 rows, and a
+tile is stored column by column; if the width is not a multiple of 16, the last strip has fewer columns. One counter
+makes four columns of a tile, a quarter. Both passes go through a strip from beginning to end, so that the strip can be
+refilled for the next network right after its last use. Rows are padded to a multiple of 16 and columns to a multiple
+of 4; x and delta are zero there.
 """
 
 from __future__ import annotations
@@ -17,58 +18,59 @@ from gradsim_core.lanes import LANES, column_sums, fma, load, partial_sums, pref
 from gradsim_core.rng.draws import AHEAD, Counter, load_drawn, load_eight
 from gradsim_core.rng.philox import fill_words, stream
 
-QUARTER = 4 * LANES  # numbers of one counter
+QUARTER = 4 * LANES  # weights made from one counter
 
 
 class Strip(NamedTuple):
-    """A strip of the weights of a layer, and which slot is used next."""
+    """One strip of the weights of a layer, and the direction to the slot that is used next."""
 
-    slot: int  # where the layer lies
-    index: int  # of the strip in the layer
-    direction: int  # 1 or -1: the next layer lies in slot + direction
+    slot: int  # slot of the layer, counted from 0
+    index: int  # number of the strip in the layer, counted from 0
+    direction: int  # 1 or -1: the next layer is in slot + direction
 
 
 def layer_size(width):
-    """Numbers that are stored of one layer."""
+    """How many weights of a layer are stored, with padding: the size of a slot."""
     return -(-width // 4) * -(-width // LANES) * QUARTER
 
 
 def strips(width):
-    """How many strips a layer has."""
+    """Number of strips of a layer."""
     return -(-width // LANES)
 
 
 def quarters(width, strip):
-    """Counters that make a tile of strip number `strip`: 4, but for the last strip."""
+    """Number of quarters of a tile in strip number `strip`: 4, or fewer in the last strip."""
     return min(AHEAD, -(-width // 4) - AHEAD * strip)
 
 
 def position(width, block, column):
-    """Where 16 rows of a column lie in a layer."""
+    """Index within a slot of rows 16 block .. 16 block + 15 of a column."""
     strip, blocks = column // LANES, -(-width // LANES)
     tile = strip * blocks * AHEAD + block * quarters(width, strip)
     return tile * QUARTER + column % LANES * LANES
 
 
 def strip_start(width, slot, strip):
-    """Where strip number `strip` of a slot begins."""
+    """Index of the first weight of strip number `strip` of a slot."""
     return slot * layer_size(width) + strip * -(-width // LANES) * AHEAD * QUARTER
 
 
 def forward(draw, source, strip, scale, work):
-    """Draw a strip of W, and add its part of W x to h; meanwhile the strip that is read next is fetched to the cache.
+    """Draw a strip of W and add its part of W x to h. Meanwhile, prefetch the strip that is read next.
 
     Parameters
     ----------
     draw : callable
-        The block of the weight law.
+        `WeightLaw.draw`.
     source : Source
-        Cell, network and layer of the weights.
+        Cell, network, layer and role of the weights.
     strip : Strip
     scale : float
-        Standard deviation of an entry.
-    work : NamedTuple
-        The schedule's arrays: `weights`, `words`, `x` and `h` are used.
+        Standard deviation of an entry, in the precision of the weights.
+    work : ExplicitWork
+        Reads `x`, writes `weights` and `h` at the strip's slot, and uses `words` as scratch. The first strip sets h,
+        later ones add to it.
     """
     width = source.cell.width
     count, first = quarters(width, strip.index), strip_start(width, strip.slot, strip.index)
@@ -76,14 +78,14 @@ def forward(draw, source, strip, scale, work):
         ahead = strip_start(width, strip.slot + strip.direction, 0) - first
     else:
         ahead = strip_start(width, strip.slot, strip.index + 1) - first
-    if count == AHEAD:  # a constant, which saves 5 % of the time
+    if count == AHEAD:  # a compile-time constant saves 5 % of the time
         fill_strip(draw, source, strip, AHEAD, ahead, scale, work)
     else:
         fill_last_strip(draw, source, strip, count, ahead, scale, work)
 
 
 def fill_strip(draw, source, strip, count, ahead, scale, work):
-    """A strip of `count` quarters, otherwise as `forward`; prefetches what lies `ahead` numbers on."""
+    """As `forward`, for a strip whose tiles have `count` quarters; prefetches what is stored `ahead` numbers later."""
     cell, network, layer, role = source
     blocks, k = -(-cell.width // LANES), strip_start(cell.width, strip.slot, strip.index)
     for block in range(blocks):
@@ -106,12 +108,12 @@ def fill_strip(draw, source, strip, count, ahead, scale, work):
 
 @jit.outlined
 def fill_last_strip(draw, source, strip, count, ahead, scale, work):
-    """A strip of fewer than four quarters. Apart, since its code in the loop over strips would slow the others down."""
+    """`fill_strip` for fewer than four quarters, not inlined: its code in the loop over strips would slow that loop."""
     fill_strip(draw, source, strip, count, ahead, scale, work)
 
 
 def use(columns, work, k, ahead, j, total):
-    """Store four columns from k on, and add them times x[j], x[j+1], .. to total."""
+    """Store four columns of 16 rows from k on; returns total + columns times x[j], .., x[j + 3]."""
     w0, w1, w2, w3 = columns
     store_four(work.weights, k, w0, w1, w2, w3)
     for i in range(k, k + QUARTER, LANES):
@@ -121,7 +123,15 @@ def use(columns, work, k, ahead, j, total):
 
 
 def backward(cell, strip, work):
-    """The part of y = W^T delta that belongs to a strip."""
+    """Compute y = W^T delta for the columns of a strip.
+
+    Parameters
+    ----------
+    cell : Params
+    strip : Strip
+    work : ExplicitWork
+        Reads `weights` and `delta`, writes 16 numbers of `y`.
+    """
     blocks, count = -(-cell.width // LANES), quarters(cell.width, strip.index)
     tile, step = strip_start(cell.width, strip.slot, strip.index), count * QUARTER
     q = r = s = splat(load(work.delta, 0), 0.0)
@@ -136,7 +146,7 @@ def backward(cell, strip, work):
 
 
 def multiply_transposed(weights, tile, step, blocks, delta):
-    """Four columns times delta, four partial sums of each."""
+    """Inner products of four columns with delta, as a vector of four partial sums of each."""
     y0 = y1 = y2 = y3 = splat(load(delta, 0), 0.0)
     for block in range(blocks):
         d = load(delta, LANES * block)
@@ -149,7 +159,7 @@ def multiply_transposed(weights, tile, step, blocks, delta):
 
 
 def matrix(weights, layer, width):
-    """The stored weights of a layer as a (width, width) array, W[row, column]."""
+    """The stored weights of a layer (in slot layer - 1) as an array (width, width), W[row, column]."""
     blocks, start = -(-width // LANES), (layer - 1) * layer_size(width)
     columns = [[weights[start + position(width, block, j) :][:LANES] for block in range(blocks)] for j in range(width)]
     return np.ascontiguousarray(np.array(columns).reshape(width, blocks * LANES).T[:width])

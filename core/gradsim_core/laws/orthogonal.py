@@ -1,10 +1,11 @@
-"""Layers with a Haar-distributed orthogonal matrix, as N - 1 Householder reflections and random signs.
+"""Layers with a Haar-distributed orthogonal matrix, represented by N - 1 Householder reflections and random signs.
 
-W = sigma_w H_0 H_1 ... H_(N-2) D, where H_j reflects the coordinates j .. N-1 along a Gaussian vector there and D has
-independent random signs: Stewart (1980), doi:10.1137/0717034. Both passes cost O(N^2), without a QR factorisation.
+W = sigma_w H_0 H_1 ... H_(N-2) D, where H_j reflects the coordinates j .. N-1 along a Gaussian vector g there and D is
+diagonal with independent random signs: Stewart (1980), doi:10.1137/0717034. Both passes cost O(N^2) and need no QR
+factorisation.
 
-H_j is kept as w_j = u sqrt(2)/|u| with u = g + sign(g_j) |g| e_j, so that H_j x = x - w_j (w_j . x).
-A layer stores the rows w_0 .. w_(N-2) and the signs, each padded to a multiple of 16.
+H_j is stored as w_j = u sqrt(2)/|u| with u = g + sign(g_j) |g| e_j, so that H_j x = x - w_j (w_j . x).
+A layer stores the rows w_0 .. w_(N-2) and the diagonal of sigma_w D, each padded to a multiple of 16.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from gradsim_core.rng.philox import ROLE_MASK, random_words
 
 
 def layer_size(width):
-    """Numbers that are stored of one layer."""
+    """How many numbers of a layer are stored, with padding: the size of a slot."""
     return width * -(-width // LANES) * LANES
 
 
 def draw_normals(source, j, like, out, offset):
-    """Row j of standard normals, zero outside the coordinates j .. N-1."""
+    """Write row j of standard normals from out[offset] on, zero outside the coordinates j .. N-1."""
     cell, network, layer, role = source
     blocks = -(-cell.width // LANES)
     quads = -(-blocks // 4)
@@ -53,19 +54,19 @@ def dot(a, i, b, j, length):
 
 
 def reflect(weights, row, x, start, length):
-    """x - w (w . x) in place, w the stored row."""
+    """Replace x by x - w (w . x), where w is the row that begins at weights[row] and x begins at x[start]."""
     factor = -dot(weights, row, x, start, length)
     for k in range(0, length, LANES):
         store(x, start + k, fma(load(weights, row + k), factor, load(x, start + k)))
 
 
 def strips(width):
-    """A layer is not divided."""
+    """Number of strips of a layer: 1, since reflections do not divide into columns."""
     return 1
 
 
 def forward(draw, source, strip, scale, work):
-    """Draw W of a layer, and set h = W x; `scale` is sigma_w. The arguments are those of `dense.forward`."""
+    """Draw W of a layer and set h = W x. Parameters as in `dense.forward`; `draw` is not used, `scale` is sigma_w."""
     cell, network, layer, _ = source
     weights, h = work.weights, work.h
     length = -(-cell.width // LANES) * LANES
@@ -87,7 +88,7 @@ def forward(draw, source, strip, scale, work):
 
 
 def backward(cell, strip, work):
-    """y = W^T delta with the reflections that `forward` stored."""
+    """Compute y = W^T delta with the reflections that `forward` stored. Parameters as in `dense.backward`."""
     weights, delta, y = work.weights, work.delta, work.y
     length = -(-cell.width // LANES) * LANES
     first = strip.slot * cell.width * length
@@ -101,7 +102,7 @@ def backward(cell, strip, work):
 
 
 def matrix(weights, layer, width):
-    """The stored weights of a layer as a (width, width) array, W[row, column]."""
+    """The weights of a layer (in slot layer - 1) as an array (width, width), W[row, column]."""
     length = -(-width // LANES) * LANES
     rows = weights[(layer - 1) * width * length : layer * width * length].reshape(width, length)[:, :width]
     product = np.diag(rows[-1])

@@ -1,8 +1,9 @@
-"""The weight laws: one block each, and the table that everything else iterates.
+"""The table of weight laws, and one function per law that draws from it.
 
-A block makes four columns of weights from the random words of one counter, or of two side by side (`draws`), already
-scaled to the standard deviation `scale` = spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not
-independent: that law has no such block, its reflections are in `orthogonal`.
+A function `draw(a, b, c, d, counter, scale)` makes four vectors of weights (four columns) from the four vectors of
+random words of one counter, or twice as many lanes from two counters (see `rng.draws`). `scale` is the standard
+deviation of the numbers drawn, spread sigma_w / sqrt(fan_in). The entries of an orthogonal matrix are not independent,
+so that law has no such function; its reflections are in `orthogonal`.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ def standard(a, b, c, d, counter, like):
 
 
 def _uniform_from(word, scale):
-    """An odd multiple of 2^-32 in (-1/2, 1/2), spread to standard deviation `scale`."""
+    """Uniform numbers of standard deviation `scale`: odd multiples of 2^-32 in (-1/2, 1/2), rescaled."""
     return (to_float(word | 1, scale) * _UNIT) * (scale * _SQRT_12)
 
 
 def uniform(a, b, c, d, counter, scale):
-    """Uniform on +-sqrt(3) scale."""
+    """Uniform on (-sqrt(3) scale, sqrt(3) scale)."""
     return _uniform_from(a, scale), _uniform_from(b, scale), _uniform_from(c, scale), _uniform_from(d, scale)
 
 
@@ -66,7 +67,7 @@ def _truncated_from(word, scale):
 
 
 def truncated_normal(a, b, c, d, counter, scale):
-    """A normal cut at +-2 of its standard deviations, by its quantile function, rescaled to `scale`."""
+    """A normal truncated at +-2 of its standard deviations, rescaled to `scale`; by its quantile function."""
     return _truncated_from(a, scale), _truncated_from(b, scale), _truncated_from(c, scale), _truncated_from(d, scale)
 
 
@@ -75,13 +76,13 @@ def _sign_from(word, scale):
 
 
 def rademacher(a, b, c, d, counter, scale):
-    """+-scale with equal chance."""
+    """+scale or -scale with equal probability."""
     return _sign_from(a, scale), _sign_from(b, scale), _sign_from(c, scale), _sign_from(d, scale)
 
 
-def _kept(word, parameter):
-    """True with probability `parameter`, decided in exact arithmetic on 31 bits."""
-    return (word & 0x7FFFFFFF) <= int(parameter * 2147483648.0) - 1
+def _kept(word, density):
+    """True with probability `density`, rounded to a multiple of 2^-31."""
+    return (word & 0x7FFFFFFF) <= int(density * 2147483648.0) - 1
 
 
 def _masks_one(like, counter):
@@ -97,7 +98,7 @@ def _masks_two(like, counter):
 
 
 def masks(like, counter):
-    """Random words beside those that make the weights, for as many lanes."""
+    """Random words that say which weights are kept, independent of those that make them; as many lanes as `like`."""
     return (_masks_one if len(like) == LANES else _masks_two)(like, counter)
 
 
@@ -105,39 +106,45 @@ vars(masks)["choose"] = lambda types: _masks_one if types[0].count == LANES else
 
 
 def sparse(a, b, c, d, counter, scale):
-    """Each normal weight is kept with the cell's probability, else 0."""
+    """N(0, scale^2) with probability `law_parameter` of the cell, else 0."""
     w0, w1, w2, w3 = gaussian(a, b, c, d, counter, scale)
     a, b, c, d = masks(a, counter)
-    kept = counter.source.cell.law_parameter
+    density = counter.source.cell.law_parameter
     return (
-        select(_kept(a, kept), w0, 0.0),
-        select(_kept(b, kept), w1, 0.0),
-        select(_kept(c, kept), w2, 0.0),
-        select(_kept(d, kept), w3, 0.0),
+        select(_kept(a, density), w0, 0.0),
+        select(_kept(b, density), w1, 0.0),
+        select(_kept(c, density), w2, 0.0),
+        select(_kept(d, density), w3, 0.0),
     )
 
 
 @dataclass(frozen=True)
 class WeightLaw:
-    """A law of the weights, of variance sigma_w^2 / fan_in.
+    """A row of the table: a distribution of the weights, of variance sigma_w^2 / fan_in.
 
     Parameters
     ----------
     name : str
         Name, with the parameter in brackets where there is one: ``"sparse(0.1)"``.
     draw : callable or None
-        Four columns of 16 weights of one counter; None for the orthogonal law.
-    value, parameter, accepts, allowed : float, str, callable, str
-        The parameter's value (in the table its default) and name, which finite values it takes, and the same in words.
+        Makes four columns of 16 weights (see the module); None for the orthogonal law.
+    value : float
+        Value of the parameter; in the table its default.
+    parameter : str or None
+        Name of the parameter, if there is one.
+    accepts : callable
+        Which finite values of the parameter are allowed.
+    allowed : str
+        The same in words, for errors.
     spread : float
-        Standard deviation of a drawn number before thinning, in units of the wanted one; in the table it may be a
-        function of the parameter.
+        Standard deviation of a normal weight before some are set to zero, relative to that of the law; 1 for laws
+        without zeros. In the table it may be a function of the parameter.
     has_zeros : bool
-        Whether entries can be zero, so that elements of a vector need not mix (see `scaling.per_element`).
+        Whether weights can be zero, so that a layer need not mix the elements of a vector (see `scaling.per_element`).
     conditional : bool
-        Whether W can be sampled given what was seen of it (see `conditional`).
+        Whether the conditional method can sample it (see `schedules.conditional`).
     formula : str
-        For the documentation.
+        For the documentation; s is sigma_w / sqrt(fan_in).
     """
 
     OF_PARAMETER: ClassVar = ("spread",)
@@ -154,7 +161,7 @@ class WeightLaw:
     formula: str = ""
 
     def deviation(self, cell: Params) -> float:
-        """Standard deviation of the numbers that `draw` makes; sigma_w itself for the orthogonal law."""
+        """Standard deviation `scale` of the numbers that `draw` makes for a cell; sigma_w for the orthogonal law."""
         return cell.sigma_w * (1.0 if self.draw is None else float(self.spread) / math.sqrt(cell.width))
 
 
@@ -175,12 +182,12 @@ LAWS: dict[str, WeightLaw] = {
 
 
 def resolve_law(law: str | WeightLaw) -> WeightLaw:
-    """The weight law of a name such as ``"gaussian"`` or ``"sparse(0.1)"``.
+    """The weight law with a name such as ``"gaussian"`` or ``"sparse(0.1)"``; a `WeightLaw` is looked up by its name.
 
     Raises
     ------
     ValueError
-        Unknown name or parameter: says what was got, the nearest name and what is allowed.
+        Unknown name, or a parameter that is not allowed. Names the value, the nearest name and what is allowed.
     """
     name, found = resolve(getattr(law, "name", law), LAWS, "weight law", "value")
     return found if found.parameter is None else replace(found, name=f"{name}({found.value:.12g})")

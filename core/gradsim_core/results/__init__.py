@@ -1,1 +1,1 @@
-"""From sums of squares to quantities, and from quantities to statistics that merge exactly."""
+"""Quantities, computed from sums of squares, and statistics of quantities, which merge exactly."""

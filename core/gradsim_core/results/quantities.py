@@ -1,7 +1,7 @@
-"""The table of quantities: what is recorded of every network and layer, computed from sums of squares.
+"""The table of quantities that are recorded for every network and layer, and the kernel that computes them.
 
-A new quantity is one row of the table, made by `define`. The kernel, statistics, schemas, datasets and documentation
-iterate the table.
+Every quantity is a formula of the sums of squares that the schedules record. A new quantity is one row of the table,
+made by `define`; the kernel, statistics, schemas, datasets and documentation iterate the table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LN = "natural log"
 
 
 class Logs(NamedTuple):
-    """Natural logarithms that a formula may use, for sixteen layers at once; -inf where a vector is exactly zero."""
+    """Natural logarithms that a formula may use: vectors of sixteen layers; -inf where h, x or delta is exactly 0."""
 
     h2: Any
     """ln |h^l|^2."""
@@ -46,12 +46,12 @@ class Quantity(NamedTuple):
     unit
         Unit of the values.
     description
-        One phrase, for columns and documentation.
+        One phrase, used for columns and in the documentation.
     formula
-        Function from `Logs` to the value. It is compiled into the kernel.
+        Function of `Logs` that returns the value. It is compiled into the kernel.
     relative
-        Whether the value is relative to the last layer. It is undefined in networks with delta^L = 0, which statistics
-        then leave out.
+        Whether the value is relative to the last layer. Then it is undefined for networks with delta^L = 0, and
+        statistics leave those out.
     """
 
     name: str
@@ -65,21 +65,31 @@ QUANTITIES: dict[str, Quantity] = {}
 
 
 def define(name: str, unit: str, description: str, formula: Callable[[Logs], Any], *, relative: bool = False) -> None:
-    """Add a row to the table; its fields are those of `Quantity`. Schemas are built from the table at import."""
+    """Add a row to the table, with the fields of `Quantity`. Importing `gradsim.dataset` builds schemas from it."""
     QUANTITIES[name] = Quantity(name, unit, description, formula, relative)
     kernel.cache_clear()
 
 
 @cache
 def kernel():
-    """The function from a block's sums of squares to its quantities and status, built from the table."""
+    """Build, from the table, the function that turns a block's sums of squares into its quantities and status."""
     record, quantities = _recorder(tuple(QUANTITIES.values())), len(QUANTITIES)
 
     def finish(sums, exponents, depth, log_width, values, first, status):
-        """Quantities and status of networks first, first + 1, ... of a block.
+        """Compute quantities and status of `count` networks of a block, from number `first` of the block on.
 
-        All arrays are flat: sums and exponents (3, count, depth), overwritten, with room for one more vector;
-        values (quantities, the block's networks, depth).
+        Parameters
+        ----------
+        sums, exponents : float64 arrays (3, count, depth), flat, with room for one more vector
+            Sums of squares in units of 4^exponent, and exponents. Both are overwritten.
+        depth : int
+        log_width : float
+            ln N.
+        values : float64 array (quantities, networks of the block, depth), flat
+            Receives the quantities.
+        first : int
+        status : int8 array (count,)
+            Receives 0, 1 or 2: live, dead, non-finite.
         """
         size, stride, start = len(status) * depth, len(values) // quantities, first * depth
         for i in range(0, 3 * size, LANES):
@@ -98,18 +108,18 @@ def kernel():
 
 
 def _recorder(rows: tuple[Quantity, ...]) -> Any:
-    """The function that writes sixteen values of each row and returns the states of the layers.
+    """A function that writes sixteen values of each quantity and returns the state of each layer.
 
-    Numba cannot loop over functions, so the first row calls the others.
+    Numba cannot loop over functions, so the recorder of the first row calls that of the remaining rows.
     """
     if not rows:
         return nothing
-    formula, others = jit.make_closure_compilable(rows[0].formula, rows[0].name, inline=True), _recorder(rows[1:])
+    formula, record_rest = jit.make_closure_compilable(rows[0].formula, rows[0].name, inline=True), _recorder(rows[1:])
 
     def record(values, stride, i, logs, live, state):
         value = formula(logs)
         write(values, i, value, live)
-        return others(values, stride, i + stride, logs, live, select(value != value, NON_FINITE, state))
+        return record_rest(values, stride, i + stride, logs, live, select(value != value, NON_FINITE, state))
 
     return jit.make_closure_compilable(record, *(row.name for row in rows), inline=True)
 
@@ -119,18 +129,18 @@ def nothing(values, stride, i, logs, live, state):
     return state
 
 
-def logarithm(total, exponent):
-    """ln(total 2^(2 exponent)): -inf for zero, NaN where it is not finite or not represented."""
-    if not anywhere((total < 2.0**-1000) | (total != total) | (total > 2.0**1000) | (absolute(exponent) > 2.0**40)):
-        return log_scaled(total, exponent * 2.0)  # as nearly always
-    value = log_scaled(select(total > 0.0, total, 1.0), exponent * 2.0)
-    value = select(total == 0.0, -math.inf, value)
-    valid = (total >= 0.0) & (total < math.inf) & ((value < LOG_LIMIT) & (value > -LOG_LIMIT) | (total == 0.0))
+def logarithm(square, exponent):
+    """ln(square 4^exponent): -inf for zero, NaN where it is not finite or beyond LOG_LIMIT."""
+    if not anywhere((square < 2.0**-1000) | (square != square) | (square > 2.0**1000) | (absolute(exponent) > 2.0**40)):
+        return log_scaled(square, exponent * 2.0)  # the usual case
+    value = log_scaled(select(square > 0.0, square, 1.0), exponent * 2.0)
+    value = select(square == 0.0, -math.inf, value)
+    valid = (square >= 0.0) & (square < math.inf) & ((value < LOG_LIMIT) & (value > -LOG_LIMIT) | (square == 0.0))
     return select(valid, value, math.nan)
 
 
 def repeat_last(logs, start, depth, out, size):
-    """Write the last layer's value of every network at each of its layers."""
+    """Write to `out`, for every layer of a network, the value of its last layer; networks lie in logs[start:]."""
     for n in range(0, size, depth):
         last = logs[start + n + depth - 1]
         for k in range(depth):
@@ -138,7 +148,7 @@ def repeat_last(logs, start, depth, out, size):
 
 
 def write(values, i, vector, live):
-    """The first `live` lanes of a vector."""
+    """Write the first `live` lanes of a vector."""
     if live == LANES:
         store(values, i, vector)
     else:
@@ -147,7 +157,7 @@ def write(values, i, vector, live):
 
 
 def greatest(values, start, count):
-    """The greatest of some values, as an integer."""
+    """The greatest of values[start : start + count], as an integer."""
     found = values[start]
     for k in range(1, count):
         found = max(found, values[start + k])
@@ -155,7 +165,7 @@ def greatest(values, start, count):
 
 
 def gain(logs):
-    """A dead layer has no gain, whatever the last layer is: 0 / 0 counts as dead too."""
+    """ln of |delta^l|^2 over |delta^L|^2; -inf if delta^l is zero, also if delta^L is."""
     return select(logs.delta2 == -math.inf, logs.delta2, logs.delta2 - logs.last_delta2)
 
 

@@ -1,7 +1,7 @@
-"""Statistics of a block that merge exactly: integer sums, counts and histograms, whatever the order of merging.
+"""Statistics of a block that merge exactly: integer sums, counts and histograms, independent of the order of merging.
 
-Values are natural logarithms. A live finite value v adds round(v 2^20) to an int64 and its square to a pair of int64,
-and counts in a histogram with 16 bins to an octave of the plain value e^v.
+Values are natural logarithms. A live finite value v adds round(v 2^20) to an int64 and the square of that to a pair of
+int64, and counts in a histogram with 16 bins per octave of e^v.
 """
 
 from __future__ import annotations
@@ -18,17 +18,28 @@ from .quantities import QUANTITIES
 
 FIXED_POINT = 2.0**20
 BINS_PER_LN = 16 / math.log(2)
-# Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums: they count as non-finite here.
+# Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums, and count as non-finite here.
 LARGEST = 2.0**26
 _NO_BIN = -(2**31)
-_MOST_AT_ONCE = 4096  # networks: sums of squares of 25 bits fit 64
+_MOST_AT_ONCE = 4096  # networks: the sum of so many products of 25-bit numbers fits 64 bits
 
 
 class Sums(NamedTuple):
-    """Sums over networks; the first eight are (quantities, depth), in the order of `QUANTITIES`.
+    """Sums over networks. The first eight fields are arrays (quantities, depth), in the order of `QUANTITIES`.
 
-    The sum of squares is square_high 2^50 + square_low, both sums in units of 2^-20 and 2^-40. The histogram is
-    sparse and sorted: column = quantity * depth + layer - 1, bin = floor(v 16 / ln 2), count.
+    Attributes
+    ----------
+    networks, dead, nonfinite
+        Counts, int64: of all networks (of a relative quantity those with delta^L != 0), of those with -inf, and of
+        those with NaN or a logarithm beyond 2^26.
+    total
+        Sum of round(v 2^20), int64.
+    square_high, square_low
+        The sum of squares of round(v 2^20) is square_high 2^50 + square_low, int64.
+    minimum, maximum
+        Of live finite values, float64; inf and -inf if there are none.
+    hist_column, hist_bin, hist_count
+        Sparse histograms, sorted: column = quantity * depth + layer - 1, bin = floor(v 16 / ln 2), count.
     """
 
     networks: np.ndarray
@@ -45,10 +56,10 @@ class Sums(NamedTuple):
 
 
 def sum_tile(values, offset, depth, skip, floats, integers, bins):
-    """Sums of sixteen neighbouring columns, of all networks but those to skip, and the bin of every value.
+    """Sum sixteen neighbouring columns (a tile) over all networks not in `skip`, and find the bin of every value.
 
-    floats (4, 16): live, dead, minimum, maximum. integers (4, 16): of round(v 2^20) the sum, and with its size split
-    into 25 low bits and the rest, the sums of high^2, high low, low^2. bins (networks, 16).
+    Writes floats (4, 16): live, dead, minimum, maximum; integers (4, 16): sum of f = round(v 2^20), and with
+    |f| = high 2^25 + low the sums of high^2, high low, low^2; and bins (networks, 16).
     """
     live = dead = splat(load(values, offset), 0.0)
     low, high = splat(live, np.inf), splat(live, -np.inf)
@@ -77,14 +88,14 @@ def sum_tile(values, offset, depth, skip, floats, integers, bins):
 
 
 def nearest(x):
-    """The nearest integer, ties to even, of |x| < 2^51: added to 1.5 2^52, it stands in the last bits."""
+    """The nearest integer, ties to even, for |x| < 2^51: the last bits of x + 1.5 2^52."""
     return float_bits(x + 1.5 * 2.0**52) - 0x4338000000000000
 
 
 def count_tile(bins, low, high, base, window):
-    """Histograms of a tile's columns into window (16, width), from their lowest bin; returns the width, 0 if too wide.
+    """Count a tile's columns into window (16, width), each from its lowest bin; returns the width, 0 if it is too wide.
 
-    Unless too wide, the bins become places in the window; those of no bin lie beyond it.
+    Unless it is too wide, `bins` are replaced by indices into the window; values without a bin get the index beyond it.
     """
     width = np.max(high - low) + 1
     size = LANES * width
@@ -97,12 +108,12 @@ def count_tile(bins, low, high, base, window):
         b = load(bins, n)
         store(bins, n, select(b == _NO_BIN, size, b + load(base, 0)))
         for lane in range(LANES):
-            window[np.uint64(bins[n + lane])] += 1  # unsigned: no test for indices from the end
+            window[np.uint64(bins[n + lane])] += 1  # unsigned: Numba need not check for negative indices
     return width
 
 
 def count_sorted(bins, column, out, size):
-    """Append the histogram of one column, however wide, to the sparse `out`; returns its new size."""
+    """Append the histogram of one column, of any width, to the sparse `out`; returns its new size."""
     previous = _NO_BIN
     for b in np.sort(bins):
         if b != _NO_BIN:
@@ -115,7 +126,7 @@ def count_sorted(bins, column, out, size):
 
 
 class TileHistogram(NamedTuple):
-    """The histograms of a tile's columns, as `count_tile` leaves them; a width of 0 where they are too wide."""
+    """The histograms of a tile's columns, as `count_tile` leaves them; the width is 0 if they are too wide."""
 
     bins: np.ndarray
     window: np.ndarray
@@ -125,7 +136,7 @@ class TileHistogram(NamedTuple):
 
 
 def emit_tile(histogram, lanes, column, out, size):
-    """Append the histograms of a tile's columns to `out` (3, size): column, bin, count; returns the new size."""
+    """Append the histograms of the lanes in `lanes` to `out`, (3, size): column, bin, count; returns the new size."""
     bins, window, width, low, high = histogram
     for lane in range(*lanes):
         if width == 0:
@@ -139,7 +150,7 @@ def emit_tile(histogram, lanes, column, out, size):
 
 
 def combine(networks, floats, parts, integers, extremes, low, high):
-    """A tile's sums as in `Sums`, integers (6, 16) and extremes (2, 16), and the lowest and highest bin of each."""
+    """Write a tile's sums, integers (6, 16) and extremes (2, 16), as in `Sums`, and each lane's extreme bins."""
     for lane in range(LANES):
         live, dead = int(floats[lane]), int(floats[LANES + lane])
         cross = 2 * parts[2 * LANES + lane]
@@ -155,10 +166,10 @@ def combine(networks, floats, parts, integers, extremes, low, high):
 
 
 def sum_columns(flat, skip, integers, extremes, out):
-    """All columns of values (quantities, count, depth), flat, sixteen at a time; returns the size of the histograms.
+    """Sum all columns of values (quantities, count, depth), flat, sixteen at a time; returns the histograms' size.
 
-    integers (6, quantities, depth) and extremes (2, quantities, depth) as in `Sums`. The last tile of a row may overlap
-    the one before.
+    Writes integers (6, quantities, depth) and extremes (2, quantities, depth) as in `Sums`, and histograms to `out`.
+    The last tile of a row may overlap the one before it.
     """
     quantities, count = skip.shape
     depth = integers.shape[2]
@@ -183,7 +194,7 @@ def sum_columns(flat, skip, integers, extremes, out):
 
 
 def reduce(values: np.ndarray) -> Sums:
-    """Sums of a block's values (quantities, count, depth), as `Simulator.block` returns them."""
+    """The `Sums` of a block's values, float64 (quantities, count, depth), as `Simulator.block` returns them."""
     quantities, count, depth = values.shape
     if count > _MOST_AT_ONCE:
         return merge(*(reduce(values[:, i : i + _MOST_AT_ONCE]) for i in range(0, count, _MOST_AT_ONCE)))
@@ -192,7 +203,7 @@ def reduce(values: np.ndarray) -> Sums:
     skip[relative] = values[list(QUANTITIES).index("log_delta"), :, -1] == -np.inf
     flat = np.ascontiguousarray(values).reshape(-1)
     if depth < LANES:
-        flat = np.append(flat, np.zeros(LANES))  # a tile reads on into the next network
+        flat = np.append(flat, np.zeros(LANES))  # a tile reads beyond the last layer, into the next network
     integers, extremes = np.empty((6, quantities, depth), np.int64), np.empty((2, quantities, depth))
     out = np.empty((3, values.size), np.int64)
     size = jit.compiled(sum_columns)(flat, skip, integers, extremes, out)
@@ -201,17 +212,17 @@ def reduce(values: np.ndarray) -> Sums:
     return Sums._make(fields)
 
 
-def add_histograms(one, other, columns, bins, counts):
-    """Write two sorted sparse histograms (column, bin, count) as one into arrays that hold both; returns its size."""
+def add_histograms(first, second, columns, bins, counts):
+    """Merge two sorted sparse histograms (column, bin, count) into arrays large enough for both; returns the size."""
     i = j = size = 0
-    while i < len(one[0]) and j < len(other[0]):
-        first, second = (one[0][i] << 32) + one[1][i], (other[0][j] << 32) + other[1][j]
-        # Sums instead of branches, which no processor could foresee.
-        from_one, from_other = int(first <= second), int(second <= first)
-        columns[size], bins[size] = (one[0][i], one[1][i]) if from_one else (other[0][j], other[1][j])
-        counts[size] = one[2][i] * from_one + other[2][j] * from_other
-        i, j, size = i + from_one, j + from_other, size + 1
-    for rest, start in ((one, i), (other, j)):
+    while i < len(first[0]) and j < len(second[0]):
+        key_first, key_second = (first[0][i] << 32) + first[1][i], (second[0][j] << 32) + second[1][j]
+        # Arithmetic instead of branches, which the processor cannot predict.
+        take_first, take_second = int(key_first <= key_second), int(key_second <= key_first)
+        columns[size], bins[size] = (first[0][i], first[1][i]) if take_first else (second[0][j], second[1][j])
+        counts[size] = first[2][i] * take_first + second[2][j] * take_second
+        i, j, size = i + take_first, j + take_second, size + 1
+    for rest, start in ((first, i), (second, j)):
         for k in range(start, len(rest[0])):
             columns[size], bins[size], counts[size] = rest[0][k], rest[1][k], rest[2][k]
             size += 1
@@ -219,30 +230,36 @@ def add_histograms(one, other, columns, bins, counts):
 
 
 def _merged_histograms(histograms):
-    """All of a list of sparse histograms as one, pair by pair."""
+    """One sparse histogram of a list of them, merged pair by pair."""
     while len(histograms) > 1:
         pairs = zip(histograms[::2], histograms[1::2], strict=False)
         histograms = [_add(*pair) for pair in pairs] + histograms[len(histograms) & ~1 :]
     return histograms[0]
 
 
-def _add(one, other):
-    most = len(one[0]) + len(other[0])
-    out = tuple(np.empty(most, part.dtype) for part in one)
-    size = jit.compiled(add_histograms)(one, other, *out)
+def _add(first, second):
+    capacity = len(first[0]) + len(second[0])
+    out = tuple(np.empty(capacity, part.dtype) for part in first)
+    size = jit.compiled(add_histograms)(first, second, *out)
     return tuple(part[:size].copy() for part in out)
 
 
 def merge(*parts: Sums) -> Sums:
-    """The sums of all the networks of the parts together; exact, so the order does not matter."""
+    """The `Sums` of all networks of the parts together; exact, so the order does not matter.
+
+    Raises
+    ------
+    OverflowError
+        If a sum could exceed 64 bits.
+    """
     if len(parts) == 1:
         return parts[0]
     networks, dead, nonfinite, total, high, low = (np.sum([part[k] for part in parts], axis=0) for k in range(6))
     minimum, maximum = np.min([p.minimum for p in parts], axis=0), np.max([p.maximum for p in parts], axis=0)
-    reach = max(0.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in (minimum, maximum)))
-    if reach * FIXED_POINT * float(networks.max(initial=0)) >= 2.0**62:
+    greatest = max(0.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in (minimum, maximum)))
+    if greatest * FIXED_POINT * float(networks.max(initial=0)) >= 2.0**62:
         raise OverflowError(
-            f"the sum of {networks.max()} logarithms as large as {reach:g} exceeds 64 bits: use smaller shards."
+            f"the sum of {networks.max()} logarithms as large as {greatest:g} exceeds 64 bits: use smaller shards."
         )
     columns, bins, counts = _merged_histograms([part[8:] for part in parts])
     return Sums(

@@ -1,7 +1,7 @@
-"""Numbers of a law in bulk: first the random words of a few counters, then the numbers that they make.
+"""Random numbers of a law in bulk: first the random words of a few counters, then the numbers made from them.
 
-The integer and the floating-point part each fit the registers of AVX2 (15 % less time than both at once), and in each
-two counters are interleaved, so that the processor finds work while one chain of operations waits.
+In two loops the integer part and the floating-point part each fit the registers of AVX2 (15 % less time than one loop
+for both). Each part interleaves two counters, so that the processor has work while one chain of operations waits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,23 @@ from gradsim_core.parameters import Params
 from .philox import fill_words, fill_words_of_two, stream
 
 AHEAD = 4
-"""Counters whose words are drawn before numbers are made of them."""
+"""How many counters' words are drawn before numbers are made from them."""
 
 
 class Source(NamedTuple):
-    """Where random numbers come from: one role in one layer of a network, or of a group of sixteen networks."""
+    """Where random numbers come from: one role in one layer of a network, or of a group of sixteen networks.
+
+    Attributes
+    ----------
+    cell
+        Its `key` is the key of the random numbers.
+    network
+        Number of the network, or of the group where the role is a `GROUP_` role of `philox`.
+    layer
+        Layer, counted from 1; 0 for input and readout.
+    role
+        What the numbers are for, a `ROLE_` or `GROUP_` constant of `philox`.
+    """
 
     cell: Params
     network: int
@@ -29,7 +41,7 @@ class Source(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """The random words that a law makes numbers from: those of `index`, and of index + step where there are two."""
+    """One counter of a source, or two that are processed together: `index`, and index + step if there are two."""
 
     source: Source
     index: int
@@ -37,7 +49,7 @@ class Counter(NamedTuple):
 
 
 def load_drawn(draw, words, k, counter, scale):
-    """Four vectors of numbers from the words of a counter that `fill_words` stored from k on."""
+    """Four vectors of numbers, made by the law's function `draw` from the four vectors of words at words[k:]."""
     a, b, c, d = load_four(words, k)
     return draw(a, b, c, d, counter, scale)
 
@@ -57,49 +69,65 @@ def _eight_64(draw, words, k, counter, scale):
     return z0, z1, z2, z3, z4, z5, z6, z7
 
 
-# Of two counters: 10 % less time together in float32, where they fit the registers.
+# As `load_drawn`, for the words of two counters at words[k:]: eight vectors. In float32 both fit the registers, and
+# making them together takes 10 % less time; in float64 they do not fit.
 load_eight = by_precision(_eight_32, _eight_64)
 
 
 def fill_drawn(draw, source, count, scale, words, out, start):
-    """Numbers of the counters 0 .. count - 1 of a source into `out` from `start` on, 64 of each counter.
+    """Draw 64 numbers from each of the counters 0 .. count - 1 of a source.
 
     Parameters
     ----------
     draw : callable
-        The law's block.
+        `WeightLaw.draw`: makes four vectors of numbers from four vectors of words, a counter and a scale.
     source : Source
     count : int
+        Number of counters.
     scale : float
-        Standard deviation, in the precision of `out`.
+        Standard deviation, in the precision of `out`; the law `standard` uses only its precision.
     words : int32 array (64 AHEAD,)
         Scratch.
     out : float array
+        Receives the 64 count numbers from index `start` on.
     start : int
     """
     cell, network, layer, role = source
     for first in range(0, count, AHEAD):
-        some = min(AHEAD, count - first)
-        fill_words(cell.key, network, stream(layer, role), first, some, 1, words)
-        for n in range(0, some - 1, 2):
+        drawn = min(AHEAD, count - first)
+        fill_words(cell.key, network, stream(layer, role), first, drawn, 1, words)
+        for n in range(0, drawn - 1, 2):
             k = n * 4 * LANES
             z0, z1, z2, z3, z4, z5, z6, z7 = load_eight(draw, words, k, Counter(source, first + n, 1), scale)
             k += start + first * 4 * LANES
             store_four(out, k, z0, z1, z2, z3)
             store_four(out, k + 4 * LANES, z4, z5, z6, z7)
-        if some % 2 == 1:
-            k = (some - 1) * 4 * LANES
-            z0, z1, z2, z3 = load_drawn(draw, words, k, Counter(source, first + some - 1, 0), scale)
+        if drawn % 2 == 1:
+            k = (drawn - 1) * 4 * LANES
+            z0, z1, z2, z3 = load_drawn(draw, words, k, Counter(source, first + drawn - 1, 0), scale)
             store_four(out, start + first * 4 * LANES + k, z0, z1, z2, z3)
 
 
 def fill_two(draw, sources, first, count, scale, words, out):
-    """Numbers of the counters first .. first + count - 1 of one source, then of another; not for laws with masks.
+    """Draw the numbers of the counters first .. first + count - 1 of one source, then those of a second source.
 
-    The counters of the two sources, of one network, are interleaved, and their words are converted in one loop.
+    Both sources belong to one network or group. Their counters are interleaved, and their words are converted in one
+    loop. The law may not use masks, because `draw` gets the same `Counter` for all of them.
+
+    Parameters
+    ----------
+    draw : callable
+        As in `fill_drawn`.
+    sources : tuple of two Source
+    first, count : int
+    scale : float
+        As in `fill_drawn`.
+    words : int32 array (128 count,)
+        Scratch.
+    out : float array (128 count,)
     """
-    source, other = sources
-    streams = stream(source.layer, source.role), stream(other.layer, other.role)
+    source, second = sources
+    streams = stream(source.layer, source.role), stream(second.layer, second.role)
     fill_words_of_two(source.cell.key, source.network, streams[0], streams[1], first, count, words)
     for k in range(0, 2 * count * 4 * LANES, 8 * LANES):
         z0, z1, z2, z3, z4, z5, z6, z7 = load_eight(draw, words, k, Counter(source, 0, 0), scale)

@@ -1,1 +1,1 @@
-"""Numbers of any size: powers of two kept apart per vector, per lane or per element."""
+"""Numbers beyond the range of floats: an exponent set aside per vector or per lane, or a logarithm per element."""

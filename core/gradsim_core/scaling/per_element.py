@@ -1,9 +1,10 @@
-"""Vectors whose elements differ by more than the range of a float: each element as a sign and a logarithm.
+"""Vectors whose elements differ by more than the range of a float: each element is a sign and a natural logarithm.
 
-Weights without zeros mix all elements of a vector in every layer, so that what is tiny beside the largest stays so, and
-one exponent serves the whole vector (`per_vector`). Weights with zeros do not mix: what is tiny now may be all that is
-left once the rest meets only zeros. The kernel watches for such vectors, and a network that had one is run again here,
-in float64 and with the weights that it has drawn, many times slower and right at any size.
+Weights without zeros mix all elements of a vector in every layer. An element that is tiny compared with the largest
+stays negligible, and one exponent per vector is enough (`per_vector`). Weights with zeros need not mix: a tiny element
+may be all that remains in the next layer, if the others meet only zero weights. The kernel checks for elements that
+are lost in this way, and runs a network that had one again here, in float64 and with the weights already drawn: many
+times slower, and correct at any size.
 """
 
 from __future__ import annotations
@@ -37,39 +38,39 @@ from gradsim_core.rng.philox import ROLE_BIAS, ROLE_INPUT, ROLE_READOUT
 
 from .per_vector import LOG_LIMIT, dphi_tail, known, largest, log_product, log_size, phi_tail, reach
 
-_TINY = 2.0**-510  # of float64: below it a value of phi or dphi lies in a tail
-_RANGE = 450 * LN2
+_TINY = 2.0**-510  # `tiny` of float64: smaller values of phi or phi' lie in a tail
+_RANGE = 450 * LN2  # ln of the largest |h| within reach, in float64
 
 
 class Signed(NamedTuple):
-    """Vectors in float64: element i is sign[i] e^log[i], and zero where the logarithm is -inf."""
+    """A float64 vector with elements sign[i] e^log[i]; zero where log[i] is -inf."""
 
     sign: np.ndarray
     log: np.ndarray
 
 
 def workspace_size(depth, padded):
-    """Numbers that `run_again` needs."""
+    """Length of `ExplicitWork.signed`, the float64 scratch of `run_again`."""
     return 2 * (depth + 2) * padded
 
 
 def vector(numbers, first, size):
-    """Elements first .. first + size - 1 of all those kept in an array."""
+    """A view of elements first .. first + size - 1: signs in the first half of `numbers`, logarithms in the second."""
     half = len(numbers) // 2
     return Signed(numbers[first : first + size], numbers[half + first : half + first + size])
 
 
-def spread(values):
-    """How small an element may be beside the largest before a vector is watched: products stay in range above it."""
+def smallest_ratio(values):
+    """Elements below this fraction of the largest count as lost; above it, products stay in range."""
     return 2.0 ** (-0.8 * reach(values))
 
 
 def is_lost(tail, h, values, factor, out):
-    """Whether an element of out = values factor is tiny beside the largest, yet not zero in theory.
+    """Whether some element of out = values factor is tiny compared with the largest, but not zero in theory.
 
-    `values` are phi or dphi at h, whose logarithm in `tail` tells an underflow from a zero.
+    `values` are phi or phi' at h. The logarithm of their `tail` distinguishes an underflow from an exact zero.
     """
-    bound = largest(out, 0, len(out)) * spread(out)
+    bound = largest(out, 0, len(out)) * smallest_ratio(out)
     lost = splat(load(out, 0), 0.0)
     for i in range(0, len(out), LANES):
         logarithm = tail.log(convert(load(h, i), 1.0), tail.alpha)
@@ -79,7 +80,17 @@ def is_lost(tail, h, values, factor, out):
 
 
 def is_lost_forward(neuron, cell, work, start):
-    """`is_lost` for x = phi(h), or a bias lost beside the preactivations of other units."""
+    """Whether x = phi(h) of a layer has lost an element, or h a bias that is tiny compared with other elements.
+
+    Parameters
+    ----------
+    neuron : Neuron
+    cell : Params
+    work : ExplicitWork
+        Reads `h` from `start` on, and `x`; overwrites `y`.
+    start : int
+        Index of the layer in `h`.
+    """
     stop = start + len(work.live)
     for i in range(0, len(work.live), LANES):
         h = load(work.h, start + i)
@@ -90,26 +101,26 @@ def is_lost_forward(neuron, cell, work, start):
 
 
 def is_lost_backward(neuron, work, start):
-    """`is_lost` for delta = phi'(h) y."""
+    """Whether delta = phi'(h) y of the layer at `start` has lost an element."""
     stop = start + len(work.live)
     return is_lost(dphi_tail(neuron), work.h[start:stop], work.slope[start:stop], work.y, work.delta)
 
 
-def put(v, i, value, unit, live):
-    """Elements value e^unit, zero where not live."""
+def put(v, i, value, log_scale, live):
+    """Write the sixteen elements value e^log_scale to v from i on, zero where not live."""
     store(v.sign, i, copysign(splat(value, 1.0), value))
-    store(v.log, i, select(live > 0.0, log_size(absolute(value)) + unit, -math.inf))
+    store(v.log, i, select(live > 0.0, log_size(absolute(value)) + log_scale, -math.inf))
 
 
 def from_floats(values, v):
-    """Ordinary numbers."""
+    """Write an array of floats to v."""
     for i in range(0, len(values), LANES):
         value = convert(load(values, i), 1.0)
         put(v, i, value, splat(value, 0.0), splat(value, 1.0))
 
 
 def multiply(cell, layer, work, x, start, h):
-    """h = W x: of each row, in units of the largest element that meets a weight."""
+    """Write h = W x from h[start] on. Each row is summed in units of its largest x_j whose weight is not zero."""
     first, blocks = (layer - 1) * dense.layer_size(cell.width), len(work.live) // LANES
     for block in range(blocks):
         top = splat(load(x.log, 0), -math.inf)
@@ -125,7 +136,7 @@ def multiply(cell, layer, work, x, start, h):
 
 
 def multiply_transposed(cell, layer, work, delta, y):
-    """y = W^T delta, likewise."""
+    """Write y = W^T delta; each column is summed as in `multiply`."""
     first, blocks = (layer - 1) * dense.layer_size(cell.width), len(work.live) // LANES
     for j in range(cell.width):
         top = splat(load(delta.log, 0), -math.inf)
@@ -144,7 +155,7 @@ def multiply_transposed(cell, layer, work, delta, y):
 
 
 def add_bias(values, start, h):
-    """h + b."""
+    """Add the biases `values` to h, from h[start] on."""
     for i in range(0, len(values), LANES):
         b, size = convert(load(values, i), 1.0), load(h.log, start + i)
         log_b = log_size(absolute(b))
@@ -154,14 +165,14 @@ def add_bias(values, start, h):
 
 
 def preactivation(h, i):
-    """h as numbers, the largest and smallest at the ends of a range beyond which phi is linear or flat."""
+    """Sixteen elements of h as floats, clamped to a range beyond which phi is linear or constant."""
     size = load(h.log, i)
     value = exp(maximum(-_RANGE, minimum(_RANGE, size))) * load(h.sign, i)
     return select(size == -math.inf, 0.0, value)
 
 
 def activate_elements(neuron, live, h, start, x):
-    """x = phi(h)."""
+    """Write x = phi(h) of the layer that begins at h[start]."""
     slopes, tail = neuron.slopes, phi_tail(neuron)
     below_0, above_0 = slopes.zero
     below, above = slopes.infinity
@@ -179,35 +190,46 @@ def activate_elements(neuron, live, h, start, x):
 
 
 def multiply_elements_by_slope(neuron, h, start, y):
-    """delta = phi'(h) y, in place of y."""
+    """Replace y by delta = phi'(h) y, for the layer that begins at h[start]."""
     tail, slopes = dphi_tail(neuron), neuron.slopes
     smallest = -_RANGE if slopes.through_zero else -math.inf
     for i in range(0, len(y.log), LANES):
         v, size = preactivation(h, start + i), load(h.log, start + i)
-        certain = select(size > _RANGE, splat(size, known(slopes.infinity)), 1.0)
-        certain = select((size < smallest) & (size > -math.inf), splat(size, known(slopes.zero)), certain)
-        slope = neuron.dphi(v, neuron.alpha) * certain
+        one_or_nan = select(size > _RANGE, splat(size, known(slopes.infinity)), 1.0)
+        one_or_nan = select((size < smallest) & (size > -math.inf), splat(size, known(slopes.zero)), one_or_nan)
+        slope = neuron.dphi(v, neuron.alpha) * one_or_nan
         size, sign = log_product(tail, v, slope, load(y.sign, i), _TINY)
         store(y.log, i, select(load(y.log, i) > -math.inf, size + load(y.log, i), -math.inf))
         store(y.sign, i, sign)
 
 
 def scaled_sum_of_squares(v, start, stop):
-    """Sum of v^2 in units of 4^k, and k; below -LOG_LIMIT, k only says so much."""
+    """Sum of squares of v[start:stop] in units of 4^k, and k; below -LOG_LIMIT, k only marks v as too small."""
     top = load(v.log, start)
     for i in range(start + LANES, stop, LANES):
         top = maximum(top, load(v.log, i))
     peak = lane_max(top)
     k = math.floor(max(peak, -4.0 * LOG_LIMIT) / LN2) if abs(peak) < math.inf else 0.0
-    unit = peak if -math.inf < peak < -LOG_LIMIT else k * LN2
+    log_scale = peak if -math.inf < peak < -LOG_LIMIT else k * LN2
     total = splat(top, 0.0)
     for i in range(start, stop, LANES):
-        total = total + exp((load(v.log, i) - unit) * 2.0)
+        total = total + exp((load(v.log, i) - log_scale) * 2.0)
     return lane_sum(total), float(k)
 
 
 def run_again(neuron, cell, network, work, sums, exponents):
-    """A network whose weights are drawn, into sums and exponents, both (3, depth)."""
+    """Run a network again, element by element, with the weights that are in memory.
+
+    Parameters
+    ----------
+    neuron : Neuron
+    cell : Params
+    network : int
+    work : ExplicitWork
+        Reads `weights`, layer l in slot l - 1; overwrites `signed`, `x` and `y`.
+    sums, exponents : float64 arrays (3, depth)
+        Receive the sums of squares of h^l, x^(l-1), delta^l, in units of 4^exponent, and their exponents.
+    """
     padded = len(work.live)
     x, y = vector(work.signed, 0, padded), vector(work.signed, padded, padded)
     h = vector(work.signed, 2 * padded, cell.depth * padded)

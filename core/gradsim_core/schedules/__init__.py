@@ -1,1 +1,1 @@
-"""Schedules: the ways in which a block of networks runs through the processor."""
+"""Schedules: the ways of running a block of networks on a processor."""

@@ -1,7 +1,7 @@
-"""Back-propagation with real weights: the forward and backward step, and the kernel that runs a block of networks.
+"""Back-propagation with explicit weights: the forward and backward step, and the kernel that runs a block of networks.
 
-Vectors carry a power of two (see `per_vector`). Per network and layer the kernel returns three sums of squares with
-their exponents, of h^l, x^(l-1) and delta^l; every quantity derives from them in `quantities`.
+Each vector has one exponent (see `per_vector`). For each network and layer the kernel returns three sums of squares,
+of h^l, x^(l-1) and delta^l, with their exponents; `results.quantities` derives every quantity from them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .along_neurons import activate, multiply_by_slope, preactivate
 
 
 class Scales(NamedTuple):
-    """Standard deviations, in the precision of the run: of the draws of the weight law, of biases, of the readout."""
+    """Standard deviations, in the precision of the run: of the weights drawn, of biases, of the readout."""
 
     weight: float
     bias: float
@@ -34,18 +34,21 @@ class Scales(NamedTuple):
 
 
 class ExplicitWork(NamedTuple):
-    """Arrays of one thread, in the precision of the run; layers lie in slots, see `run_block`."""
+    """Arrays of one thread, in the precision of the run; padded is the width rounded up to a multiple of 16.
 
-    weights: np.ndarray  # every layer's, as `dense` or `orthogonal` store them
-    words: np.ndarray  # random words of a few counters, int32
-    h: np.ndarray  # (depth * padded,) preactivations, as the activation took them
+    Layers are stored in slots; slot s of `h` and `slope` begins at s * padded.
+    """
+
+    weights: np.ndarray  # of all layers, as `dense` or `orthogonal` store them
+    words: np.ndarray  # scratch for the random words of a few counters, int32
+    h: np.ndarray  # (depth * padded,) preactivations, as phi was evaluated at them
     slope: np.ndarray  # (depth * padded,) phi'(h)
     x: np.ndarray  # (padded,) activations of one layer
     b: np.ndarray  # (padded,) biases of one layer
-    delta: np.ndarray  # (padded,)
-    y: np.ndarray  # (padded,) W^T delta
+    delta: np.ndarray  # (padded,) of one layer
+    y: np.ndarray  # (padded,) W^T delta of the layer above, or the readout
     live: np.ndarray  # (padded,) 1 up to the width, then 0
-    signed: np.ndarray  # of `per_element`, float64, for laws with zeros
+    signed: np.ndarray  # scratch of `per_element`, float64; empty for laws without zeros
     scales: Scales
 
 
@@ -54,23 +57,29 @@ class Forward(NamedTuple):
 
     exponent: int  # of x
     square: float  # |x|^2 in units of 4^exponent
-    broken: float  # NaN once an h was not finite, else 0
+    broken: float  # NaN once some h was not finite, else 0
 
 
-def record(out, which, network, layer, square, exponent):
-    """Write a sum of squares and its exponent to out, the sums and exponents of a block; layers count from 1."""
+def record(out, kind, n, layer, square, exponent):
+    """Write a sum of squares and its exponent to `out`, the (sums, exponents) of a block.
+
+    `kind` is SUM_H, SUM_X or SUM_DELTA; n counts networks of the block from 0, `layer` counts from 1.
+    """
     sums, exponents = out
-    sums[which, network, layer - 1], exponents[which, network, layer - 1] = square, exponent
+    sums[kind, n, layer - 1], exponents[kind, n, layer - 1] = square, exponent
 
 
 def begin_forward(cell, network, work):
-    """Draw the input of a network into work.x."""
+    """Draw the input of a network into work.x; returns the first `Forward` state."""
     fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.x)
     return Forward(0, sum_of_squares(work.x, 0, len(work.live)), 0.0)
 
 
 def forward_layer(neuron, source, work, start, out, n, state):
-    """From W x, in work.h from `start` on, to the activations of the layer in work.x; n is the network in the block."""
+    """Compute x of a layer in work.x from W x, in work.h from `start` on; takes and returns the `Forward` state.
+
+    n is the number of the network in the block, counted from 0.
+    """
     cell, network, layer, _ = source
     record(out, SUM_X, n, layer, state.square, state.exponent)
     shift, square = preactivate(cell, network, layer, work, start, state.exponent)
@@ -83,35 +92,36 @@ def forward_layer(neuron, source, work, start, out, n, state):
 def begin_backward(cell, network, work, broken):
     """Draw the readout of a network into work.y; returns its exponent."""
     fill_normals(cell, network, 0, ROLE_READOUT, work.scales.readout, work.live, work.y)
-    work.y[0] += broken  # NaN if any h was not finite: a comparison in dphi may have lost it
+    work.y[0] += broken  # NaN if some h was not finite, since comparisons in dphi may hide a NaN
     return 0
 
 
 def backward_layer(neuron, work, start, out, n, layer, exponent):
-    """delta of the layer stored at `start` from y in work.y; takes the exponent of y, and returns that of delta."""
+    """Compute delta of the layer stored at `start` from y in work.y; takes the exponent of y, returns that of delta."""
     exponent, square = multiply_by_slope(neuron, work, start, exponent)
     record(out, SUM_DELTA, n, layer, square, exponent)
     return exponent
 
 
 def networks_of_turn(turn, count, has_zeros):
-    """Which networks of a block go forward and backward in a turn; `count` or -1 for none."""
+    """The networks of a block that run forward and backward in a turn, counted from 0; `count` and -1 mean none."""
     if has_zeros:
         return (turn // 2, -1) if turn % 2 == 0 else (count, turn // 2)
     return turn, turn - 1
 
 
 def build(phi, dphi, log_phi, log_dphi, law):
-    """The block kernel of an activation and a weight law, to be compiled or interpreted."""
+    """The block kernel of an activation and a weight law, to be compiled or interpreted (see `table.Schedule`)."""
     draw, has_zeros = gaussian if law.draw is None else law.draw, law.has_zeros
     strips, forward, backward = layout(law).strips, layout(law).forward, layout(law).backward
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
 
     def run_block(cell, slopes, first, work, sums, exponents):
-        """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth).
+        """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth).
 
-        The backward pass of one network goes layer by layer with the forward pass of the next, which fills the slots
-        just read: half the way to memory. Where a network may have to run again, they go one after the other.
+        The backward pass of one network alternates, strip by strip, with the forward pass of the next, which refills
+        the weights just read: this halves the memory traffic. If a network may have to run again (laws with zeros),
+        the passes run one after the other.
         """
         neuron, out = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha), (sums, exponents)
         depth, padded, count = cell.depth, len(work.live), sums.shape[1]
@@ -145,36 +155,36 @@ def build(phi, dphi, log_phi, log_dphi, law):
 
 
 def layout(law):
-    """Where the weights of a law are stored, and how."""
+    """The module that draws, stores and uses the weights of a law: `orthogonal` or `dense`."""
     return orthogonal if law.draw is None else dense
 
 
 def allocate(cell, dtype, law):
-    """Work for a cell."""
-    row = -(-cell.width // LANES) * LANES
+    """Arrays of one thread for a cell."""
+    padded = -(-cell.width // LANES) * LANES
     empty = lambda n: aligned(n, dtype)  # noqa: E731
-    live = empty(row)
+    live = empty(padded)
     live[: cell.width] = 1
     scales = Scales(*np.array([law.deviation(cell), cell.sigma_b, 1.0 / math.sqrt(cell.width)], dtype))
     weights, words = empty(cell.depth * layout(law).layer_size(cell.width)), aligned(AHEAD * 4 * LANES, np.int32)
-    h, slope = empty(cell.depth * row), empty(cell.depth * row)
-    x, b, delta, y = (empty(row) for _ in range(4))
-    signed = aligned(per_element.workspace_size(cell.depth, row) if law.has_zeros else 0, np.float64)
+    h, slope = empty(cell.depth * padded), empty(cell.depth * padded)
+    x, b, delta, y = (empty(padded) for _ in range(4))
+    signed = aligned(per_element.workspace_size(cell.depth, padded) if law.has_zeros else 0, np.float64)
     return ExplicitWork(weights, words, h, slope, x, b, delta, y, live, signed, scales)
 
 
 def applies(law, depth, width):
-    """Any network."""
+    """Whether it can run such networks: always."""
     return True
 
 
 def memory(law, depth, width):
-    """Numbers that a thread keeps: a network's weights and vectors."""
+    """Numbers in a thread's arrays: weights and vectors of one network."""
     return depth * (width**2 + 3 * width)
 
 
 def read_back(cell, network, work, law, call):
-    """Weights of the network that ran last; `call` compiles or interprets a function."""
+    """`Weights` of the network that ran last; `call` compiles or interprets a function."""
     vectors = np.zeros((cell.depth + 2, cell.width), work.x.dtype)
     call(draw_vectors)(cell, network, work, vectors)
     W = np.array([layout(law).matrix(work.weights, layer, cell.width) for layer in range(1, cell.depth + 1)])
@@ -182,7 +192,7 @@ def read_back(cell, network, work, law, call):
 
 
 def draw_vectors(cell, network, work, out):
-    """Input, biases of layers 1 .. L and readout of one network, as rows of `out` (L + 2, N)."""
+    """Draw input, biases of layers 1 .. L and readout of one network into the rows of `out` (L + 2, N)."""
     for row in range(len(out)):
         if row == 0:
             fill_normals(cell, network, 0, ROLE_INPUT, work.live[0], work.live, work.y)

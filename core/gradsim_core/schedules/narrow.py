@@ -1,11 +1,11 @@
-"""Back-propagation with real weights through narrow networks, sixteen side by side.
+"""Back-propagation with explicit weights through narrow networks, sixteen side by side.
 
-A row of fewer than sixteen weights leaves a vector half empty, and sums across its lanes cost as much as the products.
-So here a vector holds the same weight of sixteen networks: nothing is padded, every sum is vertical, and the weights of
-a layer are drawn in the order W_11, W_12, .., with no number left unused but up to three at the end.
+A row of fewer than sixteen weights leaves a vector half empty, and summing its lanes costs as much as the products.
+Here a vector holds the same weight of sixteen networks instead: nothing is padded, every sum adds whole vectors, and
+the weights of a layer are drawn in the order W_11, W_12, .., with at most three numbers unused at the end.
 
-Vectors carry one power of two per network, as in `conditional`. Scaling by it is exact, and in the ordinary range it is
-left alone: the bits are then those of plain back-propagation.
+Vectors have one exponent per network, as in `conditional`. Rescaling by powers of two is exact, and in the ordinary
+range exponents are 0: the bits are then those of plain back-propagation.
 """
 
 from __future__ import annotations
@@ -40,51 +40,48 @@ from gradsim_core.scaling.per_vector import dphi_tail, no_tail, reach
 from .side_by_side import activate_lanes, deliver, fill, record, rows
 
 WIDEST, MOST_WEIGHTS = 28, 2**24
-"""The widest networks, and the most stored weights of sixteen, for which this is faster than one network at a time."""
+"""The largest width, and the most stored weights of sixteen networks, at which this is faster than `explicit`."""
 
 
 class Scales(NamedTuple):
-    """Standard deviations, in the precision of the run: of the draws of the weight law, of biases, of the readout.
+    """Standard deviations, in the precision of the run: of the weights drawn, of biases, of the readout."""
 
-    The first is in units of 2^exponent, which is 0 where it is ordinary.
-    """
-
-    weight: float
+    weight: float  # in units of 2^exponent, which is 0 if the deviation is between 2^-40 and 2^40
     bias: float
     readout: float
     exponent: float
 
 
 class Forward(NamedTuple):
-    """What the forward pass hands from layer to layer, a number for each of sixteen networks."""
+    """What the forward pass hands from layer to layer: vectors with one number per network."""
 
     square: np.ndarray  # |x|^2 in units of 4^exponent
     exponent: np.ndarray  # of x
-    broken: np.ndarray  # NaN once an h was not finite, else 0
+    broken: np.ndarray  # NaN once some h was not finite, else 0
 
 
 class NarrowWork(NamedTuple):
     """Arrays of one thread, flat, in the precision of the run unless said otherwise; layer 0 is the input."""
 
-    words: np.ndarray  # random words of a few counters, int32
+    words: np.ndarray  # scratch for the random words of a few counters, int32
     weights: np.ndarray  # (depth, layer_size(N), 16)
-    z: np.ndarray  # (depth + 1, rows, 16) preactivations, as the activation took them
+    z: np.ndarray  # (depth + 1, rows, 16) preactivations, as phi was evaluated at them
     x: np.ndarray  # (depth + 1, rows, 16) activations
     slope: np.ndarray  # (depth + 1, rows, 16) phi'(h)
-    g: np.ndarray  # (rows, 16) W^T delta; going forward the bias
-    h: np.ndarray  # (rows, 16) preactivations on their way; going backward delta
+    g: np.ndarray  # (rows, 16) forward: biases; backward: y = W^T delta
+    h: np.ndarray  # (rows, 16) forward: preactivations of one layer; backward: delta
     sums: np.ndarray  # (3, depth, 16), float64
     exponents: np.ndarray  # (3, depth, 16), float64
     scales: Scales
 
 
 def layer_size(width):
-    """Numbers that are stored of one layer of one network: whole counters."""
+    """How many weights of one layer of one network are stored: rounded up to whole counters of 4."""
     return -(-(width * width) // 4) * 4
 
 
 def multiply(weights, first, x, start, width, h):
-    """h = W x."""
+    """Write h = W x; W begins at weights[first], x at x[start]."""
     for i in range(width):
         row = first + i * width * LANES
         total = load(weights, row) * load(x, start)
@@ -94,7 +91,7 @@ def multiply(weights, first, x, start, width, h):
 
 
 def multiply_transposed(weights, first, delta, width, y):
-    """y = W^T delta."""
+    """Write y = W^T delta; W begins at weights[first]."""
     for j in range(width):
         column = first + j * LANES
         total = load(weights, column) * load(delta, 0)
@@ -103,28 +100,28 @@ def multiply_transposed(weights, first, delta, width, y):
         store(y, j * LANES, total)
 
 
-def shift_of(cell, h, unit, exponent_b):
-    """The exponent that h 2^unit + b keeps when it is brought in reach of the activation; 0 in the ordinary range."""
+def shift_of(cell, h, exponent, exponent_b):
+    """The shift of h 2^exponent + b (see `per_lane.placed`); 0 in the ordinary range."""
     size = absolute(load(h, 0))
     for i in range(LANES, cell.width * LANES, LANES):
         size = maximum(size, absolute(load(h, i)))
-    exponent = select(size > 0.0, exponent_of(size) + unit, -per_lane.FAR)
-    return per_lane.placed(maximum(exponent, exponent_b), float(reach(h)))
+    exponent_h = select(size > 0.0, exponent_of(size) + exponent, -per_lane.FAR)
+    return per_lane.placed(maximum(exponent_h, exponent_b), float(reach(h)))
 
 
-def preactivate(cell, group, layer, work, unit):
-    """W x in units of 2^unit, in work.h, becomes h in units of 2^shift; returns the shift and |h|^2, in float64."""
+def preactivate(cell, group, layer, work, exponent):
+    """Turn W x in units of 2^exponent, in work.h, into h in units of 2^shift; returns shift and |h|^2 in float64."""
     exponent_b = -per_lane.FAR
     if cell.sigma_b > 0.0:
         exponent_b = float(math.frexp(cell.sigma_b)[1])
         fill(cell, group, layer, GROUP_BIAS, work.words, work.g, 0)
-    shift = shift_of(cell, work.h, unit, exponent_b)
-    ordinary = not anywhere((unit != 0.0) | (shift != 0.0))
+    shift = shift_of(cell, work.h, exponent, exponent_b)
+    ordinary = not anywhere((exponent != 0.0) | (shift != 0.0))
     square = splat(load(work.sums, 0), 0.0)
     for i in range(0, cell.width * LANES, LANES):
         h = load(work.h, i)
         if not ordinary:
-            h = scaled(unit - shift, h)
+            h = scaled(exponent - shift, h)
         if cell.sigma_b > 0.0:
             b = load(work.g, i) * work.scales.bias
             h = h + (b if ordinary else scaled(-shift, b))
@@ -135,7 +132,7 @@ def preactivate(cell, group, layer, work, unit):
 
 
 def multiply_by_slope(work, start, width):
-    """delta = phi'(h) y, y being in work.g, into work.h; returns |delta|^2."""
+    """Write delta = phi'(h) y into work.h, with y in work.g; returns |delta|^2."""
     square = splat(load(work.h, 0), 0.0)
     for i in range(0, width * LANES, LANES):
         delta = load(work.slope, start + i) * load(work.g, i)
@@ -144,19 +141,19 @@ def multiply_by_slope(work, start, width):
     return square
 
 
-def settle(delta, square, unit):
-    """Bring |delta|^2 back near 1 where it has left 2^-40 .. 2^40; returns it, and the new exponent of delta."""
+def settle(delta, square, exponent):
+    """Bring |delta|^2 back near 1 where it has left 2^-40 .. 2^40; returns it and the new exponent of delta."""
     k = rint(exponent_of(square) * 0.5)
     k = select((square > 0.0) & (absolute(k) > 20.0), k, 0.0)
     if anywhere(k != 0.0):
         for i in range(0, len(delta), LANES):
             store(delta, i, scaled(-k, load(delta, i)))
-    return scaled(k * -2.0, square), unit + k
+    return scaled(k * -2.0, square), exponent + k
 
 
 @jit.inlined
 def forward_layer(neuron, draw, source, work, state):
-    """Draw W of a layer, and go from x of the layer below to x of this one; `state` is `Forward` before and after."""
+    """Draw W of a layer and compute x from x of the layer below; takes and returns the `Forward` state."""
     cell, group, layer, _ = source
     size, width = rows(cell.width) * LANES, cell.width
     start, weights = layer * size, (layer - 1) * layer_size(width) * LANES
@@ -176,7 +173,7 @@ def forward_layer(neuron, draw, source, work, state):
 
 @jit.inlined
 def backward_layer(neuron, cell, layer, work, exponent, broken):
-    """From y = W^T delta of the layer above, in work.g, to that of this layer; the exponent of y before and after."""
+    """Replace y in work.g, dC/dx of this layer, by that of the layer below; takes and returns the exponent of y."""
     width, start = cell.width, layer * rows(cell.width) * LANES
     delta = work.h[: width * LANES]
     square = multiply_by_slope(work, start, width)
@@ -193,23 +190,23 @@ def backward_layer(neuron, cell, layer, work, exponent, broken):
 
 
 def build(phi, dphi, log_phi, log_dphi, law):
-    """The block kernel of an activation and a weight law, to be compiled or interpreted."""
+    """The block kernel of an activation and a weight law, to be compiled or interpreted (see `table.Schedule`)."""
     draw, has_tails = law.draw, (log_phi is not no_tail, log_dphi is not no_tail)
 
     def run_block(cell, slopes, first, work, sums, exponents):
-        """Networks first .. first + count - 1 into sums and exponents, both (3, count, depth)."""
+        """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth)."""
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
-        size, none = rows(cell.width) * LANES, splat(load(work.sums, 0), 0.0)
+        size, zero = rows(cell.width) * LANES, splat(load(work.sums, 0), 0.0)
         for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
             fill(cell, group, 0, GROUP_INPUT, work.words, work.x, 0)
             square = sums_of_squares(work.x[:size])
-            state = Forward(square, none, splat(square, 0.0))
+            state = Forward(square, zero, splat(square, 0.0))
             for layer in range(1, cell.depth + 1):
                 state = forward_layer(neuron, draw, Source(cell, group, layer, GROUP_WEIGHT), work, state)
             fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
             for i in range(0, size, LANES):
                 store(work.g, i, load(work.g, i) * work.scales.readout)
-            exponent = none
+            exponent = zero
             for layer in range(cell.depth, 0, -1):
                 exponent = backward_layer(neuron, cell, layer, work, exponent, state.broken)
             deliver(work, group, first, sums, exponents)
@@ -218,34 +215,35 @@ def build(phi, dphi, log_phi, log_dphi, law):
 
 
 def allocate(cell, dtype, law):
-    """Work for a cell."""
+    """Arrays of one thread for a cell."""
     size = rows(cell.width) * LANES
     empty = lambda n: aligned(n, dtype)  # noqa: E731
     double = lambda n: aligned(n * cell.depth * LANES, np.float64)  # noqa: E731
     z, x, slope = (empty((cell.depth + 1) * size) for _ in range(3))
-    spread = law.deviation(cell)
-    spread, exponent = (spread, 0) if 2.0**-40 < spread < 2.0**40 else math.frexp(spread)
-    scales = Scales(*np.array([spread, cell.sigma_b, 1.0 / math.sqrt(cell.width), exponent], dtype))
+    deviation = law.deviation(cell)
+    deviation, exponent = (deviation, 0) if 2.0**-40 < deviation < 2.0**40 else math.frexp(deviation)
+    scales = Scales(*np.array([deviation, cell.sigma_b, 1.0 / math.sqrt(cell.width), exponent], dtype))
     words, weights = aligned(AHEAD * 4 * LANES, np.int32), empty(cell.depth * layer_size(cell.width) * LANES)
     return NarrowWork(words, weights, z, x, slope, empty(size), empty(size), double(3), double(3), scales)
 
 
 def applies(law, depth, width):
-    """Networks so narrow that they gain by it, and whose weights fit in memory sixteen times.
+    """Whether networks are narrow enough to gain, and sixteen of them fit in memory.
 
-    Weights with zeros have to be watched, and reflections are drawn, one network at a time.
+    Laws with zeros are excluded because their networks are checked one by one, the orthogonal law because its
+    reflections are drawn row by row.
     """
     fits = width <= WIDEST and depth * width**2 * LANES <= MOST_WEIGHTS
     return fits and law.draw is not None and not law.has_zeros
 
 
 def memory(law, depth, width):
-    """Numbers that a thread keeps: weights and vectors of sixteen networks."""
+    """Numbers in a thread's arrays: weights and vectors of sixteen networks."""
     return LANES * depth * (width**2 + 3 * width)
 
 
 def read_back(cell, network, work, law, call):
-    """Weights of a network of the group that ran last; `call` compiles or interprets a function."""
+    """`Weights` of a network of the group that ran last; `call` compiles or interprets a function."""
     vectors = np.zeros((cell.depth + 2, cell.width), work.x.dtype)
     call(draw_vectors)(cell, network, work, vectors)
     layers = work.weights.reshape(cell.depth, layer_size(cell.width), LANES)[:, : cell.width**2, network % LANES]
@@ -254,7 +252,7 @@ def read_back(cell, network, work, law, call):
 
 
 def draw_vectors(cell, network, work, out):
-    """Input, biases of layers 1 .. L and readout of one network, as rows of `out` (L + 2, N)."""
+    """Draw input, biases of layers 1 .. L and readout of one network into the rows of `out` (L + 2, N)."""
     group, lane = network // LANES, network % LANES
     for row in range(len(out)):
         if row == 0:

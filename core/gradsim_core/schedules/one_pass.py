@@ -1,10 +1,11 @@
-"""One pass over a layer of the conditional sampler: the inner products that both steps need, and no vector kept.
+"""One pass over a layer of the conditional sampler: it sums the inner products that both passes need, stores no vector.
 
 delta = phi'(h) y with y = of_g g + of_x x, so |delta|^2 and z . delta are polynomials in of_g and of_x. If g is drawn
-along with z, their coefficients are known on the way forward: inner products of z, phi' x and phi' g. The backward step
-of a layer is then a few operations on one number per network.
+together with z, the forward pass knows their coefficients, which are inner products of z, phi' x and phi' g. The
+backward step of a layer is then a few operations on one number per network.
 
-|delta|^2 loses digits where phi' x and phi' g all but cancel. That is noticed, and the vectors are made again.
+|delta|^2 loses digits where its terms nearly cancel. `products_from_sums` detects this, and the vectors of the layer
+are then drawn again from their counters.
 """
 
 from __future__ import annotations
@@ -21,40 +22,56 @@ from gradsim_core.rng.philox import GROUP_BACKWARD, GROUP_FORWARD, GROUP_READOUT
 
 from .side_by_side import rows
 
-# What is kept of a layer for the backward pass: the scale of h, r, t, 1 / |x|, and inner products (D is phi').
+# What is kept of a layer for the backward pass: v with h = v z, then r, t (see `conditional`), 1 / |x|, and inner
+# products (D is phi').
 SCALE, SHARE, BIAS_SHARE, INVERSE_NORM, X_G, Z_DX, Z_DG, DX_DX, DX_DG, DG_DG, KEPT = range(11)
-FEW = 16  # counters whose numbers are made at a time
-CANCELLED = 2.0**-4  # a square that is less beside its terms is taken anew from the vectors
+FEW = 16  # how many counters' numbers are made at a time
+CANCELLED = 2.0**-4  # |delta|^2 below this fraction of its positive terms is computed again from the vectors
 
 
 class Combination(NamedTuple):
-    """The coefficients in y = of_g g + of_x x, one of each for every network."""
+    """y = of_g g + of_x x: vectors with one coefficient per network."""
 
     of_g: np.ndarray
     of_x: np.ndarray
 
 
-def kept(work, layer, which):
-    """What `keep` kept of a layer."""
-    return load(work.layers, ((layer - 1) * KEPT + which) * LANES)
+def kept(work, layer, item):
+    """What `keep` stored as `item` of a layer: one number per network."""
+    return load(work.layers, ((layer - 1) * KEPT + item) * LANES)
 
 
-def keep(work, layer, which, value):
-    """Keep a number per network for the backward pass."""
-    store(work.layers, ((layer - 1) * KEPT + which) * LANES, value)
+def keep(work, layer, item, value):
+    """Store one number per network in work.layers, for the backward pass; `item` is SCALE, X_G, .."""
+    store(work.layers, ((layer - 1) * KEPT + item) * LANES, value)
 
 
 def backward_source(cell, group, layer):
-    """Where the g of a layer comes from; at the last layer it is the readout."""
+    """The `Source` of g at a layer; at the last layer g is the readout."""
     if layer < cell.depth:
         return Source(cell, group, layer + 1, GROUP_BACKWARD)
     return Source(cell, group, 0, GROUP_READOUT)
 
 
 def draw_and_sum(neuron, cell, group, layer, work, scale):
-    """Draw z and g of a layer and keep its inner products; returns |x|^2 and |h|^2.
+    """Draw z and g of a layer, compute x and phi'(h) for h = scale z, and keep the inner products.
 
-    Drawing, activating and summing are loops of their own over a few neurons: together they would leave the registers.
+    Drawing, activating and summing are separate loops over a few neurons, since one loop would not fit the registers.
+
+    Parameters
+    ----------
+    neuron : Neuron
+    cell : Params
+    group, layer : int
+    work : ConditionalWork
+        Writes `layers`; uses `words` and `few` as scratch.
+    scale : vector
+        v, one number per network.
+
+    Returns
+    -------
+    square_x, square_h : vectors
+        |x|^2 and |h|^2.
     """
     sources = Source(cell, group, layer, GROUP_FORWARD), backward_source(cell, group, layer)
     counters = rows(cell.width) // 4
@@ -86,7 +103,7 @@ def draw_and_sum(neuron, cell, group, layer, work, scale):
 
 
 def add_products(z, g, x, slope, sums):
-    """The inner products with one neuron more, one a lane."""
+    """The inner products, one per lane, with one more neuron added."""
     square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
     dx, dg = slope * x, slope * g
     return (
@@ -102,7 +119,7 @@ def add_products(z, g, x, slope, sums):
 
 
 def products_from_sums(work, layer, y):
-    """|delta|^2 and z . delta of delta = phi'(h) y, from what was summed, and whether cancellation spared them."""
+    """|delta|^2 and z . delta of delta = phi'(h) y from the kept inner products, and whether no digits cancelled."""
     of_g, of_x = y
     of_dx_dx, of_dg_dg = kept(work, layer, DX_DX) * of_x * of_x, kept(work, layer, DG_DG) * of_g * of_g
     total = of_dx_dx + of_dg_dg

@@ -1,7 +1,7 @@
-"""A weight matrix that is never drawn: h' = W x going forward, then y = W^T delta given what was seen of it.
+"""A weight matrix that is never drawn: samples h' = W x in the forward pass, then y = W^T delta given x and h'.
 
-Normal entries and Haar matrices; `conditional` has the formulas. `work` is a `conditional.ConditionalWork`. Vectors lie
-in it as [layer][neuron][lane], and `start` is where those of a layer begin.
+For normal entries and Haar matrices; `conditional` has the formulas. `work` is a `conditional.ConditionalWork`. Its
+vectors are stored as [layer][neuron][lane], and `start` is where those of a layer begin.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from .side_by_side import dot, fill, rows
 
 
 class Matrix(NamedTuple):
-    """How a weight matrix is sampled: independent normal entries, or a Haar matrix."""
+    """How a weight matrix is sampled: with independent normal entries, or as a Haar matrix."""
 
-    orthogonal: bool
-    draw: Callable
-    preactivations: Callable
-    combine: Callable
+    orthogonal: bool  # whether it is a Haar matrix
+    draw: Callable  # draws z or u of a layer
+    preactivations: Callable  # computes h into work.h
+    combine: Callable  # y at the layer below
 
 
 def inverse(v):
-    """1 / v, and 0 for 0."""
+    """1 / v, or 0 where v is 0."""
     return select(v == 0.0, 0.0, 1.0 / v)
 
 
 def widen(cell, layer, work, scale, scale_b):
-    """v, so that h = v z: normal biases only widen the scale, see above."""
+    """v with h = v z, which is kept with r and t; `scale` and `scale_b` are the deviations of W x and of the bias."""
     v = scale
     if cell.sigma_b > 0.0:
         v = sqrt(fma(scale, scale, scale_b * scale_b))
@@ -44,17 +44,17 @@ def widen(cell, layer, work, scale, scale_b):
 
 
 def draw_gaussian(cell, group, layer, work, start, scale, scale_b):
-    """z, so that h = v z; returns v."""
+    """Draw z of a layer into work.z; returns v, where h = v z."""
     fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
     return widen(cell, layer, work, scale, scale_b)
 
 
 def draw_orthogonal(cell, group, layer, work, start, scale, scale_b):
-    """u into work.z and h into work.h; returns the scale of work.h, 1."""
+    """Draw u of a layer into work.z and h into work.h; returns 1, the factor from work.h to h."""
     fill(cell, group, layer, GROUP_FORWARD, work.words, work.z, start)
-    unit = inverse(sqrt(dot(work.z, start, work.z, start, cell.width)))
+    factor = inverse(sqrt(dot(work.z, start, work.z, start, cell.width)))
     for i in range(start, start + cell.width * LANES, LANES):
-        store(work.z, i, load(work.z, i) * unit)
+        store(work.z, i, load(work.z, i) * factor)
     keep(work, layer, SCALE, scale)
     keep(work, layer, BIAS_SHARE, scale_b)
     preactivations_orthogonal(cell, group, layer, work, start)
@@ -62,14 +62,14 @@ def draw_orthogonal(cell, group, layer, work, start, scale, scale_b):
 
 
 def preactivations_gaussian(cell, group, layer, work, start):
-    """h into work.h, in units of the layer's power of two."""
+    """Write h of a layer into work.h, in units of 2^shift."""
     scale = kept(work, layer, SCALE)
     for i in range(0, cell.width * LANES, LANES):
         store(work.h, i, load(work.z, start + i) * scale)
 
 
 def preactivations_orthogonal(cell, group, layer, work, start):
-    """h into work.h, in units of the layer's power of two."""
+    """Write h of a layer into work.h, in units of 2^shift."""
     if cell.sigma_b == 0.0:
         preactivations_gaussian(cell, group, layer, work, start)
         return
@@ -80,13 +80,25 @@ def preactivations_orthogonal(cell, group, layer, work, start):
 
 
 def fill_backward(cell, group, layer, work):
-    """The g of y at a layer into work.g; at the last layer y is the readout."""
+    """Draw g of a layer into work.g; at the last layer g is the readout."""
     _, _, source_layer, role = backward_source(cell, group, layer)
     fill(cell, group, source_layer, role, work.words, work.g, 0)
 
 
 def combine_gaussian(cell, group, layer, work, square, along, inner):
-    """y / s = of_g g + of_x x at the layer below, given |delta|^2, `along` = z . delta and `inner` = x . g."""
+    """The `Combination` y / s at the layer below, for normal entries.
+
+    Parameters
+    ----------
+    cell : Params
+    group, layer : int
+        `layer` is the layer of delta.
+    work : ConditionalWork
+    square, along : vectors
+        |delta|^2 and z . delta of this layer.
+    inner : vector
+        x . g of the layer below.
+    """
     length, inverse_norm = sqrt(square), kept(work, layer - 1, INVERSE_NORM)
     if cell.sigma_b > 0.0:
         a, b, _, _ = random_words(cell.key, group, layer, GROUP_BIAS, 0)
@@ -96,7 +108,7 @@ def combine_gaussian(cell, group, layer, work, square, along, inner):
 
 
 def combine_orthogonal(cell, group, layer, work, square, along, inner):
-    """The same with y / sigma_w; where x is the only direction there is, none of g."""
+    """The `Combination` y / sigma_w at the layer below, for Haar matrices; without g if the width is 1 and x not 0."""
     inverse_norm, start = kept(work, layer - 1, INVERSE_NORM), (layer - 2) * rows(cell.width) * LANES
     inner = inner * inverse_norm
     projected = splat(square, 0.0)
@@ -112,7 +124,7 @@ def combine_orthogonal(cell, group, layer, work, square, along, inner):
 
 
 def sampler_of(law):
-    """The functions of `Matrix` for a weight law: whether it is orthogonal, draw, preactivations, combine."""
+    """The fields of `Matrix` for a weight law, as a tuple, since the functions are captured by the kernel's closure."""
     if law.draw is None:
         return True, draw_orthogonal, preactivations_orthogonal, combine_orthogonal
     return False, draw_gaussian, preactivations_gaussian, combine_gaussian

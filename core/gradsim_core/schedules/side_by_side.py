@@ -1,7 +1,8 @@
-"""Sixteen networks side by side, one per lane: what every kernel that runs them so shares.
+"""Steps for a group, sixteen networks side by side with one per lane, which `narrow` and `conditional` share.
 
-Every sum over neurons is then vertical, and no width needs padding to whole vectors. Arrays are flat,
-[layer][neuron][lane]; networks 16 k .. 16 k + 15 are group k, whose number stands in the counters of its random words.
+Sums over neurons add whole vectors, never lanes of one vector, and no width needs padding to whole vectors. Arrays are
+flat, [layer][neuron][lane], with `rows(width)` neurons per layer. Networks 16 k .. 16 k + 15 are group k; the group's
+number is the network of its random counters.
 """
 
 from __future__ import annotations
@@ -13,19 +14,31 @@ from gradsim_core.rng.draws import Source, fill_drawn
 
 
 def rows(width):
-    """Neurons of a layer as stored: whole counters."""
+    """How many neurons of a layer are stored: the width, rounded up to whole counters of 4."""
     return -(-width // 4) * 4
 
 
 def fill(cell, group, layer, role, words, out, start):
-    """Standard normals for all neurons of a layer, each for sixteen networks; zero beyond the width."""
+    """Draw standard normals for all neurons of a layer of a group; zero beyond the width.
+
+    Parameters
+    ----------
+    cell : Params
+    group, layer, role : int
+        As in `draws.Source`.
+    words : int32 array
+        Scratch.
+    out : float array
+        Receives (rows, 16) numbers from index `start` on.
+    start : int
+    """
     fill_drawn(standard, Source(cell, group, layer, role), rows(cell.width) // 4, out[0], words, out, start)
     for i in range(start + cell.width * LANES, start + rows(cell.width) * LANES, LANES):
         store(out, i, load(out, i) * 0.0)
 
 
 def dot(a, i, b, j, width):
-    """Inner products over neurons, one a lane. Two sums, to hide latency."""
+    """Inner products over neurons, one per lane, of vectors that begin at a[i] and b[j]; two sums hide the latency."""
     even = load(a, i) * load(b, j)
     odd = load(a, i + LANES) * load(b, j + LANES)
     for k in range(2 * LANES, rows(width) * LANES, 2 * LANES):
@@ -34,36 +47,54 @@ def dot(a, i, b, j, width):
     return even + odd
 
 
-def record(work, which, layer, total, exponent):
-    """Keep a sum of squares 4^exponent."""
-    i = which * (len(work.sums) // 3) + (layer - 1) * LANES
-    store(work.sums, i, convert(total, 1.0))
+def record(work, kind, layer, square, exponent):
+    """Store the sums of squares of a layer, in units of 4^exponent; `kind` is SUM_H, SUM_X or SUM_DELTA."""
+    i = kind * (len(work.sums) // 3) + (layer - 1) * LANES
+    store(work.sums, i, convert(square, 1.0))
     store(work.exponents, i, exponent)
 
 
 def activate_lanes(neuron, values, offset, scale, work, start, width):
-    """x = phi(h) and phi'(h) at `start` for h = scale values, which lie at `offset`; returns |x|^2 and |h|^2."""
-    square_x = square = splat(scale, 0.0)
+    """Compute x = phi(h) and phi'(h) for h = scale * values.
+
+    Parameters
+    ----------
+    neuron : Neuron
+    values : float array
+        Read from index `offset` on.
+    offset : int
+    scale : vector
+        One factor per network.
+    work : NarrowWork or ConditionalWork
+        Writes `x` and `slope` from `start` on.
+    start, width : int
+
+    Returns
+    -------
+    square_x, square_h : vectors
+        |x|^2 and |h|^2.
+    """
+    square_x = square_v = splat(scale, 0.0)
     for i in range(0, width * LANES, LANES):
         value = load(values, offset + i)
         h = value * scale
         x = neuron.phi(h, neuron.alpha)
         store(work.x, start + i, x)
         store(work.slope, start + i, neuron.dphi(h, neuron.alpha))
-        square_x, square = fma(x, x, square_x), fma(value, value, square)
-    return square_x, square * (scale * scale)
+        square_x, square_v = fma(x, x, square_x), fma(value, value, square_v)
+    return square_x, square_v * (scale * scale)
 
 
 def deliver(work, group, first, sums, exponents):
-    """The group's sums and exponents to the networks first .. of a block."""
+    """Copy the sums and exponents of a group to those of a block, (3, count, depth), whose first network is `first`."""
     depth = sums.shape[2]
     for lane in range(LANES):
         n = group * LANES + lane - first
         if 0 <= n < sums.shape[1]:
-            for which in range(3):
+            for kind in range(3):
                 for layer in range(depth):
-                    sums[which, n, layer] = work.sums[(which * depth + layer) * LANES + lane]
-                    exponents[which, n, layer] = work.exponents[(which * depth + layer) * LANES + lane]
+                    sums[kind, n, layer] = work.sums[(kind * depth + layer) * LANES + lane]
+                    exponents[kind, n, layer] = work.exponents[(kind * depth + layer) * LANES + lane]
 
 
 jit.register_leaves(__name__, inline=False)

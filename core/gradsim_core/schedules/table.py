@@ -1,4 +1,4 @@
-"""The table of schedules: the ways in which a block of networks runs through a processor."""
+"""The table of schedules: the ways of running a block of networks on a processor."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ class Schedule:
     ----------
     name : str
     method : str
-        The sweep's method that it carries out.
+        The method of the sweep that it implements: "explicit" or "conditional".
     device : str
-        What it runs on.
+        What it runs on: "cpu".
     group_size : int
-        Networks that run side by side: blocks had best begin at multiples of it.
+        How many networks run side by side; blocks that begin at multiples of it waste no lanes.
     applies : callable
-        (law, depth, width) -> whether it can run such networks. It looks at the cell alone, so that the numbers do.
+        (law, depth, width) -> whether it runs such networks. It depends on the cell alone, so that the numbers do, too.
     build : callable
         (phi, dphi, log_phi, log_dphi, law) -> the kernel, a function of (cell, slopes, first, work, sums, exponents).
     allocate : callable
-        (cell, dtype, law) -> `work`, the arrays of a thread.
+        (cell, dtype, law) -> `work`, a NamedTuple of the arrays of a thread.
     memory : callable
-        (law, depth, width) -> how many numbers a thread keeps.
+        (law, depth, width) -> approximately how many numbers those arrays hold.
     read_back : callable or None
-        (cell, network, work, law, call) -> `Weights` of a network that has just run; None where no weights are drawn.
+        (cell, network, work, law, call) -> `Weights` of a network that has just run; `call` compiles or interprets a
+        function. None if the schedule draws no weights.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Schedule:
 
 
 def _row(name: str, method: str, group_size: int, module: ModuleType) -> Schedule:
-    """A schedule of the CPU whose parts are the functions of a module."""
+    """A row for the CPU, made of the functions of a module."""
     functions = module.applies, module.build, module.allocate, module.memory, getattr(module, "read_back", None)
     return Schedule(name, method, "cpu", group_size, *functions)
 
@@ -65,4 +66,4 @@ SCHEDULES: tuple[Schedule, ...] = (
     _row("explicit", "explicit", 1, explicit),
     _row("conditional", "conditional", LANES, conditional),
 )
-"""Every schedule; of those that apply to a cell the first one runs it."""
+"""All schedules; the first one that applies to a cell runs it."""

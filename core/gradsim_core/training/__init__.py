@@ -1,4 +1,4 @@
-"""Training of fully connected and recurrent networks: real weights, real data, many replicas."""
+"""Training of fully connected and recurrent networks on data: explicit weights, many replicas."""
 
 from . import costs, descent, normalisation, passes, products, recurrent
 

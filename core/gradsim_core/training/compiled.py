@@ -1,4 +1,4 @@
-"""What all trainers share: the kernels of an activation and a cost, aligned arrays, and work that a thread keeps."""
+"""What both trainers share: one kernel per activation and cost, aligned arrays, and arrays that a thread keeps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _thread = threading.local()
 
 @cache
 def _pass(build: Callable, activation: Activation, cost: Cost, interpret: bool) -> Any:
-    """The pass forward and backward through a batch: the last of the functions that `build` makes."""
+    """The forward and backward pass through a batch: the last of the functions that `build` returns."""
     compare = build_comparison(cost.error, cost.normalised)
     functions = build(activation.phi, activation.dphi, compare)
     if not interpret:
@@ -32,22 +32,24 @@ def _pass(build: Callable, activation: Activation, cost: Cost, interpret: bool) 
 
 @cache
 def _kernel(build_kernel: Callable, build: Callable, activation: Activation, cost: Cost, interpret: bool) -> Any:
+    """The kernel that `build_kernel` makes from the pass, compiled once per activation and cost."""
     body = build_kernel(_pass(build, activation, cost, interpret))
     return body if interpret else jit.compile_kernel(body)
 
 
 class CompiledTrainer:
-    """Base of the trainers, which set `network` to the numbers of theirs.
+    """Base class of the trainers. A subclass sets `network`, the NamedTuple that describes its network to kernels.
 
     Parameters
     ----------
     build : callable
-        Makes the functions of one pass through a batch from phi, dphi and the comparison of outputs with targets.
+        (phi, dphi, compare) -> the functions of one pass through a batch; `compare` is made by `build_comparison`.
     activation, cost : Activation, Cost
-        Rows of the tables; an activation's parameter is a number of the network.
+        Rows of the tables. The parameter of the activation is a field of `network`, so that a family compiles once.
     dtype : {"float32", "float64"}
+        Precision of parameters, data and activations.
     interpret : bool
-        Run the same text in the Python interpreter: slow, for tests.
+        Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
     """
 
     network: Any
@@ -58,7 +60,7 @@ class CompiledTrainer:
         self._kernel_key = build, family, COSTS[cost.name], interpret
 
     def _aligned(self, content: np.ndarray | int) -> np.ndarray:
-        """A flat aligned array in the precision of the run: a copy of an array, or that many zeros."""
+        """A flat, aligned array in the precision of the run: a copy of `content`, or that many zeros."""
         if isinstance(content, int):
             return aligned(content, self.dtype)
         flat = aligned(content.size, self.dtype)
@@ -66,7 +68,7 @@ class CompiledTrainer:
         return flat
 
     def _work(self, allocate: Callable, *shape: Any) -> Any:
-        """The arrays ``allocate(network, *sizes, dtype)`` of this thread, kept for its next call with the same shape.
+        """This thread's arrays, ``allocate(network, *sizes, dtype)``, reused by its next call with the same shape.
 
         `shape` is a hashable description of the network, followed by the sizes.
         """
@@ -76,6 +78,6 @@ class CompiledTrainer:
         return _thread.work
 
     def _run(self, build_kernel: Callable, *arguments: Any) -> Any:
-        """Call the kernel that `build_kernel` makes of the pass; overflow is data, not a warning."""
+        """Call the kernel that `build_kernel` makes from the pass. Overflow is data, so NumPy does not warn."""
         with np.errstate(all="ignore"):
             return _kernel(build_kernel, *self._kernel_key)(*arguments)

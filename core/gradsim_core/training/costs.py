@@ -1,7 +1,8 @@
-"""The costs of a training set: one block each, and the table that everything else iterates.
+"""The table of costs, and one function per cost.
 
-A block takes the preactivation h of an output neuron, its target y and the logarithm that normalises the outputs of
-one sample (0 unless they share one); it returns the neuron's part of the cost and dC/dh, both of one sample.
+A function takes the preactivation h of an output neuron, its target y, and `normaliser`, the logarithm of the sum that
+normalises the outputs of the sample (0 for costs that are not normalised). It returns the neuron's term of the cost of
+one sample, and dC/dh. All are vectors.
 """
 
 from __future__ import annotations
@@ -16,25 +17,37 @@ from gradsim_core.names import parse
 
 
 def quadratic(h, y, normaliser):
-    """|a - y|^2 / 2 of sigmoid outputs a."""
+    """(a - y)^2 / 2 with a sigmoid output a."""
     difference = logistic(h) - y
     return difference * difference * 0.5, difference * sigmoid_derivative(h, 0.0)
 
 
 def cross_entropy(h, y, normaliser):
-    """-[y ln a + (1 - y) ln(1 - a)] of sigmoid outputs a."""
+    """-[y ln a + (1 - y) ln(1 - a)] with a sigmoid output a."""
     return -(y * log_logistic(h) + (1.0 - y) * log_logistic(-h)), logistic(h) - y
 
 
 def softmax(h, y, normaliser):
-    """-y ln a of outputs a = e^h / sum e^h."""
+    """-y ln a with the output a = e^h / sum e^h."""
     logarithm = h - normaliser
     return -(y * logarithm), exp(logarithm) - y
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A row of the table: `error` is the block, `normalised` says whether the outputs of a sample sum to 1."""
+    """A row of the table.
+
+    Attributes
+    ----------
+    name
+        Name in the API.
+    error
+        (h, y, normaliser) -> a neuron's term of the cost, dC/dh.
+    normalised
+        Whether the outputs of a sample are normalised to sum to 1.
+    formula
+        For the documentation.
+    """
 
     name: str
     error: Callable
@@ -53,12 +66,12 @@ COSTS: dict[str, Cost] = {
 
 
 def resolve_cost(name: str) -> Cost:
-    """The cost of a name.
+    """The cost with a name.
 
     Raises
     ------
     ValueError
-        Unknown name: says what was got, the nearest name and what is allowed.
+        Unknown name. Names the value, the nearest name and what is allowed.
     """
     return COSTS[parse(name, COSTS, "cost")[0]]
 

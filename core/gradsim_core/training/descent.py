@@ -1,4 +1,4 @@
-"""Gradient descent: clipping, L2, momentum, mini-batches, and what is recorded of every epoch."""
+"""Gradient descent with clipping, L2 decay, momentum and mini-batches, and the history of the epochs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from .passes import biases_at
 from .products import Matrix, padded
 
 COST, ERROR, FIRST_LENGTH = range(3)
-"""Columns of the history: cost, share of wrong answers, then |dC/db|, |dC/dW| and |W - W_0| of layers 1 .. L each."""
+"""Columns of the history: cost, fraction of wrong answers; then |dC/db|, |dC/dW|, |W - W_0|, each of layers 1 .. L."""
 
 
 class Replica(NamedTuple):
-    """What training changes: parameters, their velocity, and where they were at the start."""
+    """The state of one replica in training: flat arrays, laid out as `layout` says."""
 
-    parameters: np.ndarray
-    velocity: np.ndarray
-    origin: np.ndarray
+    parameters: np.ndarray  # changed in place
+    velocity: np.ndarray  # of the parameters, changed in place
+    origin: np.ndarray  # the parameters at the start
 
 
 class Rule(NamedTuple):
     """A step of descent: v = momentum v - eta (g + decay W), W = W + v.
 
-    g is the mean gradient of a batch, cut to the length `clip` over all parameters; biases and gains do not decay.
+    g is the gradient of the mean cost of a batch, scaled down to the length `clip` (over all parameters) if it is
+    longer. `batch` is the number of samples of a batch. Biases and gains do not decay.
     """
 
     batch: int
@@ -40,7 +41,7 @@ class Rule(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Parameters start .. stop - 1, which decay alike."""
+    """Parameters start .. stop - 1, with the same decay."""
 
     start: int
     stop: int
@@ -48,7 +49,7 @@ class Span(NamedTuple):
 
 
 def square_length(array, start, stop):
-    """Sum of squares of array[start:stop], whole vectors, in float64."""
+    """Sum of squares of array[start:stop], which are whole vectors, in float64."""
     total = convert(splat(load(array, start), 0.0), 1.0)
     for i in range(start, stop, LANES):
         value = convert(load(array, i), 1.0)
@@ -57,7 +58,7 @@ def square_length(array, start, stop):
 
 
 def square_distance(array, origin, start, stop):
-    """Square of the distance of array[start:stop] from origin[start:stop], in float64."""
+    """Squared distance between array[start:stop] and origin[start:stop], in float64."""
     total = convert(splat(load(array, start), 0.0), 1.0)
     for i in range(start, stop, LANES):
         value = convert(load(array, i), 1.0) - convert(load(origin, i), 1.0)
@@ -66,7 +67,7 @@ def square_distance(array, origin, start, stop):
 
 
 def record(net, cost, wrong, theta, origin, work, row):
-    """Cost, error, the lengths of the gradient in work and the distance from the origin into a row of the history."""
+    """Write a row of the history: cost, fraction of wrong answers, gradient lengths per layer, distances per layer."""
     layers = len(net.widths) - 1
     row[COST], row[ERROR] = cost, wrong
     for layer in range(1, layers + 1):
@@ -80,7 +81,7 @@ def record(net, cost, wrong, theta, origin, work, row):
 
 
 def apply(rule, scale, span, theta, velocity, gradient):
-    """One step for the parameters of a span."""
+    """One step for the parameters of a span, in place; the gradient is multiplied by `scale`."""
     for i in range(span.start, span.stop, LANES):
         parameter = load(theta, i)
         g = fma(parameter, span.decay, load(gradient, i) * scale)
@@ -90,12 +91,12 @@ def apply(rule, scale, span, theta, velocity, gradient):
 
 
 def scale_of(rule, length):
-    """Factor that cuts a gradient of this length."""
+    """The factor that clips a gradient of this length."""
     return rule.clip / length if length > rule.clip else 1.0
 
 
 def update(net, rule, theta, velocity, work):
-    """One step of descent from the gradient in work."""
+    """One step of descent with the gradient in work; changes theta and velocity in place."""
     scale = 1.0
     if rule.clip < math.inf:
         scale = scale_of(rule, math.sqrt(square_length(work.gradient, 0, net.first[len(net.widths)])))
@@ -106,7 +107,7 @@ def update(net, rule, theta, velocity, work):
 
 
 def gather(source, row, rows, out):
-    """Rows of a data set, side by side for a mini-batch."""
+    """Copy the given rows of a data set, each of `row` numbers, to `out` as a mini-batch."""
     for n in range(len(rows)):
         first = rows[n] * row
         for i in range(row):
@@ -117,9 +118,11 @@ def build(propagate):
     """The kernel that trains one replica."""
 
     def descend(net, rule, replica, data, order, work, history):
-        """As many epochs as `history` has rows less one: row e is of the whole set before epoch e, the last at the end.
+        """Train for len(history) - 1 epochs.
 
-        `order` (epochs, samples) is the order in which an epoch takes the samples; not used in whole batches.
+        Row e of `history` describes the whole set before epoch e, the last row after the last epoch. `order`, int64
+        (epochs, samples), is the order in which an epoch takes the samples; it is not used if a batch is the whole
+        set. `replica` and `history` are changed in place.
         """
         theta, velocity, origin = replica
         inputs, size = net.widths[0], padded(net.widths[len(net.widths) - 1])

@@ -1,8 +1,8 @@
-"""How the parameters and the activations of a network lie in memory.
+"""How the parameters and the activations of a network are laid out in memory.
 
-The parameters of one replica are one flat array: for every layer the transposed weights (fan_in rows, a row of
-padded(fan_out) numbers), then the biases, then the gains of a normalised layer. What is beyond a width is zero, stays
-zero, and counts nowhere.
+The parameters of one replica are one flat array. For each layer it holds the transposed weights (fan_in rows of
+padded(fan_out) numbers), then the biases, then the gains, which only a normalised layer uses. Numbers beyond a width
+are zero, stay zero, and contribute to no sum.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from .products import Matrix, padded
 
 
 class Network(NamedTuple):
-    """A fully connected network as a kernel sees it: numbers only."""
+    """A fully connected network as kernels take it: numbers only."""
 
     widths: np.ndarray  # int64 (L + 1,): inputs, hidden layers, outputs
-    first: np.ndarray  # int64 (L + 2,): where the weights of layer l begin; its last is the number of parameters
-    column: np.ndarray  # int64 (L + 2,): padded neurons of layers 1 .. l - 1
+    first: np.ndarray  # int64 (L + 2,): where the parameters of layer l begin; the last is the number of parameters
+    column: np.ndarray  # int64 (L + 2,): sum of the padded widths of layers 1 .. l - 1
     alpha: float  # parameter of the activation
     normalisation: int  # NONE, BATCH or LAYER, of every hidden layer
     residual: int  # 1: x^l = x^(l-1) + phi(h^l) in hidden layers as wide as the one before
 
 
 class Work(NamedTuple):
-    """Arrays of one thread, in the precision of the run; a row is a sample."""
+    """Arrays of one thread, flat, in the precision of the run; a row is a sample."""
 
     inputs: np.ndarray  # (samples, inputs) of a mini-batch
     targets: np.ndarray  # (samples, padded outputs) of a mini-batch
     z: np.ndarray  # per layer (samples, padded width): W x, standardised where the layer is normalised
     x: np.ndarray  # the same: activations
     slope: np.ndarray  # the same: phi'(h)
-    inverse: np.ndarray  # per layer: 1 / deviation of each sample or of each neuron
+    inverse: np.ndarray  # per layer: 1 / sqrt(variance + epsilon) of each sample or of each neuron
     live: np.ndarray  # per layer (padded width): 1 at neurons, 0 beyond
-    delta: np.ndarray  # (samples, padded width) of one layer
+    delta: np.ndarray  # (samples, padded width) of one layer: dC/dh
     y: np.ndarray  # the same: dC/dx
     below: np.ndarray  # the same: dC/dx of the layer below
     transposed: np.ndarray  # weights of one layer, a row per neuron
-    gradient: np.ndarray  # as the parameters
+    gradient: np.ndarray  # of the mean cost, laid out as the parameters
 
 
 class TrainingSet(NamedTuple):
-    """All samples, flat, a row per sample, in the precision of the run."""
+    """All samples, in flat arrays, a row per sample, in the precision of the run."""
 
     images: np.ndarray  # (samples, inputs)
     targets: np.ndarray  # (samples, padded outputs)
@@ -62,16 +62,27 @@ class Batch(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Where the numbers of one layer stand in an array of all layers: a row per sample."""
+    """The position of one layer in an array of all layers, with a row per sample."""
 
-    start: int
+    start: int  # index of the first number
     samples: int
     width: int  # neurons of a row
-    size: int  # numbers of a row: padded(width)
+    size: int  # numbers in a row: padded(width)
 
 
 def network(widths: Sequence[int], alpha: float = 0.0, normalisation: int = 0, residual: bool = False) -> Network:
-    """The numbers of a network."""
+    """The `Network` of some widths.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Inputs, hidden layers, outputs.
+    alpha : float
+        Parameter of the activation.
+    normalisation : int
+        NONE, BATCH or LAYER of `normalisation`.
+    residual : bool
+    """
     first, column = [0, 0], [0, 0]
     for fan_in, fan_out in itertools.pairwise(widths):
         first.append(first[-1] + (fan_in + 2) * padded(fan_out))
@@ -81,7 +92,7 @@ def network(widths: Sequence[int], alpha: float = 0.0, normalisation: int = 0, r
 
 
 def allocate(net: Network, samples: int, dtype: np.dtype) -> Work:
-    """Work for batches of up to `samples` samples."""
+    """Arrays for batches of up to `samples` samples."""
     widths = [int(width) for width in net.widths]
     widest = max(padded(width) for width in widths[1:])
     per_layer, per_batch = samples * int(net.column[-1]), samples * widest
@@ -105,7 +116,7 @@ def allocate(net: Network, samples: int, dtype: np.dtype) -> Work:
 
 
 def views(net: Network, parameters: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Of each layer the weights (fan_out, fan_in), biases and gains (fan_out,): views, to read and to write."""
+    """For each layer, weights (fan_out, fan_in), biases and gains (fan_out,): writable views of flat parameters."""
     result = []
     for layer in range(1, len(net.widths)):
         fan_in, fan_out = int(net.widths[layer - 1]), int(net.widths[layer])

@@ -1,11 +1,12 @@
 """Layer and batch normalisation, forward and backward.
 
-Both standardise preactivations, z^ = (z - mean) / sqrt(variance + epsilon), and differ in what the mean runs over: the
-neurons of a sample (Ba et al., arXiv:1607.06450) or the samples of a batch (Ioffe and Szegedy, arXiv:1502.03167). The
-gain and the bias that follow are the layer's own.
+Both standardise preactivations, z^ = (z - mean) / sqrt(variance + epsilon), with mean and variance over the neurons of
+a sample (layer: Ba et al., arXiv:1607.06450) or over the samples of a batch (batch: Ioffe and Szegedy,
+arXiv:1502.03167). The gain and the bias that follow are applied in `passes`.
 
-Arrays hold a row per sample, padded with zeros: z where its `layout.Block` says, errors from 0 on; `live` is 1 at
-neurons and 0 beyond.
+Arrays hold a row per sample, padded with zeros. In `z` a layer is at the position of its `layout.Block`, in `error` it
+begins at 0. `live` is 1 at neurons and 0 beyond. `inverse` is 1 / sqrt(variance + epsilon), one number per sample or
+per neuron.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ EPSILON = 1e-5
 
 
 def standardised_backward(error, z, mean_error, mean_product, inverse):
-    """dC/dz from dC/dz^, its mean, the mean of its product with z^, and 1 / sqrt(variance + epsilon)."""
+    """dC/dz from error = dC/dz^, its mean, the mean of its product with z^, and `inverse`; z is z^."""
     return (error - mean_error - z * mean_product) * inverse
 
 
 def standardise_rows(z, block, live, inverse):
-    """Each row of z to mean 0 and variance 1 over its neurons; 1 / deviation goes to `inverse`."""
+    """Standardise each row of z in place over its neurons; writes `inverse` (samples,)."""
     width, size = block.width, block.size
     for n in range(block.samples):
         row = block.start + n * size
@@ -43,7 +44,7 @@ def standardise_rows(z, block, live, inverse):
 
 
 def standardise_rows_backward(error, z, block, live, inverse):
-    """dC/dz from dC/dz^, in place."""
+    """Replace dC/dz^ in `error` by dC/dz, for z standardised by rows."""
     width, size = block.width, block.size
     for n in range(block.samples):
         row, total = block.start + n * size, splat(load(z, block.start), 0.0)
@@ -59,7 +60,7 @@ def standardise_rows_backward(error, z, block, live, inverse):
 
 
 def standardise_columns(z, block, inverse):
-    """Each column of z to mean 0 and variance 1 over the samples; 1 / deviation goes to `inverse`."""
+    """Standardise each column of z in place over the samples; writes `inverse` (size,)."""
     first, samples, size = block.start, block.samples, block.size
     for i in range(0, size, LANES):
         total = splat(load(z, first + i), 0.0)
@@ -78,7 +79,7 @@ def standardise_columns(z, block, inverse):
 
 
 def standardise_columns_backward(error, z, block, inverse):
-    """dC/dz from dC/dz^, in place."""
+    """Replace dC/dz^ in `error` by dC/dz, for z standardised by columns."""
     first, samples, size = block.start, block.samples, block.size
     for i in range(0, size, LANES):
         total = splat(load(z, first + i), 0.0)

@@ -1,7 +1,11 @@
 """Forward and backward through a fully connected network, a whole batch at a time, layer by layer.
 
-Going forward z = W x, standardised where the layer is normalised, then h = gain z + b and x = phi(h), plus the layer
-below in a residual layer. Going backward the gradient of every parameter, of the cost's mean over the batch.
+The forward pass computes z = W x, standardises it in a normalised layer, then h = gain z + b and x = phi(h), plus the x
+below in a residual layer. The backward pass computes the gradient of the cost's mean over the batch with respect to
+every parameter.
+
+In all functions `net` is a `layout.Network`, `theta` its flat parameters, and `work` a `layout.Work`; layers count
+from 1.
 """
 
 from __future__ import annotations
@@ -23,39 +27,39 @@ from .products import Matrix, multiply, padded, transpose
 
 
 def weights_of(net, layer, array):
-    """The weights of a layer, or their gradient: a row per input."""
+    """The weights of a layer, or their gradient, in a flat array of parameters, as a `Matrix` with a row per input."""
     return Matrix(array, net.first[layer], padded(net.widths[layer]), 1)
 
 
 def biases_at(net, layer):
-    """Where the biases of a layer begin; its gains follow."""
+    """Index of the first bias of a layer in the parameters; its gains follow."""
     return net.first[layer] + net.widths[layer - 1] * padded(net.widths[layer])
 
 
 def is_residual(net, layer):
-    """Whether the layer below is added to a layer's activations."""
+    """Whether x of the layer below is added to x of a layer."""
     return net.residual == 1 and 1 < layer < len(net.widths) - 1 and net.widths[layer] == net.widths[layer - 1]
 
 
 def block_of(net, layer, samples):
-    """Where z, x and phi' of a layer stand in the arrays of all layers."""
+    """The `Block` of a layer: its position in work.z, work.x and work.slope."""
     return Block(samples * net.column[layer], samples, net.widths[layer], padded(net.widths[layer]))
 
 
 def activations_of(net, layer, batch, work):
-    """x of a layer; layer 0 are the inputs."""
+    """x of a layer as a `Matrix`; layer 0 is the input."""
     if layer == 0:
         return batch.inputs
     return Matrix(work.x, batch.samples * net.column[layer], padded(net.widths[layer]), 1)
 
 
 def inverse_at(net, layer, work):
-    """Where 1 / deviation of each sample, or of each neuron, of a layer begins in work.inverse."""
+    """Index of a layer in work.inverse."""
     return layer * (len(work.inverse) // len(net.widths))
 
 
 def standardise(net, layer, samples, work):
-    """z of a hidden layer, standardised as the network asks."""
+    """Standardise z of a hidden layer in place, by the normalisation of the network."""
     block, inverse = block_of(net, layer, samples), work.inverse[inverse_at(net, layer, work) :]
     if net.normalisation == BATCH:
         standardise_columns(work.z, block, inverse)
@@ -64,7 +68,7 @@ def standardise(net, layer, samples, work):
 
 
 def standardise_backward(net, layer, samples, theta, work):
-    """dC/dz of a hidden layer in work.delta, from dC/dh; the gradient of the gains on the way."""
+    """Replace dC/dh of a hidden layer in work.delta by dC/dz; writes the gradient of the gains."""
     block, inverse = block_of(net, layer, samples), work.inverse[inverse_at(net, layer, work) :]
     gains = biases_at(net, layer) + block.size
     for i in range(0, block.size, LANES):
@@ -82,7 +86,7 @@ def standardise_backward(net, layer, samples, theta, work):
 
 
 def sum_rows(source, row, rows, target, start):
-    """target[start : start + row] is the sum of `rows` rows of `row` numbers, which lie at the start of the source."""
+    """Write to target[start : start + row] the sum of the first `rows` rows of `source`, of `row` numbers each."""
     for i in range(0, row, LANES):
         total = splat(load(source, i), 0.0)
         for k in range(i, rows * row, row):
@@ -91,7 +95,7 @@ def sum_rows(source, row, rows, target, start):
 
 
 def sum_columns(net, layer, samples, work):
-    """The gradient of the biases: delta summed over the samples; that of gains is 0 until they turn out to be used."""
+    """Write the gradient of the biases, delta summed over the samples; that of the gains is 0 unless they are used."""
     size, start = padded(net.widths[layer]), biases_at(net, layer)
     sum_rows(work.delta, size, samples, work.gradient, start)
     for i in range(start + size, start + 2 * size, LANES):
@@ -99,7 +103,7 @@ def sum_columns(net, layer, samples, work):
 
 
 def largest(h, start, width):
-    """Index of the largest of `width` numbers; -1 if one is NaN."""
+    """Index of the largest of `width` numbers from h[start] on; -1 if one is NaN."""
     best = 0
     for i in range(width):
         if h[start + i] != h[start + i]:
@@ -110,7 +114,7 @@ def largest(h, start, width):
 
 
 def normaliser_of(h, start, size, live):
-    """ln sum e^h of a row, as one number in every lane."""
+    """ln of the sum of e^h over the outputs of a row, in every lane."""
     peak = splat(load(h, start), -1e30)
     for i in range(0, size, LANES):
         value = select(load(live, i) > 0.0, load(h, start + i), -1e30)
@@ -118,13 +122,13 @@ def normaliser_of(h, start, size, live):
     peak = splat(peak, lane_max(peak))
     total = splat(peak, 0.0)
     for i in range(0, size, LANES):
-        # Beyond the outputs h is 0, which far above their peak would be an infinity.
+        # Beyond the outputs h is 0, and exp(0 - peak) would overflow if their peak is very negative.
         total = total + select(load(live, i) > 0.0, exp(load(h, start + i) - peak), 0.0)
     return log(splat(total, lane_sum(total))) + peak
 
 
 def add_biases(net, layer, samples, theta, work):
-    """h of the outputs, in place of z."""
+    """Replace z of the outputs by h = z + b."""
     size, start, bias = padded(net.widths[layer]), samples * net.column[layer], biases_at(net, layer)
     for i in range(0, size, LANES):
         b = load(theta, bias + i)
@@ -133,33 +137,33 @@ def add_biases(net, layer, samples, theta, work):
 
 
 def multiply_forward(net, layer, theta, batch, work):
-    """z of a layer."""
+    """Compute z = W x of a layer."""
     z = Matrix(work.z, batch.samples * net.column[layer], padded(net.widths[layer]), 1)
     x = activations_of(net, layer - 1, batch, work)
     multiply(x, weights_of(net, layer, theta), z, batch.samples, net.widths[layer], net.widths[layer - 1])
 
 
 def multiply_by_slopes(net, layer, samples, work):
-    """dC/dh of a hidden layer in work.delta, from dC/dx in work.y."""
+    """Compute dC/dh of a hidden layer, in work.delta, from dC/dx in work.y."""
     block = block_of(net, layer, samples)
     for k in range(0, samples * block.size, LANES):
         store(work.delta, k, load(work.y, k) * load(work.slope, block.start + k))
 
 
 def collect(net, layer, batch, work):
-    """The gradient of the weights of a layer from work.delta."""
+    """Write the gradient of the weights of a layer, from work.delta."""
     x, delta = activations_of(net, layer - 1, batch, work), Matrix(work.delta, 0, padded(net.widths[layer]), 1)
-    turned, gradient = Matrix(x.array, x.start, x.column, x.row), weights_of(net, layer, work.gradient)
-    multiply(turned, delta, gradient, net.widths[layer - 1], delta.row, batch.samples)
+    x_transposed, gradient = Matrix(x.array, x.start, x.column, x.row), weights_of(net, layer, work.gradient)
+    multiply(x_transposed, delta, gradient, net.widths[layer - 1], delta.row, batch.samples)
 
 
 def multiply_backward(net, layer, theta, samples, work):
-    """dC/dx of the layer below in work.y, from work.delta."""
+    """Compute dC/dx of the layer below, in work.y, from work.delta."""
     fan_in, width = net.widths[layer - 1], net.widths[layer]
     size = padded(fan_in)
-    turned, below = Matrix(work.transposed, 0, size, 1), Matrix(work.below, 0, size, 1)
-    transpose(weights_of(net, layer, theta), turned, fan_in, width)
-    multiply(Matrix(work.delta, 0, padded(width), 1), turned, below, samples, fan_in, width)
+    transposed, below = Matrix(work.transposed, 0, size, 1), Matrix(work.below, 0, size, 1)
+    transpose(weights_of(net, layer, theta), transposed, fan_in, width)
+    multiply(Matrix(work.delta, 0, padded(width), 1), transposed, below, samples, fan_in, width)
     for k in range(0, samples * size, LANES):
         y = load(work.below, k)
         if is_residual(net, layer):
@@ -168,7 +172,7 @@ def multiply_backward(net, layer, theta, samples, work):
 
 
 def go_backward(net, theta, batch, work):
-    """The gradient of every parameter into work.gradient, from dC/dh of the outputs in work.delta."""
+    """Write the gradient of every parameter to work.gradient, from dC/dh of the outputs in work.delta."""
     last = len(net.widths) - 1
     for layer in range(last, 0, -1):
         if layer < last:
@@ -182,10 +186,13 @@ def go_backward(net, theta, batch, work):
 
 
 def build_comparison(error, normalised):
-    """What compares the outputs of a batch with their targets by a cost."""
+    """The function that compares outputs with targets, from `Cost.error` and `Cost.normalised`."""
 
     def compare(h, targets, delta, live, width, samples):
-        """Cost and wrong answers of a batch, and dC/dh of the outputs, of the mean over the batch, into delta."""
+        """Return the mean cost of a batch and how many answers are wrong; writes dC/dh of the mean cost to delta.
+
+        `h` and `targets` are `Matrix`es with a row per sample; `live` is 1 at the `width` outputs and 0 beyond.
+        """
         cost, wrong = 0.0, 0
         for n in range(samples):
             row, target = h.start + n * h.row, targets.start + n * targets.row
@@ -203,10 +210,10 @@ def build_comparison(error, normalised):
 
 
 def build(phi, dphi, compare):
-    """The pass through a network of an activation and a cost."""
+    """The functions of one pass: activate, propagate. `compare` is made by `build_comparison`."""
 
     def activate(net, layer, theta, batch, work):
-        """x and phi' of a hidden layer from z."""
+        """Compute x and phi'(h) of a hidden layer from z."""
         block, bias = block_of(net, layer, batch.samples), biases_at(net, layer)
         below = activations_of(net, layer - 1, batch, work)
         for i in range(0, block.size, LANES):
@@ -221,7 +228,7 @@ def build(phi, dphi, compare):
                 store(work.x, k, x)
 
     def propagate(net, theta, batch, work):
-        """The gradient of a batch into work.gradient; returns its cost, and how many answers are wrong."""
+        """Write the gradient of a `Batch` to work.gradient; returns its mean cost and how many answers are wrong."""
         last = len(net.widths) - 1
         for layer in range(1, last):
             multiply_forward(net, layer, theta, batch, work)

@@ -1,12 +1,12 @@
-"""Matrix products on the vector unit, the one place of the training kernels that takes time.
+"""Matrix products, which take nearly all the time of the training kernels.
 
-C = A B in tiles of four rows and two vectors of sixteen columns: eight sums in registers, which is as many as two
-fused multiply-adds a cycle, four cycles long, can be kept busy with. A is read number by number at any two strides,
-so that one text multiplies by a matrix and by its transpose; rows of B and C are padded to whole tiles. The sum of an
-element runs over `inner` in order, one fma a term: the bits depend on no tile, thread or processor.
+C = A B in tiles of four rows and two vectors of sixteen columns. A tile has eight sums in registers, which is what two
+fused multiply-adds per cycle with a latency of four cycles need. A is read number by number with any two strides, so
+the same code multiplies by a matrix and by its transpose; rows of B and C are padded to whole tiles. Each element is
+summed in order over `inner`, one fma per term, so its bits do not depend on tile, thread or processor.
 
-On one core of Zen 5 a product of 960 x 784 and 784 x 32 runs at 185 GFLOP/s in float32 and 125 in float64, where the
-library PyTorch brings reaches 42 and 33 at 30 columns, 95 and 58 at 480: so replicas need not share one wide product.
+On one core of Zen 5 a product of 960 x 784 and 784 x 32 runs at 185 GFLOP/s in float32 and 125 in float64. The library
+that PyTorch uses reaches 42 and 33 at 30 columns, 95 and 58 at 480. So replicas need not share one wide product.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ ROWS, COLUMNS = 4, 2 * LANES
 
 
 class Matrix(NamedTuple):
-    """Element (i, j) is array[start + i row + j column]."""
+    """A matrix in a flat array: element (i, j) is array[start + i * row + j * column]."""
 
     array: np.ndarray
     start: int
-    row: int
-    column: int = 1
+    row: int  # stride from row to row
+    column: int = 1  # stride from column to column
 
 
 def padded(width):
-    """Numbers of a row as stored: whole tiles."""
+    """Numbers in a stored row: the width, rounded up to whole tiles of 32 columns."""
     return -(-width // COLUMNS) * COLUMNS
 
 
 def tile(a, b, c, inner):
-    """Four rows and two vectors of C."""
+    """Compute four rows and two vectors of columns of C."""
     k, j = a.start, b.start
     zero = splat(load(b.array, j), 0.0)
     p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = zero
@@ -58,13 +58,13 @@ def tile(a, b, c, inner):
 
 
 def store_row(c, i, p, q):
-    """Write two vectors of row i."""
+    """Write two vectors to row i."""
     store(c.array, c.start + i * c.row, p)
     store(c.array, c.start + i * c.row + LANES, q)
 
 
 def strip(a, b, c, inner):
-    """One row and two vectors of C: the same sums, for matrices of fewer rows than a tile."""
+    """As `tile`, but one row, for matrices of fewer than four rows; the sums are the same."""
     k, j = a.start, b.start
     p0 = q0 = splat(load(b.array, j), 0.0)
     for _ in range(inner):
@@ -77,9 +77,16 @@ def strip(a, b, c, inner):
 
 @jit.outlined
 def multiply(a, b, c, rows, columns, inner):
-    """C = A B with `rows` rows, padded(columns) columns and sums over `inner` terms.
+    """Compute C = A B.
 
-    The last tile ends with the last row: rows that two tiles share come out the same.
+    The last tile ends at the last row; rows that it shares with the tile before get the same bits twice.
+
+    Parameters
+    ----------
+    a, b, c : Matrix
+        `b` and `c` have column stride 1, and rows of padded(columns) numbers. `c` is written.
+    rows, columns, inner : int
+        C has `rows` rows and padded(columns) columns; each element is a sum of `inner` terms.
     """
     for j in range(0, columns, COLUMNS):
         right = Matrix(b.array, b.start + j, b.row, 1)
@@ -96,7 +103,7 @@ def multiply(a, b, c, rows, columns, inner):
 
 @jit.outlined
 def transpose(a, c, rows, columns):
-    """C = A^T, where A has `rows` rows and `columns` columns; numbers beyond are left alone."""
+    """Write C = A^T, where A has `rows` rows and `columns` columns; the padding of C is not written."""
     for i in range(rows):
         for j in range(columns):
             c.array[c.start + j * c.row + i] = a.array[a.start + i * a.row + j]

@@ -1,14 +1,17 @@
-"""A simple recurrent network (Elman 1990) that reads symbols and answers once, after the last.
+"""A simple recurrent network (Elman 1990) that reads symbols and answers once, after the last one.
 
     h_t = W x_(t-1) + U[:, s_t] + b,   x_t = phi(h_t),   t = 1 .. T;      o = V x_T + c,   C = -ln softmax(o)[target]
 
 Back-propagation through time: delta_T = phi'(h_T) V^T dC/do and delta_(t-1) = phi'(h_(t-1)) W^T delta_t, where delta_t
-is dC/dh_t. The tied matrix collects dC/dW = sum_t delta_t x_(t-1)^T: every step's state and error are kept, so that
-this is one product over all steps and samples, in one order. |delta_(t-k)| <= (max |phi'| sigma_max(W))^k |delta_t|:
-Pascanu, Mikolov and Bengio, arXiv:1211.5063.
+is dC/dh_t. The gradient of the tied matrix is dC/dW = sum_t delta_t x_(t-1)^T. State and error of every step are kept,
+so this is one product over all steps and samples, summed in a fixed order.
+|delta_(t-k)| <= (max |phi'| sigma_max(W))^k |delta_t|: Pascanu, Mikolov and Bengio, arXiv:1211.5063.
 
-The parameters of a network are one flat array: a row of padded(width) numbers for every symbol (U), for every neuron
-that is read (W transposed) and for b; then a row of padded(symbols) numbers for every neuron (V transposed) and for c.
+The parameters of a network are one flat array of rows of padded(width) numbers, one for each symbol (the columns of U),
+one for each neuron (the columns of W) and one for b; then of rows of padded(symbols) numbers, one for each neuron (the
+columns of V) and one for c.
+
+In all functions `net` is a `RecurrentNetwork`, `theta` its parameters and `work` a `RecurrentWork`.
 """
 
 from __future__ import annotations
@@ -26,11 +29,11 @@ from .passes import sum_rows
 from .products import Matrix, multiply, padded, transpose
 
 COST, ERROR, LENGTH = range(3)
-"""Columns of the history: cost, share of wrong answers, length of the whole gradient before it is cut."""
+"""Columns of the history: cost, fraction of wrong answers, length of the whole gradient before clipping."""
 
 
 class RecurrentNetwork(NamedTuple):
-    """A recurrent network as a kernel sees it: numbers only."""
+    """A recurrent network as kernels take it: numbers only."""
 
     symbols: int
     width: int
@@ -43,29 +46,29 @@ class RecurrentNetwork(NamedTuple):
 
 
 class RecurrentWork(NamedTuple):
-    """Arrays of one thread, in the precision of the run; a row is a sample, a block one step of all samples."""
+    """Arrays of one thread, flat, in the precision of the run; a row is a sample, a block one step of all samples."""
 
     x: np.ndarray  # T + 1 blocks (samples, padded width): the state before the first step, then x_1 .. x_T
     slope: np.ndarray  # T blocks: phi'(h_t)
     delta: np.ndarray  # T blocks: delta_t of the cost's mean over the samples
     outputs: np.ndarray  # (samples, padded symbols): o
-    labels: np.ndarray  # the same: what the softmax of o should be
+    labels: np.ndarray  # the same: targets of the softmax of o
     error: np.ndarray  # the same: dC/do
     live: np.ndarray  # (padded symbols,): 1 at outputs, 0 beyond
     recurrent: np.ndarray  # W, a row per neuron that it feeds
     outward: np.ndarray  # V, a row per output
-    gradient: np.ndarray  # as the parameters
+    gradient: np.ndarray  # of the mean cost, laid out as the parameters
 
 
 class Sequences(NamedTuple):
-    """What is read and what is to be answered: of one batch, or of a batch for each step of descent."""
+    """Symbols that are read, and right answers: of one batch, or of one batch for each step of descent."""
 
-    symbols: np.ndarray  # int64 (samples, T) or (steps, samples, T): numbers of U's columns
+    symbols: np.ndarray  # int64 (samples, T) or (steps, samples, T), from 0 to symbols - 1
     targets: np.ndarray  # int64 (samples,) or (steps, samples): the right answer after the last symbol
 
 
 def recurrent_network(symbols: int, width: int, alpha: float = 0.0) -> RecurrentNetwork:
-    """The numbers of a network."""
+    """The `RecurrentNetwork` of some sizes; `alpha` is the parameter of the activation."""
     size, outputs = padded(width), padded(symbols)
     weights, bias = symbols * size, (symbols + width) * size
     readout, offset = bias + size, bias + size + width * outputs
@@ -73,7 +76,7 @@ def recurrent_network(symbols: int, width: int, alpha: float = 0.0) -> Recurrent
 
 
 def allocate(net: RecurrentNetwork, samples: int, steps: int, dtype: np.dtype) -> RecurrentWork:
-    """Work for batches of just `samples` sequences of `steps` symbols."""
+    """Arrays for batches of exactly `samples` sequences of `steps` symbols."""
     size, outputs = padded(net.width), padded(net.symbols)
     block, live = samples * size, aligned(outputs, dtype)
     live[: net.symbols] = 1
@@ -92,7 +95,7 @@ def allocate(net: RecurrentNetwork, samples: int, steps: int, dtype: np.dtype) -
 
 
 def answer(net, theta, state, samples, work):
-    """The outputs o of the states after the last step, which begin at `state`."""
+    """Compute the outputs o from the states after the last step, which begin at work.x[state]."""
     size, outputs = padded(net.width), padded(net.symbols)
     o = Matrix(work.outputs, 0, outputs, 1)
     multiply(Matrix(work.x, state, size, 1), Matrix(theta, net.readout, outputs, 1), o, samples, outputs, net.width)
@@ -103,7 +106,7 @@ def answer(net, theta, state, samples, work):
 
 
 def label(net, targets, work):
-    """A row of zeros for every target, but for a 1 at its symbol."""
+    """Write the one-hot rows of the targets to work.labels."""
     outputs = padded(net.symbols)
     for n in range(len(targets)):
         for i in range(outputs):
@@ -111,13 +114,17 @@ def label(net, targets, work):
 
 
 def multiply_by_slopes(start, stop, work):
-    """From dC/dx to dC/dh of one step."""
+    """Replace dC/dx by dC/dh in work.delta[start:stop], one step."""
     for k in range(start, stop, LANES):
         store(work.delta, k, load(work.delta, k) * load(work.slope, k))
 
 
 def sum_by_symbol(net, symbols, work):
-    """The gradient of U, delta summed where its symbol was read, and of b: every delta has one symbol, so U's sum."""
+    """Write the gradients of U and b.
+
+    The gradient of a column of U is delta summed over all readings of its symbol. Every delta belongs to one symbol, so
+    the gradient of b is the sum of these.
+    """
     samples, steps = symbols.shape
     size = padded(net.width)
     for k in range(0, net.weights, LANES):
@@ -131,7 +138,7 @@ def sum_by_symbol(net, symbols, work):
 
 
 def collect(net, symbols, work):
-    """The gradient of every parameter from states and errors."""
+    """Write the gradient of every parameter, from the states and errors of all steps."""
     samples, steps = symbols.shape
     size, outputs = padded(net.width), padded(net.symbols)
     x, delta = Matrix(work.x, 0, 1, size), Matrix(work.delta, 0, size, 1)
@@ -143,7 +150,7 @@ def collect(net, symbols, work):
 
 
 def back_propagate(net, theta, samples, steps, work):
-    """delta of every step from dC/do."""
+    """Compute delta of every step from dC/do in work.error."""
     size, outputs, block = padded(net.width), padded(net.symbols), samples * padded(net.width)
     recurrent, outward = Matrix(work.recurrent, 0, size, 1), Matrix(work.outward, 0, size, 1)
     transpose(Matrix(theta, net.weights, size, 1), recurrent, net.width, net.width)
@@ -158,7 +165,7 @@ def back_propagate(net, theta, samples, steps, work):
 
 
 def update(net, rule, length, theta, velocity, work):
-    """One step of descent from the gradient in work, which is `length` long; b and c do not decay."""
+    """One step of descent with the gradient in work, of length `length`; b and c do not decay."""
     scale = scale_of(rule, length)
     apply(rule, scale, Span(0, net.bias, rule.decay), theta, velocity, work.gradient)
     apply(rule, scale, Span(net.bias, net.readout, 0.0), theta, velocity, work.gradient)
@@ -167,10 +174,10 @@ def update(net, rule, length, theta, velocity, work):
 
 
 def build(phi, dphi, compare):
-    """The pass through a network of an activation and a cost."""
+    """The functions of one pass: activate, propagate. `compare` is made by `passes.build_comparison`."""
 
     def activate(net, theta, symbols, t, work):
-        """From W x_(t-1), where x_t is to be, to x_t and phi'(h_t)."""
+        """Replace W x_(t-1), stored in the place of x_t, by x_t; writes phi'(h_t)."""
         samples, size = len(symbols), padded(net.width)
         block = samples * size
         for n in range(samples):
@@ -182,9 +189,10 @@ def build(phi, dphi, compare):
                 store(work.x, block + row + i, phi(h, net.alpha))
 
     def propagate(net, theta, batch, work):
-        """The gradient of a batch of `Sequences` into work.gradient; its cost and share of wrong answers.
+        """Write the gradient of a batch of `Sequences` to work.gradient.
 
-        The state before the first step is the caller's.
+        Returns the mean cost and the fraction of wrong answers. The caller sets the state before the first step, which
+        is the first block of work.x.
         """
         samples, steps = batch.symbols.shape
         size, block = padded(net.width), samples * padded(net.width)
@@ -206,12 +214,12 @@ def build(phi, dphi, compare):
 
 
 def build_descent(propagate):
-    """The kernel that trains one network."""
+    """The kernel that trains one network; `propagate` is made by `build`."""
 
     def descend(net, rule, theta, velocity, sequences, work, history):
-        """One step of descent for each batch of `sequences`.
+        """Make one step of descent for each batch of `sequences`; changes theta and velocity in place.
 
-        Row k of the history is of batch k, before the step.
+        Row k of the history describes batch k before its step.
         """
         for k in range(len(sequences.symbols)):
             cost, wrong = propagate(net, theta, Sequences(sequences.symbols[k], sequences.targets[k]), work)
@@ -223,12 +231,12 @@ def build_descent(propagate):
 
 
 def build_measurement(propagate):
-    """The kernel that follows the error back through time, and changes nothing."""
+    """The kernel that measures the error back through time without training; `propagate` is made by `build`."""
 
     def measure(net, theta, batch, work, lengths):
-        """Cost and share of wrong answers of a batch; the gradient in work.
+        """Return mean cost and fraction of wrong answers of a batch; writes the gradient to work.gradient.
 
-        `lengths` (samples, T) receives |delta_t| of every sample's own cost, not of the mean.
+        Writes |delta_t| of each sample's own cost, not of the mean, to `lengths` (samples, T).
         """
         samples, steps = batch.symbols.shape
         size = padded(net.width)

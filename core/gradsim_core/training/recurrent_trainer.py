@@ -1,4 +1,4 @@
-"""The compiled recurrent network as Python calls it; threads are the caller's."""
+"""Training of recurrent networks as Python calls it: one network at a time, in compiled kernels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .recurrent import RecurrentWork, Sequences, allocate, recurrent_network
 
 
 class RecurrentParameters(NamedTuple):
-    """Views of the parameters of one network, to read and to write."""
+    """Writable views of the parameters of one network."""
 
     U: np.ndarray  # (width, symbols)
     W: np.ndarray  # (width, width)
@@ -27,19 +27,20 @@ class RecurrentParameters(NamedTuple):
 
 
 class RecurrentTrainer(CompiledTrainer):
-    """Trains simple recurrent networks of one shape and activation, which name a symbol after reading some.
+    """Trains simple recurrent networks of one shape and activation, which read symbols and answer with one.
 
     Parameters
     ----------
     symbols : int
-        How many there are to read, and to answer.
+        Number of different symbols, both to read and to answer.
     width : int
         Neurons of the state.
     activation : Activation
-        From `resolve_activation`, of the table.
+        From `resolve_activation` (a row of the table).
     dtype : {"float32", "float64"}
+        Precision of parameters, states and errors.
     interpret : bool
-        Run the same text in the Python interpreter: slow, for tests.
+        Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class RecurrentTrainer(CompiledTrainer):
         self.network = recurrent_network(symbols, width, activation.alpha)
 
     def parameters(self) -> np.ndarray:
-        """Zeros for the parameters of one network, or for their velocity; `views` shows them."""
+        """Zeros for the parameters of one network, or for their velocity; `views` shows its matrices."""
         return self._aligned(self.network.stop)
 
     def views(self, parameters: np.ndarray) -> RecurrentParameters:
-        """The matrices and biases of flat parameters, or of a gradient."""
+        """The matrices and biases in flat parameters, or in a gradient."""
         net = self.network
         size, outputs = padded(net.width), padded(net.symbols)
         inner = parameters[: net.readout].reshape(-1, size)[:, : net.width]
@@ -62,7 +63,7 @@ class RecurrentTrainer(CompiledTrainer):
         return RecurrentParameters(inner[:K].T, inner[K:-1].T, inner[-1], outer[:-1].T, outer[-1])
 
     def _arrays(self, sequences: Sequences, start: np.ndarray | None) -> RecurrentWork:
-        """The arrays of this thread, with the state before the first step."""
+        """This thread's arrays, with the state before the first step set to `start`, or to 0."""
         net, (samples, steps) = self.network, sequences.symbols.shape[-2:]
         work = self._work(allocate, net, samples, steps)
         block = work.x[: samples * padded(net.width)].reshape(samples, -1)
@@ -70,7 +71,7 @@ class RecurrentTrainer(CompiledTrainer):
         return work
 
     def _checked(self, symbols: np.ndarray, targets: np.ndarray) -> Sequences:
-        """Symbols and targets as the kernel takes them: it looks rows up without asking whether they exist."""
+        """Symbols and targets as kernels take them; checked here, because kernels do not check indices."""
         symbols, targets = (np.ascontiguousarray(array, np.int64) for array in (symbols, targets))
         if targets.shape != symbols.shape[:-1] or not symbols.shape[-1]:
             raise ValueError(f"symbols {symbols.shape}: targets must be {symbols.shape[:-1]}, got {targets.shape}")
@@ -93,10 +94,11 @@ class RecurrentTrainer(CompiledTrainer):
         Parameters
         ----------
         rule : Rule
-            Its `batch` is not used: batches are what `symbols` holds. U, W and V decay.
-        parameters, velocity : arrays as `parameters()` makes them
+            Its `batch` is not used: `symbols` holds the batches. U, W and V decay.
+        parameters, velocity : arrays from `parameters()`
+            Changed in place.
         symbols : int array (steps, samples, T)
-            A fresh batch for each step.
+            One batch for each step.
         targets : int array (steps, samples)
             The right answer after the last symbol.
         start : array (samples, width), optional
@@ -105,12 +107,12 @@ class RecurrentTrainer(CompiledTrainer):
         Returns
         -------
         float64 array (steps, 3)
-            Of every batch before its step: cost, share of wrong answers, length of the gradient before it is cut.
+            Of every batch before its step: mean cost, fraction of wrong answers, length of the unclipped gradient.
 
         Raises
         ------
         ValueError
-            Shapes that do not fit, or a symbol that does not exist.
+            If the shapes do not match, or a symbol is not in 0 .. symbols - 1.
         """
         sequences = self._checked(symbols, targets)
         history, work = np.zeros((len(symbols), 3)), self._arrays(sequences, start)
@@ -120,10 +122,11 @@ class RecurrentTrainer(CompiledTrainer):
     def back_propagate(
         self, parameters: np.ndarray, symbols: np.ndarray, targets: np.ndarray, start: np.ndarray | None = None
     ) -> tuple[np.ndarray, float, float, np.ndarray]:
-        """Follow the errors of one batch back through time.
+        """Propagate the errors of one batch back through time, without training.
 
         Parameters
         ----------
+        parameters : array from `parameters()`
         symbols : int array (samples, T)
         targets : int array (samples,)
         start : array (samples, width), optional
@@ -131,18 +134,18 @@ class RecurrentTrainer(CompiledTrainer):
 
         Returns
         -------
-        gradient : array as the parameters
+        gradient : array, laid out as the parameters
             Of the mean cost.
         cost, error : float
-            Mean cost, share of wrong answers.
+            Mean cost, fraction of wrong answers.
         lengths : float64 array (samples, T)
-            |delta_t| of each sample's own cost; column t - 1 is step t. Squares are summed in float64: what is below
-            1e-160 counts as 0.
+            |delta_t| of each sample's own cost; column t - 1 is step t. Squares are summed in float64, so lengths below
+            about 1e-160 are 0.
 
         Raises
         ------
         ValueError
-            Shapes that do not fit, or a symbol that does not exist.
+            If the shapes do not match, or a symbol is not in 0 .. symbols - 1.
         """
         sequences = self._checked(symbols, targets)
         lengths, work = np.zeros(sequences.symbols.shape), self._arrays(sequences, start)

@@ -1,4 +1,4 @@
-"""The compiled side of training as Python calls it: one replica at a time; threads are the caller's."""
+"""Training as Python calls it: one replica at a time, in compiled kernels; callers run replicas on threads."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ class Trainer(CompiledTrainer):
     widths : sequence of int
         Inputs, hidden layers, outputs.
     activation, cost : Activation, Cost
-        From `resolve_activation` (of the table), `resolve_cost`.
+        From `resolve_activation` (a row of the table) and `resolve_cost`.
     normalisation : {"none", "batch", "layer"}
         Of the preactivations of every hidden layer.
     residual : bool
-        Whether hidden layers as wide as the one below add it.
+        Whether a hidden layer as wide as the hidden layer below adds x of that layer to its own.
     dtype : {"float32", "float64"}
+        Precision of parameters, data and activations.
     interpret : bool
-        Run the same text in the Python interpreter: slow, for tests.
+        Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class Trainer(CompiledTrainer):
         return self._aligned(int(self.network.first[-1]))
 
     def replica(self, parameters: np.ndarray) -> Replica:
-        """A replica at its start, which is copied."""
+        """A replica that starts at `parameters`, which are copied."""
         return Replica(self._aligned(parameters), self.parameters(), parameters)
 
     def data(self, images: np.ndarray, targets: np.ndarray) -> TrainingSet:
-        """Images (samples, inputs) and targets (samples, outputs) as the kernel takes them."""
+        """Images (samples, inputs) and targets (samples, outputs) as kernels take them: flat and padded."""
         rows = np.zeros((len(targets), padded(targets.shape[1])), self.dtype)
         rows[:, : targets.shape[1]] = targets
         return TrainingSet(self._aligned(images), self._aligned(rows))
@@ -70,11 +71,21 @@ class Trainer(CompiledTrainer):
     def descend(self, rule: Rule, replica: Replica, data: TrainingSet, order: np.ndarray) -> np.ndarray:
         """Train one replica, in place, for as many epochs as `order` has rows.
 
+        Parameters
+        ----------
+        rule : Rule
+        replica : Replica
+            From `replica`; changed in place.
+        data : TrainingSet
+            From `data`.
+        order : int64 array (epochs, samples)
+            The order in which an epoch takes the samples; not used if a batch is the whole set.
+
         Returns
         -------
         float64 array (epochs + 1, 2 + 3 L)
-            Of the whole training set before each epoch, and at the end: cost, share of wrong answers, and of every
-            layer |dC/db^l|, |dC/dW^l| and |W^l - W_0^l|.
+            Of the whole training set, before each epoch and at the end: cost, fraction of wrong answers, then
+            |dC/db^l|, |dC/dW^l| and |W^l - W_0^l|, each of all layers.
         """
         history = np.zeros((len(order) + 1, FIRST_LENGTH + 3 * self.layers))
         samples = len(data.images) // int(self.network.widths[0])
@@ -82,7 +93,7 @@ class Trainer(CompiledTrainer):
         return history
 
     def gradient(self, parameters: np.ndarray, data: TrainingSet) -> tuple[np.ndarray, float, float]:
-        """Gradient of the mean cost over all of the data, as the parameters lie; cost, and share of wrong answers."""
+        """Gradient of the mean cost of all data, laid out as the parameters; that cost; fraction of wrong answers."""
         samples = len(data.images) // int(self.network.widths[0])
         replica = Replica(parameters, parameters, parameters)
         history = self.descend(Rule(samples, 0.0), replica, data, np.zeros((0, samples), np.int64))
