@@ -1,4 +1,4 @@
-"""Every error that gradsim raises on purpose: what was got, what is allowed, and a remedy."""
+"""Errors that gradsim raises. Each message names the field, the value, what is allowed, and a remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shown(value: object) -> str:
 
 
 def suggestion(word: object, choices: Iterable[str]) -> str:
-    """Return the remedy for a wrong name: the nearest of the choices, where one looks like it."""
+    """Return the remedy for a wrong name: the most similar choice, if any is similar."""
     found = nearest(str(word), choices)
     return f"The nearest is {found}" if found else "Take one of these"
 
@@ -44,11 +44,11 @@ class SweepError(GradsimError, ValueError):
     field
         The parameter's name, with its place on the axis where it has one: ``"sigma_w[3]"``.
     value
-        What was got.
+        The value given.
     allowed
-        What is allowed, as the end of a sentence: ``"a finite number > 0"``.
+        What is allowed, as a noun phrase: ``"a finite number > 0"``.
     remedy
-        What to do about it, as a sentence without its final stop.
+        What to do about it: a sentence without its full stop.
     others
         Further faults found in the same sweep; the message has one line for each.
     """
@@ -61,12 +61,12 @@ class SweepError(GradsimError, ValueError):
         super().__init__(field, value, allowed, remedy, self.others)
 
     def joined(self, others: Sequence[SweepError]) -> SweepError:
-        """Return the same fault with others found beside it."""
+        """Return this fault as an error that also reports ``others``."""
         return SweepError(self.field, self.value, self.allowed, self.remedy, others)
 
     def __str__(self) -> str:
         fault = "is missing" if self.value is MISSING else f"= {shown(self.value)} is refused"
-        sentence = f"{self.field} {fault}: allowed is {self.allowed}. {self.remedy}."
+        sentence = f"{self.field} {fault}; allowed: {self.allowed}. {self.remedy}."
         return "\n".join([sentence, *map(str, self.others)])
 
 
@@ -87,7 +87,7 @@ class RunExistsError(OutputError):
 
 
 class SchemaVersionError(GradsimError):
-    """A dataset was written by a newer gradsim, whose layout this version does not know."""
+    """A dataset was written by a newer gradsim in a layout that this version cannot read."""
 
     exit_code = 2
 

@@ -26,7 +26,7 @@ COLUMNS = [
 def boundary(
     summary: pd.DataFrame, level: float = 0.95, activations: Mapping[str, Activation] | None = None
 ) -> pd.DataFrame:
-    """Boundary between vanishing and exploding gradients for every combination of the axes but sigma_w.
+    """Return the boundary between vanishing and exploding gradients for every combination of the axes except sigma_w.
 
     Parameters
     ----------
@@ -42,16 +42,17 @@ def boundary(
     pandas.DataFrame
         A row per (activation, law, sigma_b, width, depth, kind). ``kind``: "quenched" (mean of ln over live networks is
         0), "annealed" (ln of the mean is 0), "median". sigma_w, ci_low, ci_high; theory (infinite width, at this
-        depth), theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction; trusted: False where
-        rare networks carry the annealed numbers; reason: why there is no number, or why not to trust it.
+        depth), theory_inf (chi_1 = 1), theory_width (exact at this width); crossing (its number, from 1), direction
+        ("up", "down"); trusted: False where rare networks dominate the annealed mean or networks are not finite;
+        reason: why there is no number, or why it is not trusted.
 
     Raises
     ------
     SweepError
-        For a level that is no probability.
+        For a level outside (0, 1).
     """
     if not 0.0 < level < 1.0:
-        raise SweepError("level", level, "a probability between 0 and 1", "Give 0.95 for a 95 % interval")
+        raise SweepError("level", level, "a probability between 0 and 1", "Write 0.95 for 95 % intervals")
     rows = []
     for axes, cells in summary.sort_values("sigma_w").groupby(AXES, sort=True):
         group: dict[str, Any] = dict(zip(AXES, axes, strict=True))
@@ -70,14 +71,14 @@ def boundary(
                     "reason": reason,
                 }
             )
-    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # object first: a missing sentence stays None
+    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # object, so that a missing reason stays None
     numbers = dict.fromkeys(("sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width"), float)
     types = {name: summary[name].dtype for name in AXES}
     return frame.astype({**types, **numbers, "crossing": "Int64", "trusted": bool})
 
 
 def _crossing(group: dict[str, Any], cells: pd.DataFrame, kind: str, level: float) -> Crossing:
-    """Crossing of one kind of log gain, with random numbers keyed by the group and its values."""
+    """Crossing of one kind of log gain; its random numbers are keyed by the group and its values."""
     if group["depth"] == 1:
         return no_crossing("A network of depth 1 has no boundary: its gain is 1 by definition.")
     sigma_w, value, se = (
@@ -87,7 +88,7 @@ def _crossing(group: dict[str, Any], cells: pd.DataFrame, kind: str, level: floa
 
 
 def _trust(cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, str | None]:
-    """Whether rare networks leave the boundary alone, and the sentence for ``reason``."""
+    """Whether the boundary can be trusted, and if not the sentence for ``reason``."""
     if crossing.reason is not None:
         return False, crossing.reason
     distance = np.abs(np.log(cells["sigma_w"].to_numpy(np.float64) / crossing.sigma_w))
@@ -97,14 +98,14 @@ def _trust(cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, st
         return False, f"Not to be trusted: {lost:.2g} of the networks near it are not finite."
     if kind != "annealed" or share <= MOST_TOP_SHARE:
         return True, None
-    return (
-        False,
-        f"Not to be trusted: the largest 0.01 % of the networks (or one) carry {share:.0%} of the mean near it.",
+    reason = (
+        f"Not to be trusted: the top 0.01 % of the networks (at least one) make up {share:.0%} of the mean near it."
     )
+    return False, reason
 
 
 def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> dict[str, float]:
-    """Theory's three columns; NaN where there is no such root.
+    """The three columns of the theory; NaN where there is no root.
 
     Mean field holds for independent weights of finite variance and for orthogonal ones, with the same chi_1; the exact
     finite-width laws for Gaussian weights without biases.
@@ -123,7 +124,7 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
 
 
 def _or_nan(root: Callable[[], float]) -> float:
-    """The root, or NaN if there is none or the activation is not known by its name."""
+    """The root; NaN if there is none, or if the functions of a user's own activation are unknown."""
     try:
         return root()
     except ValueError:

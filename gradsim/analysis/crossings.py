@@ -1,4 +1,4 @@
-"""Where a noisy curve over ln sigma_w crosses 0, with an interval: one curve, one answer."""
+"""The crossing of 0 of a noisy curve over ln sigma_w, with an interval."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scipy.optimize import isotonic_regression
 
 Array = NDArray[np.float64]
 
-_DRAWS = 1000
-_CLEAR = 3.0  # standard errors from 0 at which the sign of a cell is no longer in doubt
-_NEIGHBOURS = 3  # cells beyond the crossing on either side that shape the fit
-_FEWEST = 3
-_MOST_LOST = 0.05
+_DRAWS = 1000  # redrawn curves
+_CLEAR = 3.0  # standard errors from 0 beyond which the sign of a cell is certain
+_NEIGHBOURS = 3  # further cells on either side of the crossing that enter the fit
+_FEWEST = 3  # cells
+_MOST_LOST = 0.05  # share of redrawn curves without a crossing
 _BISECTIONS = 50
 
 
@@ -26,9 +26,9 @@ class Crossing(NamedTuple):
     Attributes
     ----------
     sigma_w, ci_low, ci_high
-        Place and interval; NaN if there is none.
+        The crossing and its interval; NaN if there is none.
     number
-        Which of the curve's sign changes it is, from 1; 0 if there is none.
+        Its number among the sign changes of the curve, from 1; 0 if there is none.
     direction
         "up" or "down"; None if there is none.
     reason
@@ -44,27 +44,27 @@ class Crossing(NamedTuple):
 
 
 def no_crossing(reason: str) -> Crossing:
-    """Return the answer without a crossing."""
+    """Return the result for a curve without a crossing, with the reason as a sentence."""
     return Crossing(float("nan"), float("nan"), float("nan"), 0, None, reason)
 
 
 def find_crossing(sigma_w: Array, value: Array, se: Array, level: float = 0.95, key: str = "") -> Crossing:
-    """Find where ``value`` crosses 0: the first time upward, else the first time downward.
+    """Return the first upward crossing of 0 of ``value``, or else the first downward one.
 
-    The cells are independent: each value is redrawn from its normal law, every redrawn curve is made monotone near the
-    crossing (isotonic regression, weighted) and interpolated in ln sigma_w (PCHIP), and the interval is made of the
+    The cells are independent: each value is redrawn from its normal law, and every redrawn curve is made monotone near
+    the crossing (weighted isotonic regression) and interpolated in ln sigma_w (PCHIP). The interval consists of
     percentiles of the roots, to which the error of the interpolation itself is added.
 
     Parameters
     ----------
     sigma_w
-        Places of the cells, ascending.
+        Of each cell, ascending; shape (cells,).
     value, se
-        Estimate and standard error at each; cells without a finite pair are left out.
+        Estimate of the log gain and its standard error, shape (cells,); cells without a finite pair are left out.
     level
         Probability that the interval covers the crossing.
     key
-        Goes into the key of the random numbers together with the values: equal input gives equal output.
+        Part of the key of the random numbers, together with the values: equal input gives equal output.
     """
     usable = np.isfinite(value) & np.isfinite(se)
     x, y, se = np.log(sigma_w[usable]), value[usable], se[usable]
@@ -88,12 +88,12 @@ def find_crossing(sigma_w: Array, value: Array, se: Array, level: float = 0.95, 
         return no_crossing(f"The crossing is lost in the noise: {lost:.0%} of the redrawn curves do not cross 0.")
     roots[1:] += _interpolation_error(x[window], curves, roots) * rng.standard_normal(_DRAWS)
     low, high = np.nanquantile(roots[1:], [0.5 - level / 2, 0.5 + level / 2])
-    place = [float(np.exp(value)) for value in (roots[0], low, high)]
-    return Crossing(place[0], place[1], place[2], number + 1, "up" if upward else "down", None)
+    root, low, high = (float(np.exp(log_sigma_w)) for log_sigma_w in (roots[0], low, high))
+    return Crossing(root, low, high, number + 1, "up" if upward else "down", None)
 
 
 def _sign_changes(y: Array, se: Array) -> list[tuple[int, int]]:
-    """Pairs of cells, neighbours but for cells of unclear sign, between which the curve changes sign."""
+    """Pairs of cells between which the curve changes sign; cells of uncertain sign between them are skipped."""
     for sign in (np.where(np.abs(y) > _CLEAR * se, np.sign(y), 0.0), np.where(y < 0.0, -1.0, 1.0)):
         clear = np.flatnonzero(sign)
         change = np.flatnonzero(np.diff(sign[clear]))
@@ -153,12 +153,12 @@ def _linear(x: Array, curves: Array, axis: int) -> PPoly:
 
 
 def _interpolation_error(x: Array, curves: Array, roots: Array) -> float:
-    """Standard deviation of the interpolation's own error: on a coarse grid with many networks it exceeds the noise.
+    """Standard deviation of the interpolation error, which exceeds the noise on a coarse grid with many networks.
 
     Against mean-field curves of seven activations on 26 cells PCHIP's error of ln sigma_w (up to 0.003 at depth 64,
     where the curve bends within one step) is about 0.6 of its distance from the cubic spline, and below a quarter of
-    its distance from the straight line where the curve is smooth. What the noise explains of these distances is
-    taken off.
+    its distance from the straight line where the curve is smooth. The part of these distances that the noise
+    explains is subtracted.
     """
     squares = [0.0]
     for interpolant, share in (("cubic", 1.0), ("linear", 0.25)):

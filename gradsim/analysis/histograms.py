@@ -31,7 +31,7 @@ def layers_frame(sums: pd.DataFrame, histograms: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``sums`` with q05, q25, median, q75, q95, in natural log. Dead networks count as -inf; NaN without any network.
+        ``sums`` with q05, q25, median, q75, q95, in natural log. Dead networks count as -inf; NaN without networks.
     """
     result = sums.reset_index(drop=True)
     probabilities = np.tile(list(QUANTILES.values()), (len(result), 1))
@@ -40,16 +40,16 @@ def layers_frame(sums: pd.DataFrame, histograms: pd.DataFrame) -> pd.DataFrame:
 
 
 class Exponential(NamedTuple):
-    """Mean of exp(value) over the networks of each row, the dead as 0.
+    """Mean of exp(value) over the networks of each row; dead networks count as 0.
 
     Attributes
     ----------
     log_mean
         ln of the mean; -inf if all are dead, NaN without networks.
     se
-        Its standard error by the delta method: relative standard error of the mean.
+        Standard error of ``log_mean`` by the delta method: the relative standard error of the mean.
     top_share
-        Share of the sum that the largest 0.01 % of the networks (at least one) carry.
+        Share of the sum that comes from the largest 0.01 % of the networks (at least one).
     """
 
     log_mean: Array
@@ -58,12 +58,12 @@ class Exponential(NamedTuple):
 
 
 class Histograms(NamedTuple):
-    """Histograms of many rows of sums, one after the other, bins ascending.
+    """Histograms of many rows of sums, concatenated; bins ascend within a row.
 
     Attributes
     ----------
     row, low, high, networks
-        Of each bin: its row of the sums, its edges cut to the row's [min, max], its networks.
+        Of each bin: the index of its row of the sums, its edges clipped to the row's [min, max], its networks.
     live, dead, mean
         Of each row: finite networks, dead networks, exact mean of the finite ones.
     """
@@ -78,7 +78,7 @@ class Histograms(NamedTuple):
 
     @classmethod
     def of(cls, sums: pd.DataFrame, histograms: pd.DataFrame) -> Histograms:
-        """Sort the bins of ``histograms`` to the rows of ``sums``; bins of other rows are left out."""
+        """Return the bins of ``histograms`` by their row of ``sums``; bins without such a row are dropped."""
         rows = sums[KEYS].assign(row=np.arange(len(sums)))
         bins = histograms.merge(rows, on=KEYS).sort_values(["row", "bin"])
         row, count = bins["row"].to_numpy(np.int64), bins["networks"].to_numpy(np.int64)
@@ -95,7 +95,7 @@ class Histograms(NamedTuple):
         )
 
     def quantiles(self, probabilities: Array) -> Array:
-        """Quantiles of each row, linear inside a bin; ``probabilities`` and the result have shape (rows, any)."""
+        """Return quantiles of each row, linear inside a bin; ``probabilities`` and the result are (rows, any)."""
         total = (self.live + self.dead)[:, None]
         rank = probabilities * total - self.dead[:, None]
         ends = np.cumsum(self.live)[:, None]
@@ -112,19 +112,19 @@ class Histograms(NamedTuple):
         result[alive] = self.low[place] + np.clip(inside, 0.0, 1.0) * (self.high - self.low)[place]
         return result
 
-    def exponential(self, others: NDArray[np.int64]) -> Exponential:
-        """Mean of exp over live, dead and ``others`` (networks outside the rows that count as 0 too).
+    def exponential(self, zeros: NDArray[np.int64]) -> Exponential:
+        """Return the mean of exp over live and dead networks, and ``zeros`` more of each row that count as 0.
 
-        Values are taken as even inside a bin, then shifted to the exact mean: without the shift a distribution
+        Values are taken as uniform inside a bin, then shifted to the exact mean: without the shift a distribution
         narrower than a bin would be off by up to 0.02.
         """
-        counted = (self.live + self.dead + others).astype(np.float64)
+        counted = (self.live + self.dead + zeros).astype(np.float64)
         width = self.high - self.low
-        even = np.where(width > 0.0, np.sinh(width / 2) / np.where(width > 0.0, width / 2, 1.0), 1.0)
+        uniform = np.where(width > 0.0, np.sinh(width / 2) / np.where(width > 0.0, width / 2, 1.0), 1.0)
         middle = 0.5 * (self.low + self.high)
         largest = np.full(len(self.live), -np.inf)
         np.maximum.at(largest, self.row, middle)
-        weight = even * np.exp(middle - largest[self.row])
+        weight = uniform * np.exp(middle - largest[self.row])
         with np.errstate(divide="ignore", invalid="ignore"):
             shift = self.mean - self._total(self.networks * middle) / self.live
             total = self._total(self.networks * weight)
@@ -139,7 +139,7 @@ class Histograms(NamedTuple):
         return np.bincount(self.row, values, len(self.live)).astype(np.float64)
 
     def _top(self, counted: Array) -> Array:
-        """How many networks of each bin are among the largest 0.01 % of their row, at least one."""
+        """Number of networks of each bin among the largest 0.01 % (at least one) of their row."""
         wanted = np.maximum(1.0, np.floor(TOP_FRACTION * counted))
         above = np.cumsum(self.live)[self.row] - np.cumsum(self.networks)
         taken: Array = np.clip(wanted[self.row] - above, 0.0, self.networks.astype(np.float64))

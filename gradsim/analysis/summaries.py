@@ -16,9 +16,9 @@ MARGIN = float(np.log(10.0))
 """A gain within a factor 10 of 1 is critical: half a decade of the gradient's norm."""
 
 MOST_TOP_SHARE = 0.1
-"""Above this share of the sum in its largest 0.01 % of networks an annealed number is not trusted.
+"""An annealed number is not trusted if its largest 0.01 % of networks contribute more than this share of the sum.
 
-For a log-normal gain with standard deviation s of its logarithm the largest fraction p carries Phi(s - z), Phi(z) =
+For a log-normal gain with standard deviation s of its logarithm the largest fraction p contributes Phi(s - z), Phi(z) =
 1 - p, and the mean of n networks has relative error sqrt((exp(s^2) - 1) / n). A share of 0.1 means s = 2.4: a relative
 error of 0.2 with 8,192 networks, 0.02 with 10^6. At s = 3.5 the share is 0.4 and the error of 8,192 networks would
 be 5.
@@ -34,7 +34,7 @@ def summary(
     complete: pd.Series | bool = True,
     activations: Mapping[str, Activation] | None = None,
 ) -> pd.DataFrame:
-    """Summarise every cell by the log gain of its layer 1.
+    """Summarise each cell by the log gain of its layer 1.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def summary(
     histograms
         Those of log_gain at layer 1 at least.
     complete
-        Whether all networks of the cell are there; a Series is indexed by cell_id.
+        Whether all networks of the cell are committed; a Series is indexed by cell_id.
     activations
         A user's own activations by name, for chi_1.
 
@@ -54,20 +54,19 @@ def summary(
     pandas.DataFrame
         The columns of ``cells``, then quenched_log_gain and quenched_se (mean of ln over live networks),
         median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share,
-        trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete. NaN, None where
-        there are no networks yet. Where some networks are not finite the rest is no fair sample: trusted is False and
-        there is no phase.
+        trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete. NaN or None where
+        there are no networks yet. If some networks are not finite, the others are a biased sample: trusted is False
+        and phase is None.
     """
     gain = _at_first_layer(cells, layers, "log_gain")
     delta = _at_first_layer(cells, layers, "log_delta")
     last = layers.merge(cells[["cell_id", "depth"]], left_on=["cell_id", "layer"], right_on=["cell_id", "depth"])
-    sunk = last[last["quantity"] == "log_q"].set_index("cell_id")["dead"]
-    # A network whose signal died on the way forward has delta^L = 0 and no log_gain, but its gain counts as 0; one
-    # whose last layer alone is off has no gain to count. So relu at sigma_w^2 = 2 has mean gain 1 at every width and
-    # depth.
-    others = sunk.reindex(cells["cell_id"]).fillna(0).to_numpy(np.int64)
+    dead_forward = last[last["quantity"] == "log_q"].set_index("cell_id")["dead"]
+    # A network whose signal died on the way forward has delta^L = 0 and no log_gain, but its gain counts as 0; one in
+    # which only phi'(h^L) is 0 has no gain to count. So relu at sigma_w^2 = 2 has mean gain 1 at every width and depth.
+    zeros = dead_forward.reindex(cells["cell_id"]).fillna(0).to_numpy(np.int64)
     histogram = Histograms.of(gain, histograms)
-    exponential = histogram.exponential(others)
+    exponential = histogram.exponential(zeros)
     mean, se = (gain[name].to_numpy(np.float64, na_value=np.nan) for name in ("mean", "se"))
     median, median_se = _median(histogram, gain["std"].to_numpy(np.float64, na_value=np.nan))
     with np.errstate(invalid="ignore"):
@@ -103,8 +102,8 @@ def _at_first_layer(cells: pd.DataFrame, layers: pd.DataFrame, quantity: str) ->
 def _median(histogram: Histograms, std: Array) -> tuple[Array, Array]:
     """Median and its standard error: half the distance of the order statistics one standard deviation away.
 
-    Added to it is what a straight line inside a bin of width w misses of a bell: w^3 / 16 std^2, at most w / 4,
-    taken as two standard errors. It counts where a bin is not narrow against the distribution, at great widths.
+    The error of linear interpolation inside a bin of width w, for a normal law at most w^3 / 16 std^2 and at most
+    w / 4, is added as two standard errors. It matters at great widths, where the distribution is as narrow as a bin.
     """
     networks = (histogram.live + histogram.dead).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -117,7 +116,7 @@ def _median(histogram: Histograms, std: Array) -> tuple[Array, Array]:
 
 
 def _phase(mean: Array, se: Array) -> list[str | None]:
-    """Phase of each cell, or None where the 95 % interval leaves it open."""
+    """Phase of each cell; None if the 95 % interval allows two phases."""
     low, high = mean - _Z95 * se, mean + _Z95 * se
     conditions = [high < -MARGIN, low > MARGIN, (low >= -MARGIN) & (high <= MARGIN)]
     names = np.select(conditions, ["vanishing", "exploding", "critical"], default="")
@@ -125,7 +124,7 @@ def _phase(mean: Array, se: Array) -> list[str | None]:
 
 
 def _chi_1(cells: pd.DataFrame, activations: Mapping[str, Activation]) -> list[float]:
-    """chi_1 of each cell; NaN for an activation that is only known by a name of the user's."""
+    """chi_1 of each cell; NaN for a user's own activation whose functions are unknown."""
     known: dict[tuple[str, float, float], float] = {}
     points = list(zip(cells["activation"], cells["sigma_w"], cells["sigma_b"], strict=True))
     for name, sigma_w, sigma_b in set(points):

@@ -1,4 +1,4 @@
-"""The command line. Signals are handled before anything else is imported; heavy imports wait until a command runs."""
+"""The command line. Signal handlers come before all other imports; heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Parameters
     ----------
     arguments : list of str, optional
-        The words behind the program's name; by default those that the process was started with.
+        The arguments without the program's name; by default those of the process.
     """
     words = sys.argv[1:] if arguments is None else arguments
     signals = StopSignals(
@@ -29,12 +29,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
         invoke(words, signals)
     finally:
-        if arguments is not None:  # else the process ends now, and may still be told to
+        if arguments is not None:  # else the process ends now, and signals are handled until then
             signals.release()
 
 
 def asks_for_json(words: list[str]) -> bool:
-    """Whether errors are to be lines of JSON. Looked up by hand: the parser is not imported yet."""
+    """Whether errors are written as lines of JSON. Parsed by hand: click is not imported yet."""
     pairs = zip(["", *words], [*words, ""], strict=True)
     asked = [(word.partition("=")[2] or after) for word, after in pairs if word.split("=")[0] == "--log-format"]
     return asked[-1:] == ["json"] and words[:1] == ["run"]
@@ -45,4 +45,4 @@ def _json_line(text: str) -> str:
 
 
 def _text_line(text: str) -> str:
-    return f"\ngradsim: {text}"  # a bar may be in the middle of a line
+    return f"\ngradsim: {text}"  # starts a new line: a progress bar may occupy this one

@@ -1,4 +1,4 @@
-"""All commands, and what becomes of their errors. Each is a thin layer over the Python interface."""
+"""All commands, and their errors as messages and exit codes. Each is a thin layer over the Python interface."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def cli() -> None:
     \b
     First steps:
       gradsim run phase-tanh --out out/phase-tanh    the classic phase diagram, about two minutes
-      gradsim boundary out/phase-tanh                its boundary again, beside theory
-      gradsim theory gelu --sigma-b 0.2              what theory alone says
+      gradsim boundary out/phase-tanh                its boundary, compared with theory
+      gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
 
-    Exit codes: 0 done; 1 unexpected; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full disk
-    or I/O error (resumable); 75 stopped early (resumable); 128 + n stopped at once by a second signal n.
+    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full
+    disk or I/O error (resumable); 75 stopped early (resumable); 128 + n stopped at once by a second signal n.
     """
 
 

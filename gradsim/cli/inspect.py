@@ -14,10 +14,20 @@ _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_typ
 
 @click.command()
 @_DIRECTORY
-@click.option("--array", "jobs", type=click.IntRange(1), metavar="N", help="Say which of N jobs i/N have shards left.")
+@click.option(
+    "--array",
+    "jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="The run is shared by N jobs: name those with shards left.",
+)
 @FORMAT
 def status(directory: Path, jobs: int | None, form: str) -> None:
-    """Say what of a run is done, missing and failed, how fast it goes, and which jobs to run again."""
+    """Show the progress of a run.
+
+    Prints the shards that are done, missing and failed, the speed, the time left, and with --array the jobs to run
+    again.
+    """
     import pandas as pd
 
     from gradsim import runs
@@ -35,9 +45,9 @@ def status(directory: Path, jobs: int | None, form: str) -> None:
         if value is not None:
             click.echo(f"{name:18} {_word(value)}")
     if facts["rerun_array"]:
-        click.echo(f"Run the jobs with shards left again: sbatch --array={facts['rerun_array']} SCRIPT")
+        click.echo(f"To run the jobs with shards left again: sbatch --array={facts['rerun_array']} SCRIPT")
     elif not facts["complete"]:
-        click.echo("Give the same `gradsim run` command again to compute the missing shards.")
+        click.echo("To compute the missing shards, give the same `gradsim run` command again.")
 
 
 def _word(value: object) -> str:
@@ -52,7 +62,11 @@ def _word(value: object) -> str:
 @_DIRECTORY
 @FORMAT
 def summarize(directory: Path, form: Any) -> None:
-    """Print a row per cell: gain, decades, dead fraction, phase."""
+    """Print a table of cells: gain, dead fraction, phase.
+
+    A row per cell; log_gain is the natural logarithm of the mean square of delta at layer 1 over that at the last
+    layer, decades is log10 of the ratio of norms.
+    """
     from gradsim import runs
     from gradsim.report import text
 
@@ -61,10 +75,14 @@ def summarize(directory: Path, form: Any) -> None:
 
 @click.command()
 @_DIRECTORY
-@click.option("--level", type=float, default=0.95, show_default=True, help="Probability of the intervals.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Coverage probability of the intervals.")
 @FORMAT
 def boundary(directory: Path, level: float, form: Any) -> None:
-    """Print sigma_w at the boundary between vanishing and exploding, per depth, beside theory."""
+    """Print the phase boundary, compared with theory.
+
+    A row per depth, other axes and kind (quenched, annealed, median): sigma_w between vanishing and exploding
+    gradients with its interval, and the theory at infinite width and at this depth.
+    """
     from gradsim import runs
     from gradsim.report import text
 

@@ -10,7 +10,7 @@ from gradsim.cli.options import PROGRESS, THREADS
 
 
 class _LessonCommand(click.Command):
-    """The command's help lists the lessons of the catalogue, which is read only when somebody asks for it."""
+    """Lists the lessons in the help; the catalogue is imported only then."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help_text(ctx, formatter)
@@ -29,20 +29,28 @@ Examples:
 )
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/lessons"), show_default=True,
-              help="Directory of the lessons; each gets a folder.")  # fmt: skip
+              help="Directory of the lessons; each has a folder in it.")  # fmt: skip
 @click.option(
-    "--lang", "langs", multiple=True, default=("en",), show_default=True, help="en or zh; repeat it for both."
+    "--lang",
+    "langs",
+    multiple=True,
+    default=("en",),
+    show_default=True,
+    help="Language of the pages, en or zh; repeat the option for both.",
 )
-@click.option("--quick", is_flag=True, help="Fewer networks and epochs: all lessons in about a minute.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Root of all randomness.")
+@click.option("--quick", is_flag=True, help="Use fewer networks and epochs: all lessons in about a minute.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Seed of all random numbers."
+)
 @THREADS
 @PROGRESS
 def lesson(
     name: str, out: Path, langs: tuple[str, ...], quick: bool, seed: int, threads: int | None, progress: str
 ) -> None:
-    """Run the lesson NAME, or all: why deep networks are hard to train, shown on real data.
+    """Run a lesson on why deep networks are hard to train.
 
-    Writes numbers (Parquet), pictures (PNG, SVG) and a page that opens offline to OUT/NAME.
+    NAME is one of the lessons below, or all. Writes tables (Parquet), pictures (PNG, SVG) and a page that opens offline
+    to OUT/NAME.
     """
     from gradsim import lessons
     from gradsim.lessons.running import run_all

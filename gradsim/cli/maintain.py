@@ -16,10 +16,10 @@ _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_typ
 @FORMAT
 @PROGRESS
 def verify(directory: Path, form: str, progress: str) -> None:
-    """Read every byte of a run again and compare it with its manifests.
+    """Check every byte of a run against its manifests.
 
-    Exit code 4 if a file is not as it was written. The digest is the same for equal values, however the run was cut
-    into jobs, stopped or compacted.
+    Exit code 4 if a file is damaged or missing. Prints a digest of all values, which is the same for equal sweeps,
+    however the run was divided into jobs, stopped or compacted.
     """
     import pandas as pd
 
@@ -34,7 +34,7 @@ def verify(directory: Path, form: str, progress: str) -> None:
             f"{len(found.problems)} problems in {found.files:,} tables of {found.shards:,} shards "
             f"({text.size(found.bytes)}); {found.missing:,} shards are missing."
         )
-        click.echo(f"digest {found.digest}" if found.digest else "No digest, since not all could be read.")
+        click.echo(f"digest {found.digest}" if found.digest else "No digest: some tables could not be read.")
     else:
         click.echo(text.render(pd.DataFrame([found._asdict()]), form))  # type: ignore[arg-type]
     if found.problems:
@@ -46,21 +46,24 @@ def verify(directory: Path, form: str, progress: str) -> None:
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory of the new dataset.")
 @PROGRESS
 def compact(directory: Path, output: Path, progress: str) -> None:
-    """Write a run again with files of 64 to 512 MB, which databases read faster than many small ones."""
+    """Write a copy of a run with few, large files.
+
+    Files of 64 to 512 MB are read faster than many small ones. The values and their digest stay the same.
+    """
     from gradsim import runs
 
     made = runs.open(directory).compact(output, progress)  # type: ignore[arg-type]
-    files = sum(len(one.parts) for one in made.dataset.manifests())
+    files = sum(len(manifest.parts) for manifest in made.dataset.manifests())
     click.echo(f"{output}: the same values in {files:,} files. `gradsim verify` gives the same digest for both.")
 
 
 @click.command()
 @_DIRECTORY
 def gc(directory: Path) -> None:
-    """Remove files that no manifest names, left by killed runs.
+    """Remove leftovers of killed runs.
 
-    Whole tables of shards that are not committed yet stay: a run under way may be about to name them, and a resume uses
-    them.
+    These are files that no manifest names. Complete tables of shards that are not committed yet stay: a run under way
+    may be about to commit them, and a resume uses them.
     """
     from gradsim import runs
 

@@ -1,4 +1,4 @@
-"""What the command line says of errors to programs."""
+"""Errors of the command line as JSON, for programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from datetime import UTC, datetime
 
 
 def error_event(kind: str, text: str) -> str:
-    """Return an error as a line of JSON, as `--log-format json` writes it: time (UTC), event, kind, text."""
+    """Return an error as a line of JSON for `--log-format json`, with keys time (UTC), event, kind, text."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps({"time": now, "event": "error", "kind": kind, "text": text})

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ if TYPE_CHECKING:
 SWEEP = click.argument("sweep", metavar="SWEEP")
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
-    help="A table for people, or every column for programs.",
+    help="table for people (main columns); csv or json for programs (every column).",
 )  # fmt: skip
-THREADS = click.option("--threads", type=int, help="Threads; results do not depend on it.  [default: all processors]")
+THREADS = click.option(
+    "--threads", type=int, help="Number of threads; results do not depend on it.  [default: all processors]"
+)
 PROGRESS = click.option(
     "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
-    help="A bar on a terminal, else a line every 30 s.",
+    help="auto: a bar on a terminal, else a line every 30 s.",
 )  # fmt: skip
 
 
 def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that choose kernels, in place of the sweep's values."""
+    """Add the options that replace the sweep's values and choose its kernels."""
     for option in (
         click.option("--dtype", help="float32 or float64, in place of the sweep's."),
         click.option("--method", help="explicit or conditional, in place of the sweep's."),
@@ -33,7 +35,7 @@ def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changed(sweep: Sweep, options: Mapping[str, Any]) -> Sweep:
-    """Return the sweep with the given options in place of its own values."""
+    """Return the sweep with its values replaced by the options given."""
     names = ("networks", "method", "dtype", "seed")
     changes = {name: options[name] for name in names if options.get(name) is not None}
     return sweep.replace(**changes) if changes else sweep

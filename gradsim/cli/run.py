@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradsim.sweep import Sweep
     from gradsim.system.signals import StopSignals
 
-_CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of explicit back-propagation
+_CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, over that per weight of the explicit one
 
 
 @click.command()
@@ -34,37 +34,40 @@ _CONDITIONAL_COST = 1.4  # of a normal of the conditional sampler, in weights of
     default="local",
     show_default=True,
     metavar="E",
-    help="Where shards are computed: local, dask-local:N (N processes here) or dask://HOST:PORT.",
+    help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
+    "Dask cluster at dask://HOST:PORT.",
 )
-@click.option("--device", default="cpu", show_default=True, help="What computes them.")
+@click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.")
 @THREADS
 @click.option(
     "--shard", default="1/1", metavar="I/N",
-    help="Run the I-th of N parts; auto: as the Slurm array job says.  [default: all]",
+    help="Compute the I-th of N parts; auto takes I and N from the Slurm array job.  [default: all]",
 )  # fmt: skip
-@click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
+@click.option("--networks", type=int, help="Number of networks per cell, in place of the sweep's.")
 @override_options
 @click.option("--seed", type=int, help="Seed, in place of the sweep's.")
-@click.option("--dry-run", is_flag=True, help="Say what it would take, and write nothing.")
-@click.option("--yes", is_flag=True, help="Run even a very large sweep.")
-@click.option("--plot/--no-plot", default=True, help="Draw phase.png into the directory.  [default: plot]")
+@click.option("--dry-run", is_flag=True, help="Print estimates of time, disk and memory; write nothing.")
+@click.option("--yes", is_flag=True, help="Confirm a sweep of more than 1e14 random numbers.")
+@click.option(
+    "--plot/--no-plot", default=True, help="Draw the phase diagram, phase.png, into the directory.  [default: plot]"
+)
 @PROGRESS
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="json: every event as a line of JSON on standard error, in place of a bar or a log.",
+    help="json writes each event as a line of JSON on standard error, instead of a bar or a log.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def run(
     sweep: str, out: Path | None, dry_run: bool, plot: bool, yes: bool, quiet: bool, log_format: str, **options: Any
 ) -> None:
-    """Run SWEEP, a TOML file or the name of a shipped sweep, or what is left of it.
+    """Simulate a sweep, or resume one that was stopped.
 
-    The same command resumes a run that was stopped. SIGTERM, SIGUSR1 or Ctrl-C stop it at the next block, a second one
-    at once. Jobs that share a run: --shard 1/16 … 16/16, see gradsim submit slurm. Shipped sweeps: phase-tanh,
-    phase-sigmoid, phase-relu.
+    SWEEP is a TOML file or a shipped sweep: phase-tanh, phase-sigmoid, phase-relu. It prints the table of cells and the
+    phase boundary. Ctrl-C, SIGTERM or SIGUSR1 stop the run at the next block, a second signal at once; the same command
+    resumes it. Several jobs can share a run: --shard 1/16 … 16/16, see gradsim submit slurm.
 
     \b
     A sweep file:
@@ -86,7 +89,7 @@ def run(
 
         try:
             wanted = changed(Sweep.from_toml(sweep), options)
-            runs.check_engine(placement["engine"], placement["device"])
+            runs.check_placement(**placement)
             if dry_run:
                 submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
                 return
@@ -100,7 +103,7 @@ def run(
 
 
 def _end(error: GradsimError, mode: str, signals: StopSignals) -> NoReturn:
-    """Say what was wrong and leave with the error's exit code."""
+    """Print the error and exit with its code."""
     from gradsim.errors import Interrupted
 
     if mode == "json":
@@ -119,12 +122,12 @@ def _mention_conditional(sweep: Sweep, out: Path) -> None:
 
     if has_dataset(out):
         return
-    # Cells are all combinations of the axes, so that depth has no part in the ratio.
+    # The cells are all combinations of the axes, so the depths cancel in the ratio.
     faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
     if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
         click.echo(
-            f"These laws can be sampled without drawing weights: exact too, and about {faster:.0f} times faster here, "
-            "with --method conditional and another --out.",
+            f"Hint: --method conditional (with another --out) samples the same laws exactly without drawing weights, "
+            f"about {faster:.0f} times faster for this sweep.",
             err=True,
         )
 
@@ -135,18 +138,20 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     if result.computed:
         click.echo(f"{result.computed:,} networks in {seconds:.1f} s, compilation included.\n")
     elif result.complete:
-        click.echo(f"{result.path} already holds this sweep, complete. Nothing was run.\n")
+        click.echo(f"{result.path} already holds the complete sweep; nothing was computed.\n")
     if not result.complete:
         dataset = result.dataset
         click.echo(
             f"This part is done; {len(dataset.missing()):,} of {dataset.plan.shard_count:,} shards of the run are "
-            f"missing. `gradsim status {shlex.quote(str(result.path))}` says which."
+            f"missing. `gradsim status {shlex.quote(str(result.path))}` lists them."
         )
         return
     summary, boundary = result.summary(), result.boundary()
-    click.echo("Cells (log_gain of layer 1 over the last layer, natural log; decades of the norm)\n")
+    click.echo(
+        "Cells (log_gain: ln of the squared gradient of layer 1 over the last layer; decades: log10 of the norm)\n"
+    )
     click.echo(text.render(summary, "table", text.SUMMARY_COLUMNS))
-    click.echo("\nBoundary between vanishing and exploding, with 95 % intervals, beside theory\n")
+    click.echo("\nBoundary between vanishing and exploding gradients, with 95 % intervals and theory\n")
     click.echo(text.render(boundary, "table", text.BOUNDARY_COLUMNS))
     click.echo(f"\nDataset: {result.path}")
     if plot:
@@ -173,9 +178,10 @@ def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
 @SWEEP
 @override_options
 def warmup(sweep: str, **options: str | None) -> None:
-    """Compile what SWEEP needs into the cache, so that runs start at once.
+    """Compile the kernels of a sweep in advance.
 
-    The cache is in $GRADSIM_CACHE_DIR, else in the user's cache directory.
+    Runs of SWEEP then start at once. Compiled kernels are kept in $GRADSIM_CACHE_DIR, else in the user's cache
+    directory.
     """
     from gradsim.simulation.blocks import warm_up
     from gradsim.sweep import Sweep
@@ -183,4 +189,4 @@ def warmup(sweep: str, **options: str | None) -> None:
 
     start = time.monotonic()
     kernels = warm_up(changed(Sweep.from_toml(sweep), options))
-    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, kept in {cache_directory()}")
+    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, cached in {cache_directory()}")

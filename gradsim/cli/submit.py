@@ -1,4 +1,4 @@
-"""What a run would take, and scripts for batch systems."""
+"""Estimates for a run, and scripts for batch systems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
-    """Print what a run would take; nothing is written."""
+    """Print what a run would take: shards, time, disk, memory. Nothing is written."""
     from gradsim.dataset.dataset import Dataset
     from gradsim.engines.calibration import predicted_seconds
     from gradsim.errors import SweepError
@@ -33,7 +33,7 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
         "shards": f"{estimate.shards:,}",
         "networks": f"{estimate.networks:,}",
         "normals": f"{estimate.normals:.3g} random numbers to draw",
-        "time": f"{duration(seconds)} on {count} threads (measured for 1 s)",
+        "time": f"about {duration(seconds)} on {count} threads (from a measurement of 1 s)",
         "core-hours": f"{seconds * count / 3600:.3g}",
         "on disk": f"about {text.size(estimate.bytes)}",
         "files": f"{estimate.files:,}",
@@ -43,13 +43,13 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
         own = len(part.shards(estimate.shards))
         rows["part"] = f"{part}: {own:,} shards, about {duration(seconds * own / estimate.shards)}"
     if found:
-        rows["done"] = f"{int(found.networks_done().sum()):,} networks already: the time is for all"
+        rows["done"] = f"{int(found.networks_done().sum()):,} networks already; the time above is for all"
     for name, value in rows.items():
         click.echo(f"{name:10} {value}")
     try:
         check_cap(work)
     except SweepError as error:
-        click.echo(f"Without changes it will not run: {error}", err=True)
+        click.echo(f"The run would be refused: {error}", err=True)
 
 
 @click.group()
@@ -59,20 +59,22 @@ def submit() -> None:
 
 @submit.command()
 @SWEEP
-@click.option("--array", type=int, required=True, metavar="N", help="Number of jobs that share the run.")
+@click.option("--array", type=int, required=True, metavar="N", help="Number of jobs in the array, which share the run.")
 @click.option("--out", type=click.Path(), help="Directory of the dataset, on a shared disk.  [default: out/NAME]")
 @click.option("--cpus", type=int, default=4, show_default=True, help="Cores of each job, all used as threads.")
-@click.option("--time", default="04:00:00", show_default=True, help="Most time of each job.")
-@click.option("--memory", default="2G", show_default=True, help="Memory of each job.")
-@click.option("--at-once", type=int, help="Most jobs that run at the same time.")
+@click.option("--time", default="04:00:00", show_default=True, help="Time limit of each job.")
+@click.option("--memory", default="2G", show_default=True, help="Memory limit of each job.")
+@click.option("--at-once", type=int, help="Greatest number of jobs that run at the same time.")
 @click.option("--partition", help="Slurm partition.")
 @click.option("--account", help="Slurm account.")
-@click.option("--networks", type=int, help="Networks per cell, in place of the sweep's.")
+@click.option("--networks", type=int, help="Number of networks per cell, in place of the sweep's.")
 @override_options
 @click.option("--seed", type=int, help="Seed, in place of the sweep's.")
-@click.option("--yes", is_flag=True, help="Run even a very large sweep.")
+@click.option("--yes", is_flag=True, help="Confirm a sweep of more than 1e14 random numbers.")
 def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
-    """Print an sbatch script whose N jobs share the run of SWEEP.
+    """Print a Slurm script: an array of jobs that share one run.
+
+    SWEEP is a TOML file that all nodes see, or a shipped sweep.
 
     \b
       gradsim submit slurm sweep.toml --array 100 --out /scratch/me/run > job.sh
@@ -91,8 +93,8 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
     words = [word for name, value in changes.items() if value is not None for word in (f"--{name}", str(value))]
     if resources.array > work.shard_count:
         click.echo(
-            f"The plan has {work.shard_count:,} shards: the jobs above that number have nothing to do. "
-            "A smaller --array, or a smaller shard_size in the sweep, shares the work better.",
+            f"The plan has only {work.shard_count:,} shards: some of the {resources.array:,} jobs have nothing to do. "
+            "Use a smaller --array, or a smaller shard_size in the sweep.",
             err=True,
         )
     out = out or str(Path("out") / Path(sweep).stem)

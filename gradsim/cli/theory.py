@@ -11,17 +11,26 @@ from gradsim.cli.options import FORMAT
 
 @click.command()
 @click.argument("activation")
-@click.option("--sigma-w", type=float, help="Weight standard deviation: adds the mean-field numbers there.")
+@click.option(
+    "--sigma-w", type=float, help="Adds the mean-field numbers at this weight standard deviation (times sqrt(fan_in))."
+)
 @click.option("--sigma-b", type=float, default=0.0, show_default=True, help="Bias standard deviation.")
 @click.option(
-    "--depth", type=int, multiple=True, default=(4, 8, 16, 32, 64), show_default=True, help="Depths; repeat it."
+    "--depth",
+    type=int,
+    multiple=True,
+    default=(4, 8, 16, 32, 64),
+    show_default=True,
+    help="Number of layers; repeat the option for several.",
 )
-@click.option("--width", type=int, help="Width: adds the exact root for relu, leaky_relu and linear.")
+@click.option("--width", type=int, help="Adds the exact boundary at this width, known for relu, leaky_relu and linear.")
 @FORMAT
 def theory(
     activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[int, ...], width: int | None, form: Any
 ) -> None:
-    """Print what theory says of ACTIVATION: where gradients neither vanish nor explode.
+    """Print the theoretical boundary of an activation, per depth.
+
+    At the boundary sigma_w gradients neither vanish nor explode. ACTIVATION is a name such as tanh or leaky_relu(0.2).
 
     \b
     Examples:
@@ -42,7 +51,7 @@ def theory(
 
 @click.command()
 def info() -> None:
-    """Print versions, processor, threads and the directory of compiled kernels."""
+    """Print versions, processor, threads and cache directory."""
     from gradsim.system.provenance import environment
     from gradsim.system.threads import resolve_threads
     from gradsim_core.jit import cache_directory

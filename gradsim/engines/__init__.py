@@ -1,6 +1,6 @@
-"""Engines: ways to compute the missing shards of a dataset.
+"""Engines compute the missing shards of a dataset.
 
-`opened` yields one for what a user writes: ``"local"``, ``"dask://host:port"``, ``"dask-local:N"``, a Dask client, any
+`opened` makes one from what a user gives: ``"local"``, ``"dask://host:port"``, ``"dask-local:N"``, a Dask client, any
 `concurrent.futures.Executor`, or a function that makes one.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["Engine", "Job", "Opened", "check", "opened"]
 
 
 def check(engine: Any) -> None:
-    """Refuse what is no engine, with :class:`SweepError`."""
+    """Raise :class:`SweepError` unless ``engine`` names or is an engine."""
     if isinstance(engine, str):
         found = dask.LOCAL.fullmatch(engine)
         known = engine == "local" or dask.ADDRESS.fullmatch(engine) or (found and int(found[1]) > 0)
@@ -32,19 +32,19 @@ def check(engine: Any) -> None:
 
 
 def opened(engine: Any, threads: int | None) -> Opened:
-    """Return a context that yields the engine; it ends what it started.
+    """Return a context manager that yields the engine, and on exit stops whatever it started.
 
     Parameters
     ----------
     engine
         What `check` allows.
     threads
-        Threads that compute one shard; None for all of this machine, shared by the workers.
+        Threads for each shard; None for all that this process may use, divided among the workers.
 
     Raises
     ------
     SweepError
-        If it is no engine, or not installed.
+        If it is not an engine, or not installed.
     EngineError
         If no workers can be reached.
     """

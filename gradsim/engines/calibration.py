@@ -1,4 +1,4 @@
-"""How long a plan will take on this machine, from a second of it."""
+"""Prediction of the time that a plan takes on this computer, measured in a second."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from gradsim.sweep.cells import Cell
 from gradsim_core.results.statistics import reduce
 
 SECONDS = 1.0
-_WIDTH, _WEIGHTS = 4096, 2**26  # of the networks that are timed: their weights have to fit in memory
-_KINDS = 8  # at most so many kinds of cell are timed, the heaviest first
+"""Time of the whole measurement, compilation left out."""
+
+_WIDTH, _WEIGHTS = 4096, 2**26  # most of a timed network: its weights have to fit in memory
+_KINDS = 8  # kinds of cell that are timed at most, those with the most work
 
 
 def predicted_seconds(plan: Plan, threads: int) -> float:
-    """Seconds that the whole plan takes, measured for a second on its own cells.
+    """Return the seconds that the whole plan takes, measured for a second on its own cells.
 
     Cells of one kind (activation, law, width) cost about the same per weight; each kind is timed on a network of its
     smallest depth, compilation left out.
@@ -25,7 +27,7 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
     for cell in plan.cells:
         kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
     heaviest = sorted(kinds.values(), key=lambda cells: -sum(map(plan.sweep.normals, cells)))[:_KINDS]
-    timed = total = seconds = 0.0
+    timed = seconds = 0.0
     with ThreadPoolExecutor(threads) as pool:
         for cells in heaviest:
             normals = float(sum(map(plan.sweep.normals, cells)))

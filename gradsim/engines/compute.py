@@ -1,4 +1,4 @@
-"""One shard: its blocks on a pool of threads, merged in their order, and its commit."""
+"""Computes one shard, its blocks in a thread pool, and commits it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
 from gradsim_core.results.statistics import Sums, merge, reduce
 
-_MERGE_AT, _MERGE_BINS = 32, 2**20  # sums of a cell, or their bins: memory stays flat, merging stays cheap
+_MERGE_AT, _MERGE_BINS = 32, 2**20  # sums held of a cell, or bins in them, before they are merged: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of networks that is done; `values` only where single networks are stored."""
+    """A finished block of networks; `values` is None unless single networks are stored."""
 
     cell: Cell
     count: int
@@ -35,7 +35,7 @@ class Block:
 
 
 class CellRun:
-    """One cell, run by many threads at once, which also merge its sums: they are exact, so any order will do."""
+    """One cell, run by several threads, which also merge its sums: these are exact, so their order does not matter."""
 
     def __init__(self, sweep: Sweep, cell: Cell) -> None:
         self.cell, self._keep = cell, sweep.record == "networks"
@@ -44,13 +44,13 @@ class CellRun:
         self._lock = Lock()
 
     def run(self, first: int, count: int) -> Block:
-        """Run networks first .. first + count - 1."""
+        """Simulate networks first .. first + count - 1 and add their sums."""
         values, _ = run_block(self._simulator, self._params, first, count)
         self._collect(reduce(values))
         return Block(self.cell, count, values if self._keep else None)
 
     def sums(self) -> Sums:
-        """Return the sums of all that ran."""
+        """Return the merged sums of all networks simulated so far."""
         return merge(*self._held)
 
     def _collect(self, sums: Sums) -> None:
@@ -59,7 +59,7 @@ class CellRun:
             if len(self._held) < _MERGE_AT and sum(len(held.hist_bin) for held in self._held) < _MERGE_BINS:
                 return
             taken, self._held = self._held, []
-        merged = merge(*taken)  # while others go on
+        merged = merge(*taken)  # without the lock: other threads go on
         with self._lock:
             self._held.append(merged)
 
@@ -83,7 +83,7 @@ def compute_and_commit(
 
 
 def work_of(plan: Plan, shard: Shard) -> tuple[int, int]:
-    """Return the normals and the networks of a shard."""
+    """Return the numbers of random normals and of networks of a shard."""
     normals = sum(part.count * plan.sweep.normals(plan.cells[part.cell_id]) for part in shard.slices)
     return normals, sum(part.count for part in shard.slices)
 
@@ -130,7 +130,7 @@ def ordered(
     in_flight: int,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Iterator[Block]:
-    """Results of the jobs in their order, with a bounded number under way; what is left is cancelled on an error."""
+    """Yield the results of the jobs in order, at most ``in_flight`` submitted at a time; cancel them on an error."""
     source = iter(jobs)
     waiting: deque[Future[Block]] = deque(pool.submit(job) for job in islice(source, in_flight))
     try:

@@ -1,4 +1,4 @@
-"""Dask as an engine: a cluster that is running, or one of local processes that is made for the run."""
+"""Dask as an engine: a running cluster, or local processes started for the run."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from gradsim.errors import EngineError, SweepError
 from gradsim.system.threads import available_threads, resolve_threads
 
 Client = Any
-"""A `distributed.Client`; Dask need not be installed."""
+"""A `distributed.Client`; not imported here, since Dask is optional."""
 
 ADDRESS = re.compile(r"dask://([^/\s:]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
 LOCAL = re.compile(r"dask-local:([0-9]{1,4})")
 
 CONNECT_SECONDS = 5
-"""How long a first connection may take."""
+"""Seconds that a first connection may take."""
 
 RECONNECT_SECONDS = 120
-"""How long to wait for a scheduler that was lost: its manager may start it again."""
+"""Seconds to wait for a lost scheduler, which a job manager may restart."""
 
-_REFRESH_SECONDS = 1.0  # how long the number of workers is believed
-_LOOK_SECONDS, _IDLE_LOOKS = 5.0, 3  # tasks wait, workers are there, and none works, so many times: lost
+_REFRESH_SECONDS = 1.0  # age at which the number of workers is asked for again
+_LOOK_SECONDS, _IDLE_LOOKS = 5.0, 3  # tasks wait and all workers idle at so many checks in a row: tasks are lost
 
 
 class Cluster:
-    """A Dask client, or a function that makes one, which is called again when the scheduler was lost."""
+    """A Dask client, or a function that makes one and is called again after the scheduler was lost."""
 
     def __init__(self, source: Client | Callable[[float], Client], threads: int | None) -> None:
         self._make = source if callable(source) else None
@@ -44,7 +44,7 @@ class Cluster:
         self._looked, self._idle, self._patience = time.monotonic(), 0, _IDLE_LOOKS
 
     def slots(self) -> int:
-        """Return the threads of all workers, each of which runs one task; at least one, which waits for a worker."""
+        """Return the number of threads of all workers, one task each; at least 1, to wait for a first worker."""
         if time.monotonic() - self._counted > _REFRESH_SECONDS:
             with suppress(OSError, RuntimeError, ValueError):  # no answer while a scheduler is replaced
                 self._slots = max(1, sum(self.client.nthreads().values()))
@@ -62,7 +62,7 @@ class Cluster:
         return bool(self.client.status != "running") or self._idles()
 
     def _idles(self) -> bool:
-        # Seen, seldom, where processes start on a busy machine: all are well, but their tasks never reach them.
+        # Observed rarely on a busy computer while processes start: scheduler and workers run, tasks never arrive.
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
             with suppress(OSError, RuntimeError, ValueError):
@@ -70,11 +70,11 @@ class Cluster:
         return self._idle >= self._patience
 
     def renew(self) -> None:
-        """Connect again, to a scheduler that may have to be started first."""
+        """Connect again, waiting for a scheduler that is being restarted."""
         if self._make is None and self.client.status != "running":
             raise EngineError(
-                "The Dask client lost its scheduler. Committed shards stay. Give the same call again with a new "
-                'client, or give the address, engine="dask://host:port", which is connected to again by itself.'
+                "The Dask client lost its scheduler; committed shards are kept. Repeat the call with a new client, or "
+                'with an address, engine="dask://host:port", to which gradsim reconnects.'
             )
         if self._make is not None:
             _close(self.client)
@@ -91,7 +91,7 @@ class Cluster:
 
 @contextmanager
 def opened(source: str | Client, threads: int | None) -> Iterator[Engine]:
-    """Yield the engine: an address, a number of local processes, or a client."""
+    """Yield the engine for an address, ``dask-local:N``, or a client."""
     distributed = _distributed()
     if not isinstance(source, str):
         made: Any = source
@@ -128,7 +128,7 @@ def _client(distributed: Any, address: str, timeout: float) -> Client:
 
 
 def _local_client(distributed: Any, count: int) -> Client:
-    """A cluster of processes that listen on the loopback interface only, without pages to look at."""
+    """Client of a new cluster of processes that listen on the loopback interface only, without dashboards."""
     import dask
 
     options = {"n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "silence_logs": 50}
@@ -148,7 +148,7 @@ def _local_client(distributed: Any, count: int) -> Client:
 
 
 def _close(client: Client) -> None:
-    """Close a client and the cluster that was made for it; what Dask raises on the way is of no use to anybody."""
+    """Close a client and the cluster that was made for it; errors of Dask while closing are ignored."""
     with suppress(Exception):
         client.close(timeout=5)
     cluster = getattr(client, "gradsim_cluster", None)

@@ -1,4 +1,4 @@
-"""Shards sent to workers that may die: bounded in flight, tried again, and recorded when they fail for good."""
+"""Sends shards to workers that may die: a bounded number at a time, with retries and a record of failures."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from gradsim.system import filesystem, provenance
 ATTEMPTS = 3
 """How often a shard is tried before it is recorded as failed."""
 
-_MOST_BREAKS = 10  # of a pool, one after the other
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no use to try again
+_MOST_BREAKS = 10  # times that a pool breaks without a finished shard between
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # not tried again
 
 
 class Workers(Protocol):
-    """Where tasks are run."""
+    """Processes that run tasks."""
 
     threads: int | None
     """Threads of a task; None to let the worker decide."""
 
     def slots(self) -> int:
-        """Return how many tasks can run at the same time, now."""
+        """Return how many tasks can run at the same time at present."""
 
     def submit(self, run: Callable[[Task], Receipt], task: Task) -> Future[Receipt]:
-        """Start a task."""
+        """Submit a task."""
 
     def lost(self) -> bool:
-        """Whether the connection to the workers is gone, with all tasks."""
+        """Whether the connection to the workers is lost, and all tasks with it."""
 
     def renew(self) -> None:
-        """Replace workers that are gone; EngineError if that cannot be."""
+        """Replace lost workers; EngineError if that is impossible."""
 
 
 class Dispatch:
     """Runs the shards of a job on workers.
 
-    A worker that dies takes its shard with it, and in some pools those of all others. Such shards are run again in
-    halves, and halves of these if workers die again, until the one that kills them is alone and known.
+    A worker that dies loses its shard, and in some pools the shards of all other workers too. These are run again in
+    halves, and halves of those if workers die again, until the shard that kills its worker is identified.
     """
 
     def __init__(self, job: Job, workers: Workers) -> None:
@@ -65,7 +65,7 @@ class Dispatch:
         ShardsFailedError
             If some failed for good; the others are committed.
         GradsimError
-            A full disk, different numbers, and what else makes it useless to go on.
+            For a full disk, different numbers, or another error that a retry cannot mend.
         """
         try:
             while self._waiting or self._suspects or self._running:
@@ -79,8 +79,8 @@ class Dispatch:
         if self._failed:
             raise ShardsFailedError(
                 f"{self.job.dataset.path}: {len(self._failed)} shards failed ({_some(self._failed)}), each tried "
-                f"{ATTEMPTS} times; all others are committed. Look into {FAILURES} for the reasons. Give the same "
-                "command again to try them once more."
+                f"{ATTEMPTS} times; all others are committed. See {FAILURES} for the reasons; give the same command "
+                "again to retry."
             )
 
     def _fill(self) -> None:
@@ -112,7 +112,7 @@ class Dispatch:
                 self._attempts[shard] += 1
                 if error.cause.errno in _FULL or self._attempts[shard] == ATTEMPTS:
                     raise
-                self._waiting.appendleft(shard)  # at once, so that a disk that is gone is known soon
+                self._waiting.appendleft(shard)  # first in line, so that a lost disk is reported soon
             except GradsimError:
                 raise
             except Exception as error:
@@ -126,7 +126,7 @@ class Dispatch:
         self.job.progress.event("shard", shard=receipt.shard, seconds=round(receipt.seconds, 3), host=receipt.host)
 
     def _start_over(self, broken: BrokenExecutor | None) -> None:
-        """Replace the workers; what was running is run again, if one of it broke them, in halves."""
+        """Replace the workers and run their shards again, in halves if one of these shards broke a worker."""
         shards = sorted(self._running.values())
         for future in self._running:
             future.cancel()

@@ -1,4 +1,4 @@
-"""Any `concurrent.futures.Executor` as an engine: pools of processes, MPI, and what else has its interface."""
+"""Any `concurrent.futures.Executor` as an engine: pools of processes, MPI, and whatever has its interface."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from gradsim.engines.tasks import Receipt, Task
 from gradsim.errors import EngineError
 from gradsim.system.threads import available_threads, resolve_threads
 
-_UNKNOWN_SIZE = 16  # tasks in flight where a pool does not tell its size: it queues what it cannot run
+_UNKNOWN_SIZE = 16  # tasks in flight if a pool does not report its size; it queues those that cannot run yet
 
 
 class Pool:
-    """An executor, or a function that makes one, which is called again when its workers have died."""
+    """An executor, or a function that makes one and is called again after workers have died."""
 
     def __init__(self, source: Executor | Callable[[], Executor], threads: int | None) -> None:
         self._make = None if isinstance(source, Executor) else source
         self.executor = source if isinstance(source, Executor) else source()
-        # mpi4py and loky tell their size by the first name, the standard library keeps it under the second.
+        # mpi4py and loky have the first attribute, the standard library the second.
         sizes = (getattr(self.executor, name, None) for name in ("num_workers", "_max_workers"))
         self._size = next((size for size in sizes if isinstance(size, int) and size > 0), _UNKNOWN_SIZE)
         share = max(1, available_threads() // self._size)
         self.threads: int | None = share if threads is None else resolve_threads(threads)
 
     def slots(self) -> int:
-        """Return its size: a task that waits in the pool would die with a worker all the same."""
+        """Return the size of the pool; not more, since queued tasks would be lost with a worker as well."""
         return self._size
 
     def submit(self, run: Callable[[Task], Receipt], task: Task) -> Future[Receipt]:
-        """Start a task; a pool that is broken says so by the future."""
+        """Submit a task; a broken pool is reported by the future."""
         try:
             return self.executor.submit(run, task)
         except BrokenExecutor as error:
@@ -45,15 +45,15 @@ class Pool:
             ) from error
 
     def lost(self) -> bool:
-        """An executor has no connection to lose."""
+        """Return False: an executor has no connection that could be lost."""
         return False
 
     def renew(self) -> None:
         """Make a new executor."""
         if self._make is None:
             raise EngineError(
-                "A worker died, and the executor cannot replace it. Committed shards stay. Give the same call again "
-                "with a new executor, or give a function that makes one: engine=lambda: ProcessPoolExecutor(4)."
+                "A worker died, and the executor cannot replace it; committed shards are kept. Repeat the call with "
+                "a new executor, or with a function that makes one: engine=lambda: ProcessPoolExecutor(4)."
             )
         self.close()
         self.executor = self._make()
@@ -63,7 +63,7 @@ class Pool:
         if self._make is not None:
             processes = getattr(self.executor, "_processes", None) or {}
             self.executor.shutdown(wait=False, cancel_futures=True)
-            for process in list(processes.values()):  # else Python would wait at exit for shards that are not needed
+            for process in list(processes.values()):  # else Python would wait at exit for abandoned shards
                 process.terminate()
 
 

@@ -1,4 +1,4 @@
-"""The interface of engines: the job they get, the progress they report, and the request to stop."""
+"""The interface of engines: the job that they compute, progress, and cancellation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.system.progress import Progress
 
 POLL_SECONDS = 0.1
-"""How often a waiting engine checks for a requested stop."""
+"""Interval at which a waiting engine checks whether a stop was requested."""
 
 
 class ProgressSink(Protocol):
@@ -31,16 +31,16 @@ class Cancellation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Shards of a dataset that are to be computed and committed.
+    """Shards of a dataset to compute and commit.
 
     Attributes
     ----------
     dataset
-        The dataset.
+        Where the shards are committed.
     shards
         Numbers of the shards.
     threads
-        Threads that compute one shard; None to decide where it is computed.
+        Threads for each shard; None to let the engine or worker decide.
     progress
         Receives progress and events.
     stop

@@ -1,4 +1,4 @@
-"""The local engine: the shards one after the other, the blocks of each on a pool of threads of this process."""
+"""The local engine: shards one after another, the blocks of each in a thread pool of this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def opened(threads: int | None) -> Iterator[Engine]:
 
 @contextmanager
 def stopping_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a thread pool that is abandoned on an error; the results of its threads are never visible then."""
+    """Yield a thread pool that is abandoned on an error; its results are then never visible."""
     pool = ThreadPoolExecutor(threads, "gradsim")
     try:
         yield pool

@@ -1,6 +1,6 @@
-"""A shard as a task that travels: a small specification to a worker, a small receipt back.
+"""A shard as a task for a worker: a small specification is sent, a small receipt comes back.
 
-The worker writes the shard itself, so it must see the same directory. Tables never travel.
+The worker writes the tables itself, so it must see the same directory; tables are never sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gradsim.system.threads import resolve_threads
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One shard of the dataset in a directory; `sweep` as `packed` gives it."""
+    """One shard of the dataset in a directory; `sweep` is the result of `packed`."""
 
     path: str
     content_hash: str
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a task."""
+    """The result of a task: networks and random normals done, seconds taken, and the host."""
 
     shard: int
     normals: int
@@ -45,13 +45,13 @@ class Receipt:
 
 
 class _Unattended:
-    """Progress sink and cancellation of a task: a worker reports nothing, and is stopped by the end of its process."""
+    """Progress sink and cancellation of a task: a worker reports nothing, and stops when its process is ended."""
 
     def add(self, normals: int, networks: int) -> None:
-        """Report nothing."""
+        """Do nothing."""
 
     def check_stop(self) -> None:
-        """Go on."""
+        """Do nothing: a task is not stopped from inside."""
 
 
 def run_task(task: Task) -> Receipt:
@@ -62,7 +62,7 @@ def run_task(task: Task) -> Receipt:
     OutputError
         If the worker does not see the dataset.
     GradsimError
-        As a local run does.
+        As in a local run.
     """
     start, dataset = time.monotonic(), _dataset(task.path, task.content_hash, task.sweep)
     threads = _threads(task.threads)
@@ -70,28 +70,28 @@ def run_task(task: Task) -> Receipt:
         with stopping_pool(threads) as pool:
             compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unattended(), _Unattended())
     except SystemExit as error:  # from a user's function: it would end the process that waits for the task
-        raise RuntimeError(f"the shard called for the end of its process ({error.code})") from error
+        raise RuntimeError(f"the shard called sys.exit({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))
     return Receipt(task.shard, normals, networks, time.monotonic() - start, platform.node())
 
 
 def packed(sweep: Sweep) -> bytes | None:
-    """Return a sweep with a user's own activations, whose functions no text can hold, as bytes; None for all others.
+    """Return a sweep as bytes if it has a user's own activations, whose functions TOML cannot hold; otherwise None.
 
-    Equal bytes are unpacked once in a process, and so compiled once.
+    A process unpacks equal bytes once, and so compiles the functions once.
 
     Raises
     ------
     SweepError
         If cloudpickle is not installed.
     """
-    if all(isinstance(one, str | OwnActivation) for one in sweep.activation):
+    if all(isinstance(value, str | OwnActivation) for value in sweep.activation):
         return None
     try:
         import cloudpickle
     except ImportError as error:
         remedy = "Install it with: pip install cloudpickle"
-        raise SweepError("activation", "your own", "what can be sent to workers with cloudpickle", remedy) from error
+        raise SweepError("activation", "your own", "functions that cloudpickle can send to workers", remedy) from error
     return bytes(cloudpickle.dumps(sweep))
 
 
@@ -100,7 +100,7 @@ def _dataset(path: str, content_hash: str, sweep: bytes | None) -> Dataset:
     stored = directory.stored_sweep(Path(path))
     if stored is None or stored.content_hash != content_hash:
         found = "there is no gradsim dataset" if stored is None else "this is the dataset of another sweep"
-        raise OutputError(f"{path}: on {platform.node()} {found}. Give all the same disk.")
+        raise OutputError(f"{path}: on {platform.node()} {found}. All workers must see the same disk.")
     if sweep is not None:
         import cloudpickle
 
@@ -116,6 +116,6 @@ def _threads(threads: int | None) -> int:
         from distributed import get_worker
 
         sharing = int(get_worker().state.nthreads)
-    except (ImportError, ValueError):  # no Dask here, or this is none of its workers
+    except (ImportError, ValueError):  # no Dask, or not one of its workers
         sharing = 1
     return max(1, resolve_threads() // sharing)

@@ -1,5 +1,5 @@
-"""Runs: make, resume and read the dataset of a sweep; their status; batch scripts."""
+"""Runs: simulate a sweep into a dataset, resume it, read it; status of a run; batch scripts."""
 
-from gradsim.runs.run import Run, check_engine, open, run
+from gradsim.runs.run import Run, check_placement, open, run
 
-__all__ = ["Run", "check_engine", "open", "run"]
+__all__ = ["Run", "check_placement", "open", "run"]

@@ -1,4 +1,4 @@
-"""Runs: make or resume the dataset of a sweep, and read it as tables."""
+"""Runs: simulate a sweep into a dataset or resume it, and read it as tables."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.reading import Ids, Names
 from gradsim.dataset.snapshot import Snapshot
 from gradsim.engines.compute import work_of
-from gradsim.errors import Interrupted, SweepError
-from gradsim.simulation.ensemble import DEVICES
+from gradsim.errors import Interrupted
+from gradsim.simulation.ensemble import check_device
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import Plan, check_cap, plan
 from gradsim.sweep import Sweep
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """The results of a sweep in a directory. `run` and `open` make it.
+    """The results of a sweep in a directory, made by `run` or `open`.
 
-    Every table reads what is committed now, so that a run under way can be looked at.
+    Each table is read from what is committed at that moment, so a run under way can be inspected.
 
     Parameters
     ----------
     dataset
         The dataset on disk.
     computed
-        Networks that were computed to make it.
+        Number of networks that this call of `run` computed.
     """
 
     def __init__(self, dataset: Dataset, computed: int = 0) -> None:
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def sweep(self) -> Sweep:
-        """What was run."""
+        """The sweep that was run."""
         return self.dataset.sweep
 
     @property
@@ -73,7 +73,7 @@ class Run:
         Parameters
         ----------
         cells, layer : int or list of int, optional
-            Which cells and layers; all by default. Only their rows are read.
+            Numbers of cells (cell_id) and layers (from 1); all by default. Only their rows are read.
         quantity : str or list of str, optional
             Names of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; all by default.
 
@@ -98,9 +98,9 @@ class Run:
         Returns
         -------
         pandas.DataFrame
-            Every parameter, then of log_gain at layer 1: quenched_log_gain, quenched_se, median_log_gain,
-            annealed_log_gain with their errors, top_share and trusted (whether rare networks leave the annealed number
-            alone), decades (of the norm), dead_fraction, phase, chi_1 (mean field), complete; nonfinite_fraction.
+            Every parameter, then of log_gain at layer 1: quenched_log_gain, median_log_gain, annealed_log_gain and
+            their standard errors, top_share and trusted (False if rare networks dominate the annealed mean), decades
+            (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete.
         """
         cells, now = self.cells(), self.dataset.snapshot()
         complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
@@ -115,7 +115,7 @@ class Run:
         return analysis.summary(cells, sums, histograms, complete, self._own_activations)
 
     def boundary(self, level: float = 0.95) -> pd.DataFrame:
-        """Return the boundary between vanishing and exploding, a row per (axes but sigma_w, kind).
+        """Return the boundary between vanishing and exploding, a row per kind and (axes except sigma_w).
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class Run:
         -------
         pandas.DataFrame
             kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
-            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, reason.
+            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason.
         """
         return analysis.boundary(self.summary(), level, self._own_activations)
 
@@ -136,29 +136,29 @@ class Run:
         Returns
         -------
         Verification
-            ``problems``, a sentence for each file that is not as it was written; ``digest`` of all values.
+            ``problems``, a sentence for each damaged or missing file; ``digest`` of all values.
         """
         return verification.verify(self.dataset, progress)
 
     def compact(self, output: str | Path, progress: Mode = "none") -> Run:
-        """Write the same values into a new directory with fewer and larger files, and return that run.
+        """Write the same values with fewer, larger files into a new directory, and return that run.
 
         Raises
         ------
         OutputError
-            If the directory holds something else.
+            If the directory exists and holds anything else.
         """
         return Run(maintenance.compact(self.dataset, output, progress))
 
     def gc(self) -> list[str]:
-        """Remove files that no manifest names, left by killed runs; return their paths in the directory."""
+        """Remove leftovers of killed runs: files that no manifest names. Return their paths in the directory."""
         return maintenance.gc(self.dataset)
 
     @cached_property
     def _own_activations(self) -> dict[str, Activation]:
         from gradsim_core.activations import Activation
 
-        return {one.name: one for one in self.sweep.activation if isinstance(one, Activation)}
+        return {value.name: value for value in self.sweep.activation if isinstance(value, Activation)}
 
 
 def open(path: str | Path) -> Run:
@@ -167,7 +167,7 @@ def open(path: str | Path) -> Run:
     Raises
     ------
     OutputError
-        If there is none.
+        If the directory holds no dataset.
     """
     return Run(Dataset.open(path))
 
@@ -184,7 +184,7 @@ def run(
     yes: bool = False,
     stop: Event | None = None,
 ) -> Run:
-    """Run a sweep, or what is left of it, into a directory.
+    """Simulate a sweep into a directory, or the missing part of one that was stopped.
 
     Parameters
     ----------
@@ -193,20 +193,20 @@ def run(
     out : str or Path
         The directory: a new one, or one that holds part of the same sweep, which is resumed.
     engine : str, Executor, Client or callable
-        Where the shards are computed: ``"local"``; ``"dask-local:N"``, N processes of this machine;
-        ``"dask://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one, so
-        that workers which die are replaced. All workers must see the directory.
+        What computes the shards: ``"local"``; ``"dask-local:N"``, N processes of this computer;
+        ``"dask://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one and
+        is called again to replace workers that died. All workers must see the directory.
     device : {"cpu"}
-        What computes them.
+        The processor that simulates.
     threads : int, optional
-        Threads of each shard; the numbers do not depend on it. Default: as many as this process may use, shared by the
-        workers.
+        Threads for each shard; the numbers do not depend on it. Default: as many as this process may use, divided among
+        the workers.
     shard : str
         ``"i/n"`` for the i-th of n jobs that share the work, ``"auto"`` in a Slurm array job.
     progress : {"auto", "bar", "log", "json", "none"}
         How progress is shown, on standard error.
     yes : bool
-        Run also more than `gradsim.simulation.plan.WORK_CAP` random normals.
+        Confirms a run of more than `gradsim.simulation.plan.WORK_CAP` random normals.
     stop : threading.Event, optional
         Once it is set, the run stops at the next block.
 
@@ -223,23 +223,21 @@ def run(
     Interrupted
         After Ctrl-C, or when `stop` was set; the same call resumes.
     EngineError
-        If the workers cannot be reached any more; the same call resumes.
+        If the workers can no longer be reached; the same call resumes.
     ShardsFailedError
-        If some shards failed each time they were tried; the others are committed.
+        If some shards failed in every attempt; the others are committed.
     DeterminismError
-        If a shard was committed before, with other numbers.
+        If a shard was committed before with different numbers.
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(sweep)
-    check_engine(engine, device)
-    part = ShardPart.parse(shard)
-    resolve_threads(threads)
+    part = check_placement(engine, device, threads, shard)
     work = plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:
         dataset = Dataset.create(out, work)
         before = dataset.snapshot()
-        before.manifests(part)  # what is damaged is known before anything is computed
+        before.manifests(part)  # damaged manifests are found before anything is computed
         meter = _meter(work, part, shards := before.missing(part), progress)
         computed = -meter.done_networks
         if shards:
@@ -248,15 +246,16 @@ def run(
     return Run(dataset, computed + meter.done_networks)
 
 
-def check_engine(engine: Any, device: str) -> None:
-    """Refuse an engine or device that there is not, with :class:`SweepError`."""
+def check_placement(engine: Any, device: str, threads: int | None, shard: str) -> ShardPart:
+    """Return the part of the plan that ``shard`` names; :class:`SweepError` for a wrong value of any of these."""
     engines.check(engine)
-    if device not in DEVICES:
-        raise SweepError("device", device, f"one of {', '.join(DEVICES)} in this version", f'Write "{DEVICES[0]}"')
+    check_device(device)
+    resolve_threads(threads)
+    return ShardPart.parse(shard)
 
 
 def _meter(work: Plan, part: ShardPart, shards: list[int], mode: Mode) -> Progress:
-    """Progress of this part of the plan."""
+    """Progress of this part of the plan, with its committed shards counted as done."""
     total = (work.normals, work.networks) if part == ALL else _work(work, part.shards(work.shard_count))
     left = _work(work, shards)
     meter = Progress(*total, mode)
@@ -270,7 +269,7 @@ def _work(work: Plan, shards: Iterable[int]) -> tuple[int, int]:
 
 
 def _compute(compute: engines.Engine, job: engines.Job, before: int) -> Snapshot:
-    """Let an engine compute; returns what is committed then. `before` are the shards that were committed already."""
+    """Compute a job; return the snapshot afterwards. `before` is the number of shards committed already."""
     path, work = job.dataset.path, job.dataset.plan
     job.progress.event("start", directory=str(path), shards=len(job.shards), of_shards=work.shard_count)
     try:

@@ -14,12 +14,31 @@ _MEMORY = re.compile(r"[0-9]+[KMGT]?")
 _NAME = re.compile(r"[A-Za-z0-9_.,:@+-]+")
 
 SIGNAL_SECONDS = 60
-"""How long before the end of its time Slurm warns a job, which then commits or drops its shard and leaves."""
+"""Seconds before the time limit at which Slurm warns a job, which then commits or drops its shard and exits."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What each job of the array asks for."""
+    """What is requested for each job of the array.
+
+    Attributes
+    ----------
+    array
+        Number of jobs.
+    cpus
+        Cores of a job.
+    time, memory
+        Limits of a job, as sbatch takes them: ``"04:00:00"``, ``"2G"``.
+    at_once
+        Most jobs that run at the same time; None for no limit.
+    partition, account
+        Slurm's names; None for its defaults.
+
+    Raises
+    ------
+    SweepError
+        For a value that sbatch would refuse.
+    """
 
     array: int
     cpus: int = 4
@@ -30,9 +49,9 @@ class Resources:
     account: str | None = None
 
     def __post_init__(self) -> None:
-        for field, value, least in (("array", self.array, 1), ("cpus", self.cpus, 1), ("at_once", self.at_once, 1)):
-            if value is not None and value < least:
-                raise SweepError(field, value, f"a whole number >= {least}", "Write for example 16")
+        for field, value in (("array", self.array), ("cpus", self.cpus), ("at_once", self.at_once)):
+            if value is not None and value < 1:
+                raise SweepError(field, value, "a whole number >= 1", "Write for example 16")
         for field, text, form, example in (
             ("time", self.time, _TIME, "04:00:00"),
             ("memory", self.memory, _MEMORY, "2G"),
@@ -40,7 +59,7 @@ class Resources:
             ("account", self.account, _NAME, "physics"),
         ):
             if text is not None and not form.fullmatch(text):
-                raise SweepError(field, text, f"what sbatch takes, such as {example}", f"Write for example {example}")
+                raise SweepError(field, text, "a value that sbatch takes", f"Write for example {example}")
 
 
 def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] = ()) -> str:
@@ -49,17 +68,18 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
     Parameters
     ----------
     sweep
-        The sweep's file, which the jobs must see, or the name of a shipped one.
+        The path of the sweep file, which all jobs must see, or the name of a shipped sweep.
     out
         The directory of the run, on a disk that all nodes share.
     resources
-        What each job asks for.
+        What is requested for each job.
     options
-        More options of ``gradsim run``, as words.
+        Further options of ``gradsim run``, as a list of words.
 
     Notes
     -----
-    The index is written out rather than left to ``--shard auto``, so that ``sbatch --array=3,17`` runs some jobs again.
+    The script has ``--shard $SLURM_ARRAY_TASK_ID/N`` instead of ``--shard auto``, so that ``sbatch --array=3,17`` can
+    run single jobs again.
     """
     path = Path(sweep)
     sweep = str(path.resolve()) if path.is_file() else sweep
@@ -96,6 +116,6 @@ exec {command} --shard "$SLURM_ARRAY_TASK_ID/{resources.array}" --threads "${{SL
 
 
 def _kernel_options(options: tuple[str, ...]) -> list[str]:
-    """Of the options of a run, those that choose kernels."""
+    """The options of a run that choose its kernels."""
     names = [name for name in ("--method", "--dtype") if name in options]
     return [word for name in names for word in (name, options[options.index(name) + 1])]

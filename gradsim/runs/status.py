@@ -1,4 +1,4 @@
-"""Status of a run: what is done, missing and failed, its rate, and the jobs to run again."""
+"""Status of a run: shards done, missing and failed, the rate, and the jobs to run again."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.manifest import Manifest
 from gradsim.simulation.partition import ranges
 
-_RECENT = 1000  # commits from which the rate is taken: a run may have been stopped for days in between
+_RECENT = 1000  # latest commits that give the rate: earlier ones may be days old, if the run was stopped
 
 
 def run_status(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
-    """Return the facts about a run by name; None for what is not known.
+    """Return the facts about a run by name; None if unknown. Times are in seconds.
 
     Parameters
     ----------
     dataset
         The run's dataset.
     jobs
-        The number n of jobs ``i/n`` that share it: the facts then say which of them have shards left.
+        The number n of jobs ``i/n`` that share the run: ``rerun_array`` then names those with shards left.
     """
     plan, now = dataset.plan, dataset.snapshot()
     missing, manifests, done = now.missing(), now.manifests(), now.networks_done()
@@ -52,7 +52,7 @@ def run_status(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
 
 
 def _rate(manifests: list[Manifest], normals: list[int]) -> float | None:
-    """Random normals a second of all processes together, over the last commits."""
+    """Random normals per second of all processes together, over the latest commits."""
     timed = sorted(((manifest.finished, manifest) for manifest in manifests), key=itemgetter(0))[-_RECENT:]
     if not timed:
         return None

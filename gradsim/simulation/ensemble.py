@@ -1,4 +1,4 @@
-"""Networks of one cell in memory: `simulate` and `weights`."""
+"""Networks of one cell in memory: `simulate` measures them, `weights` returns the random numbers of one."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from gradsim_core.parameters import Weights
 
 DEVICES = ("cpu",)
+"""Names of the devices that compute."""
 
 
 class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore[misc]  # the table is the only list
-    """What was measured in networks 0 .. n-1 of a cell.
+    """Quantities and status of networks 0 .. n-1 of a cell.
 
-    Quantities are float64 arrays (networks, depth) of natural logarithms, layer 1 first; exactly zero is -inf,
-    non-finite NaN.
+    Quantities are float64 arrays (networks, depth) of natural logarithms, layer 1 first: -inf for exactly zero, NaN for
+    non-finite.
 
     Attributes
     ----------
@@ -69,7 +70,7 @@ def simulate(
     Parameters
     ----------
     activation : str or Activation
-        Name of the table, such as ``"tanh"`` or ``"leaky_relu(0.2)"``, or a user's own pair.
+        Name from the table, such as ``"tanh"`` or ``"leaky_relu(0.2)"``, or a user's own pair.
     sigma_w : float
         Weight standard deviation times sqrt(fan_in), > 0.
     sigma_b : float
@@ -77,20 +78,20 @@ def simulate(
     depth, width : int
         Number of weight matrices; neurons in each layer.
     networks : int
-        How many; the same networks 0 .. n-1 as any sweep with this cell and seed has.
+        How many; the same networks 0 .. n-1 as in any sweep with this cell and seed.
     seed : int
-        Root of all random numbers.
+        Seed of all random numbers.
     law : str
         Weight law, such as ``"gaussian"``, ``"orthogonal"`` or ``"sparse(0.1)"``.
     method : {"explicit", "conditional"}
-        With real weights, or by their exact law given what was seen of them: many times faster, for gaussian and
-        orthogonal weights.
+        "explicit" draws real weights; "conditional" samples the same laws exactly without drawing weights, many times
+        faster, for gaussian and orthogonal weights.
     dtype : {"float32", "float64"}
         Precision of the simulation.
     device : {"cpu"}
-        Where to run.
+        What computes.
     threads : int, optional
-        Threads to run on; the numbers do not depend on it. Default: as many as this process may use.
+        Number of threads; the numbers do not depend on it. Default: as many as this process may use.
 
     Returns
     -------
@@ -108,7 +109,7 @@ def simulate(
     >>> ens.log_gain.shape
     (100, 32)
     """
-    _check_device(device)
+    check_device(device)
     sweep, cell = _one_cell(
         activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
         law=law, method=method, dtype=dtype,
@@ -118,8 +119,8 @@ def simulate(
         values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))
         status = np.empty(sweep.networks, np.int8)
     except MemoryError:
-        allowed = f"as many as memory holds, {8 * len(QUANTITIES)} bytes for each layer of each"
-        remedy = "Take fewer, or run a Sweep, which keeps statistics only"
+        allowed = f"as many as fit in memory, at {8 * len(QUANTITIES)} bytes per network and layer"
+        remedy = "Use fewer networks, or run a Sweep, which stores statistics only"
         raise SweepError("networks", sweep.networks, allowed, remedy) from None
 
     def run(block: tuple[int, int]) -> None:
@@ -131,27 +132,27 @@ def simulate(
 
 
 def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:
-    """Call `run` on every item, on a pool of threads: also one alone, whose arrays then go with it."""
+    """Call `run` on every item in a thread pool; a single item too, so that the arrays kept by its thread are freed."""
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(run, items):
             pass
 
 
 def weights(network: int = 0, **cell: Any) -> Weights:
-    """Return the random numbers of one network exactly as simulated, for oracles and pictures.
+    """Return the input, weights, biases and readout of one network exactly as simulated.
 
     Parameters
     ----------
     network : int
         Which network of the cell, from 0.
     **cell
-        The cell, as `simulate` takes it. How many networks there are, device and threads make no difference.
+        The cell, as `simulate` takes it; networks, device and threads are ignored.
 
     Returns
     -------
     Weights
         NamedTuple ``x0`` (width,), ``W`` (depth, width, width), ``b`` (depth, width), ``v`` (width,) in the
-        precision of the simulation. Under the orthogonal law W is multiplied out, to rounding.
+        precision of the simulation. Orthogonal weights are returned as the product of their reflections, to rounding.
 
     Raises
     ------
@@ -172,10 +173,9 @@ def weights(network: int = 0, **cell: Any) -> Weights:
     }
     if cell.get("method", "explicit") != "explicit":
         remedy = "Leave method out: both methods have the same laws, but not the same networks"
-        raise SweepError("method", cell["method"], "explicit, since no other draws weights", remedy)
+        raise SweepError("method", cell["method"], "explicit, since the conditional method draws no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
-    sweep, its_cell = _one_cell(**(defaults | physics | {"networks": 1}))
-    simulator, params = prepare(sweep, its_cell)
+    simulator, params = prepare(*_one_cell(**(defaults | physics | {"networks": 1})))
     with in_memory(params):
         return simulator.weights(params, int(network))
 
@@ -187,6 +187,7 @@ def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
     return sweep, sweep.cells()[0]
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise :class:`SweepError` for an unknown device."""
     if device not in DEVICES:
-        raise SweepError("device", device, f"one of {', '.join(DEVICES)}", 'Write device = "cpu"')
+        raise SweepError("device", device, f"one of {', '.join(DEVICES)}", f'Write device = "{DEVICES[0]}"')

@@ -1,4 +1,4 @@
-"""Parts of a plan: which shards one of several jobs computes."""
+"""Parts of a plan: the shards that each of several jobs computes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SLURM_NAMES = ("ID", "MIN", "MAX", "STEP", "COUNT")
 
 @dataclass(frozen=True, slots=True)
 class ShardPart:
-    """Part ``index`` of ``count``, from 1: every count-th shard. Another count may be taken at any resume."""
+    """Part ``index`` of ``count``, from 1: every count-th shard. A resume may use a different count."""
 
     index: int
     count: int
@@ -26,24 +26,24 @@ class ShardPart:
         return f"{self.index}/{self.count}"
 
     def shards(self, shard_count: int) -> range:
-        """Return the numbers of the shards of this part, of a plan with so many."""
+        """Return the numbers of this part's shards in a plan of ``shard_count`` shards."""
         return range(self.index - 1, shard_count, self.count)
 
     def has(self, shard: int) -> bool:
-        """Whether a shard is of this part."""
+        """Whether a shard belongs to this part."""
         return shard % self.count == self.index - 1
 
     @classmethod
     def parse(cls, text: str, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the part that ``"i/n"`` says, or ``"auto"`` in a Slurm array job.
+        """Return the part ``"i/n"``, or with ``"auto"`` the part of this task of a Slurm array job.
 
         Raises
         ------
         SweepError
-            If it is neither, or the job is no array or only some of its tasks.
+            If it is neither, or with ``"auto"`` outside an array job or in an array with gaps.
         """
         if text == "auto":
-            return cls._of_slurm(environment)
+            return cls._from_slurm(environment)
         match = _FORM.fullmatch(text)
         index, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= index <= count:
@@ -52,20 +52,20 @@ class ShardPart:
         return cls(index, count)
 
     @classmethod
-    def _of_slurm(cls, environment: Mapping[str, str]) -> Self:
-        found = {name: environment.get(_SLURM + name, "") for name in _SLURM_NAMES}
-        task, least, most, step, count = (
-            int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1 for value in found.values()
+    def _from_slurm(cls, environment: Mapping[str, str]) -> Self:
+        values = {name: environment.get(_SLURM + name, "") for name in _SLURM_NAMES}
+        task, first, last, step, count = (
+            int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1 for value in values.values()
         )
-        known = ", ".join(f"{_SLURM}{name}={value}" for name, value in found.items() if value) or "none of them is set"
+        known = ", ".join(f"{_SLURM}{name}={value}" for name, value in values.items() if value) or "none of them is set"
         remedy = "Write --shard i/n, for example --shard $SLURM_ARRAY_TASK_ID/16 for --array=1-16"
-        if min(task, least, most, step, count) < 0 or step == 0:
+        if min(task, first, last, step, count) < 0 or step == 0:
             allowed = f"auto where Slurm sets {_SLURM}{', '.join(_SLURM_NAMES)} ({known})"
             raise SweepError("shard", "auto", allowed, remedy)
-        if (most - least) // step + 1 != count or (task - least) % step or not least <= task <= most:
-            allowed = f"auto in an array without gaps, whose number of tasks agrees with its ends ({known})"
+        if (last - first) // step + 1 != count or (task - first) % step or not first <= task <= last:
+            allowed = f"auto in an array without gaps ({known})"
             raise SweepError("shard", "auto", allowed, remedy)
-        return cls((task - least) // step + 1, count)
+        return cls((task - first) // step + 1, count)
 
 
 ALL = ShardPart(1, 1)

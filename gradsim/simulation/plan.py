@@ -17,20 +17,20 @@ from gradsim.system.threads import resolve_threads
 from gradsim_core.results.quantities import QUANTITIES
 
 WORK_CAP = 10**14
-"""Most random normals of a run that was not confirmed: about half a day on two cores."""
+"""Most random normals of a run without confirmation: about 4 hours on two cores (3.2e9 a second on each)."""
 
 SHARD_CAP = 10**7
-"""Most shards of a run: each is three files."""
+"""Most shards of a run; each is three files."""
 
 VALUES_PER_SHARD = 2**22
-"""Stored values that weigh as much as a shard's normals: memory stays flat where networks are cheap."""
+"""Stored values that cost as much as ``shard_size`` normals: bounds a shard's memory where networks draw few."""
 
-_COST_QUANTITIES = 4  # in the cost of a network: fixed, so that a new quantity moves no border of a shard
-_BINS = 256  # occupied bins of a histogram in the worst of the shipped sweeps; never more than networks
+_COST_QUANTITIES = 4  # in the cost of a network: fixed, so that a new quantity moves no boundary of a shard
+_BINS = 256  # most occupied bins of a histogram in the shipped sweeps
 _BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_VALUE = 31, 1, 7  # measured on phase-tanh
-_BYTES_PER_SHARD = 12_000  # a manifest, and what two Parquet files have besides rows
+_BYTES_PER_SHARD = 12_000  # a manifest, and the metadata of two Parquet files
 _MEMORY_BASE = 300 * 2**20  # interpreter, NumPy, Numba, PyArrow and pandas
-_MEMORY_PER_VALUE = 110  # a bin in sums, sorted columns and Arrow table, measured
+_MEMORY_PER_VALUE = 110  # measured: a bin in sums, sorted columns and the Arrow table
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Shard:
 
 
 class Estimate(NamedTuple):
-    """What a run will take: counts exactly, bytes on disk and peak memory roughly."""
+    """What a run will take: exact counts; approximate ``bytes`` on disk and ``peak_memory`` of a process in bytes."""
 
     cells: int
     shards: int
@@ -68,11 +68,11 @@ class Estimate(NamedTuple):
 
 
 class Plan:
-    """The cells of a sweep and its shards, each made when asked for.
+    """The cells of a sweep, cut into shards. A shard is made when it is asked for.
 
-    All networks stand in a row, cell after cell, and each has a cost: its normals, or more where what is stored
-    of it weighs more, and never more than ``shard_size``. Shard k holds the networks that begin between k and
-    k + 1 times ``shard_size``. So each shard has at least one network, and networks need no table.
+    Each network has a cost: its random normals, or more if storing it costs more, and at most ``shard_size``. Lay all
+    networks end to end, cell after cell: shard k holds those whose start lies in [k, k + 1) times ``shard_size``. So
+    each shard has at least one network, and no table of networks is needed.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Plan:
     Raises
     ------
     SweepError
-        If two cells have the same random key.
+        If two cells have the same key of random numbers.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -90,29 +90,29 @@ class Plan:
         self.cells: list[Cell] = sweep.cells()
         _refuse_equal_keys(self.cells, sweep.seed)
         self._costs = [_cost(sweep, cell.depth, sweep.normals(cell)) for cell in self.cells]
-        # Python's whole numbers: the sums may pass 2^63.
+        # Python integers: the sums may exceed 2^63.
         self._starts = [0, *accumulate(cost * sweep.networks for cost in self._costs)]
         last = self._starts[-1] - self._costs[-1]
         self.shard_count: int = last // sweep.shard_size + 1
 
     @property
     def networks(self) -> int:
-        """Networks of all cells."""
+        """Number of networks of all cells."""
         return len(self.cells) * self.sweep.networks
 
     @property
     def normals(self) -> int:
-        """Random normals of all cells: the work."""
+        """Number of random normals of all cells: the work."""
         return self.sweep.networks * sum(map(self.sweep.normals, self.cells))
 
     def shard(self, index: int) -> Shard:
-        """Return one shard; ``IndexError`` if there is none of that number."""
+        """Return one shard; IndexError for a number outside 0 .. shard_count - 1."""
         if not 0 <= index < self.shard_count:
             raise IndexError(f"shard {index}: the plan has shards 0 to {self.shard_count - 1}")
         return Shard(index, tuple(self.slices(index, index)))
 
     def slices(self, first: int, last: int) -> list[Slice]:
-        """Return the networks of shards ``first`` to ``last``, those of a cell in one slice."""
+        """Return the networks of shards ``first`` to ``last``, one slice per cell."""
         start, stop = first * self.sweep.shard_size, (last + 1) * self.sweep.shard_size
         slices = []
         from_cell = bisect_right(self._starts, start) - 1
@@ -135,24 +135,24 @@ class Plan:
         Parameters
         ----------
         threads
-            How many will share a process; default: as many as this process may use.
+            Threads of the process; default: as many as this process may use.
 
         Notes
         -----
-        Statistics: for each slice, quantity and layer a row of 31 bytes, with a histogram of 1 byte a bin; the wider
-        the logarithms spread, as the root of depth / width, the more bins. With ``record = "networks"`` also 7 bytes
-        for each value of each network. Memory: 300 MiB, 110 bytes for each bin or value of the largest shard, and what
-        each thread keeps of its networks.
+        Statistics take 31 bytes for each slice, quantity and layer, and 1 byte for each bin of its histogram; the
+        number of bins grows with the spread of the logarithms, as sqrt(depth / width). ``record = "networks"`` adds 7
+        bytes for each value of each network. Memory is 300 MiB, 110 bytes for each bin or value of the largest shard,
+        and the arrays of each thread.
         """
         sweep, shapes = self.sweep, {(cell.law, cell.depth, cell.width): cell for cell in self.cells}
         rows = bins = 0
         for cell, cost in zip(self.cells, self._costs, strict=True):
             of_cell = len(QUANTITIES) * cell.depth * -(-cost * sweep.networks // sweep.shard_size)
             rows, bins = rows + of_cell, bins + of_cell * _bins(cell, sweep.networks)
-        singles = sweep.networks * sum(cell.depth for cell in self.cells) * (sweep.record == "networks")
+        network_rows = sweep.networks * sum(cell.depth for cell in self.cells) * (sweep.record == "networks")
         wide = max(_bins(cell, sweep.networks) for cell in shapes.values())
         largest = VALUES_PER_SHARD * max(1, wide // _BINS) + 2 * len(QUANTITIES) * wide * max(sweep.depth)
-        held = min(bins + len(QUANTITIES) * singles, largest)
+        held = min(bins + len(QUANTITIES) * network_rows, largest)
         work = max(thread_bytes(sweep, cell, _bins(cell, sweep.networks)) for cell in shapes.values())
         return Estimate(
             len(self.cells),
@@ -161,7 +161,7 @@ class Plan:
             self.normals,
             rows * _BYTES_PER_LAYER_ROW
             + bins * _BYTES_PER_BIN
-            + singles * len(QUANTITIES) * _BYTES_PER_VALUE
+            + network_rows * len(QUANTITIES) * _BYTES_PER_VALUE
             + self.shard_count * _BYTES_PER_SHARD,
             self.shard_count * (3 + (sweep.record == "networks")) + 3,
             _MEMORY_BASE + held * _MEMORY_PER_VALUE + resolve_threads(threads) * work,
@@ -174,7 +174,7 @@ def plan(sweep: Sweep) -> Plan:
 
 
 def check_cap(plan: Plan, *, yes: bool = False) -> None:
-    """Refuse, with :class:`SweepError`, over ``SHARD_CAP`` shards, and over ``WORK_CAP`` normals unless ``yes``."""
+    """Raise :class:`SweepError` above ``SHARD_CAP`` shards, and above ``WORK_CAP`` normals unless ``yes``."""
     if plan.shard_count > SHARD_CAP:
         raise SweepError(
             "shard_size",
@@ -187,7 +187,7 @@ def check_cap(plan: Plan, *, yes: bool = False) -> None:
             "work",
             plan.normals,
             f"at most {WORK_CAP:.0e} random normals without confirmation",
-            "Take fewer networks, smaller depths or widths, or confirm with --yes (Python: yes=True)",
+            "Use fewer networks, smaller depths or widths, or confirm with --yes (Python: yes=True)",
         )
 
 
@@ -197,8 +197,9 @@ def _bins(cell: Cell, networks: int) -> int:
 
 
 def _cost(sweep: Sweep, depth: int, normals: int) -> int:
+    """Cost of a network in normals, from 1 to ``shard_size``: its normals, or what storing it costs if that is more."""
     size = sweep.shard_size
-    # Histograms take their place however few networks a slice has: all networks of the cell share it.
+    # The networks of a cell share the cost of its histograms, which take space however few networks there are.
     values = min(_COST_QUANTITIES * depth * min(sweep.networks, _BINS), VALUES_PER_SHARD)
     cost = max(normals, size * values // (sweep.networks * VALUES_PER_SHARD))
     if sweep.record == "networks":
@@ -214,6 +215,6 @@ def _refuse_equal_keys(cells: list[Cell], seed: int) -> None:
             raise SweepError(
                 f"cells {first.cell_id} and {cell.cell_id}",
                 (tuple(first), tuple(cell)),
-                "cells with different random keys",
-                "Change the seed: these two would use the same random numbers",
+                "cells with different keys of random numbers",
+                "Change the seed: these two cells would use the same random numbers",
             )

@@ -1,4 +1,4 @@
-"""What is simulated: a validated, frozen `Sweep` and the cells in it."""
+"""What is simulated: a validated, immutable `Sweep` and its cells."""
 
 from gradsim.sweep.model import AXES, Sweep
 

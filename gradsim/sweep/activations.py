@@ -1,4 +1,4 @@
-"""Activations on a sweep's axis: names of the table, and a user's own pair."""
+"""Activations and weight laws of a sweep: names from the tables, and a user's own pair (phi, dphi)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradsim_core.laws import LAWS, resolve_law
 
 @dataclass(frozen=True)
 class OwnActivation:
-    """A user's own activation as a dataset remembers it: its name and a digest of its code, no functions."""
+    """A user's own activation as a dataset stores it: its name and a digest of its code, without the functions."""
 
     name: str
     code: str
@@ -24,39 +24,39 @@ AxisActivation = str | Activation | OwnActivation
 
 
 def check_activation(field: str, value: object) -> AxisActivation:
-    """Return the canonical name of a table's activation, or a user's own activation itself.
+    """Return the canonical name of an activation of the table, or a user's own activation unchanged.
 
     Raises
     ------
     SweepError
-        For an unknown name or parameter, or an own activation that takes a name of the table.
+        For an unknown name or parameter, or a user's own activation that reuses a name of the table.
     """
     if isinstance(value, OwnActivation):
         return value
     allowed = f"one of {', '.join(ACTIVATIONS)}, or gs.Activation(name, phi, dphi)"
     try:
-        found = resolve_activation(value)  # type: ignore[arg-type]  # it refuses what is neither name nor Activation
+        found = resolve_activation(value)  # type: ignore[arg-type]  # raises TypeError for any other type
     except (ValueError, TypeError) as error:
         raise SweepError(field, value, allowed, _remedy(value, ACTIVATIONS, error)) from None
     if isinstance(value, str):
         return found.name
     try:
-        named = resolve_activation(found.name)
+        same_name = resolve_activation(found.name)
     except ValueError:
         return found
-    if named != found:
-        raise SweepError(field, found.name, "a name that the table does not have", "Give your activation its own name")
+    if same_name != found:
+        raise SweepError(field, found.name, "a name that is not in the table", "Give your activation its own name")
     return found.name
 
 
 def find_activation(activation: str | Activation) -> Activation:
-    """Return the activation of a name, or a user's own pair itself, or raise :class:`SweepError`."""
+    """Return the activation of that name, or a user's own one unchanged; :class:`SweepError` for an unknown name."""
     known = check_activation("activation", activation)
     return resolve_activation(known if isinstance(known, str) else activation)
 
 
 def check_law(field: str, value: object) -> str:
-    """Return the canonical name of a weight law, or raise :class:`SweepError`."""
+    """Return the canonical name of a weight law; :class:`SweepError` for an unknown name or parameter."""
     try:
         return resolve_law(value).name  # type: ignore[arg-type]
     except (ValueError, TypeError) as error:
@@ -69,15 +69,15 @@ def _remedy(value: object, table: Iterable[str], error: Exception) -> str:
 
 
 def name_of(activation: AxisActivation) -> str:
-    """Return the name under which cells and files know the activation."""
+    """Return the name that cells and files use for the activation."""
     return activation if isinstance(activation, str) else activation.name
 
 
 def as_own(activation: Activation | OwnActivation) -> OwnActivation:
-    """Return name and code digest of a user's own activation.
+    """Return the name and code digest of a user's own activation.
 
-    The digest covers bytecode, constants and names of both functions, so that it changes with what they
-    compute, and also with the version of Python.
+    The digest covers bytecode, constants and names of both functions: it changes with what they compute, and also
+    with the version of Python.
     """
     if isinstance(activation, OwnActivation):
         return activation
@@ -89,7 +89,7 @@ def as_own(activation: Activation | OwnActivation) -> OwnActivation:
 
 
 def _function(function: object) -> object:
-    function = getattr(function, "py_func", function)  # what numba compiled stands for its Python text
+    function = getattr(function, "py_func", function)  # the Python function of a Numba dispatcher
     code = getattr(function, "__code__", None)
     if code is None:  # written in C, such as a NumPy ufunc
         return getattr(function, "__name__", repr(function))

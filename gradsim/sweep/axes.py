@@ -1,4 +1,4 @@
-"""The values of one axis of a sweep, from a scalar, a sequence, an array or a grid."""
+"""Values of one axis of a sweep, from a scalar, a sequence, an array or a grid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gradsim.sweep.cells import round12
 from gradsim.sweep.validation import ValidatedModel
 
 CELL_CAP = 10**6
-"""Most cells of one sweep, and so most values of one axis."""
+"""Most cells of a sweep, and therefore most values of an axis."""
 
 _FORMS = "a value, a list of values or {start, stop, num, spacing}"
 _End = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class Grid(ValidatedModel):
-    """Values from ``start`` to ``stop``, both hit exactly, at 12 significant digits.
+    """Values from ``start`` to ``stop``, both included exactly, at 12 significant digits.
 
     ``spacing`` is ``"linear"`` (equal steps) or ``"log"`` (equal ratios).
     """
@@ -33,17 +33,17 @@ class Grid(ValidatedModel):
     spacing: Literal["linear", "log"] = Field(default="linear", description='"linear" or "log"', examples=["linear"])
 
     def values(self) -> list[float]:
-        """Return the ``num`` values; one value alone is ``start``."""
+        """Return the ``num`` values; only ``start`` if ``num`` is 1."""
         if self.spacing == "log" and min(self.start, self.stop) <= 0:
             raise SweepError(
                 "start and stop",
                 (self.start, self.stop),
                 "numbers > 0 where spacing is log",
-                "Use linear spacing or an end above 0",
+                "Use linear spacing, or ends above 0",
             )
         steps = max(self.num - 1, 1)
         weights = [k / steps for k in range(self.num)]
-        if self.spacing == "log":  # a product of powers: exact at both ends, and never out of range
+        if self.spacing == "log":  # a product of powers: exact at both ends, and no overflow between
             return [round12(self.start ** (1 - t) * self.stop**t) for t in weights]
         return [round12(self.start * (1 - t) + self.stop * t) for t in weights]
 
@@ -63,7 +63,7 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
     Raises
     ------
     SweepError
-        If the form is unknown, or there are more than ``CELL_CAP`` values (found out without making them).
+        If the form is unknown, or there are more than ``CELL_CAP`` values (checked before they are made).
     """
     if isinstance(value, Mapping):
         return _grid(field, value, whole=whole)
@@ -98,7 +98,7 @@ def _grid(field: str, table: Mapping[str, Any], *, whole: bool) -> list[Any]:
 
 
 def refuse_repeats(axis: str, values: list[object]) -> None:
-    """Raise :class:`SweepError` if a value stands on an axis twice."""
+    """Raise :class:`SweepError` if an axis has a value twice."""
     first: dict[object, int] = {}
     for i, value in enumerate(values):
         if first.setdefault(value, i) != i:
@@ -106,5 +106,5 @@ def refuse_repeats(axis: str, values: list[object]) -> None:
                 f"{axis}[{i}]",
                 value,
                 "each value once (floats are compared at 12 significant digits)",
-                f"Remove it: it is {axis}[{first[value]}] again",
+                f"Remove it: it repeats {axis}[{first[value]}]",
             )

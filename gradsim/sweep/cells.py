@@ -34,8 +34,8 @@ def cell_key(cell: Cell, seed: int) -> int:
     """Return the 64-bit key of a cell's random numbers.
 
     It is the first 8 bytes (big endian) of the SHA-256 of the canonical JSON of the seed and the cell's
-    physics. Law and sigma_b are left out at their default; cell_id, the number of networks and everything
-    about how a run is done are not in it. So the same cell gives the same networks in every sweep.
+    physics. Law and sigma_b are left out at their default; cell_id, the number of networks and how a run is
+    executed are not part of it. So the same cell gives the same networks in every sweep.
 
     Parameters
     ----------

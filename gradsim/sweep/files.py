@@ -12,7 +12,7 @@ from typing import Any
 from gradsim.errors import SweepFileError, suggestion
 
 SIZE_CAP = 2**20
-"""Most bytes of a sweep file: far more than a grid needs, far less than a wrong file often has."""
+"""Most bytes of a sweep file: far more than a sweep needs, far less than a data file given by mistake."""
 
 
 def shipped() -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def read(path_or_name: str | Path) -> dict[str, Any]:
     if len(data) > SIZE_CAP:
         raise SweepFileError(
             f"{path}: the file is larger than 1 MiB, the most a sweep file may have. "
-            "Check that it is one; write long axes as {start, stop, num}."
+            "Check that this is a sweep file; write long axes as {start, stop, num}."
         )
     return parse(data, str(path))
 
@@ -66,12 +66,10 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
         raise SweepFileError(f"{source}: not UTF-8 text (at line {line}). Save the file as UTF-8.") from None
     try:
         return tomllib.loads(text)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: TOML's own errors, and whole numbers beyond Python's limit
+    # ValueError is TOML's own error, and Python's for an integer of more than 4,300 digits.
+    except (ValueError, RecursionError) as error:
         raise SweepFileError(
-            f"{source}: not a TOML file: {error}. Correct that line; an example is: sigma_w = 1.5."
+            f"{source}: not a TOML file: {error}. Correct it; a valid line is, for example: sigma_w = 1.5"
         ) from None
 
 
@@ -95,6 +93,6 @@ def _not_found(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a directory. Give a sweep file, or a shipped sweep: {', '.join(names)}."
     return (
-        f"{path}: there is no such sweep file, and no such shipped sweep among {', '.join(names)}. "
-        f"{suggestion(path, names)}."
+        f"{path}: there is no sweep file or shipped sweep of this name; shipped are {', '.join(names)}. "
+        f"{suggestion(path, names)}, or give a TOML file."
     )

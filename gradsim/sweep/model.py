@@ -1,4 +1,4 @@
-"""A sweep: what is simulated, in words. Validated when made, frozen, with a hash of its content."""
+"""A sweep: which networks to simulate. Validated when made, immutable, with a hash of its content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gradsim_core.architectures import METHODS
 from gradsim_core.laws import WeightLaw, resolve_law
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
-"""The axes in the order of the cells: sigma_w runs fastest."""
+"""The axes in the order of the cells: sigma_w varies fastest."""
 
 _WHOLE_AXES = ("depth", "width")
 
@@ -60,12 +60,12 @@ def _plain(value: object) -> object:
 _Axis = BeforeValidator(_values)
 _Float = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
 _Int = Annotated[int, Field(strict=True), BeforeValidator(_plain)]
-_SMALLEST, _LARGEST = 1e-30, 1e30  # a float32 weight beyond has no room left for the width
-_DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # what the random numbers' counter can hold
+_SMALLEST, _LARGEST = 1e-30, 1e30  # beyond, sigma_w / sqrt(width) could leave float32
+_DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # limits of the fields of the random numbers' counter
 
 
 class Sweep(ValidatedModel):
-    """Which networks to simulate: axes whose product are the cells, and scalars that hold for all of them.
+    """Which networks to simulate: axes whose product is the cells, and scalars that apply to all cells.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class Sweep(ValidatedModel):
         with ``"spacing": "linear"`` or ``"log"``. ``activation`` also takes a user's own
         :class:`gradsim.Activation`. Floats are kept at 12 significant digits.
     networks
-        Networks of each cell.
+        Number of networks of each cell.
     seed
-        Root of all random numbers.
+        Seed of all random numbers.
     method
         ``"explicit"`` draws real weights; ``"conditional"`` samples the same laws exactly without them, many times
         faster, for gaussian and orthogonal weights.
@@ -85,7 +85,7 @@ class Sweep(ValidatedModel):
     record
         ``"layers"`` stores per-layer statistics, ``"networks"`` also a row per network and layer.
     shard_size
-        Random normals of one shard, the unit of commit.
+        Number of random normals of one shard, the unit of commit.
 
     Raises
     ------
@@ -154,18 +154,18 @@ class Sweep(ValidatedModel):
             raise SweepError(
                 "method",
                 "conditional",
-                "gaussian and orthogonal weights: only theirs have a known law given W x and W^T delta",
+                "conditional for gaussian and orthogonal weights: only theirs have a known law given W x and W^T delta",
                 'Write method = "explicit", or take law = "gaussian"',
             )
         return self
 
     @property
     def may_be_conditional(self) -> bool:
-        """Whether the conditional sampler knows all weight laws of this sweep."""
+        """Whether the conditional sampler supports every weight law of this sweep."""
         return all(law.conditional for law in self.laws.values())
 
     def normals(self, cell: Cell) -> int:
-        """Random normals that one network of a cell takes: the work."""
+        """Return the number of random normals that one network of a cell draws: the measure of work."""
         return cell.depth * (cell.width**2 if self.method == "explicit" else 2 * cell.width)
 
     @classmethod
@@ -192,26 +192,22 @@ class Sweep(ValidatedModel):
         Raises
         ------
         SweepError
-            If it has an activation of your own, whose functions no text can hold.
+            If an activation is a user's own: its functions cannot be written as text.
         """
         for i, value in enumerate(self.activation):
             if not isinstance(value, str):
+                allowed = "an activation of the table, since functions cannot be written as TOML"
                 remedy = "Keep the sweep in Python, or use an activation of the table"
-                raise SweepError(
-                    _place("activation", i, self.activation),
-                    value.name,
-                    "a name of the table where a sweep is written as text",
-                    remedy,
-                )
+                raise SweepError(_place("activation", i, self.activation), value.name, allowed, remedy)
         return self.stored_text()
 
     def stored_text(self) -> str:
-        """Return the text that a dataset keeps: as ``to_toml``, own activations as name and code digest."""
+        """Return the text stored in a dataset: ``to_toml`` with a user's own activations as name and code digest."""
         return files.text({key: _single(key, value) for key, value in self._content().items()})
 
     @classmethod
     def from_stored_text(cls, data: bytes, source: str) -> Self:
-        """Return the sweep of a dataset from its text; own activations come back without their functions."""
+        """Return the sweep stored in a dataset; a user's own activations come back without their functions."""
         values = files.parse(data, source)
         names = values.get("activation", [])
         if isinstance(names, list):
@@ -222,7 +218,7 @@ class Sweep(ValidatedModel):
         return cls(**values)
 
     def replace(self, **changes: Any) -> Self:
-        """Return a sweep with some keys changed, validated anew."""
+        """Return a validated copy with some keys changed."""
         return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | changes)
 
     @cached_property
@@ -256,7 +252,7 @@ class Sweep(ValidatedModel):
         Raises
         ------
         SweepError
-            If it is an own activation and the sweep was read from a dataset, which does not hold functions.
+            If it is a user's own activation and the sweep was read from a dataset, which stores no functions.
         """
         found = self.activations[name]
         if isinstance(found, OwnActivation):
@@ -270,7 +266,7 @@ class Sweep(ValidatedModel):
 
     @cached_property
     def activations(self) -> dict[str, Activation | OwnActivation]:
-        """The activations by the names that cells have; an own one of a stored sweep has no functions."""
+        """Activations by the name that cells use; a user's own one from a stored sweep has no functions."""
         return {
             name_of(value): value if isinstance(value, OwnActivation) else resolve_activation(value)
             for value in self.activation
@@ -278,7 +274,7 @@ class Sweep(ValidatedModel):
 
     @cached_property
     def laws(self) -> dict[str, WeightLaw]:
-        """The weight laws by the names that cells have."""
+        """Weight laws by the name that cells use."""
         return {name: resolve_law(name) for name in self.law}
 
     def _content(self) -> dict[str, Any]:

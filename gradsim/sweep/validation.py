@@ -1,7 +1,7 @@
-"""Base of the validated models: every fault becomes a sentence with field, value, allowed and a remedy.
+"""Base of the validated models: every fault becomes a sentence with field, value, what is allowed, and a remedy.
 
-What is allowed and an example stand in each field itself (``Field(description=…, examples=[…])``), so that
-checks, messages and documentation read the same text.
+Each field declares what is allowed and an example (``Field(description=…, examples=[…])``), so that checks, messages
+and documentation share one text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ValidatedModel(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             faults: dict[tuple[int | str, ...], SweepError] = {}
-            # Unknown keys first: they often explain a missing one. One fault a field: the next repeats it.
+            # Unknown keys first: they often explain a missing one. One fault per field: further ones repeat it.
             for detail in sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden"):
                 faults.setdefault(detail["loc"][:1], self._fault(detail, values))
             first, *others = faults.values()

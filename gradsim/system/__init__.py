@@ -1,1 +1,1 @@
-"""The machine: files, threads, signals, progress, and where a result was computed."""
+"""The operating system: files, threads, signals, progress, and the provenance of results."""

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, a line every 30 s elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Progress:
     Parameters
     ----------
     normals, networks
-        The whole work, and the networks in it.
+        The whole work: random normals to draw, networks to simulate.
     mode
         "bar" (terminal and notebook), "log" (one line every 30 s), "json" (every event as a line of JSON, for
         programs that gather logs), "none", or "auto": a bar on a terminal or in a notebook, else a log.
@@ -38,7 +38,7 @@ class Progress:
         self._bar: tqdm | None = None
 
     def resume(self, normals: int, networks: int) -> None:
-        """Count work that an earlier run did: shown as done, left out of the rate."""
+        """Count work of an earlier run: shown as done, but left out of the rate."""
         self._earlier = self.done_normals = normals
         self.done_networks = networks
 
@@ -68,26 +68,26 @@ class Progress:
         self.done_networks += networks
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.set_postfix_str(self._rest(now), refresh=False)
+            self._bar.set_postfix_str(self._rate_text(now), refresh=False)
             self._bar.update(networks)
         elif self.mode in ("log", "json") and now - self._last >= LOG_SECONDS:
             self._last = now
             rate, left = self._rate(now)
             share = self.done_normals / self.normals
             if self.mode == "log":
-                text = f"{share:4.0%}  {self.done_networks:,} of {self.networks:,} networks, {self._rest(now)}"
+                text = f"{share:4.0%}  {self.done_networks:,} of {self.networks:,} networks, {self._rate_text(now)}"
                 print(text, file=self.stream, flush=True)
             done = {"networks": self.done_networks, "of_networks": self.networks, "share": round(share, 6)}
             self.event("progress", **done, normals_per_second=round(rate), seconds_left=round(left))
 
     def event(self, name: str, **facts: object) -> None:
-        """Write what happened as a line of JSON, in mode "json"; people see the bar or the log instead."""
+        """Write an event as a line of JSON in mode "json"; do nothing in the other modes."""
         if self.mode == "json":
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             print(json.dumps({"time": now, "event": name, **facts}), file=self.stream, flush=True)
 
     def note(self, text: str) -> None:
-        """Write a line beside the bar; nothing in mode "none"."""
+        """Write a line of text, above the bar if there is one; nothing in mode "none"."""
         if self._bar is not None:
             self._bar.write(text, file=self.stream)
         elif self.mode == "json":
@@ -96,18 +96,18 @@ class Progress:
             print(text, file=self.stream, flush=True)
 
     def _rate(self, now: float) -> tuple[float, float]:
-        """Normals a second, and the seconds that the rest takes."""
+        """Normals per second, and the seconds left."""
         rate = (self.done_normals - self._earlier) / max(now - self._start, 1e-9)
         return rate, min((self.normals - self.done_normals) / rate, 1e15) if rate else 1e15
 
-    def _rest(self, now: float) -> str:
+    def _rate_text(self, now: float) -> str:
         rate, left = self._rate(now)
         shown = f"{rate / 1e9:.2f} G" if rate > 1e8 else f"{rate / 1e6:.2f} M"
         return f"{shown} normals/s, {duration(left)} left"
 
 
 def _chosen(mode: Mode, stream: TextIO) -> Mode:
-    """A bar where people look: on a terminal, and in a notebook, which is none but shows it all the same."""
+    """Resolve "auto": a bar on a terminal or in a notebook, else a log."""
     if mode != "auto":
         return mode
     return "bar" if stream.isatty() or (stream is sys.stderr and "ipykernel" in sys.modules) else "log"
@@ -143,7 +143,7 @@ class Share:
         self._bar.close()
 
     def add(self, share: float) -> None:
-        """Count a share of the work that has just been done; threads may call it."""
+        """Count a share of the work, from 0 to 1, that has just been done; safe to call from several threads."""
         with self._lock:
             share = min(share, 1.0 - self._done)
             self._done += share
@@ -155,7 +155,7 @@ class Share:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person reads them: "42 s", "3 min 05 s", "2 h 10 min", "6 days", "1,300 years".
+    """Return seconds as text for people: "42 s", "3 min 05 s", "2 h 10 min", "6 days", "1,300 years".
 
     Examples
     --------

@@ -19,7 +19,7 @@ _PACKAGES = ("numpy", "numba", "llvmlite", "pyarrow", "pandas", "scipy")
 
 @cache
 def environment() -> dict[str, str]:
-    """Return versions of gradsim, Python and the packages that matter, the platform and the processor."""
+    """Return the versions of gradsim, Python and numerical packages, the platform and the processor, by name."""
     facts = {"python": platform.python_version(), "gradsim": __version__}
     for package in _PACKAGES:
         try:
@@ -30,7 +30,7 @@ def environment() -> dict[str, str]:
 
 
 def cpu_name() -> str:
-    """Return the processor's name as the system gives it."""
+    """Return the processor's name as the operating system reports it."""
     if sys.platform == "linux":
         try:
             text = (filesystem.read_bytes(Path("/proc/cpuinfo")) or b"").decode(errors="replace")

@@ -12,25 +12,24 @@ from types import FrameType
 from typing import Any, NoReturn
 
 GRACE_SECONDS = 1.5
-"""How long a run may take to stop by itself: a commit under way is finished where that is quick."""
+"""Seconds in which a run may stop by itself, and finish a commit under way."""
 
 EXIT_STOPPED = 75
 _NAMES = ("SIGTERM", "SIGINT", "SIGUSR1")  # Slurm, people, Slurm's warning before the time is over
 
 
 class StopSignals:
-    """Handles this process's signals between `listen` and `release`.
+    """Handles this process's stop signals between `listen` and `release`.
 
-    Nothing on the disk needs tidying up when the process ends, so it can leave at any moment, also while it imports:
-    with exit code 75. Inside `gracefully` the first signal only sets `event`, and a second one ends the process with
-    128 + its number.
+    Files need no clean-up when the process ends, so a signal ends it at once, even during imports, with exit code 75.
+    Inside `gracefully` the first signal only sets `event`, and a second one ends the process with 128 + its number.
 
     Parameters
     ----------
     line : callable
-        Makes the line to write to standard error from the sentence that says how the process ended.
+        Formats the sentence that says how the process ended as a line for standard error.
     resume : str
-        How to go on, as a sentence; empty where nothing can be resumed.
+        How to resume, as a sentence; empty if there is nothing to resume.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def listen(self) -> None:
-        """Install the handlers. Only the main thread can: elsewhere nothing happens."""
+        """Install the handlers; does nothing outside the main thread, where Python allows none."""
         if current_thread() is main_thread():
             handlers = dict.fromkeys(_NAMES, self._handle) | {"SIGALRM": self._give_up}
             for name, handler in handlers.items():
@@ -52,14 +51,14 @@ class StopSignals:
                     self._before[number] = signal.signal(number, handler)
 
     def release(self) -> None:
-        """Put back the handlers that were installed before."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
     @contextmanager
     def gracefully(self) -> Iterator[None]:
-        """Let the first signal set `event`, for work that looks at it; the process ends 1.5 s later at the latest."""
+        """Let the first signal only set `event`, for work that checks it; the process ends at most 1.5 s later."""
         self._graceful = True
         try:
             yield
@@ -81,12 +80,12 @@ class StopSignals:
         self._leave(f"stopped. {self.resume}".rstrip(), EXIT_STOPPED)
 
     def _leave(self, text: str, code: int) -> NoReturn:
-        os.write(2, f"{self._line(text)}\n".encode())  # the streams may hold a lock
+        os.write(2, f"{self._line(text)}\n".encode())  # not print: the interrupted code may hold the stream's lock
         os._exit(code)
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once; threads are abandoned, since their results are not needed any more."""
+    """End the process at once; running threads are abandoned, since their results are no longer needed."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""How many threads to run on."""
+"""The number of threads that a process uses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 from gradsim.errors import SweepError
 
 VARIABLES = ("GRADSIM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
-"""Environment variables that set the number of threads, the first one that is set wins."""
+"""Environment variables that set the number of threads; the first that is set counts."""
 
 
 def available_threads() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

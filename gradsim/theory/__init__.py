@@ -1,8 +1,8 @@
-"""Mean-field theory of the gradient's fate, and the exact laws at finite width, from the activations' own phi and phi'.
+"""Mean-field theory of back-propagated gradients, and exact laws at finite width.
 
-Everything is computed in float64 by quadrature from the pair (phi, phi') that the simulator runs, so that a new
-activation, a user's own one included, has its theory at once. Words: ``sigma_w``, ``sigma_b``, ``q_star``, ``chi_1`` as
-in Poole et al. 2016 (arXiv:1606.05340) and Schoenholz et al. 2017 (arXiv:1611.01232).
+Everything is computed in float64 by quadrature of the same pair (phi, phi') that the simulator runs, so the theory
+covers every activation, a user's own included. Symbols (``sigma_w``, ``sigma_b``, ``q_star``, ``chi_1``) are those of
+Poole et al. 2016 (arXiv:1606.05340) and Schoenholz et al. 2017 (arXiv:1611.01232).
 """
 
 from gradsim.theory.errors import NoCriticalPoint

@@ -1,4 +1,4 @@
-"""The correlation of two inputs: Gaussian averages in two variables and the fixed point c_star."""
+"""The correlation of two inputs: Gaussian averages of two variables, and the fixed point c_star."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ZERO = 1e-12
 def fixed_correlation(
     table: Moments, q_star: float, sigma_w: float, sigma_b: float, chi_1: float
 ) -> tuple[float, float]:
-    """c_star and chi_c = sigma_w^2 E[phi'(u1) phi'(u2)] there.
+    """Return c_star, and chi_c = sigma_w^2 E[phi'(u1) phi'(u2)] at c_star.
 
-    The map of the correlation is a power series with non-negative coefficients, so it is convex on [0, 1], has the
-    fixed point 1 with slope chi_1, and another one below 1 exactly if chi_1 > 1. Newton from 0 rises to it without
-    overshoot.
+    The map of the correlation is a power series with non-negative coefficients. So it is convex on [0, 1], has the
+    fixed point 1 with slope chi_1, and a second one below 1 exactly if chi_1 > 1; Newton's method from 0 rises to that
+    one without overshoot.
     """
     if chi_1 <= 1.0 + 1e-12:
         return 1.0, chi_1
@@ -41,11 +41,11 @@ def fixed_correlation(
 
 
 def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float) -> float:
-    """E[f(u1) f(u2)] for u1, u2 ~ N(0, q) with correlation c in [0, 1).
+    """Return E[f(u1) f(u2)] for u1, u2 ~ N(0, q) with correlation c in [0, 1).
 
-    The inner average over u2 given u1 is split at the kinks; the outer one also around the places where u2's mean
-    crosses a kink, on the scale on which the inner average smooths it. Of a wave under a wide Gaussian, only the
-    variance of u1 - u2 matters, so that a narrower one will do.
+    The inner average over u2 given u1 is split at the kinks; the outer one also around the values of u1 at which the
+    mean of u2 crosses a kink, on the scale on which the inner average smooths it. For a wave under a wide Gaussian only
+    the variance of u1 - u2 matters, so a narrower Gaussian gives the same average.
     """
     if q > table.wide:
         near = max(0.0, 1.0 - (1.0 - c) * q / table.wide)

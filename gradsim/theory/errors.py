@@ -1,4 +1,4 @@
-"""Errors of the theory, and the checks of its arguments."""
+"""The error of the theory, and checks of its arguments."""
 
 from __future__ import annotations
 
@@ -23,26 +23,25 @@ class NoCriticalPoint(ValueError):
 
 def check_sigma_w(sigma_w: float) -> float:
     """Return ``sigma_w`` as a float, or raise SweepError unless it is a finite number > 0."""
-    return _check("sigma_w", sigma_w, minimum=0.0, open_end=True)
+    return _check("sigma_w", sigma_w, positive=True)
 
 
 def check_sigma_b(sigma_b: float) -> float:
     """Return ``sigma_b`` as a float, or raise SweepError unless it is a finite number >= 0."""
-    return _check("sigma_b", sigma_b, minimum=0.0, open_end=False)
+    return _check("sigma_b", sigma_b, positive=False)
 
 
 def check_count(field: str, value: int) -> int:
     """Return ``value``, or raise SweepError unless it is a whole number >= 1."""
     if isinstance(value, bool) or not _is_number(value) or value != int(value) or value < 1:
-        raise SweepError(field, value, "a whole number >= 1", f"Give {field} as a positive integer")
+        raise SweepError(field, value, "a whole number >= 1", f"Write for example {field} = 32")
     return int(value)
 
 
-def _check(field: str, value: float, minimum: float, open_end: bool) -> float:
-    """Return ``value`` as a float, or raise SweepError unless it is finite and at or above (above) ``minimum``."""
-    if isinstance(value, bool) or not _is_number(value) or value < minimum or (open_end and value == minimum):
-        sign = ">" if open_end else ">="
-        raise SweepError(field, value, f"a finite number {sign} {minimum:g}", f"Give {field} as a standard deviation")
+def _check(field: str, value: float, *, positive: bool) -> float:
+    if isinstance(value, bool) or not _is_number(value) or value < 0 or (positive and value == 0):
+        sign = ">" if positive else ">="
+        raise SweepError(field, value, f"a finite number {sign} 0", f"Write for example {field} = 0.5")
     return float(value)
 
 

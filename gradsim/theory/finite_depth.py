@@ -1,7 +1,7 @@
 """The trajectory of q and chi through the layers, and the boundary at finite depth.
 
-While q relaxes from the default input to its fixed point the layers' factors differ from chi_1, so that the boundary at
-depth L lies elsewhere than chi_1 = 1: tanh, sigma_b = 0: 1.648 at L = 4, 1.166 at L = 64, 1 at infinity.
+While q relaxes from the default input to its fixed point, the factors of the layers differ from chi_1. So the boundary
+at depth L differs from chi_1 = 1: for tanh and sigma_b = 0 it is 1.648 at L = 4, 1.166 at L = 64, and 1 at infinity.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from gradsim.theory.moments import moments
 from gradsim.theory.quadrature import Array
 from gradsim_core.activations import Activation
 
-LOWEST, HIGHEST = 1e-3, 1e3  # sigma_w between which boundaries are looked for
-DEEPEST = 2**14  # layers; beyond, the boundary is that of infinite depth to 1 part in a thousand or so
-_SCAN = 512  # 2.7 % apart: the curves bend over a factor, not over per cents
-_ZOOM = 64
-_STILL = 1e-15
-_MOST = 1e303  # a gain as far as the search for 0 is concerned
+LOWEST, HIGHEST = 1e-3, 1e3  # range of sigma_w in which boundaries are searched
+DEEPEST = 2**14  # layers; beyond, the boundary is that of infinite depth to about 1 part in 1,000
+_SCAN = 512  # values of sigma_w, 2.7 % apart: the gain bends on the scale of a factor in sigma_w
+_ZOOM = 64  # values of sigma_w in each finer scan of the bracket
+_STILL = 1e-15  # relative change of a layer's step and factor below which it is at the fixed point
+_MOST = 1e303  # bound of |ln gain|, so that differences of two stay finite
 
 
 class Trajectory(NamedTuple):
-    """Mean field layer by layer from the default input, in natural logarithms since q leaves any float's range.
+    """Mean field layer by layer from the default input, in natural logarithms: q itself may leave float64.
 
     Attributes
     ----------
@@ -53,8 +53,14 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
 
     Parameters
     ----------
+    activation
+        A name, or a user's own activation.
+    depth
+        Number of layers, >= 1.
     sigma_w
-        A number or an array of them; the result has its shape and a last axis of length ``depth``.
+        A number > 0 or an array of them; the result has its shape and a last axis of length ``depth``.
+    sigma_b
+        Bias standard deviation, >= 0.
 
     Raises
     ------
@@ -86,10 +92,16 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
 
 
 def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None) -> float:
-    """sigma_w at which the mean-field gain over ``depth`` layers is 1, from the default input.
+    """Return sigma_w at which the gain over ``depth`` layers is 1, from the default input.
 
     Parameters
     ----------
+    activation
+        A name, or a user's own activation.
+    depth
+        Number of layers, from 2 to 16,384.
+    sigma_b
+        Bias standard deviation, >= 0.
     width
         None: infinite width, the smallest upward root of sum over l = 1 .. L-1 of ln(sigma_w^2 E[phi'(sqrt(q^l) z)^2]).
         A number: the exact quenched boundary at this width, for relu, leaky_relu and linear with zero bias and
@@ -98,7 +110,7 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
     Raises
     ------
     NoCriticalPoint
-        If there is none, with the reason; also beyond 16,384 layers, which are not followed.
+        If there is none, with the reason; also for a depth of 1 or above 16,384.
     SweepError
         For an argument that is not valid.
     ValueError
@@ -116,7 +128,10 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
         raise NoCriticalPoint("A network of depth 1 has no boundary: its gain is 1 by definition.")
     if width is None:
         if depth > DEEPEST:
-            raise NoCriticalPoint(f"Layers are followed to depth {DEEPEST:,}: see infinite depth instead.")
+            raise NoCriticalPoint(
+                f"The boundary is computed to depth {DEEPEST:,}, not {depth:,}. For more, "
+                "critical_sigma_w (infinite depth) is close."
+            )
         return _infinite_width(resolved, depth, sigma_b)
     if sigma_b > 0.0:
         raise NoCriticalPoint("No exact finite-width law is known with biases: only for sigma_b = 0.")
@@ -124,7 +139,10 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
 
 
 def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float) -> Array:
-    """ln of E|delta^1|^2 over E|delta^L|^2 for an array of sigma_w; a point whose layers have become alike is left."""
+    """ln of E|delta^1|^2 over E|delta^L|^2 for an array of sigma_w.
+
+    A point leaves the loop once q is at its fixed point: the layers left then add the same factor each.
+    """
     table = moments(activation)
     log_w2 = 2.0 * np.log(sigma_w)
     with np.errstate(divide="ignore"):
@@ -140,7 +158,7 @@ def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float
             steady = np.abs(step - before) <= _STILL * np.maximum(1.0, np.abs(log_q))
             still = steady & (np.abs(log_chi - chi_before) <= _STILL * np.maximum(1.0, np.abs(log_chi)))
         gain[moving] += np.where(still, left * np.clip(log_chi, -_MOST, _MOST), log_chi)
-        image = np.where(np.isfinite(step), log_q + step, image)  # where q has left every float, or is 0
+        image = np.where(np.isfinite(step), log_q + step, image)  # q is 0 or has left float64
         moving, log_q, before, chi_before = (v[~still] for v in (moving, image, step, log_chi))
         if not moving.size:
             break

@@ -19,7 +19,14 @@ _LN2 = float(np.log(2.0))
 
 
 def log_factor_mean(activation: str | Activation, width: int) -> float:
-    """E ln S at sigma_w = 1: mean of the logarithm of one layer's factor of |delta|^2, over live layers.
+    """Return E ln S at sigma_w = 1: the mean of the logarithm of one layer's factor of |delta|^2, over live layers.
+
+    Parameters
+    ----------
+    activation
+        linear, relu or leaky_relu.
+    width
+        Number of neurons in each layer, >= 1.
 
     Raises
     ------
@@ -40,9 +47,16 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
 
 
 def quenched_sigma_w(activation: str | Activation, width: int) -> float:
-    """sigma_w at which the mean of the log gain over live networks is 0, at every depth > 1.
+    """Return sigma_w at which the mean of the log gain over live networks is 0, at every depth > 1.
 
-    Gaussian weights, zero bias.
+    The law holds for Gaussian weights and zero bias.
+
+    Parameters
+    ----------
+    activation
+        linear, relu or leaky_relu.
+    width
+        Number of neurons in each layer, >= 1.
 
     Raises
     ------
@@ -58,7 +72,7 @@ def quenched_sigma_w(activation: str | Activation, width: int) -> float:
 
 
 def annealed_sigma_w(activation: str | Activation) -> float:
-    """sigma_w at which the mean gain is 1: sqrt(2 / (1 + a^2)) at every width, with a the slope on the left.
+    """Return sigma_w at which the mean gain is 1: sqrt(2 / (1 + a^2)) at every width, a being the slope at h < 0.
 
     Raises
     ------
@@ -69,7 +83,7 @@ def annealed_sigma_w(activation: str | Activation) -> float:
 
 
 def _negative_slope(activation: Activation) -> float:
-    """|Slope| at h < 0 of the activations that have an exact law."""
+    """Return |phi'| at h < 0 of an activation that has an exact law."""
     name = activation.name.partition("(")[0]
     if name == "leaky_relu":
         return abs(float(activation.alpha))

@@ -1,7 +1,7 @@
 """Fixed points of the mean field, the depth scales around them, and the critical sigma_w.
 
-q^(l+1) = sigma_w^2 E[phi(sqrt(q^l) z)^2] + sigma_b^2 from q^1 = sigma_w^2 + sigma_b^2: q_star is the fixed point
-that the default input reaches, not any other (Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017,
+q^(l+1) = sigma_w^2 E[phi(sqrt(q^l) z)^2] + sigma_b^2 from q^1 = sigma_w^2 + sigma_b^2. There may be several fixed
+points; q_star is the one that the default input reaches (Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017,
 arXiv:1611.01232).
 """
 
@@ -20,11 +20,11 @@ from gradsim.theory.finite_depth import HIGHEST, LOWEST
 from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
-_NOISE = 4e-13  # rounding of ln(q'/q): below it q stands still
+_NOISE = 4e-13  # rounding error of ln(q'/q): below it q counts as a fixed point
 _STRIDE = 0.125  # step in ln q of the search for a fixed point
-_BENT = 1e-9  # second difference of ln(q'/q) above rounding
-_JUMP = 1e-3  # change of chi_1 within 2e-6 of sigma_w that is no slope
-_MOST = 1e12  # chi_1 as far as the search for 1 is concerned
+_BENT = 1e-9  # second difference of ln(q'/q) that exceeds rounding
+_JUMP = 1e-3  # change of chi_1 over a relative step of 2e-6 in sigma_w: above it, a jump
+_MOST = 1e12  # bound of chi_1, which may be infinite, in the search for chi_1 = 1
 _SCAN = 97  # values of sigma_w in the search for the critical point
 
 
@@ -34,7 +34,7 @@ class MeanField(NamedTuple):
     Attributes
     ----------
     q_star
-        Fixed point of the mean square preactivation; 0 or inf if q tends there.
+        Fixed point of the mean square preactivation; 0 or inf if q tends to that.
     c_star
         Stable fixed point of the correlation of two inputs.
     chi_1
@@ -53,7 +53,16 @@ class MeanField(NamedTuple):
 
 
 def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> MeanField:
-    """Mean field of an activation at one point of the plane (sigma_w, sigma_b).
+    """Return the mean field of an activation at one point of the plane (sigma_w, sigma_b).
+
+    Parameters
+    ----------
+    activation
+        A name, or a user's own activation.
+    sigma_w
+        Weight standard deviation times sqrt(fan_in), > 0.
+    sigma_b
+        Bias standard deviation, >= 0.
 
     Raises
     ------
@@ -82,7 +91,7 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
 
 
 def chi_1(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
-    """sigma_w^2 E[phi'(sqrt(q_star) z)^2] alone: a tenth of the time of :func:`mean_field`.
+    """Return chi_1 = sigma_w^2 E[phi'(sqrt(q_star) z)^2] alone, in a tenth of the time of :func:`mean_field`.
 
     Examples
     --------
@@ -97,7 +106,14 @@ def chi_1(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) ->
 
 
 def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> float:
-    """Smallest sigma_w at which chi_1 crosses 1 upward, on the fixed point that the default input reaches.
+    """Return the smallest sigma_w at which chi_1 crosses 1 upward, on the fixed point that the default input reaches.
+
+    Parameters
+    ----------
+    activation
+        A name, or a user's own activation.
+    sigma_b
+        Bias standard deviation, >= 0.
 
     Raises
     ------
@@ -137,11 +153,11 @@ def _excess(activation: Activation, sigma_w: float, sigma_b: float) -> float:
 
 
 def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> float:
-    """Return the crossing if it is one at finite q, and exactly if q_star = 0 below it; else say why not."""
+    """Return the crossing, in closed form if q_star = 0 below it; NoCriticalPoint if q is infinite or jumps there."""
     below, above = root * (1 - 1e-6), root * (1 + 1e-6)
     q_below, q_above = _q_star(activation, below, sigma_b), _q_star(activation, above, sigma_b)
     chi_below, chi_above = chi_1(activation, below, sigma_b), chi_1(activation, above, sigma_b)
-    constant = abs(chi_1(activation, 0.9 * root, sigma_b) / 0.81 - 1.0) < 1e-9  # chi_1 / sigma_w^2 depends on no q
+    constant = abs(chi_1(activation, 0.9 * root, sigma_b) / 0.81 - 1.0) < 1e-9  # chi_1 / sigma_w^2 does not depend on q
     if np.isinf(q_above) and not constant and chi_above < 1.0 + 1e-4:
         raise NoCriticalPoint(
             f"{activation.name}: chi_1 reaches 1 only in the limit of infinite q, at sigma_w = {root:.6g}."
@@ -161,7 +177,7 @@ def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> fl
 
 @lru_cache(maxsize=4096)
 def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
-    """Fixed point of q reached from the default input: the first one in the direction in which q sets out."""
+    """Fixed point of q reached from the default input: the first in the direction of the first step."""
     table = moments(activation)
     start = float(np.log(sigma_w**2 + sigma_b**2))
     excess = float(_log_ratio(table, start, sigma_w, sigma_b))
@@ -174,7 +190,7 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
         t = start + direction * steps[first : first + 65]
         bracket = _bracket(table, t, direction, sigma_w, sigma_b)
         if bracket is not None:
-            if np.sign(_log_ratio(table, bracket[0], sigma_w, sigma_b)) != direction:  # it stands still to rounding
+            if np.sign(_log_ratio(table, bracket[0], sigma_w, sigma_b)) != direction:  # a fixed point to rounding
                 return float(np.exp(bracket[0]))
             root = brentq(lambda x: float(_log_ratio(table, x, sigma_w, sigma_b)), *bracket, xtol=1e-15, rtol=1e-15)
             return float(np.exp(root))
@@ -196,7 +212,7 @@ def _bracket(
     crossed = np.flatnonzero(ahead < -_NOISE)
     last = int(crossed[0]) if crossed.size else len(t)
     inner, bend = ahead[1:-1], ahead[:-2] - 2 * ahead[1:-1] + ahead[2:]
-    # A dip between two steps goes at most bend / 8 below the lowest of three: only then can it hide a pair of roots.
+    # A minimum between two steps lies at most bend / 8 below the lowest of three: only there can two roots hide.
     dips = (inner <= ahead[:-2]) & (inner <= ahead[2:]) & (bend > _BENT) & (inner < 0.25 * bend)
     for k in np.flatnonzero(dips[: last - 1]) + 1:
         lowest = minimize_scalar(

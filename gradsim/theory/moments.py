@@ -1,8 +1,8 @@
 """E[phi(sqrt(q) z)^2] and E[phi'(sqrt(q) z)^2] as functions of ln q, tabulated once per activation.
 
 Both are analytic in ln q within |Im ln q| < pi/2, so 20 Chebyshev nodes on each unit of ln q hold them to rounding.
-The table turns a trajectory of 10,000 layers at 500 values of sigma_w into a second of work, and a user's scalar Python
-phi costs no more than the library's.
+With the table a trajectory of 10,000 layers at 500 values of sigma_w takes a second, and a user's scalar Python phi
+costs no more than the library's.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.polynomial.chebyshev import chebval
 from gradsim.theory.quadrature import OSCILLATION, Array, feature_edges, gaussian_density, gaussian_grid, values
 from gradsim_core.activations import Activation
 
-SLOPE_RANGE = 83.0  # beyond |ln q| = 83 (|h| about 2^+-60) phi is its slope at 0 or infinity to rounding
-_TABLE_RANGE = 300  # beyond it squares may leave float64
-_PERIODS = 2.0  # standard deviations over which a wave is averaged to nothing: exp(-2 (2 pi)^2) = 5e-35
+SLOPE_RANGE = 83.0  # beyond |ln q| = 83 (|h| about 2^+-60) phi equals its asymptote at 0 or infinity to rounding
+_TABLE_RANGE = 300  # |ln q| beyond which squares may leave float64
+_PERIODS = 2.0  # a standard deviation of so many periods averages a wave out, to exp(-2 (2 pi)^2) = 5e-35
 _ORDER = 20
 _POINTS = np.cos(np.pi * (np.arange(_ORDER) + 0.5) / _ORDER)
 _TO_COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_POINTS, _ORDER - 1)).astype(np.float64)
@@ -42,19 +42,19 @@ class Moments:
         self.at_zero = float(values(activation, np.zeros(1))[0]) ** 2
         self._table = np.empty((_ORDER, 2, 2 * _TABLE_RANGE))
         self._filled = np.zeros(2 * _TABLE_RANGE, bool)
-        # Where phi has no slope at infinity, panels must stay narrow at any distance.
+        # If phi has no slope at infinity, panels must stay narrow at any distance.
         self.panel = OSCILLATION if self._slopes is None else None
         self.wide, self.rise = np.inf, 0.0
         if activation.period is not None:  # phi is a line of slope `rise` and a wave, averaged out beyond q = `wide`
             period = float(activation.period)
             self.panel, self.wide = OSCILLATION * period / (2 * np.pi), (_PERIODS * period) ** 2
             rise = float(np.diff(activation(np.array([0.0, period])))[0])
-            self.rise = rise / period if abs(rise) > 1e-9 else 0.0  # else it is the rounding of a wave
+            self.rise = rise / period if abs(rise) > 1e-9 else 0.0  # smaller values are rounding errors
 
     def log_moments(self, log_q: Any) -> tuple[Array, Array]:
-        """ln E[phi(sqrt(q) z)^2] and ln E[phi'(sqrt(q) z)^2] at ln q; at -inf and +inf their limits.
+        """Return ln E[phi(sqrt(q) z)^2] and ln E[phi'(sqrt(q) z)^2] at ln q; at -inf and +inf their limits.
 
-        Without usable slopes both are powers of q beyond the ends of the table.
+        Both have the shape of ``log_q``. Without known slopes they are continued as powers of q beyond the table.
         """
         t = np.asarray(log_q, dtype=np.float64)
         forward, backward = self._with_a_wave(t) if self.wide < np.inf else self._tabulated(t)
@@ -72,7 +72,7 @@ class Moments:
         return forward, backward
 
     def _with_a_wave(self, t: Array) -> tuple[Array, Array]:
-        """The same for a line and a wave: wide Gaussians see the line, and the wave's averages."""
+        """Both logarithms for a line plus a wave: under a wide Gaussian the wave averages out and the line remains."""
         edge = float(np.log(self.wide))
         forward, backward = self._tabulated(np.minimum(t, edge))
         beyond = np.maximum(t, edge)
@@ -83,20 +83,20 @@ class Moments:
         return forward, backward
 
     def slope_of_map(self, q: float) -> float:
-        """Derivative of E[phi(sqrt(q) z)^2] by q."""
+        """Return the derivative of E[phi(sqrt(q) z)^2] with respect to q."""
         if q > self.wide:
             return self.rise**2
         h, weights = self.grid(q)
         return float(weights @ (self.activation(h) * self.activation.derivative(h) * h)) / q
 
     def grid(self, q: float) -> tuple[Array, Array]:
-        """Nodes h and weights (the Gaussian's density in them) for averages over N(0, q)."""
+        """Return nodes h and weights, which include the Gaussian density, for averages over N(0, q)."""
         deviation = float(np.sqrt(q))
         h, weights = gaussian_grid(self.edges, self.panel, deviation, deviation)
         return h, weights * gaussian_density(h, deviation)
 
     def _pair(self, h: Array) -> tuple[Array, Array]:
-        """phi and phi' at h; their slopes at infinity where a user's own function overflows on the way to its value."""
+        """phi and phi' at h; their asymptotes where a user's own function overflows in an intermediate step."""
         phi, dphi = values(self.activation, h), values(self.activation.derivative, h)
         if self._slopes is not None:
             slope = np.where(h < 0.0, *self._slopes)
@@ -105,7 +105,7 @@ class Moments:
         return phi, dphi
 
     def _tabulated(self, t: Array) -> tuple[Array, Array]:
-        """Logarithms of both moments from the table; beyond its ends powers of q, or held where slopes say more."""
+        """Both logarithms from the table; beyond its ends powers of q, or constant if `log_moments` uses slopes."""
         low = -SLOPE_RANGE if self.slope_zero else float(-_TABLE_RANGE)
         high = SLOPE_RANGE if self.slope_inf else float(_TABLE_RANGE)
         inside = np.clip(np.nan_to_num(t, nan=0.0, posinf=high, neginf=low), low, high)
@@ -127,7 +127,7 @@ class Moments:
         return np.asarray(chebval(2.0 * (inside - segment) - 1.0, self._table[..., place], tensor=False), np.float64)
 
     def _power(self, start: float, high: float, distance: Array) -> Array:
-        """What the powers of q in the unit of ln q from `start` on add to both logarithms over a distance."""
+        """Continuation of both logarithms over a distance in ln q, with their slopes from `start` to `start` + 1."""
         power = np.diff(self._at(np.array([start, start + 1.0]), high)).reshape(2, *[1] * distance.ndim)
         with np.errstate(invalid="ignore", over="ignore"):
             return np.where(np.abs(power) < 1e-9, 0.0, power * distance)
@@ -138,7 +138,7 @@ class Moments:
             return
         deviation = np.exp(0.5 * (segment + 0.5 + 0.5 * _POINTS))
         h, weights = gaussian_grid(self.edges, self.panel, float(deviation.max()), float(deviation.min()))
-        unit = 2.0 ** np.round(np.log2(deviation.max()))  # panels of its size: the products below stay in range
+        unit = 2.0 ** np.round(np.log2(deviation.max()))  # the panels scale with it: the products below stay in range
         density = gaussian_density(h, deviation[:, None]) * unit
         with np.errstate(over="ignore", invalid="ignore"):
             averages = (np.stack(self._pair(h)) ** 2 * (weights / unit)) @ density.T
@@ -149,7 +149,7 @@ class Moments:
 
 @lru_cache(maxsize=64)
 def moments(activation: Activation) -> Moments:
-    """The one :class:`Moments` of an activation."""
+    """Return the cached :class:`Moments` of an activation."""
     return Moments(activation)
 
 
@@ -159,7 +159,7 @@ def _mean_square(slopes: tuple[float, float] | None) -> float | None:
 
 
 def _measured(activation: Activation, first: float, second: float, bound: float) -> tuple[float, float] | None:
-    """One-sided slopes of an activation that states none: phi' at two distances, if they agree to `bound`."""
+    """One-sided slopes of an activation that declares none: phi' at two distances, if they agree to `bound`."""
     slopes = values(activation.derivative, np.array([[-first, first], [-second, second]]))
     agree = np.isfinite(slopes).all() and np.allclose(slopes[0], slopes[1], rtol=1e-12, atol=bound)
     return (float(slopes[1, 0]), float(slopes[1, 1])) if agree else None

@@ -1,7 +1,7 @@
 """Gaussian averages of an activation: composite Gauss-Legendre quadrature, split at every kink.
 
-Gauss-Hermite alone is off by up to 9e-2 where phi' jumps. Here the panels are laid in h: geometric ones around 0, which
-resolve an activation whose features are of order 1 however wide the Gaussian, and even ones that resolve the Gaussian.
+Gauss-Hermite alone is off by up to 9e-2 where phi' jumps. Here the panels are laid out in h: geometric ones around 0
+resolve an activation whose features are of order 1 under a Gaussian of any width, and even ones resolve the Gaussian.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _REACH = 14.0  # standard deviations: the Gaussian weight beyond is below 1e-42
 _STEP = 1.5  # standard deviations per panel: 20 nodes then integrate the Gaussian to rounding
 _FIRST = 0.25  # the innermost panel is |h| < 0.25, the next are [0.25, 0.5], [0.5, 1], ...
-_RADIUS = 64.0  # undeclared features are looked for in |h| < 64
+_RADIUS = 64.0  # undeclared features are searched in |h| < 64
 OSCILLATION = 8.0  # panel width where phi may oscillate: 20 nodes resolve sin(h)^2 to rounding
-_MOST_PANELS, _FEW_PANELS = 4096, 256  # few where even the most could not follow the oscillation
-_KINK = 1e-9  # panels narrower than this hold a kink
+_MOST_PANELS, _FEW_PANELS = 4096, 256  # few if even the most could not resolve the oscillation
+_KINK = 1e-9  # panels narrower than this contain a kink
 
 
 def values(function: Callable[[Array], Array], h: Array) -> Array:
-    """``function`` at h; NaN where a user's own function raises (math.exp overflows with an exception)."""
+    """Return ``function`` at h; NaN where a user's own function raises (math.exp overflows with an exception)."""
     try:
         return np.asarray(function(h), dtype=np.float64)
     except (ArithmeticError, ValueError):
@@ -37,7 +37,7 @@ def values(function: Callable[[Array], Array], h: Array) -> Array:
 
 
 def nodes_and_weights(edges: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on the panels between consecutive ``edges`` (last axis), flattened there."""
+    """Return Gauss-Legendre nodes and weights on the panels between consecutive ``edges`` (last axis), flattened."""
     half = 0.5 * np.diff(edges, axis=-1)
     middle = 0.5 * (edges[..., 1:] + edges[..., :-1])
     shape = (*half.shape[:-1], -1)
@@ -46,14 +46,14 @@ def nodes_and_weights(edges: Array) -> tuple[Array, Array]:
 
 
 def gaussian_grid(edges: Array, panel: float | None, deviation: float, narrowest: float) -> tuple[Array, Array]:
-    """Nodes and weights in h for averages over N(0, s^2) with ``narrowest`` <= s <= ``deviation``.
+    """Return nodes and weights in h for averages over N(0, s^2) with ``narrowest`` <= s <= ``deviation``.
 
     Parameters
     ----------
     edges
         Panel edges of the activation, from :func:`feature_edges`.
     panel
-        Width within which panels must stay at any distance (an activation without slopes at infinity), or None.
+        Greatest width of a panel at any distance, for an activation without slopes at infinity; None for no limit.
     """
     reach = _REACH * deviation
     even = np.arange(0.0, reach, _STEP * narrowest)
@@ -67,7 +67,7 @@ def gaussian_grid(edges: Array, panel: float | None, deviation: float, narrowest
 
 
 def gaussian_density(h: Array, deviation: Any) -> Array:
-    """Density of N(0, deviation^2) at h."""
+    """Return the density of N(0, deviation^2) at h."""
     density: Array = np.exp(-0.5 * (h / deviation) ** 2) / (np.sqrt(2 * np.pi) * deviation)
     return density
 
@@ -75,8 +75,8 @@ def gaussian_density(h: Array, deviation: Any) -> Array:
 def feature_edges(activation: Activation) -> tuple[Array, Array]:
     """Find where panels must end for this activation: declared kinks, and those found in |h| < 64.
 
-    A user's own activation states no kinks: panels are halved until phi^2 and phi'^2 are integrated to rounding. Where
-    that ends only near the last digits there is a kink, which then becomes an edge itself.
+    A user's own activation declares no kinks: panels are halved until phi^2 and phi'^2 are integrated to rounding.
+    Where panels shrink to almost nothing there is a kink, which becomes an edge itself.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def feature_edges(activation: Activation) -> tuple[Array, Array]:
         Sorted arrays; the kinks are among the edges.
     """
     kinks = {float(kink) for kink in activation.kinks}
-    if activation.period is not None:  # a wave has no other features, and panels within its period
+    if activation.period is not None:  # a wave has no other features; its panels are shorter than a period
         return np.array(sorted(kinks | {0.0})), np.array(sorted(kinks))
     while True:
         edges = _halved_panels(activation, kinks)
@@ -122,7 +122,7 @@ def _halved_panels(activation: Activation, kinks: set[float]) -> Array:
 
 
 def _narrowest(edges: Array) -> list[float]:
-    """Middle of the narrowest panel of every cluster of panels that are far narrower than any feature."""
+    """Middle of the narrowest panel of each cluster of panels narrower than `_KINK`."""
     middle, width = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
     narrow = np.flatnonzero(width < _KINK * np.maximum(1.0, np.abs(middle)))
     clusters = np.split(narrow, np.flatnonzero(np.diff(middle[narrow]) > 10 * _KINK) + 1)
@@ -130,9 +130,9 @@ def _narrowest(edges: Array) -> list[float]:
 
 
 def _polished(activation: Activation, place: float) -> float:
-    """Place of a jump to the last digit, by bisection; panels alone leave it within 1e-10."""
+    """Position of a jump to the last digit, by bisection; panels alone locate it to 1e-10."""
     for function in (activation.derivative, activation):
-        left, right = (place + side * 10 * _KINK * max(1.0, abs(place)) for side in (-1.0, 1.0))
+        left, right = (place + sign * 10 * _KINK * max(1.0, abs(place)) for sign in (-1.0, 1.0))
         low, high = (float(function(np.array(end))) for end in (left, right))
         if abs(high - low) > 1e-6 * max(abs(low), abs(high)):
             for _ in range(60):
@@ -151,7 +151,7 @@ def _integral(f: Callable[[Array], Array], left: Array, right: Array) -> Array:
 
 
 class _Cumulative:
-    """Integral of f over |h| < r, against which an error near r counts: no Gaussian weighs it more."""
+    """Integral of f over |h| < r: the scale of an error at |h| = r, since centred Gaussians weigh |h| < r more."""
 
     def __init__(self, f: Callable[[Array], Array], edges: Array) -> None:
         radius = np.maximum(np.abs(edges[1:]), np.abs(edges[:-1]))

@@ -12,7 +12,7 @@ from gradsim import theory
 
 
 def numbers(activation: str, sigma_w: float, sigma_b: float) -> pd.DataFrame:
-    """Return one row with the mean-field numbers."""
+    """Return one row with the mean-field numbers at one point (sigma_w, sigma_b)."""
     field = theory.mean_field(activation, sigma_w, sigma_b)
     return pd.DataFrame([{"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, **field._asdict()}])
 
@@ -20,7 +20,7 @@ def numbers(activation: str, sigma_w: float, sigma_b: float) -> pd.DataFrame:
 def everything(
     activation: str, sigma_b: float, depths: Sequence[int], width: int | None, sigma_w: float | None
 ) -> pd.DataFrame:
-    """Return the boundaries, and beside them the mean-field numbers at a sigma_w as columns ``at_sigma_w``, ...."""
+    """Return `boundaries`, with the mean-field numbers at ``sigma_w`` as columns (``at_sigma_w``, ``q_star`` …)."""
     frame = boundaries(activation, sigma_b, depths, width)
     if sigma_w is None:
         return frame
@@ -31,8 +31,8 @@ def everything(
 def boundaries(activation: str, sigma_b: float, depths: Sequence[int], width: int | None) -> pd.DataFrame:
     """Return a row per depth, the last for infinite depth: sigma_w of the boundary, or the reason why there is none.
 
-    With a width, `sigma_w_at_width` is the exact root of the mean of ln at that width, the same at every depth, and
-    `reason_at_width` says why there is none.
+    With a width, ``sigma_w_at_width`` is the exact quenched boundary at that width, the same at every depth, and
+    ``reason_at_width`` says why there is none.
     """
     roots = {str(depth): partial(theory.boundary, activation, depth, sigma_b) for depth in depths}
     roots["inf"] = partial(theory.critical_sigma_w, activation, sigma_b)

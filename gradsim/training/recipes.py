@@ -1,4 +1,4 @@
-"""Recipes: what is trained, on what data, and how; validated when made."""
+"""Recipes and data of training: which network, how it starts and how it is trained. Validated when made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,28 @@ Array = NDArray[np.float64]
 
 
 class Recipe(ValidatedModel):
-    """What is trained, and how; every network ends in as many sigmoid or softmax outputs as there are classes."""
+    """A fully connected network and its training; the output layer has a sigmoid or softmax unit for each class.
+
+    Parameters
+    ----------
+    hidden
+        Widths of the hidden layers.
+    activation, cost, start, normalisation
+        Names from the tables of the core and from `STARTS`; ``"normal(4)"`` gives a start its parameter.
+    residual
+        Whether hidden layers of equal width have a residual branch.
+    epochs, batch
+        Epochs of training; samples of a mini-batch, None for all.
+    eta, l2, momentum, clip
+        Learning rate; strength of the L2 penalty; momentum; largest norm of a gradient.
+    replicas, seed, dtype
+        Networks that differ in their random numbers only; root of these; precision.
+
+    Raises
+    ------
+    SweepError
+        For an unknown key or a value that is not allowed.
+    """
 
     hidden: tuple[int, ...] = Field((30, 30), description="widths of the hidden layers, whole numbers >= 1")
     activation: str = Field("sigmoid", description="an activation of the table", examples=["tanh"])
@@ -71,12 +92,12 @@ class Recipe(ValidatedModel):
 
     @property
     def key(self) -> int:
-        """The 64-bit key of the random numbers: of the seed and the shape, so that variants start alike."""
+        """The 64-bit key of the random numbers: made of seed and widths only, so that variants start alike."""
         text = canonical_json({"training": list(self.hidden), "seed": self.seed})
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
     def spreads(self, inputs: int, outputs: int) -> Array:
-        """Standard deviation of weights and biases of each layer at the start: (L, 2)."""
+        """Return the standard deviations of weights and biases of each layer at the start: shape (L, 2)."""
         name, value = parse(self.start, STARTS, "start")
         if name == "critical":
             value = boundary(self.activation, depth=max(len(self.hidden), 2))

@@ -1,4 +1,4 @@
-"""Starts: how the parameters of a network are drawn before it is trained."""
+"""Starts: how the parameters of a network are drawn before training."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from typing import NamedTuple
 
 
 class Start(NamedTuple):
-    """A row of the table of starts: weight law, and (sigma_w, sigma_b) from (fan_in, fan_out, parameter).
+    """A row of the table of starts.
 
-    `takes` says whether the user may give the parameter, a number > 0.
+    Attributes
+    ----------
+    law
+        Name of the weight law.
+    sigmas
+        Standard deviations of a layer's weights and biases, from (fan_in, fan_out, parameter).
+    formula
+        The same for people.
+    takes
+        Whether the user may give the parameter, a number > 0.
     """
 
     law: str
@@ -25,4 +34,4 @@ STARTS: dict[str, Start] = {
     "he": Start("gaussian", lambda i, o, s: ((2 / i) ** 0.5, 0.0), "W ~ N(0, 2/fan_in), b = 0"),
     "critical": Start("gaussian", lambda i, o, s: (s * i**-0.5, 0.0), "W ~ N(0, s²/fan_in), b = 0; s from theory"),
 }
-"""How parameters are drawn; ``"normal(4)"`` gives the parameter s."""
+"""The starts by name; ``"normal(4)"`` gives the parameter s."""

@@ -24,18 +24,18 @@ from gradsim_core.training.trainer import Trainer
 
 Array = NDArray[np.float64]
 CALL_SAMPLES = 200_000
-"""Samples of one call of the kernel: about 0.3 s of one core."""
+"""Samples of one call of the kernel, about 0.3 s of one core: progress is reported between calls."""
 
 
 class Trained(NamedTuple):
-    """What training recorded.
+    """What was recorded during training.
 
     Attributes
     ----------
     history
-        A row per (replica, epoch): cost, error (share of wrong answers), of the whole training set before that
-        epoch; the last row is of the end. Once numbers have overflowed the cost is inf and every answer wrong, so that
-        no median or last value leaves such a replica out.
+        A row per (replica, epoch): cost and error (share of wrong answers) on the whole training set before that epoch,
+        and a last row after the final epoch. After an overflow the cost is inf and every answer counts as wrong, so
+        that medians and last values include such a replica.
     layers
         A row per (replica, epoch, layer): delta = |dC/db|, weight_grad = |dC/dW|, moved = |W - W_0| / |W_0|.
     starts, ends
@@ -61,29 +61,37 @@ def trainer(recipe: Recipe, data: Data) -> Trainer:
     )
 
 
-def draw_starts(recipe: Recipe, data: Data, machine: Trainer) -> list[NDArray[np.floating]]:
-    """Return the parameters of every replica at the start, as the kernel takes them."""
+def draw_starts(recipe: Recipe, data: Data, compiled: Trainer) -> list[NDArray[np.floating]]:
+    """Return the initial parameters of each replica, in the kernel's layout."""
     spreads = recipe.spreads(data.images.shape[1], data.targets.shape[1])
     law = resolve_law(STARTS[parse(recipe.start, STARTS, "start")[0]].law)
-    drawn = [machine.parameters() for _ in range(recipe.replicas)]
+    drawn = [compiled.parameters() for _ in range(recipe.replicas)]
     for replica, parameters in enumerate(drawn):
-        draw_start(machine.network, law, spreads, recipe.key, replica, parameters)
+        draw_start(compiled.network, law, spreads, recipe.key, replica, parameters)
     return drawn
 
 
 def train(
     recipe: Recipe, data: Data, *, threads: int | None = None, report: Callable[[int], None] = lambda epochs: None
 ) -> Trained:
-    """Train the replicas of a recipe, spread over threads; numbers depend on the recipe and the data alone.
+    """Train the replicas of a recipe, one on each thread at a time.
+
+    The numbers depend on the recipe and the data alone.
 
     Parameters
     ----------
+    recipe
+        What is trained, and how.
+    data
+        The training set.
+    threads
+        Number of threads; default: as many as this process may use.
     report
-        Called with the number of epochs (of one replica) that have just been done.
+        Called with the number of epochs of one replica that have just been done.
     """
-    machine = trainer(recipe, data)
-    flat = machine.data(data.images, data.targets)
-    replicas = [machine.replica(parameters) for parameters in draw_starts(recipe, data, machine)]
+    compiled = trainer(recipe, data)
+    flat = compiled.data(data.images, data.targets)
+    replicas = [compiled.replica(parameters) for parameters in draw_starts(recipe, data, compiled)]
     samples = len(data.images)
     batch = min(recipe.batch or samples, samples)
     rule = Rule(batch, recipe.eta, recipe.l2 / samples, recipe.momentum, recipe.clip)
@@ -96,23 +104,25 @@ def train(
             order = np.zeros((len(epochs), 0 if batch == samples else samples), np.int64)
             for row, epoch in enumerate(epochs if batch < samples else ()):
                 order[row] = shuffled(recipe.key, number, epoch, samples)
-            rows = machine.descend(rule, replicas[number], flat, order)
+            rows = compiled.descend(rule, replicas[number], flat, order)
             parts.append(rows[:-1] if first + chunk < recipe.epochs else rows)
             report(len(epochs))
         return np.concatenate(parts)
 
     with ThreadPoolExecutor(resolve_threads(threads)) as pool:
         records = np.stack(list(pool.map(run, range(recipe.replicas))))
-    return _trained(machine, records, replicas)
+    return _trained(compiled, records, replicas)
 
 
-def _trained(machine: Trainer, records: Array, replicas: list[Replica]) -> Trained:
-    count, epochs, layers = len(records), records.shape[1], machine.layers
-    begun, ended = (
-        [[weights.copy() for weights, _, _ in views(machine.network, which)] for which in side]
-        for side in zip(*((one.origin, one.parameters) for one in replicas), strict=True)
-    )
-    norms = np.array([[np.linalg.norm(weights.astype(np.float64)) for weights in one] for one in begun])
+def _trained(compiled: Trainer, records: Array, replicas: list[Replica]) -> Trained:
+    count, epochs, layers = len(records), records.shape[1], compiled.layers
+
+    def matrices(parameters: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+        return [weights.copy() for weights, _, _ in views(compiled.network, parameters)]
+
+    starts = [matrices(replica.origin) for replica in replicas]
+    ends = [matrices(replica.parameters) for replica in replicas]
+    norms = np.array([[np.linalg.norm(weights.astype(np.float64)) for weights in start] for start in starts])
     by_layer = records[:, :, FIRST_LENGTH:].reshape(count, epochs, 3, layers).copy()
     by_layer[:, :, 2] /= norms[:, None]
     index = np.indices((count, epochs, layers)).reshape(3, -1)
@@ -123,6 +133,6 @@ def _trained(machine: Trainer, records: Array, replicas: list[Replica]) -> Train
     }
     cost = records[:, :, 0].ravel()
     history |= {"cost": np.where(np.isfinite(cost), cost, np.inf), "error": records[:, :, 1].ravel()}
-    named: dict[str, NDArray[np.generic]] = {"replica": index[0], "epoch": index[1], "layer": index[2] + 1}
-    named |= dict(zip(("delta", "weight_grad", "moved"), columns, strict=True))
-    return Trained(pd.DataFrame(history), pd.DataFrame(named), begun, ended)
+    by_row: dict[str, NDArray[np.generic]] = {"replica": index[0], "epoch": index[1], "layer": index[2] + 1}
+    by_row |= dict(zip(("delta", "weight_grad", "moved"), columns, strict=True))
+    return Trained(pd.DataFrame(history), pd.DataFrame(by_row), starts, ends)

@@ -1,8 +1,8 @@
 """The file system: the only package that opens, fsyncs, renames, links and unlinks.
 
-What is written appears complete or not at all: it is written under a temporary name, fsynced, closed, read back, then
-linked without replacing (`write_new`) or renamed (`replace`), and the directory is fsynced. Nothing is decided by a
-lock, a clock, a process number or a listing: the link is.
+A file appears complete or not at all: it is written under a temporary name, fsynced, closed, read back, then linked
+without replacing (`write_new`) or renamed (`replace`), and the directory is fsynced. Of several writers, the one whose
+link succeeds wins; no lock, clock, process number or directory listing is involved.
 """
 
 from gradsim.system.filesystem.folders import check_writable, is_dir, make_dirs, names, publish

@@ -1,4 +1,4 @@
-"""Calls of the system, each a small function, so that tests can make any of them fail."""
+"""System calls, each in a small function, so that tests can make any of them fail."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def open_fd(path: Path, flags: int) -> int:
-    """Open a file by its flags."""
+    """Open a file and return its descriptor; ``flags`` are those of `os.open`."""
     return os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
 def write(descriptor: int, data: memoryview) -> int:
-    """Write some of the bytes; return how many."""
+    """Write at least some of the bytes; return how many were written."""
     return os.write(descriptor, data)
 
 
 def fsync(descriptor: int) -> None:
-    """Wait until it is on the disk."""
+    """Flush a file to the disk and wait for it."""
     os.fsync(descriptor)
 
 
 def close(descriptor: int) -> None:
-    """Close a file; some file systems tell of a full disk only now."""
+    """Close a file; some file systems report a full disk only here."""
     os.close(descriptor)
 
 
 def rename(source: Path, target: Path) -> None:
-    """Give a file another name, in place of what has it."""
+    """Rename a file or directory; an existing destination is replaced."""
     os.replace(source, target)
 
 
@@ -42,7 +42,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def unlink(path: Path) -> None:
-    """Remove a name."""
+    """Remove a file."""
     os.unlink(path)
 
 
@@ -52,17 +52,20 @@ def mkdir(path: Path) -> None:
 
 
 def status(path: Path) -> os.stat_result:
-    """Facts about what has this name; of a link, its own."""
+    """Return the status of a path without following a symbolic link."""
     return os.lstat(path)
 
 
 def listdir(path: Path) -> list[str]:
-    """Names in a directory."""
+    """Return the names in a directory, in no particular order."""
     return os.listdir(path)
 
 
 def open_read(path: Path, follow: bool = False) -> BufferedReader:
-    """Open a regular file; not through a link unless asked to, nor a pipe, which would block. The caller closes it."""
+    """Open a regular file for reading; the caller closes it.
+
+    A symbolic link is refused unless ``follow`` is true, and a pipe always: opening it would block.
+    """
     flags = (0 if follow else NOFOLLOW) | getattr(os, "O_NONBLOCK", 0)
     file = os.fdopen(open_fd(path, os.O_RDONLY | flags), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

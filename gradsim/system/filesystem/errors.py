@@ -1,4 +1,4 @@
-"""Errors of the system as gradsim's own, with the path and a remedy."""
+"""Errors of the operating system as gradsim's own, with the path and a remedy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gradsim.errors import CorruptDataError, StorageError
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turn errors of the system into :class:`StorageError`, of links that are not followed into CorruptDataError."""
+    """Convert OSError to :class:`StorageError`, and a refused symbolic link to :class:`CorruptDataError`."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise CorruptDataError(
-                f"{path}: not a file or directory of its own, but a link or a device. gradsim follows none inside a "
-                "dataset: put the real file there, or move the whole directory."
+                f"{path}: a symbolic link or a device, which gradsim does not follow inside a dataset. Put the real "
+                "file there, or move the whole directory."
             ) from error
         raise StorageError(path, error) from error

@@ -1,4 +1,4 @@
-"""Directories: made, listed, published, refused."""
+"""Directories: create, list, check, and publish under the final name."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ def names(path: Path) -> list[str]:
 
 
 def is_dir(path: Path) -> bool:
-    """Whether there is a directory of its own; :class:`CorruptDataError` if a link is in its place.
+    """Whether the path is a directory.
 
-    What is behind a link is not the dataset's.
+    Raises
+    ------
+    CorruptDataError
+        If it is a symbolic link, whose target does not belong to the dataset.
     """
     with storing(path):
         try:
@@ -39,7 +42,7 @@ def is_dir(path: Path) -> bool:
 
 
 def make_dirs(path: Path) -> None:
-    """Make a directory and those above it, durably; one that exists is fine."""
+    """Create a directory and its parents durably; an existing directory is left as it is."""
     missing = [path, *path.parents]
     missing = missing[: next((i for i, folder in enumerate(missing) if folder.is_dir()), len(missing))]
     for folder in reversed(missing):
@@ -50,7 +53,7 @@ def make_dirs(path: Path) -> None:
 
 
 def publish(folder: Path, path: Path) -> bool:
-    """Give a directory its final name, in one step; False if another directory that is not empty has it."""
+    """Rename a directory to its final name, in one step; False if a directory that is not empty exists there."""
     with storing(path):
         try:
             calls.rename(folder, path)
@@ -63,7 +66,7 @@ def publish(folder: Path, path: Path) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a directory that cannot be made or written, with :class:`OutputError`; nothing is written."""
+    """Raise :class:`OutputError` if a directory cannot be created or written. Nothing is written."""
     try:
         nearest = next(folder for folder in (path, *path.absolute().parents) if _exists(folder))
         reason = None if nearest.is_dir() else f"{nearest} is not a directory"

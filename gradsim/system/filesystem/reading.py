@@ -1,4 +1,4 @@
-"""Files that are read: regular ones only, and no more of them than is expected."""
+"""Reading of regular files, with a limit on the number of bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradsim.system.filesystem.errors import storing
 
 
 def read_bytes(path: Path, most: int | None = None, follow: bool = False) -> bytes | None:
-    """Return a file's content, or None if there is none; of a longer one than ``most`` only ``most + 1`` bytes."""
+    """Return a file's content, at most ``most + 1`` bytes of it; None if there is no such file."""
     with storing(path):
         try:
             with calls.open_read(path, follow) as file:
@@ -23,21 +23,21 @@ def read_bytes(path: Path, most: int | None = None, follow: bool = False) -> byt
 
 
 def sha256(path: Path, most: int) -> str | None:
-    """Return the SHA-256 of a file in hex; None if there is none, or it is longer than that."""
+    """Return the SHA-256 of a file in hex; None if there is no such file or it has more than ``most`` bytes."""
     content = read_bytes(path, most)
     return None if content is None or len(content) > most else hashlib.sha256(content).hexdigest()
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[BufferedReader]:
-    """Open a file for reading in parts; a missing one is FileNotFoundError, other faults are StorageError."""
+    """Open a file for reading in parts; FileNotFoundError if it is missing, :class:`StorageError` for other faults."""
     try:
         with calls.open_read(path) as file:
             yield file
     except FileNotFoundError:
         raise
     except OSError as error:
-        if error.errno is None:  # PyArrow's word for a damaged file
+        if error.errno is None:  # raised by PyArrow for a damaged file
             raise
         with storing(path):
             raise

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Writing of files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from gradsim.system.filesystem.errors import storing
 Check = Callable[[Path], None]
 Data = bytes | memoryview
 
-_ATTEMPTS = 100  # to write a file whose temporary file another process removed
+_ATTEMPTS = 100  # at writing a file, if other processes (`gc`) keep removing its temporary file
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def replace(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -> None:
-    """Write a file that replaces an older one of the same name, durably and in one step.
+    """Write a file durably and in one step, replacing an older one of the same name.
 
     Parameters
     ----------
     tmp_dir
         Existing directory for temporary files, on the same file system.
     path
-        The file's final place, in an existing directory.
+        The file's final path, in an existing directory.
     data
         Its content.
     check
-        Called with the path of the temporary file, written and closed, before anybody else can see it.
+        Called with the path of the temporary file, written and closed, before the file appears under its final name.
 
     Raises
     ------
     StorageError
-        If any step fails; the older file, if there was one, is then still whole. No step is tried again on the same
-        file: after a failed fsync the content of the disk is unknown.
+        If any step fails; an older file is then still intact. No step is tried again on the same file: after a failed
+        fsync the content of the disk is unknown.
     """
 
     def rename(temporary: Path) -> bool:
@@ -48,28 +48,28 @@ def replace(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -
 
 
 def write_new(tmp_dir: Path, path: Path, data: Data, check: Check | None = None) -> bool:
-    """Write a file only if there is none of that name; of several writers at the same time one wins.
+    """Write a file durably unless one of that name exists; of several writers at the same time one wins.
 
     Parameters are those of `replace`.
 
     Returns
     -------
     bool
-        False if the file existed; it is then left as it was.
+        False if the file existed; it is then left unchanged.
     """
     return _store(tmp_dir, path, data, check, lambda temporary: _link_new(temporary, path))
 
 
-def _store(tmp_dir: Path, path: Path, data: Data, check: Check | None, name: Callable[[Path], bool]) -> bool:
+def _store(tmp_dir: Path, path: Path, data: Data, check: Check | None, put: Callable[[Path], bool]) -> bool:
     for attempt in range(_ATTEMPTS):
         with storing(path):
             try:
                 with _temporary(tmp_dir, path.name, data, check) as temporary:
-                    won = name(temporary)
+                    won = put(temporary)
                     if won:
                         fsync_directory(path.parent)
                     return won
-            except FileNotFoundError:  # another process removed the temporary file: it is written again
+            except FileNotFoundError:  # another process removed the temporary file: write it again
                 if attempt == _ATTEMPTS - 1 or not (exists(tmp_dir) and exists(path.parent)):
                     raise
     raise AssertionError
@@ -94,7 +94,7 @@ def _link_new(temporary: Path, path: Path) -> bool:
 
 @contextmanager
 def _temporary(tmp_dir: Path, name: str, data: Data, check: Check | None) -> Iterator[Path]:
-    """Yield a new, fsynced file with the content; what is left of it afterwards is removed."""
+    """Yield the path of a new, fsynced file with the content; remove the file on exit."""
     path = _unique(tmp_dir, name)
     try:
         _write_durably(path, os.O_EXCL, data)
@@ -102,7 +102,7 @@ def _temporary(tmp_dir: Path, name: str, data: Data, check: Check | None) -> Ite
             check(path)
         yield path
     finally:
-        with suppress(OSError):  # gone where it was renamed; a rest in tmp/ does no harm
+        with suppress(OSError):  # gone if it was renamed; a leftover in tmp/ is harmless
             calls.unlink(path)
 
 
@@ -111,7 +111,7 @@ def _unique(tmp_dir: Path, name: str) -> Path:
 
 
 def set_aside(tmp_dir: Path, path: Path, damaged: Callable[[Path], bool]) -> None:
-    """Remove a damaged file, unless another process has put a whole one in its place meanwhile: that goes back."""
+    """Remove a damaged file; an intact one that another process has put in its place meanwhile is put back."""
     aside = _unique(tmp_dir, path.name)
     with storing(path):
         try:
@@ -125,7 +125,10 @@ def set_aside(tmp_dir: Path, path: Path, damaged: Callable[[Path], bool]) -> Non
 
 
 def append(path: Path, line: bytes) -> None:
-    """Add a line to a file, durably, also after one whose end was lost; lines of several writers do not mix."""
+    """Append a line to a file durably; lines of several writers do not mix.
+
+    The line starts with a newline, so that it stays separate from a line that was cut off by a crash.
+    """
     with storing(path):
         _write_durably(path, os.O_APPEND | calls.NOFOLLOW, b"\n" + line)
 
@@ -137,7 +140,7 @@ def _write_durably(path: Path, flags: int, data: Data) -> None:
         while view:
             written = calls.write(descriptor, view)
             if written <= 0:
-                raise OSError(errno.EIO, "the system wrote nothing")
+                raise OSError(errno.EIO, "the operating system wrote nothing")
             view = view[written:]
         calls.fsync(descriptor)
     finally:
@@ -166,7 +169,7 @@ def _fsync(path: Path) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Whether anything has this name."""
+    """Whether a file, directory or link of this name exists."""
     with storing(path):
         try:
             calls.status(path)
@@ -176,6 +179,6 @@ def exists(path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it is there."""
+    """Remove a file if it exists."""
     with storing(path), suppress(FileNotFoundError):
         calls.unlink(path)

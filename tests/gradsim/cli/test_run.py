@@ -23,7 +23,7 @@ def test_run_shows_everything(call, sweep, tmp_path):
     assert (tmp_path / "run" / "phase.png").read_bytes().startswith(b"\x89PNG")
     code, again, _ = call("run", sweep, "--out", tmp_path / "run")
     assert code == 0
-    assert "already holds this sweep, complete" in again
+    assert "already holds the complete sweep" in again
     assert again.partition("\n\n")[2] == out.partition("\n\n")[2]
     assert out.startswith("2,400 networks in ")
 
