@@ -1,25 +1,76 @@
-"""Progress: a bar on a terminal, a line now and then elsewhere."""
+"""Progress: what a person, a log and a program see of it."""
 
 from __future__ import annotations
 
 import io
+import json
+import sys
 
-from gradsim.system import progress
+import pytest
+
+from gradsim.system import progress, provenance
+from gradsim.system.progress import Progress, Share
 
 
-def test_progress_is_a_bar_or_a_line_now_and_then(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    with progress.Share("bars", stream=(bar := Terminal())) as share:
-        share.add(0.5)
-        share.add(0.7)  # rounding may give a little more than the whole
-    assert bar.getvalue().count("bars") >= 1
+@pytest.fixture(autouse=True)
+def every_line(monkeypatch) -> None:
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    with progress.Share("bars", stream=(lines := io.StringIO())) as share:
-        share.add(0.25)
-    assert lines.getvalue() == "bars:  25%, 0 s\n"
-    with progress.Share("bars", "none", lines) as share:
-        share.add(0.25)
-    assert lines.getvalue() == "bars:  25%, 0 s\n"
+
+
+def test_a_bar() -> None:
+    stream = io.StringIO()
+    with Progress(1000, 10, "bar", stream) as meter:
+        meter.add(500, 5)
+        meter.note("a note")
+    assert "a note" in stream.getvalue()
+    assert "5.00/10.0 networks" in stream.getvalue()
+
+
+def test_a_log_and_what_an_earlier_run_did() -> None:
+    stream = io.StringIO()
+    meter = Progress(1000, 10, "log", stream)
+    meter.resume(400, 4)
+    meter.add(100, 1)
+    meter.note("a note")
+    meter.event("shard", shard=1)  # for programs alone
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith(" 50%  5 of 10 networks, ")
+    assert lines[1:] == ["a note"]
+
+
+def test_events_for_programs() -> None:
+    stream = io.StringIO()
+    meter = Progress(1000, 10, "json", stream)
+    meter.add(500, 5)
+    meter.note("a note")
+    done, note = map(json.loads, stream.getvalue().splitlines())
+    assert (done["event"], done["networks"], done["of_networks"], done["share"]) == ("progress", 5, 10, 0.5)
+    assert (note["event"], note["text"]) == ("note", "a note")
+
+
+def test_a_share() -> None:
+    log, bar = io.StringIO(), io.StringIO()
+    for mode, stream in (("log", log), ("bar", bar)):
+        with Share("verify", mode, stream) as share:
+            share.add(0.5)
+            share.add(0.7)  # rounding may give more than the whole
+    assert [line.partition(",")[0] for line in log.getvalue().splitlines()] == ["verify:  50%", "verify: 100%"]
+    assert "verify" in bar.getvalue()
+
+
+def test_a_bar_where_people_look(monkeypatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    assert Progress(1, 1, "auto", terminal).mode == "bar"
+    assert Progress(1, 1, "auto", io.StringIO()).mode == "log"
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    assert Progress(1, 1, "auto").mode == "bar"
+
+
+def test_facts_that_cannot_be_had(monkeypatch) -> None:
+    """A package that was copied instead of installed, and a system that is not Linux."""
+    monkeypatch.setattr(provenance, "_PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(sys, "platform", "other")
+    facts = provenance.environment.__wrapped__()
+    assert facts["no-such-package"] == "unknown"
+    assert facts["cpu"]
