@@ -120,8 +120,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
         """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth).
 
         The backward pass of one network alternates, strip by strip, with the forward pass of the next, which refills
-        the weights just read: this halves the memory traffic. If a network may have to run again (laws with zeros),
-        the passes run one after the other.
+        the weights just read: half the memory traffic. With zeros, where a network may run again, they do not overlap.
         """
         neuron, out = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha), (sums, exponents)
         depth, padded, count = cell.depth, len(work.live), sums.shape[1]
