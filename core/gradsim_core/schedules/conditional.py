@@ -46,7 +46,7 @@ from .one_pass import (
     products_from_sums,
 )
 from .sampled_matrix import Matrix, fill_backward, inverse, sampler_of, widen
-from .side_by_side import activate_lanes, deliver, dot, fill, record, rows
+from .side_by_side import Forward, activate_lanes, deliver, dot, fill, record, rows
 
 
 class Scales(NamedTuple):
@@ -59,14 +59,6 @@ class Scales(NamedTuple):
     readout: float  # 1 / sqrt(N)
     plain_weight: float  # s itself; 0 if s or sigma_b is far from 1
     plain_bias: float  # sigma_b itself
-
-
-class Forward(NamedTuple):
-    """What the forward pass hands from layer to layer: vectors with one number per network."""
-
-    square: np.ndarray  # |x|^2 in units of 4^exponent
-    exponent: np.ndarray  # of x
-    broken: np.ndarray  # NaN once some h was not finite, else 0
 
 
 class ConditionalWork(NamedTuple):

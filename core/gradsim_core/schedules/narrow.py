@@ -37,7 +37,7 @@ from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import exponent_of, is_extreme, rescue, scaled, sums_of_squares
 from gradsim_core.scaling.per_vector import dphi_tail, no_tail, reach
 
-from .side_by_side import activate_lanes, deliver, fill, record, rows
+from .side_by_side import Forward, activate_lanes, deliver, fill, record, rows
 
 WIDEST, MOST_WEIGHTS = 28, 2**24
 """The largest width, and the most stored weights of sixteen networks, at which this is faster than `explicit`."""
@@ -50,14 +50,6 @@ class Scales(NamedTuple):
     bias: float
     readout: float
     exponent: float
-
-
-class Forward(NamedTuple):
-    """What the forward pass hands from layer to layer: vectors with one number per network."""
-
-    square: np.ndarray  # |x|^2 in units of 4^exponent
-    exponent: np.ndarray  # of x
-    broken: np.ndarray  # NaN once some h was not finite, else 0
 
 
 class NarrowWork(NamedTuple):

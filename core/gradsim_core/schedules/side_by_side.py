@@ -7,10 +7,22 @@ number is the network of its random counters.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, convert, fma, load, splat, store
 from gradsim_core.laws import standard
 from gradsim_core.rng.draws import Source, fill_drawn
+
+
+class Forward(NamedTuple):
+    """What the forward pass hands from layer to layer: vectors with one number per network."""
+
+    square: np.ndarray  # |x|^2 in units of 4^exponent
+    exponent: np.ndarray  # of x
+    broken: np.ndarray  # NaN once some h was not finite, else 0
 
 
 def rows(width):
