@@ -27,7 +27,7 @@ class Growth(NamedTuple):
     """Seconds of a call, least of several rounds, as one number of the job grows."""
 
     method: str
-    what: str
+    axis: str
     values: tuple[int, ...]
     seconds: np.ndarray
 
@@ -38,19 +38,19 @@ class Growth(NamedTuple):
         return float(np.polyfit(np.log(self.values[half:]), np.log(self.seconds[half:]), 1)[0])
 
 
-def grow(method: str, what: str) -> Growth:
+def grow(method: str, axis: str) -> Growth:
     """Time one thread, all sizes in turn in every round."""
-    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
-    seconds = np.full(len(RANGES[what]), np.inf)
+    simulator = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
+    seconds = np.full(len(RANGES[axis]), np.inf)
     for _ in range(ROUNDS):
-        for i, value in enumerate(RANGES[what]):
-            job = AT | {what: value}
-            cell = machine.params(1, job["depth"], job["width"], 1.5)
-            machine.block(cell, 0, 16)
+        for i, value in enumerate(RANGES[axis]):
+            job = AT | {axis: value}
+            cell = simulator.params(1, job["depth"], job["width"], 1.5)
+            simulator.block(cell, 0, 16)
             start = time.perf_counter()
-            machine.block(cell, 0, job["networks"])
+            simulator.block(cell, 0, job["networks"])
             seconds[i] = min(seconds[i], time.perf_counter() - start)
-    return Growth(method, what, RANGES[what], seconds)
+    return Growth(method, axis, RANGES[axis], seconds)
 
 
 def draw(found: list[Growth], path: Path) -> None:
@@ -61,14 +61,14 @@ def draw(found: list[Growth], path: Path) -> None:
     figure = Figure(figsize=(12, 4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = dict(zip(RANGES, figure.subplots(1, 3, sharey=True), strict=True))
-    for one in found:
-        colour = {"explicit": "#2c3e50", "conditional": "#c0392b"}[one.method]
-        label = f"{one.method}: exponent {one.exponent:.2f}"
-        panels[one.what].loglog(one.values, one.seconds, "o-", color=colour, label=label)
-    for what, axes in panels.items():
-        rest = ", ".join(f"{name} {value}" for name, value in AT.items() if name != what)
-        axes.set(xlabel=what, title=rest)
-        axes.set_xticks(RANGES[what], [f"{value:,}" for value in RANGES[what]])
+    for growth in found:
+        colour = {"explicit": "#2c3e50", "conditional": "#c0392b"}[growth.method]
+        label = f"{growth.method}: exponent {growth.exponent:.2f}"
+        panels[growth.axis].loglog(growth.values, growth.seconds, "o-", color=colour, label=label)
+    for axis, axes in panels.items():
+        rest = ", ".join(f"{name} {value}" for name, value in AT.items() if name != axis)
+        axes.set(xlabel=axis, title=rest)
+        axes.set_xticks(RANGES[axis], [f"{value:,}" for value in RANGES[axis]])
         axes.minorticks_off()
         axes.legend(frameon=False)
         axes.grid(alpha=0.3, which="both")
@@ -77,15 +77,16 @@ def draw(found: list[Growth], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print a table, and draw what was asked for."""
+    """Measure, print a table, and draw the picture if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", type=Path, help="draw the picture there")
     options = parser.parse_args()
-    found = [grow(method, what) for what in RANGES for method in METHODS]
+    found = [grow(method, axis) for axis in RANGES for method in METHODS]
     print("| time against | method | exponent | from | to |\n|---|---|---:|---:|---:|")
-    for one in found:
-        span = f"{one.seconds[0] * 1e3:.2f} ms | {one.seconds[-1] * 1e3:.2f} ms"
-        print(f"| {one.what} {one.values[0]} to {one.values[-1]} | {one.method} | {one.exponent:.2f} | {span} |")
+    for growth in found:
+        sizes = f"{growth.values[0]} to {growth.values[-1]}"
+        span = f"{growth.seconds[0] * 1e3:.2f} ms | {growth.seconds[-1] * 1e3:.2f} ms"
+        print(f"| {growth.axis} {sizes} | {growth.method} | {growth.exponent:.2f} | {span} |")
     if options.plot:
         draw(found, options.plot)
 

@@ -18,10 +18,10 @@ def test_explicit_block(benchmark, width, depth, networks, dtype):
     """Networks per second of one thread; extra_info has ns per weight."""
     if benchmark.disabled:
         networks = 1
-    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), dtype)
-    cell = machine.params(1, depth, width, 1.5)
-    machine.block(cell, 0, 1)
-    benchmark(machine.block, cell, 0, networks)
+    simulator = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), dtype)
+    cell = simulator.params(1, depth, width, 1.5)
+    simulator.block(cell, 0, 1)
+    benchmark(simulator.block, cell, 0, networks)
     if not benchmark.disabled:
         seconds = benchmark.stats.stats.median
         benchmark.extra_info["networks_per_second"] = networks / seconds
@@ -34,10 +34,10 @@ def test_conditional_block(benchmark, width, depth, networks, dtype):
     """Networks per second of one thread; extra_info has ns per normal."""
     if benchmark.disabled:
         networks = 16
-    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), dtype, "conditional")
-    cell = machine.params(1, depth, width, 1.5)
-    machine.block(cell, 0, 16)
-    benchmark(machine.block, cell, 0, networks)
+    simulator = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), dtype, "conditional")
+    cell = simulator.params(1, depth, width, 1.5)
+    simulator.block(cell, 0, 16)
+    benchmark(simulator.block, cell, 0, networks)
     if not benchmark.disabled:
         seconds = benchmark.stats.stats.median
         benchmark.extra_info["networks_per_second"] = networks / seconds
@@ -47,8 +47,8 @@ def test_conditional_block(benchmark, width, depth, networks, dtype):
 @pytest.mark.parametrize(("width", "depth", "networks"), SIZES[:3])
 def test_reduction(benchmark, width, depth, networks):
     """A block to exactly mergeable sums and histograms."""
-    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"))
-    values, _ = machine.block(machine.params(1, depth, width, 1.5), 0, 10 if benchmark.disabled else networks)
+    simulator = Simulator(resolve_activation("tanh"), resolve_law("gaussian"))
+    values, _ = simulator.block(simulator.params(1, depth, width, 1.5), 0, 10 if benchmark.disabled else networks)
     benchmark(reduce, values)
     if not benchmark.disabled:
         benchmark.extra_info["ns_per_value"] = benchmark.stats.stats.median * 1e9 / values.size
@@ -56,7 +56,7 @@ def test_reduction(benchmark, width, depth, networks):
 
 def test_merge(benchmark):
     """Thirty-two blocks of a cell into one."""
-    machine = Simulator(resolve_activation("tanh"), resolve_law("gaussian"))
-    cell = machine.params(1, 64, 16, 1.5)
-    parts = [reduce(machine.block(cell, 200 * k, 200)[0]) for k in range(2 if benchmark.disabled else 32)]
+    simulator = Simulator(resolve_activation("tanh"), resolve_law("gaussian"))
+    cell = simulator.params(1, 64, 16, 1.5)
+    parts = [reduce(simulator.block(cell, 200 * k, 200)[0]) for k in range(2 if benchmark.disabled else 32)]
     benchmark(merge, *parts)

@@ -23,8 +23,8 @@ def sums_of(sweep, networks):
     """The sums of every cell, with fewer networks than the sweep: what is timed is the writing."""
     sums = {}
     for cell in sweep.cells():
-        machine, params = prepare(sweep, cell)
-        sums[cell.cell_id] = reduce(machine.block(params, 0, networks)[0])
+        simulator, params = prepare(sweep, cell)
+        sums[cell.cell_id] = reduce(simulator.block(params, 0, networks)[0])
     return sums
 
 

@@ -105,11 +105,11 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
 #SBATCH --requeue
 set -euo pipefail
 
-# Compiled kernels are kept on the node, for all jobs of this user there, not on the shared disk.
+# Compiled kernels are kept on the node, shared by all jobs of this user there, not on the shared disk.
 export GRADSIM_CACHE_DIR="${{GRADSIM_CACHE_DIR:-${{TMPDIR:-/tmp}}/gradsim-$(id -un)}}"
 gradsim warmup {shlex.join([sweep, *_kernel_options(options)])}
 
-# exec: the warning {SIGNAL_SECONDS} s before the end reaches gradsim itself, which leaves with exit code 75.
+# exec: the warning {SIGNAL_SECONDS} s before the end reaches gradsim itself, which exits with code 75.
 # Jobs with shards left: gradsim status {shlex.quote(out)} --array {resources.array}
 exec {command} --shard "$SLURM_ARRAY_TASK_ID/{resources.array}" --threads "${{SLURM_CPUS_PER_TASK:-1}}"
 """

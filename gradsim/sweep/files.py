@@ -93,6 +93,6 @@ def _not_found(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a directory. Give a sweep file, or a shipped sweep: {', '.join(names)}."
     return (
-        f"{path}: there is no sweep file or shipped sweep of this name; shipped are {', '.join(names)}. "
-        f"{suggestion(path, names)}, or give a TOML file."
+        f"{path}: there is no such sweep file or shipped sweep; shipped are {', '.join(names)}. "
+        f"{suggestion(path, names)}. Or give the path of a TOML file."
     )

@@ -129,8 +129,8 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
     if width is None:
         if depth > DEEPEST:
             raise NoCriticalPoint(
-                f"The boundary is computed to depth {DEEPEST:,}, not {depth:,}. For more, "
-                "critical_sigma_w (infinite depth) is close."
+                f"The boundary is computed to depth {DEEPEST:,}, not {depth:,}. For "
+                "more layers, the boundary at infinite depth is close."
             )
         return _infinite_width(resolved, depth, sigma_b)
     if sigma_b > 0.0:
