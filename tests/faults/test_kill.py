@@ -87,7 +87,7 @@ def test_every_point_of_the_recovery(clean: Dataset, tmp_path: Path, sample: int
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from gradsim import fs
+from gradsim.system import filesystem
 from tests.faults.operations import killed_at
 from tests.faults.test_kill import THREE
 from tests.gradsim.small_dataset import full

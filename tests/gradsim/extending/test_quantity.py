@@ -81,6 +81,7 @@ def test_a_quantity_is_one_row(tmp_path):
     run_extended(QUANTITY, USE_OF_QUANTITY, tmp_path)
 
 
+@pytest.mark.verify
 def test_a_wrong_formula_is_caught(tmp_path):
     with pytest.raises(RuntimeError, match="Not equal to tolerance"):
         run_extended(QUANTITY.replace("logs.x2 - logs.width", "logs.x2"), USE_OF_QUANTITY, tmp_path)
