@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c requi
 TORCH := torch==2.13.0
 
 OLDEST := .venv-oldest
-QUICK := -n 2 --dist worksteal -m "not verify and not faults"
+QUICK := -n 3 --dist worksteal -m "not verify and not faults"
 
 # Runs a part of the tests, and says how long it took.
 timed = @echo '$(1)'; start=$$(date +%s); ($(1)); code=$$?; echo "$@: $$(($$(date +%s) - start)) s"; exit $$code

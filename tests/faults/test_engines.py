@@ -191,10 +191,6 @@ def test_a_shard_that_calls_for_the_end(local_run: Dataset, tmp_path: Path, monk
             run(tmp_path / "run", pool)
 
 
-def dies_at_once() -> None:
-    os._exit(1)
-
-
 def test_workers_that_never_start(tmp_path: Path) -> None:
     import multiprocessing
 
@@ -202,7 +198,7 @@ def test_workers_that_never_start(tmp_path: Path) -> None:
 
     def make() -> Executor:
         context = multiprocessing.get_context("spawn")
-        made.append(ProcessPoolExecutor(2, context, initializer=dies_at_once))
+        made.append(ProcessPoolExecutor(2, context, initializer=os._exit, initargs=(1,)))
         return made[-1]
 
     with pytest.raises(EngineError, match="may not start"):

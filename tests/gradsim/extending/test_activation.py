@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from gradsim_core.activations.table import define, positive
 from gradsim_core.elementary import exp, log, log1p, tanh, tanh_derivative
 from gradsim_core.lanes import absolute, splat
 from tests import naive
+from tests.kernel_cache import kernel_cache
 
 NAME = "scaled_tanh(0.7)"
 CELL = {"activation": NAME, "sigma_w": 1.8, "sigma_b": 0.2, "depth": 5, "width": 6, "seed": 3}
@@ -43,7 +46,7 @@ def shared_kernels(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def added(monkeypatch, shared_kernels, tmp_path_factory):
+def added(monkeypatch, shared_kernels):
     """The row, for one test.
 
     In `activations/` the last line of the file, ``jit.register_leaves(__name__, inline=True)``, makes its functions
@@ -51,7 +54,7 @@ def added(monkeypatch, shared_kernels, tmp_path_factory):
     to a cache of their own.
     """
     config = jit._numba().core.config
-    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path_factory.getbasetemp() / "kernels"))
+    monkeypatch.setattr(config, "CACHE_DIR", str(kernel_cache(Path(__file__))))
     define(
         "scaled_tanh",
         scaled_tanh,

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel_cache import kernel_cache
+
 ROOT = Path(__file__).parents[3]
 
 
 def run_extended(row: str, use: str, folder: Path) -> None:
     """Run `use` in a process that first ran `row`; an exception there raises RuntimeError with its traceback."""
-    environment = os.environ | {"GRADSIM_CACHE_DIR": str(folder / "kernels")}
+    environment = os.environ | {"GRADSIM_CACHE_DIR": str(kernel_cache(row))}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", f"{row}\n{use}", str(folder)],
         env=environment, cwd=ROOT, capture_output=True, text=True,
