@@ -40,14 +40,14 @@ def biases_of(recipe: Recipe):
     """Biases of every replica and layer at the start."""
     import torch
 
-    from gradsim.training import draw_starts, trainer
+    from gradsim.training import draw_starts, trainer_for
     from gradsim_core.training.layout import views
 
     data = load_images()
-    machine = trainer(recipe, data)
+    trainer = trainer_for(recipe, data)
     return [
-        [torch.tensor(np.array(b)) for _, b, _ in views(machine.network, one)]
-        for one in draw_starts(recipe, data, machine)
+        [torch.tensor(np.array(b)) for _, b, _ in views(trainer.network, one)]
+        for one in draw_starts(recipe, data, trainer)
     ]
 
 

@@ -82,7 +82,7 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
         done = Dataset.find(final, dataset.plan) if final.is_dir() else None
         if done is not None and done.spans() == spans:  # it was killed just before it could say so
             return done
-        raise OutputError(f"{output}: there is something already. Choose a new directory.")
+        raise OutputError(f"{output}: already exists and is not an empty directory. Choose a new directory.")
     made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.plan)
     if others := set(made.spans()) - set(spans):
         raise OutputError(

@@ -60,10 +60,10 @@ def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
             if i and span.first <= spans[i - 1].last:
                 problems.append(f"{dataset.path / span.manifest}: holds a shard of {spans[i - 1].manifest} again.")
             try:
-                one = manifest.read(dataset.path, span, dataset.sweep.content_hash, dataset.plan)
-                for kind in one.parts:
-                    _check_part(dataset, one, kind, wholes[kind])
-                read += one.parts.values()
+                shard = manifest.read(dataset.path, span, dataset.sweep.content_hash, dataset.plan)
+                for kind in shard.parts:
+                    _check_part(dataset, shard, kind, wholes[kind])
+                read += shard.parts.values()
             except GradsimError as error:
                 problems.append(str(error))
             share.add(1 / len(spans))
@@ -75,14 +75,14 @@ def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
     return Verification(problems, notes, digest, done, dataset.plan.shard_count - done, len(read), bytes_read)
 
 
-def _check_part(dataset: Dataset, one: Manifest, kind: Kind, whole: WholeDigest) -> None:
-    part, found = one.parts[kind], Digest()
-    whole.start(one.slices)
-    for table in reading.row_groups(dataset.path, one, kind):
-        found.add(from_table(kind, table))
+def _check_part(dataset: Dataset, shard: Manifest, kind: Kind, whole: WholeDigest) -> None:
+    part, digest = shard.parts[kind], Digest()
+    whole.start(shard.slices)
+    for table in reading.row_groups(dataset.path, shard, kind):
+        digest.add(from_table(kind, table))
         whole.add(table)
-        _check_cells(table, one.slices, dataset.path / part.path)
-    if part.digest not in (None, found.hexdigest()):
+        _check_cells(table, shard.slices, dataset.path / part.path)
+    if part.digest not in (None, digest.hexdigest()):
         raise CorruptDataError(f"{dataset.path / part.path}: its values are not those that its manifest was made for.")
 
 

@@ -94,14 +94,14 @@ def opened(source: str | Client, threads: int | None) -> Iterator[Engine]:
     """Yield the engine for an address, ``dask-local:N``, or a client."""
     distributed = _distributed()
     if not isinstance(source, str):
-        made: Any = source
+        client: Any = source
     elif local := LOCAL.fullmatch(source):
         count = int(local[1])
         threads = max(1, available_threads() // count) if threads is None else threads
-        made = lambda timeout: _local_client(distributed, count)  # noqa: E731
+        client = lambda timeout: _local_client(distributed, count)  # noqa: E731
     else:
-        made = lambda timeout: _client(distributed, source.replace("dask://", "tcp://"), timeout)  # noqa: E731
-    cluster = Cluster(made, threads)
+        client = lambda timeout: _client(distributed, source.replace("dask://", "tcp://"), timeout)  # noqa: E731
+    cluster = Cluster(client, threads)
     try:
         yield lambda job: Dispatch(job, cluster).run()
     finally:

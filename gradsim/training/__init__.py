@@ -2,6 +2,6 @@
 
 from gradsim.training.recipes import Data, Recipe
 from gradsim.training.starts import STARTS
-from gradsim.training.train import Trained, draw_starts, train, trainer
+from gradsim.training.train import Trained, draw_starts, train, trainer_for
 
-__all__ = ["STARTS", "Data", "Recipe", "Trained", "draw_starts", "train", "trainer"]
+__all__ = ["STARTS", "Data", "Recipe", "Trained", "draw_starts", "train", "trainer_for"]

@@ -48,7 +48,7 @@ class Trained(NamedTuple):
     ends: list[list[NDArray[np.floating]]]
 
 
-def trainer(recipe: Recipe, data: Data) -> Trainer:
+def trainer_for(recipe: Recipe, data: Data) -> Trainer:
     """Return the compiled trainer of a recipe."""
     widths = (data.images.shape[1], *recipe.hidden, data.targets.shape[1])
     return Trainer(
@@ -89,7 +89,7 @@ def train(
     report
         Called with the number of epochs of one replica that have just been done.
     """
-    compiled = trainer(recipe, data)
+    compiled = trainer_for(recipe, data)
     flat = compiled.data(data.images, data.targets)
     replicas = [compiled.replica(parameters) for parameters in draw_starts(recipe, data, compiled)]
     samples = len(data.images)

@@ -12,7 +12,7 @@ from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, wat
 from gradsim.lessons.texts.bars import TEXTS
 from gradsim.report import style
 from gradsim.theory import mean_field
-from gradsim.training import Recipe, draw_starts, trainer
+from gradsim.training import Recipe, draw_starts, trainer_for
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def _measure(networks: int, settings: Settings) -> Tables:
     data, frames = load_images(), []
     for hidden in DEPTHS:
         recipe = Recipe(hidden=(30,) * hidden, epochs=0, replicas=networks, seed=settings.seed)
-        machine = trainer(recipe, data)
-        flat = machine.data(data.images, data.targets)
-        for replica, parameters in enumerate(draw_starts(recipe, data, machine)):
-            gradient, _, _ = machine.gradient(parameters, flat)
-            for layer, (_, biases, _) in enumerate(views(machine.network, gradient)[:-1], start=1):
+        trainer = trainer_for(recipe, data)
+        flat = trainer.data(data.images, data.targets)
+        for replica, parameters in enumerate(draw_starts(recipe, data, trainer)):
+            gradient, _, _ = trainer.gradient(parameters, flat)
+            for layer, (_, biases, _) in enumerate(views(trainer.network, gradient)[:-1], start=1):
                 columns = {"hidden": hidden, "replica": replica, "layer": layer, "neuron": np.arange(len(biases))}
                 frames.append(pd.DataFrame(columns | {"gradient": biases.astype(np.float64)}))
             settings.report(1 / (networks * len(DEPTHS)))

@@ -12,7 +12,7 @@ from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.texts.descent import TEXTS
 from gradsim.report import style
-from gradsim.training import Data, Recipe, draw_starts, train, trainer
+from gradsim.training import Data, Recipe, draw_starts, train, trainer_for
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ def noise(hidden: tuple[int, ...], replicas: int, draws: int, settings: Settings
     """
     data, frames = load_images(), []
     recipe = Recipe(hidden=hidden, epochs=0, replicas=replicas, seed=settings.seed, dtype="float64")
-    machine = trainer(recipe, data)
-    for replica, parameters in enumerate(draw_starts(recipe, data, machine)):
+    trainer = trainer_for(recipe, data)
+    for replica, parameters in enumerate(draw_starts(recipe, data, trainer)):
         rng = np.random.default_rng([settings.seed, replica])
 
         def gradients(rows: np.ndarray, parameters: np.ndarray = parameters) -> list[np.ndarray]:
-            flat = machine.data(data.images[rows], data.targets[rows])
-            return [weights.copy() for weights, _, _ in views(machine.network, machine.gradient(parameters, flat)[0])]
+            flat = trainer.data(data.images[rows], data.targets[rows])
+            return [weights.copy() for weights, _, _ in views(trainer.network, trainer.gradient(parameters, flat)[0])]
 
         count = len(data.images)
         whole, single = gradients(np.arange(count)), np.zeros(0)

@@ -15,7 +15,7 @@ from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, wat
 from gradsim.lessons.texts.perturbation import TEXTS
 from gradsim.report import style
 from gradsim.theory import mean_field
-from gradsim.training import Data, Recipe, draw_starts, trainer
+from gradsim.training import Data, Recipe, draw_starts, trainer_for
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -77,15 +77,15 @@ def cost(network: Layered, data: Data) -> float:
 def _networks(count: int, data: Data, seed: int) -> list[tuple[Layered, Layered]]:
     """Draw random networks, each with the gradient of its cost by the compiled back-propagation in float64."""
     recipe = Recipe(hidden=HIDDEN, epochs=0, replicas=count, seed=seed, dtype="float64")
-    machine, result = trainer(recipe, data), []
-    flat = machine.data(data.images, data.targets)
+    trainer, result = trainer_for(recipe, data), []
+    flat = trainer.data(data.images, data.targets)
 
     def layered(parameters: NDArray[np.floating]) -> Layered:
-        parts = [(w.astype(np.float64), b.astype(np.float64)) for w, b, _ in views(machine.network, parameters)]
+        parts = [(w.astype(np.float64), b.astype(np.float64)) for w, b, _ in views(trainer.network, parameters)]
         return Layered([w for w, _ in parts], [b for _, b in parts])
 
-    for parameters in draw_starts(recipe, data, machine):
-        result.append((layered(parameters), layered(machine.gradient(parameters, flat)[0])))
+    for parameters in draw_starts(recipe, data, trainer):
+        result.append((layered(parameters), layered(trainer.gradient(parameters, flat)[0])))
     return result
 
 

@@ -22,7 +22,7 @@ from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.texts.remedies import TEXTS
 from gradsim.report import style
-from gradsim.training import Trained, draw_starts, train, trainer
+from gradsim.training import Trained, draw_starts, train, trainer_for
 from gradsim_core.training.layout import views
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def _single(remedy: Remedy, replicas: int, settings: Settings) -> pd.Series:
     """
     images = load_images(settings.choose(40, 10))
     recipe = remedy.recipe(replicas=replicas, seed=settings.seed)
-    machine = trainer(recipe, images)
-    alone = [machine.data(image[None], target[None]) for image, target in zip(*images, strict=True)]
+    trainer = trainer_for(recipe, images)
+    alone = [trainer.data(image[None], target[None]) for image, target in zip(*images, strict=True)]
     result = np.full(replicas, np.nan)
-    for replica, parameters in enumerate(() if remedy.extra == "batch" else draw_starts(recipe, images, machine)):
+    for replica, parameters in enumerate(() if remedy.extra == "batch" else draw_starts(recipe, images, trainer)):
         lengths = np.array([
-            [np.linalg.norm(biases) for _, biases, _ in views(machine.network, machine.gradient(parameters, image)[0])]
+            [np.linalg.norm(biases) for _, biases, _ in views(trainer.network, trainer.gradient(parameters, image)[0])]
             for image in alone
         ])[:, [0, DEPTH - 1]]  # fmt: skip
         alive = lengths[lengths.min(axis=1) > 0].astype(np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.training import Data, Recipe, draw_starts, trainer
+from gradsim.training import Data, Recipe, draw_starts, trainer_for
 from gradsim_core.training.layout import views
 
 Array = NDArray[np.float64]
@@ -29,11 +29,11 @@ class Slice:
 
     def __init__(self, data: Data, seed: int) -> None:
         recipe = Recipe(hidden=(30,), activation="tanh", start="he", epochs=0, replicas=1, seed=seed, dtype="float64")
-        self._machine = trainer(recipe, data)
-        self._data = self._machine.data(data.images, data.targets)
-        self._parameters = draw_starts(recipe, data, self._machine)[0]
-        self._weights = views(self._machine.network, self._parameters)[-1][0][0]
-        gradient = views(self._machine.network, self._machine.gradient(self._parameters, self._data)[0])[-1][0][0]
+        self._trainer = trainer_for(recipe, data)
+        self._data = self._trainer.data(data.images, data.targets)
+        self._parameters = draw_starts(recipe, data, self._trainer)[0]
+        self._weights = views(self._trainer.network, self._parameters)[-1][0][0]
+        gradient = views(self._trainer.network, self._trainer.gradient(self._parameters, self._data)[0])[-1][0][0]
         start: Array = self._weights.astype(np.float64)
         self._chosen, self._origin = np.zeros(2, np.int64), np.zeros(2)
         pairs = itertools.combinations(np.argsort(np.abs(gradient))[-6:], 2)
@@ -58,13 +58,13 @@ class Slice:
     def cost(self, place: Array) -> float:
         """Return the cost at a displacement of the two weights from the minimum."""
         self._weights[self._chosen] = self._origin + place
-        return self._machine.gradient(self._parameters, self._data)[1]
+        return self._trainer.gradient(self._parameters, self._data)[1]
 
     def gradient(self, place: Array) -> Array:
         """Return the back-propagated derivatives by the two weights."""
         self._weights[self._chosen] = self._origin + place
-        gradient, _, _ = self._machine.gradient(self._parameters, self._data)
-        return np.asarray(views(self._machine.network, gradient)[-1][0][0][self._chosen], np.float64)
+        gradient, _, _ = self._trainer.gradient(self._parameters, self._data)
+        return np.asarray(views(self._trainer.network, gradient)[-1][0][0][self._chosen], np.float64)
 
     def hessian(self, place: Array, h: float = 1e-4) -> Array:
         """Return the second derivatives (2, 2), by central differences of the gradient."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from gradsim.training import Data, Recipe, trainer
+from gradsim.training import Data, Recipe, trainer_for
 from gradsim_core.training.layout import views
 
 Array = NDArray[np.float64]
@@ -30,10 +30,10 @@ def back_propagate(w: Array, b: Array, a0: float, target: float) -> tuple[Array,
     """Return dC/dw and dC/db of every layer, C = (a_L - target)^2 / 2, from the compiled core in float64."""
     recipe = Recipe(hidden=(1,) * (len(w) - 1), cost="quadratic", epochs=0, replicas=1, dtype="float64")
     data = Data(np.array([[a0]]), np.array([[target]]))
-    machine = trainer(recipe, data)
-    parameters = machine.parameters()
-    for layer, (weights, biases, _) in enumerate(views(machine.network, parameters)):
+    trainer = trainer_for(recipe, data)
+    parameters = trainer.parameters()
+    for layer, (weights, biases, _) in enumerate(views(trainer.network, parameters)):
         weights[:], biases[:] = w[layer], b[layer]
-    gradient, _, _ = machine.gradient(parameters, machine.data(*data))
-    parts = views(machine.network, gradient)
+    gradient, _, _ = trainer.gradient(parameters, trainer.data(*data))
+    parts = views(trainer.network, gradient)
     return np.array([weights[0, 0] for weights, _, _ in parts]), np.array([biases[0] for _, biases, _ in parts])

@@ -7,7 +7,7 @@ import pytest
 
 from gradsim.errors import SweepError
 from gradsim.lessons.images import load_images
-from gradsim.training import STARTS, Data, Recipe, draw_starts, train, trainer
+from gradsim.training import STARTS, Data, Recipe, draw_starts, train, trainer_for
 
 RNG = np.random.default_rng(2)
 SMALL = Data(RNG.normal(size=(40, 12)).astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(40) % 3])
@@ -78,10 +78,10 @@ def test_training_learns_the_digits():
 @pytest.mark.parametrize("start", [*STARTS, "normal(4)"])
 def test_starts_have_their_deviations(start):
     recipe = Recipe(hidden=(100, 100), start=start, activation="tanh", replicas=1)
-    machine = trainer(recipe, SMALL)
+    trainer = trainer_for(recipe, SMALL)
     from gradsim_core.training.layout import views
 
-    drawn = views(machine.network, draw_starts(recipe, SMALL, machine)[0])
+    drawn = views(trainer.network, draw_starts(recipe, SMALL, trainer)[0])
     for (weights, biases, _), (spread_w, spread_b) in zip(drawn, recipe.spreads(12, 3), strict=True):
         assert abs(weights.std() / spread_w - 1) < 5 / np.sqrt(2 * weights.size)
         assert abs(biases.std() - spread_b) <= 6 * spread_b / np.sqrt(2 * biases.size)
