@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from gradsim import theory
 from gradsim.analysis.histograms import BIN_WIDTH, Array, Histograms
@@ -24,7 +24,7 @@ error of 0.2 with 8,192 networks, 0.02 with 10^6. At s = 3.5 the share is 0.4 an
 be 5.
 """
 
-_Z95 = float(norm.ppf(0.975))
+_Z95 = float(ndtri(0.975))
 
 
 def summary(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import digamma
-from scipy.stats import binom
 
 from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count
@@ -36,6 +35,8 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
     width = check_count("width", width)
     slope = _negative_slope(find_activation(activation))
     if slope == 0.0:
+        from scipy.stats import binom  # importing it takes half a second
+
         live = np.arange(1, width + 1)
         weights = binom.pmf(live, width, 0.5)
         mean_log = float(weights @ digamma(live / 2) / weights.sum()) + _LN2

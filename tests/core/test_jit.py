@@ -38,23 +38,16 @@ def test_a_cache_that_cannot_be_made_is_not_used(directory):
         assert cache_directory().is_dir()
 
 
-SHARED = """
-import sys
-from tests.core.training.test_training import Case
-for words in sys.argv[1:]:
-    one, other = (Case(*words.split("/"), interpret=flag).gradient()[1] for flag in (False, True))
-    print(words, abs(one - other) < 1e-12)
-"""
-
-
+@pytest.mark.verify
 def test_cached_kernels_keep_their_own_functions(tmp_path):
     """Kernels of several activations and costs, each compiled in a process of its own, then loaded into one."""
     environment = os.environ | {"GRADSIM_CACHE_DIR": str(tmp_path)}
-    kinds = ["tanh/quadratic", "relu/softmax"]
+    kinds = ["tanh/quadratic", "relu/quadratic", "relu/softmax"]
 
     def run(*words):
-        return subprocess.check_output([sys.executable, "-c", SHARED, *words], env=environment, text=True)
+        program = [sys.executable, "-m", "tests.core.training.kept_kernels", *words]
+        return subprocess.check_output(program, env=environment, text=True)
 
     for words in kinds:
-        run(words)
+        assert run(words) == f"{words} True\n"
     assert run(*kinds) == "".join(f"{words} True\n" for words in kinds)

@@ -28,6 +28,7 @@ from gradsim.errors import (
 from gradsim.runs.status import run_status
 from tests.faults.engine_runs import SWEEP, run
 from tests.faults.moments import stop_after_commits
+from tests.faults.worker_tasks import dies_at, fails_at
 from tests.gradsim.small_dataset import contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, about processes that were killed
@@ -77,25 +78,6 @@ def test_errors_travel(error: GradsimError) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
-
-
-# What workers do in these tests in place of their task. Files say what happened before, in whichever process.
-
-
-def dies_at(shard: int, times: int, folder: str, task: tasks.Task) -> tasks.Receipt:
-    marks = list(Path(folder).glob("died-*"))
-    if task.shard == shard and len(marks) < times:
-        (Path(folder) / f"died-{len(marks)}").touch()
-        os._exit(1)
-    return tasks.run_task(task)
-
-
-def fails_at(shard: int, times: int, folder: str, error: Exception, task: tasks.Task) -> tasks.Receipt:
-    marks = list(Path(folder).glob("failed-*"))
-    if task.shard == shard and len(marks) < times:
-        (Path(folder) / f"failed-{len(marks)}").touch()
-        raise error
-    return tasks.run_task(task)
 
 
 @pytest.fixture
