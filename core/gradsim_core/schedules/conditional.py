@@ -79,6 +79,13 @@ class ConditionalWork(NamedTuple):
     scales: Scales  # float64
 
 
+class Backward(NamedTuple):
+    """What the backward pass hands from layer to layer: y = W^T delta of the layer above, in units of 2^exponent."""
+
+    y: Combination
+    exponent: np.ndarray
+
+
 def bring_in_reach(work, layer, square, exponent):
     """Choose the shift of h = W x + b and store it in work.shifts.
 
@@ -153,11 +160,11 @@ def forward_layer(neuron, matrix, cell, group, layer, work, state):
 
 
 @jit.inlined
-def delta_products(neuron, matrix, cell, group, layer, work, y):
+def delta_products(neuron, matrix, cell, group, layer, work, state):
     """|delta|^2, z . delta and their exponent at a layer: from the kept sums where those suffice, else from vectors."""
     start, stored = (layer - 1) * rows(cell.width) * LANES, work.stored[layer - 1]
+    y, exponent = state
     square = along = splat(y.of_g, 0.0)
-    exponent = splat(load(work.shifts, 0), 0.0)
     if not stored:
         square, along, accurate = products_from_sums(work, layer, y)
         stored = not accurate or is_extreme(square, neuron.has_tails[1])
@@ -169,7 +176,8 @@ def delta_products(neuron, matrix, cell, group, layer, work, y):
         square, along = products_from_vectors(work, start, y, cell.width)
         if is_extreme(square, neuron.has_tails[1]):
             matrix.preactivations(cell, group, layer, work, start)
-            square, along, exponent = products_any_range(neuron, cell, layer, work, y, square, along)
+            square, along, k = products_any_range(neuron, cell, layer, work, y, square, along)
+            exponent = exponent + k
     if is_far(square):
         k = rint(exponent_of(square) * 0.5)
         square, along, exponent = scaled(k * -2.0, square), scaled(-k, along), exponent + k
@@ -204,14 +212,14 @@ def build(phi, dphi, log_phi, log_dphi, law):
                 state = forward_layer(neuron, matrix, cell, group, layer, work, state)
             if work.stored[cell.depth - 1]:
                 fill_backward(cell, group, cell.depth, work)
-            y = Combination(splat(zero, work.scales.readout), zero)
+            above = Backward(Combination(splat(zero, work.scales.readout), zero), exponent)
             for layer in range(cell.depth, 0, -1):
-                square, along, k = delta_products(neuron, matrix, cell, group, layer, work, y)
-                square, exponent = square + state.broken, exponent + k
+                square, along, exponent = delta_products(neuron, matrix, cell, group, layer, work, above)
+                square = square + state.broken
                 record(work, SUM_DELTA, layer, square, exponent)
                 if layer > 1:
                     y = combine_below(matrix, cell, group, layer, work, square, along)
-                    exponent = exponent + work.scales.weight_exponent
+                    above = Backward(y, exponent + work.scales.weight_exponent)
             deliver(work, group, first, sums, exponents)
 
     return run_block
