@@ -27,7 +27,7 @@ class Source(NamedTuple):
     cell
         Its `key` is the key of the random numbers.
     network
-        Number of the network, or of the group where the role is a `GROUP_` role of `philox`.
+        Number of the network, or of the group where the role is a `GROUP_` or `NARROW_` role of `philox`.
     layer
         Layer, counted from 1; 0 for input and readout.
     role

@@ -29,9 +29,12 @@ from gradsim_core.lanes import LANES, halves, join, lane_words, pack_high, pack_
 # What a random number is for. Each role has a stream of its own, so no two numbers of a network share a counter.
 ROLE_INPUT, ROLE_READOUT, ROLE_WEIGHT, ROLE_BIAS, ROLE_MASK = range(5)
 # Roles of a group: sixteen networks share a counter. Words 2 and 3 hold network // 16, and the lane is network % 16.
-GROUP_INPUT, GROUP_READOUT, GROUP_FORWARD, GROUP_BACKWARD, GROUP_BIAS, GROUP_WEIGHT = range(5, 11)
+# The conditional method has roles of its own, so that with one seed its networks are independent of explicit ones.
+GROUP_INPUT, GROUP_READOUT, GROUP_FORWARD, GROUP_BACKWARD, GROUP_BIAS, NARROW_WEIGHT = range(5, 11)
 # The order of the samples of an epoch in training.
 ROLE_ORDER = 11
+# Input, readout and biases of a group of narrow explicit networks.
+NARROW_INPUT, NARROW_READOUT, NARROW_BIAS = range(12, 15)
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 
@@ -119,7 +122,7 @@ def random_words(key, network, layer, role, index):
     ----------
     key : uint64
     network : int, < MAX_NETWORKS
-        Network, or group where the role is a `GROUP_` role.
+        Network, or group where the role is a `GROUP_` or `NARROW_` role.
     layer : int, <= MAX_DEPTH + 1
     role : int, < 16
     index : int, < MAX_INDEX

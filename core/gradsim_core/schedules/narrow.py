@@ -32,7 +32,7 @@ from gradsim_core.lanes import (
 )
 from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Weights
 from gradsim_core.rng.draws import AHEAD, Source, fill_drawn
-from gradsim_core.rng.philox import GROUP_BIAS, GROUP_INPUT, GROUP_READOUT, GROUP_WEIGHT
+from gradsim_core.rng.philox import NARROW_BIAS, NARROW_INPUT, NARROW_READOUT, NARROW_WEIGHT
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import exponent_of, is_extreme, rescue, scaled, sums_of_squares
 from gradsim_core.scaling.per_vector import dphi_tail, no_tail, reach
@@ -106,7 +106,7 @@ def preactivate(cell, group, layer, work, exponent):
     exponent_b = -per_lane.FAR
     if cell.sigma_b > 0.0:
         exponent_b = float(math.frexp(cell.sigma_b)[1])
-        fill(cell, group, layer, GROUP_BIAS, work.words, work.g, 0)
+        fill(cell, group, layer, NARROW_BIAS, work.words, work.g, 0)
     shift = shift_of(cell, work.h, exponent, exponent_b)
     ordinary = not anywhere((exponent != 0.0) | (shift != 0.0))
     square = splat(load(work.sums, 0), 0.0)
@@ -190,12 +190,12 @@ def build(phi, dphi, log_phi, log_dphi, law):
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
         size, zero = rows(cell.width) * LANES, splat(load(work.sums, 0), 0.0)
         for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
-            fill(cell, group, 0, GROUP_INPUT, work.words, work.x, 0)
+            fill(cell, group, 0, NARROW_INPUT, work.words, work.x, 0)
             square = sums_of_squares(work.x[:size])
             state = Forward(square, zero, splat(square, 0.0))
             for layer in range(1, cell.depth + 1):
-                state = forward_layer(neuron, draw, Source(cell, group, layer, GROUP_WEIGHT), work, state)
-            fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
+                state = forward_layer(neuron, draw, Source(cell, group, layer, NARROW_WEIGHT), work, state)
+            fill(cell, group, 0, NARROW_READOUT, work.words, work.g, 0)
             for i in range(0, size, LANES):
                 store(work.g, i, load(work.g, i) * work.scales.readout)
             exponent = zero
@@ -248,13 +248,13 @@ def draw_vectors(cell, network, work, out):
     group, lane = network // LANES, network % LANES
     for row in range(len(out)):
         if row == 0:
-            fill(cell, group, 0, GROUP_INPUT, work.words, work.g, 0)
+            fill(cell, group, 0, NARROW_INPUT, work.words, work.g, 0)
             scale = work.scales.bias * 0 + 1
         elif row <= cell.depth:
-            fill(cell, group, row, GROUP_BIAS, work.words, work.g, 0)
+            fill(cell, group, row, NARROW_BIAS, work.words, work.g, 0)
             scale = work.scales.bias
         else:
-            fill(cell, group, 0, GROUP_READOUT, work.words, work.g, 0)
+            fill(cell, group, 0, NARROW_READOUT, work.words, work.g, 0)
             scale = work.scales.readout
         for i in range(cell.width):
             out[row, i] = work.g[i * LANES + lane] * scale

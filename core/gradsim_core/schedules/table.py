@@ -42,6 +42,9 @@ class Schedule:
     read_back : callable or None
         (cell, network, work, law, call) -> `Weights` of a network that has just run; `call` compiles or interprets a
         function. None if the schedule draws no weights.
+    generator : int
+        Version of its random numbers: one more whenever the same network is drawn from others. Datasets store it, so
+        that networks of two versions never meet in one.
     """
 
     name: str
@@ -53,16 +56,17 @@ class Schedule:
     allocate: Callable[[Params, np.dtype[Any], WeightLaw], Any]
     memory: Callable[[WeightLaw, int, int], int]
     read_back: Callable[..., Weights] | None = None
+    generator: int = 1
 
 
-def _row(name: str, method: str, group_size: int, module: ModuleType) -> Schedule:
+def _row(name: str, method: str, group_size: int, module: ModuleType, generator: int = 1) -> Schedule:
     """A row for the CPU, made of the functions of a module."""
     functions = module.applies, module.build, module.allocate, module.memory, getattr(module, "read_back", None)
-    return Schedule(name, method, "cpu", group_size, *functions)
+    return Schedule(name, method, "cpu", group_size, *functions, generator)
 
 
 SCHEDULES: tuple[Schedule, ...] = (
-    _row("narrow", "explicit", LANES, narrow),
+    _row("narrow", "explicit", LANES, narrow, generator=2),  # 1 shared input, readout and biases with "conditional"
     _row("explicit", "explicit", 1, explicit),
     _row("conditional", "conditional", LANES, conditional),
 )
