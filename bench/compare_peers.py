@@ -142,13 +142,14 @@ def table(job: Job, rates: dict[str, list[float]], setups: dict[str, Setup]) -> 
     return "\n".join(lines)
 
 
-def draw(results: dict[Job, dict[str, list[float]]], path: Path) -> None:
-    """Networks per second as bars, on a log axis."""
+def draw(results: dict[Job, dict[str, list[float]]], title: str, path: Path) -> None:
+    """Networks per second as bars, on a log axis; the title says on which processor."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 0.5 + 2.6 * len(results)), layout="constrained")
+    figure = Figure(figsize=(9, 0.8 + 2.6 * len(results)), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10)
     for axes, (job, rates) in zip(figure.subplots(len(results), squeeze=False)[:, 0], results.items(), strict=True):
         shown = sorted((float(np.median(v)), name) for name, v in rates.items() if not name.endswith("only"))
         colours = ["#c0392b" if name.startswith("gradsim") else "#7f8c8d" for _, name in shown]
@@ -184,7 +185,7 @@ def main() -> None:
         figures = [{"job": job._asdict(), "rates": rates} for job, rates in results.items()]
         options.json.write_text(json.dumps({"machine": facts, "results": figures}, indent=1) + "\n")
     if options.plot:
-        draw(results, options.plot)
+        draw(results, f"{cores} cores of {facts['processor']}", options.plot)
 
 
 if __name__ == "__main__":
