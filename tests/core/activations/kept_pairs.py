@@ -1,4 +1,4 @@
-"""A user's pairs of one name and code, compiled and interpreted: ``python -m tests.core.activations.kept_pairs a b``."""
+"""Pairs of one name and code, compiled and interpreted: ``python -m tests.core.activations.kept_pairs a b``."""
 
 from __future__ import annotations
 
