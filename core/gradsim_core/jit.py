@@ -1,4 +1,4 @@
-"""Every compiler flag, the disk cache, and how plain Python functions become compilable.
+"""Every compiler flag, and how plain Python functions become compilable.
 
 Leaf functions stay plain Python. `make_compilable` lets Numba compile them where a kernel calls them, so the closure of
 a kernel captures functions and no dispatchers: a kernel whose closure holds a dispatcher misses the disk cache.
@@ -7,15 +7,12 @@ No flag relaxes IEEE arithmetic: fastmath would remove NaN checks and could flus
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 import sys
-import tempfile
-import warnings
-from functools import cache
+import threading
+from collections.abc import Callable
+from functools import cache, wraps
 from importlib import import_module
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -23,50 +20,35 @@ _leaf_modules: dict[str, bool] = {}
 _type_modules: list[str] = []
 
 
-def source_hash() -> str:
-    """Hash of all sources of the core, which keys the cache, since Numba does not notice an edit in another file."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+def once(function: Callable[..., Any]) -> Any:
+    """`functools.cache` for what builds or compiles: of several threads that ask first, one builds and all get that.
 
-
-@cache
-def cache_directory() -> Path:
-    """Directory of compiled kernels: in $GRADSIM_CACHE_DIR if set, else in the user's cache directory.
-
-    Cache files are pickles, so a directory that other users can write to is not used. The process then warns and uses
-    a temporary directory of its own.
+    Each call of a plain cache that comes before the first result builds a kernel of its own, to be compiled again.
     """
-    base = os.environ.get("GRADSIM_CACHE_DIR")
-    home = Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradsim"
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = home.stat()
-        private = os.name == "nt" or (
-            status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        )
-        if private and os.access(home, os.W_OK):
-            return home / source_hash()
-    except OSError:
-        pass
-    warnings.warn(
-        f"{home}: compiled kernels cannot be kept here, since others may write to it or you may not. They go to a "
-        "temporary directory and are compiled again next time. Set GRADSIM_CACHE_DIR to a directory of your own.",
-        stacklevel=2,
-    )
-    return Path(tempfile.mkdtemp(prefix="gradsim-cache-"))
+    cached, lock = cache(function), threading.RLock()
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        with lock:
+            return cached(*arguments)
+
+    vars(call).update(cache_info=cached.cache_info, cache_clear=cached.cache_clear)
+    return call
 
 
-@cache
+def disabled() -> bool:
+    """Whether Numba is set to run everything in the interpreter, by ``NUMBA_DISABLE_JIT=1``."""
+    if "numba" in sys.modules:
+        return bool(vars(import_module("numba.core.config"))["DISABLE_JIT"])
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+@once
 def _numba() -> ModuleType:
     """Import Numba, and make every registered function compilable."""
-    # Numba reads the cache directory whenever it decorates a function, so set it before the first one.
     import numba
-    from numba.core import config  # its attributes are created at run time, so type checkers do not know them
 
-    vars(config)["CACHE_DIR"] = str(cache_directory())
-    if not vars(config)["DISABLE_JIT"]:
+    if not disabled():
         for name in _type_modules:
             import_module(name)
         for name in _leaf_modules:
@@ -118,14 +100,6 @@ def make_closure_compilable(function: Any, *captured: str, inline: bool = False)
     return make_compilable(function, inline)
 
 
-def user_function(function: Any) -> Any:
-    """Compile a user's scalar function, or return it unchanged if it is compiled already."""
-    numba = _numba()
-    if hasattr(function, "py_func") or numba.config.DISABLE_JIT:
-        return function
-    return numba.njit(function if isinstance(function, FunctionType) else lambda h: function(h))  # a NumPy ufunc
-
-
 def inlined(function: FunctionType) -> FunctionType:
     """Mark a function that kernels inline, in a module whose other functions they call (see `make_compilable`)."""
     vars(function)["inline"] = True
@@ -166,22 +140,34 @@ def _make_module_compilable(module_name: str) -> None:
             make_compilable(function, getattr(function, "inline", inline))
 
 
-def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = False) -> Any:
+def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = False, identity: str | None = None) -> Any:
     """Compile a kernel that releases the GIL and runs on one thread (callers run blocks on a thread pool).
 
     Parameters
     ----------
     function : function
     disk_cache : bool
-        Whether the compiled kernel is stored in `cache_directory()`.
+        Whether the compiled kernel is stored on disk (see `KernelCache`).
     allocates : bool
         Whether it may allocate arrays. If not, it counts no references. Each count is a locked instruction, which
         prevents the processor from working ahead: in the sampler at width 16 counts took a third of the time.
+    identity : str, optional
+        Text that tells all that the function captures, for the disk cache.
     """
-    return _numba().njit(nogil=True, cache=disk_cache, error_model="numpy", _nrt=allocates)(function)
+    kernel = _numba().njit(nogil=True, error_model="numpy", _nrt=allocates)(function)
+    if disk_cache and not disabled():
+        from gradsim_core.kernel_cache import KernelCache
+
+        kernel._cache = KernelCache(function, identity)
+    return kernel
 
 
-@cache
+def compile_scalar(function: FunctionType) -> Any:
+    """Compile a function that kernels call, in memory only: a kernel on disk has its code."""
+    return _numba().njit(function)
+
+
+@once
 def compiled(function: FunctionType) -> Any:
     """Compile a function that may allocate arrays, such as those that finish or read what a kernel wrote."""
     return compile_kernel(function, allocates=True)

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from gradsim_core import jit, laws
-from gradsim_core.activations import ACTIVATIONS, Activation
+from gradsim_core.activations import ACTIVATIONS, Activation, own
 from gradsim_core.architectures import METHODS, choose_schedule
 from gradsim_core.elementary import log_64
-from gradsim_core.lanes import LANES, lane_count, lane_get, lane_set
+from gradsim_core.function_digest import Digest
+from gradsim_core.lanes import LANES
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params, Slopes, Weights
 from gradsim_core.results import quantities
@@ -40,28 +41,33 @@ def _log(width: int) -> float:
     return float(log_64(np.float64(width)))
 
 
-def _by_lane(function: Any, interpret: bool) -> Any:
-    """A vector function (h, alpha) that applies a user's scalar function of h lane by lane, in float64."""
-    scalar = function if interpret else jit.user_function(function)
+@jit.once
+def _kernel(activation: Activation, law: WeightLaw, schedule: Schedule, digest: Digest | None) -> Any:
+    """Build the block kernel. Parameters of activation and law are run-time numbers, so a family compiles once.
 
-    def apply(h: Any, alpha: Any) -> Any:
-        out = h
-        for i in range(lane_count(h)):
-            out = lane_set(out, i, scalar(float(lane_get(h, i))))
-        return out
+    A kernel contains the values that a user's functions see while they are compiled. So it is kept by their digest, and
+    functions that the user compiled are compiled again. On disk, the symbols of those could be mistaken for others.
+    """
+    phi, dphi, tails = activation.phi, activation.dphi, (activation.log_phi or no_tail, activation.log_dphi or no_tail)
+    if digest is None:
+        return jit.compile_kernel(schedule.build(phi, dphi, *tails, law))
+    for dispatcher in digest.dispatchers:
+        if dispatcher.overloads:
+            dispatcher.recompile()
+    phi, dphi = (own.by_lane(function, f"{name}_{digest.text}") for name, function in (("phi", phi), ("dphi", dphi)))
+    body = schedule.build(phi, dphi, *tails, law)
+    body.__qualname__ = f"{body.__qualname__}_{digest.text}"
+    identity = f"{schedule.name} {law.name} {digest.text}"
+    return jit.compile_kernel(body, disk_cache=not digest.dispatchers, identity=identity)
 
-    return apply
 
-
-@cache
-def _kernel(activation: Activation, law: WeightLaw, schedule: Schedule, interpret: bool) -> Any:
-    """Build the block kernel. Parameters of activation and law are run-time numbers, so a family compiles once."""
-    user_defined = not activation.built_in
+@jit.once
+def _plain_kernel(activation: Activation, law: WeightLaw, schedule: Schedule) -> Any:
+    """The block kernel for the interpreter."""
     phi, dphi = activation.phi, activation.dphi
-    if user_defined:
-        phi, dphi = (jit.make_compilable(_by_lane(function, interpret)) for function in (phi, dphi))
-    body = schedule.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
-    return body if interpret else jit.compile_kernel(body, disk_cache=not user_defined)
+    if not activation.built_in:
+        phi, dphi = own.by_lane(phi, None), own.by_lane(dphi, None)
+    return schedule.build(phi, dphi, activation.log_phi or no_tail, activation.log_dphi or no_tail, law)
 
 
 def _interpreted(function: Any) -> Any:
@@ -128,6 +134,7 @@ class Simulator:
         self._slopes = _slopes(activation)
         self._family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
         self._interpret = interpret
+        self._digest = None if activation.built_in or interpret else activation.digest
         self._call = _interpreted if interpret else jit.compiled
 
     def params(self, key: int, depth: int, width: int, sigma_w: float, sigma_b: float = 0.0) -> Params:
@@ -160,8 +167,9 @@ class Simulator:
     def _run(self, cell: Params, first: int, work: Any, sums: np.ndarray, exponents: np.ndarray) -> None:
         """Run the kernel on networks from `first` on; writes `sums` and `exponents` (3, count, depth)."""
         family = laws.LAWS[self.law.name.split("(")[0]]
-        run = _kernel(self._family, family, self.schedule(cell), self._interpret)
-        (_interpreted(run) if self._interpret else run)(cell, self._slopes, first, work, sums, exponents)
+        kind = self._family, family, self.schedule(cell)
+        run = _interpreted(_plain_kernel(*kind)) if self._interpret else _kernel(*kind, self._digest)
+        run(cell, self._slopes, first, work, sums, exponents)
 
     def block(
         self, cell: Params, first: int, count: int, values: np.ndarray | None = None

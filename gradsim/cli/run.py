@@ -185,8 +185,9 @@ def warmup(sweep: str, **options: str | None) -> None:
     """
     from gradsim.simulation.blocks import warm_up
     from gradsim.sweep import Sweep
-    from gradsim_core.jit import cache_directory
+    from gradsim_core.cache_folder import cache_directory
 
     start = time.monotonic()
     kernels = warm_up(changed(Sweep.from_toml(sweep), options))
-    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, cached in {cache_directory()}")
+    place = cache_directory() or "memory only"
+    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, cached in {place}")

@@ -151,6 +151,13 @@ def has_dataset(path: Path) -> bool:
 def _check_same_sweep(path: Path, stored: Sweep, given: Sweep) -> None:
     """Refuse a directory that holds the dataset of another sweep, with :class:`RunExistsError`."""
     if stored.content_hash != given.content_hash:
+        older = next((name for name, own in stored.own.items() if own.of_older_digest and name in given.own), None)
+        if older is not None:
+            raise RunExistsError(
+                f"{path}: the dataset was made by an older gradsim, whose digest left out values that the functions of "
+                f"activation {older!r} use. So nothing shows that yours are the same. Read it with gs.open, or choose "
+                "another directory and run the sweep there."
+            )
         raise RunExistsError(
             f"{path}: the directory holds the dataset of another sweep "
             f"({_differences(stored, given)}). Choose another directory, or give the sweep it holds."

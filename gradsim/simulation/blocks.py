@@ -17,6 +17,7 @@ from gradsim_core.architectures import choose_schedule
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
+    from gradsim.sweep.activations import OwnActivation
     from gradsim_core.activations import Activation
     from gradsim_core.laws import WeightLaw
     from gradsim_core.parameters import Params
@@ -31,7 +32,8 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 
 
 @lru_cache(maxsize=64)
-def _simulator(activation: Activation, law: WeightLaw, dtype: str, method: str) -> Simulator:
+def _simulator(activation: Activation, law: WeightLaw, dtype: str, method: str, own: OwnActivation | None) -> Simulator:
+    """The simulator, kept by the digest of a user's own activation too: its functions may use values that changed."""
     from gradsim_core.simulator import Simulator
 
     return Simulator(activation, law, dtype, method)
@@ -40,7 +42,7 @@ def _simulator(activation: Activation, law: WeightLaw, dtype: str, method: str) 
 def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     """Return the compiled simulator and the kernel parameters of one cell of a sweep."""
     activation, law = sweep.find_activation(cell.activation), sweep.laws[cell.law]
-    simulator = _simulator(activation, law, sweep.dtype, sweep.method)
+    simulator = _simulator(activation, law, sweep.dtype, sweep.method, sweep.own.get(cell.activation))
     key = cell_key(cell, sweep.seed)
     return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 

@@ -16,6 +16,7 @@ from gradsim.simulation.blocks import blocks, in_memory, prepare, run_block
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import resolve_threads
+from gradsim_core import jit
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         remedy = "Leave method out: both methods have the same laws, but not the same networks"
         raise SweepError("method", cell["method"], "explicit, since the conditional method draws no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
+    check_device("cpu")
     simulator, params = prepare(*_one_cell(**(defaults | physics | {"networks": 1})))
     with in_memory(params):
         return simulator.weights(params, int(network))
@@ -188,6 +190,9 @@ def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
 
 
 def check_device(device: str) -> None:
-    """Raise :class:`SweepError` for an unknown device."""
+    """Raise :class:`SweepError` for an unknown device, or if Numba is set to compile nothing for it."""
     if device not in DEVICES:
         raise SweepError("device", device, f"one of {', '.join(DEVICES)}", f'Write device = "{DEVICES[0]}"')
+    if jit.disabled():
+        allowed = "0 or nothing: without the compiler the same sweep gives other numbers"
+        raise SweepError("NUMBA_DISABLE_JIT", 1, allowed, "Unset it and start Python again")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import CodeType
 
 from gradsim.errors import SweepError, suggestion
+from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS, Activation, resolve_activation
+from gradsim_core.activations.own import check_compiles
+from gradsim_core.activations.table import check_name
 from gradsim_core.laws import LAWS, resolve_law
+
+_DIGEST = "2:"
+"""What digests begin with. Older ones, without it, left out values that functions use."""
 
 
 @dataclass(frozen=True)
 class OwnActivation:
-    """A user's own activation as a dataset stores it: its name and a digest of its code, without the functions."""
+    """A user's own activation as a dataset stores it: its name and a digest of its functions, which are left out."""
 
     name: str
     code: str
+
+    @property
+    def of_older_digest(self) -> bool:
+        """Whether the digest is of a version that left out values which the functions use."""
+        return not self.code.startswith(_DIGEST)
 
 
 AxisActivation = str | Activation | OwnActivation
@@ -32,6 +41,10 @@ def check_activation(field: str, value: object) -> AxisActivation:
         For an unknown name or parameter, or a user's own activation that reuses a name of the table.
     """
     if isinstance(value, OwnActivation):
+        try:
+            check_name(value.name)
+        except (TypeError, ValueError):
+            raise SweepError(field, value.name, "a name of printable text", "Give the activation such a name") from None
         return value
     allowed = f"one of {', '.join(ACTIVATIONS)}, or gs.Activation(name, phi, dphi)"
     try:
@@ -74,30 +87,45 @@ def name_of(activation: AxisActivation) -> str:
 
 
 def as_own(activation: Activation | OwnActivation) -> OwnActivation:
-    """Return the name and code digest of a user's own activation.
+    """Return the name and digest of a user's own activation.
 
-    The digest covers bytecode, constants and names of both functions: it changes with what they compute, and also
-    with the version of Python.
+    The digest covers all that both functions compute with: their code, and the values and functions that they use. It
+    also changes with the version of Python.
+
+    Raises
+    ------
+    SweepError
+        If they use something whose content cannot be compared.
     """
     if isinstance(activation, OwnActivation):
         return activation
-    facts = [
-        activation.name, activation.alpha, activation.kinks, activation.slope_zero, activation.slope_inf,
-        _function(activation.phi), _function(activation.dphi),
-    ]  # fmt: skip
-    return OwnActivation(activation.name, hashlib.sha256(repr(facts).encode()).hexdigest())
+    try:
+        return OwnActivation(activation.name, _DIGEST + activation.digest.text)
+    except TypeError as error:
+        raise _refused(activation, error) from None
 
 
-def _function(function: object) -> object:
-    function = getattr(function, "py_func", function)  # the Python function of a Numba dispatcher
-    code = getattr(function, "__code__", None)
-    if code is None:  # written in C, such as a NumPy ufunc
-        return getattr(function, "__name__", repr(function))
-    contents = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    closure = [_function(value) if callable(value) else repr(value) for value in contents]
-    return [_code(code), repr(getattr(function, "__defaults__", None)), closure]
+def check_simulable(activation: Activation | OwnActivation) -> None:
+    """Raise :class:`SweepError` if Numba cannot compile the functions of a user's own activation."""
+    if isinstance(activation, OwnActivation) or jit.disabled():
+        return
+    try:
+        check_compiles(activation)
+    except TypeError as error:
+        raise _refused(activation, error) from None
 
 
-def _code(code: CodeType) -> object:
-    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return [code.co_code.hex(), code.co_names, constants]
+def check_unchanged(activation: Activation | OwnActivation, made: OwnActivation) -> Activation:
+    """Return a user's own activation, which has the digest of when its sweep was made; else :class:`SweepError`."""
+    if isinstance(activation, OwnActivation):
+        allowed = "an activation with its functions"
+        remedy = "Run with the sweep that holds your gs.Activation, as when the dataset was made"
+        raise SweepError("activation", activation.name, allowed, remedy)
+    if as_own(activation) != made:
+        allowed = "functions that use the same values as when the sweep was made"
+        raise SweepError("activation", activation.name, allowed, "Set the values back, or make a new Sweep")
+    return activation
+
+
+def _refused(activation: Activation, error: TypeError) -> SweepError:
+    return SweepError("activation", activation.name, "a pair of plain functions of one number", str(error))

@@ -16,7 +16,16 @@ from pydantic import AfterValidator, BeforeValidator, FailFast, Field, Validatio
 
 from gradsim.errors import SweepError
 from gradsim.sweep import files
-from gradsim.sweep.activations import AxisActivation, OwnActivation, as_own, check_activation, check_law, name_of
+from gradsim.sweep.activations import (
+    AxisActivation,
+    OwnActivation,
+    as_own,
+    check_activation,
+    check_law,
+    check_simulable,
+    check_unchanged,
+    name_of,
+)
 from gradsim.sweep.axes import CELL_CAP, expand, refuse_repeats
 from gradsim.sweep.cells import Cell, canonical_json, round12
 from gradsim.sweep.validation import ValidatedModel
@@ -140,6 +149,8 @@ class Sweep(ValidatedModel):
 
     @model_validator(mode="after")
     def _check_product(self) -> Sweep:
+        for name in self.own:
+            check_simulable(self.activations[name])
         for axis in AXES:
             refuse_repeats(axis, [name_of(value) if axis == "activation" else value for value in getattr(self, axis)])
         if self.cell_count > CELL_CAP:
@@ -252,17 +263,11 @@ class Sweep(ValidatedModel):
         Raises
         ------
         SweepError
-            If it is a user's own activation and the sweep was read from a dataset, which stores no functions.
+            If it is a user's own activation, and the sweep was read from a dataset, which stores no functions, or a
+            value that they use has changed since the sweep was made.
         """
         found = self.activations[name]
-        if isinstance(found, OwnActivation):
-            raise SweepError(
-                "activation",
-                name,
-                "an activation with its functions",
-                "Run with the sweep that holds your gs.Activation, as when the dataset was made",
-            )
-        return found
+        return found if isinstance(found, Activation) and found.built_in else check_unchanged(found, self.own[name])
 
     @cached_property
     def activations(self) -> dict[str, Activation | OwnActivation]:
@@ -273,6 +278,11 @@ class Sweep(ValidatedModel):
         }
 
     @cached_property
+    def own(self) -> dict[str, OwnActivation]:
+        """A user's own activations by name, with their digests when the sweep was made."""
+        return {name_of(value): as_own(value) for value in self.activation if not isinstance(value, str)}
+
+    @cached_property
     def laws(self) -> dict[str, WeightLaw]:
         """Weight laws by the name that cells use."""
         return {name: resolve_law(name) for name in self.law}
@@ -280,7 +290,7 @@ class Sweep(ValidatedModel):
     def _content(self) -> dict[str, Any]:
         content = {field: getattr(self, field) for field in type(self).model_fields}
         content["activation"] = [
-            value if isinstance(value, str) else asdict(as_own(value)) for value in self.activation
+            value if isinstance(value, str) else asdict(self.own[value.name]) for value in self.activation
         ]
         return content
 

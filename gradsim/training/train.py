@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gradsim.simulation.ensemble import check_device
 from gradsim.system.threads import resolve_threads
 from gradsim.training.recipes import Data, Recipe
 from gradsim.training.starts import STARTS
@@ -50,6 +51,7 @@ class Trained(NamedTuple):
 
 def trainer_for(recipe: Recipe, data: Data) -> Trainer:
     """Return the compiled trainer of a recipe."""
+    check_device("cpu")
     widths = (data.images.shape[1], *recipe.hidden, data.targets.shape[1])
     return Trainer(
         widths,

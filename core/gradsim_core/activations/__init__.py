@@ -8,13 +8,14 @@ Where phi or dphi falls below the smallest float without being zero in theory, t
 for which the range-safe path falls back when a whole layer has sunk that low.
 """
 
-from . import gated, periodic, piecewise, rectifying, saturating
+from . import gated, own, periodic, piecewise, rectifying, saturating
 from .table import ACTIVATIONS, Activation, resolve_activation
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
     "gated",
+    "own",
     "periodic",
     "piecewise",
     "rectifying",

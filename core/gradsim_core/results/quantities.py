@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 from gradsim_core import jit
@@ -70,7 +69,7 @@ def define(name: str, unit: str, description: str, formula: Callable[[Logs], Any
     kernel.cache_clear()
 
 
-@cache
+@jit.once
 def kernel():
     """Build, from the table, the function that turns a block's sums of squares into its quantities and status."""
     record, quantities = _recorder(tuple(QUANTITIES.values())), len(QUANTITIES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from .passes import build_comparison
 _thread = threading.local()
 
 
-@cache
+@jit.once
 def _pass(build: Callable, activation: Activation, cost: Cost, interpret: bool) -> Any:
     """The forward and backward pass through a batch: the last of the functions that `build` returns."""
     compare = build_comparison(cost.error, cost.normalised)
@@ -30,7 +29,7 @@ def _pass(build: Callable, activation: Activation, cost: Cost, interpret: bool) 
     return functions[-1]
 
 
-@cache
+@jit.once
 def _kernel(build_kernel: Callable, build: Callable, activation: Activation, cost: Cost, interpret: bool) -> Any:
     """The kernel that `build_kernel` makes from the pass, compiled once per activation and cost."""
     body = build_kernel(_pass(build, activation, cost, interpret))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from gradsim_core import jit
@@ -27,7 +25,7 @@ def build(draw):
     return draw_numbers
 
 
-@cache
+@jit.once
 def _kernel(draw):
     return jit.compile_kernel(build(draw))
 

@@ -23,8 +23,8 @@ def test_overflow_is_never_lost(cell, schedule, activation):
 @on_both(BOTH)
 def test_overflow_in_a_users_pair(cell, schedule):
     """Side by side nothing else overflows: weights then carry a power of two of their own."""
-    own = Activation("steep", lambda h: math.inf if h > 1 else h, lambda h: 0.0 if h > 1 else 1.0)
-    check_overflow(*cell(own, interpret=True, sigma_w=1.0, depth=3, width=3).block(20))
+    own = Activation("steep", lambda h: math.inf if h > 9 else h, lambda h: 0.0 if h > 9 else 1.0)
+    check_overflow(*cell(own, interpret=True, sigma_w=9.0, depth=3, width=3).block(20))
 
 
 @pytest.mark.parametrize("sigma_w", [1e-36, 1e36])

@@ -192,8 +192,9 @@ def test_own_activations_can_be_stored_and_resumed(tmp_path: Path) -> None:
     Dataset.create(tmp_path / "out", Plan(sweep))
     assert Dataset.create(tmp_path / "out", Plan(sweep)).sweep.find_activation("mine").phi is math.sin
     assert Dataset.open(tmp_path / "out").cells()["activation"].tolist() == ["mine"] * 4
+    other = Activation("mine", math.cos, lambda h: -math.sin(h))
     with pytest.raises(RunExistsError):
-        Dataset.create(tmp_path / "out", Plan(sweep.replace(activation=Activation("mine", math.cos, math.sin))))
+        Dataset.create(tmp_path / "out", Plan(sweep.replace(activation=other)))
 
 
 def test_directories_that_cannot_be_used(tmp_path: Path) -> None:

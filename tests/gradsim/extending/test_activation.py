@@ -53,8 +53,9 @@ def added(monkeypatch, shared_kernels):
     compilable, and the hash of the core's sources covers them. Here both need a substitute: the kernels of this row go
     to a cache of their own.
     """
-    config = jit._numba().core.config
-    monkeypatch.setattr(config, "CACHE_DIR", str(kernel_cache(Path(__file__))))
+    folder = kernel_cache(Path(__file__))
+    jit._numba()
+    monkeypatch.setattr("gradsim_core.kernel_cache.cache_directory", lambda: folder)
     define(
         "scaled_tanh",
         scaled_tanh,
