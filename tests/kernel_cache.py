@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from gradsim_core.cache_folder import cache_directory
+from gradsim_core.caching.folder import cache_directory
 
 
 def kernel_cache(source: str | Path) -> Path:

@@ -156,7 +156,7 @@ def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = Fal
     """
     kernel = _numba().njit(nogil=True, error_model="numpy", _nrt=allocates)(function)
     if disk_cache and not disabled():
-        from gradsim_core.kernel_cache import KernelCache
+        from gradsim_core.caching.kernels import KernelCache
 
         kernel._cache = KernelCache(function, identity)
     return kernel

@@ -17,8 +17,8 @@ import numpy as np
 from gradsim_core import jit, laws
 from gradsim_core.activations import ACTIVATIONS, Activation, own
 from gradsim_core.architectures import METHODS, choose_schedule
+from gradsim_core.caching.digest import Digest
 from gradsim_core.elementary import log_64
-from gradsim_core.function_digest import Digest
 from gradsim_core.lanes import LANES
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params, Slopes, Weights

@@ -185,7 +185,7 @@ def warmup(sweep: str, **options: str | None) -> None:
     """
     from gradsim.simulation.blocks import warm_up
     from gradsim.sweep import Sweep
-    from gradsim_core.cache_folder import cache_directory
+    from gradsim_core.caching.folder import cache_directory
 
     start = time.monotonic()
     kernels = warm_up(changed(Sweep.from_toml(sweep), options))

@@ -54,7 +54,7 @@ def info() -> None:
     """Print versions, processor, threads and cache directory."""
     from gradsim.system.provenance import environment
     from gradsim.system.threads import resolve_threads
-    from gradsim_core.cache_folder import cache_directory
+    from gradsim_core.caching.folder import cache_directory
 
     facts = environment() | {"threads": str(resolve_threads()), "kernel cache": str(cache_directory() or "memory only")}
     for name, value in facts.items():

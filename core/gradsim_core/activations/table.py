@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradsim_core.function_digest import Digest, digest
+from gradsim_core.caching.digest import Digest, digest
 from gradsim_core.names import resolve
 
 from .differences import REACH, by_differences, find_fault

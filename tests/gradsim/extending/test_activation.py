@@ -55,7 +55,7 @@ def added(monkeypatch, shared_kernels):
     """
     folder = kernel_cache(Path(__file__))
     jit._numba()
-    monkeypatch.setattr("gradsim_core.kernel_cache.cache_directory", lambda: folder)
+    monkeypatch.setattr("gradsim_core.caching.kernels.cache_directory", lambda: folder)
     define(
         "scaled_tanh",
         scaled_tanh,

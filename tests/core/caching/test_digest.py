@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pytest
 
-from gradsim_core.function_digest import digest
+from gradsim_core.caching.digest import digest
 
 SOURCE = """
 import math
@@ -132,7 +132,7 @@ OPAQUE = {
     "phi is a functools.partial": functools.partial(max, 1.0),
     "phi is a numpy.vectorize": np.vectorize(lambda h: h),
     "phi is a numpy.ufunc": np.frompyfunc(lambda h: h, 1, 1),
-    "phi → p is a tests.core.test_function_digest.Scaled": (lambda p: lambda h: p.phi(h))(Scaled()),
+    "phi → p is a tests.core.caching.test_digest.Scaled": (lambda p: lambda h: p.phi(h))(Scaled()),
     "phi → q is a numpy.ndarray": (lambda q: lambda h: q[0])(np.array([object()])),
 }
 

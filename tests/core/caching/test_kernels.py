@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gradsim_core import cache_folder, jit, kernel_cache
-from gradsim_core.cache_folder import cache_directory, source_hash
+from gradsim_core import jit
+from gradsim_core.caching import folder, kernels
+from gradsim_core.caching.folder import cache_directory, source_hash
 
 WARNING = "compiled kernels are not kept.*GRADSIM_CACHE_DIR"
 
@@ -22,10 +23,10 @@ def directory(tmp_path, monkeypatch):
     """The user's cache directory, asked for afresh."""
     home = tmp_path / "cache"
     monkeypatch.setenv("GRADSIM_CACHE_DIR", str(home))
-    for one in (cache_directory, cache_folder.warn_once):
+    for one in (cache_directory, folder.warn_once):
         one.cache_clear()
     yield home
-    for one in (cache_directory, cache_folder.warn_once):
+    for one in (cache_directory, folder.warn_once):
         one.cache_clear()
 
 
@@ -51,12 +52,12 @@ def kernel():
 def compilations(monkeypatch):
     """How often a kernel is compiled here and now, in place of read."""
     saved = []
-    monkeypatch.setattr(kernel_cache.KernelCache, "save_overload", saving(saved))
+    monkeypatch.setattr(kernels.KernelCache, "save_overload", saving(saved))
     assert kernel() == 2.0
     return len(saved)
 
 
-def saving(saved, save=kernel_cache.KernelCache.save_overload):
+def saving(saved, save=kernels.KernelCache.save_overload):
     def save_overload(self, sig, data):
         saved.append(sig)
         save(self, sig, data)

@@ -21,7 +21,7 @@ from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from gradsim_core.cache_folder import cache_directory, warn_once
+from gradsim_core.caching.folder import cache_directory, warn_once
 
 _VERSIONS = numba.__version__, np.__version__, sys.version
 

@@ -16,7 +16,7 @@ _REMEDY = "Set GRADSIM_CACHE_DIR to a directory of your own, in a place that onl
 def source_hash() -> str:
     """Hash of all sources of the core, which keys the cache, since Numba does not notice an edit in another file."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
