@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.messages import error_event
 from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, override_options
-from gradsim.system.signals import leave
+from gradsim.system.streams import say, shell_join
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gradsim.errors import GradsimError
     from gradsim.runs import Run
     from gradsim.sweep import Sweep
     from gradsim.system.signals import StopSignals
@@ -84,37 +81,18 @@ def run(
     placement = {name: options[name] for name in ("engine", "device", "threads", "shard")}
     with signals.gracefully():
         from gradsim import runs
-        from gradsim.errors import GradsimError
         from gradsim.sweep import Sweep
 
-        try:
-            wanted = changed(Sweep.from_toml(sweep), options)
-            runs.check_placement(**placement)
-            if dry_run:
-                submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
-                return
-            if not quiet and mode != "json":
-                _mention_conditional(wanted, out)
-            result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
-        except GradsimError as error:
-            _end(error, mode, signals)
+        wanted = changed(Sweep.from_toml(sweep), options)
+        runs.check_placement(**placement)
+        if dry_run:
+            submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
+            return
+        if not quiet and mode != "json":
+            _mention_conditional(wanted, out)
+        result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
         if not quiet:
             _print_results(result, plot, time.monotonic() - start)
-
-
-def _end(error: GradsimError, mode: str, signals: StopSignals) -> NoReturn:
-    """Print the error and exit with its code."""
-    from gradsim.errors import Interrupted
-
-    if mode == "json":
-        click.echo(error_event(type(error).__name__, str(error)), err=True)
-    else:
-        click.echo(f"gradsim: {error}", err=True)
-        if isinstance(error, Interrupted):
-            click.echo(signals.resume, err=True)
-    if signals.event.is_set():
-        leave(error.exit_code)
-    raise click.exceptions.Exit(error.exit_code)
 
 
 def _mention_conditional(sweep: Sweep, out: Path) -> None:
@@ -125,10 +103,9 @@ def _mention_conditional(sweep: Sweep, out: Path) -> None:
     # The cells are all combinations of the axes, so the depths cancel in the ratio.
     faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
     if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
-        click.echo(
+        say(
             f"Hint: --method conditional (with another --out) samples the same laws exactly without drawing weights, "
-            f"about {faster:.0f} times faster for this sweep.",
-            err=True,
+            f"about {faster:.0f} times faster for this sweep."
         )
 
 
@@ -143,7 +120,7 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
         dataset = result.dataset
         click.echo(
             f"This part is done; {len(dataset.missing()):,} of {dataset.plan.shard_count:,} shards of the run are "
-            f"missing. `gradsim status {shlex.quote(str(result.path))}` lists them."
+            f"missing. `{shell_join(['gradsim', 'status', str(result.path)])}` lists them."
         )
         return
     summary, boundary = result.summary(), result.boundary()
@@ -169,7 +146,7 @@ def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
             data = plots.phase_diagram(summary, boundary, Path(folder) / path.name).read_bytes()
         filesystem.replace(result.path / "tmp", path, data)
     except (ImportError, OSError, GradsimError) as error:
-        click.echo(f"No picture: {error}", err=True)
+        say(f"No picture: {error}")
     else:
         click.echo(f"Picture: {path}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli.options import SWEEP, changed, override_options
+from gradsim.system.streams import say
 
 if TYPE_CHECKING:
     from gradsim.sweep import Sweep
@@ -49,7 +50,7 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
     try:
         check_cap(work)
     except SweepError as error:
-        click.echo(f"The run would be refused: {error}", err=True)
+        say(f"The run would be refused: {error}")
 
 
 @click.group()
@@ -92,10 +93,9 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
     check_cap(work, yes=yes)
     words = [word for name, value in changes.items() if value is not None for word in (f"--{name}", str(value))]
     if resources.array > work.shard_count:
-        click.echo(
+        say(
             f"The plan has only {work.shard_count:,} shards: some of the {resources.array:,} jobs have nothing to do. "
-            "Use a smaller --array, or a smaller shard_size in the sweep.",
-            err=True,
+            "Use a smaller --array, or a smaller shard_size in the sweep."
         )
     out = out or str(Path("out") / Path(sweep).stem)
     click.echo(script(sweep, out, resources, (*words, *(["--yes"] if yes else []))), nl=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradsim.errors import SweepError
+from gradsim.system.streams import shell_join
 
 _TIME = re.compile(r"[0-9]+(-[0-9]{1,2})?(:[0-9]{1,2}){0,2}")
 _MEMORY = re.compile(r"[0-9]+[KMGT]?")
@@ -99,7 +99,7 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
         "signal": f"B:USR1@{SIGNAL_SECONDS}",
     }
     lines = [f"#SBATCH --{key}={value}" for key, value in directives.items() if value is not None]
-    command = shlex.join(["gradsim", "run", sweep, "--out", out, *options, "--no-plot", "--progress", "log"])
+    command = shell_join(["gradsim", "run", sweep, "--out", out, *options, "--no-plot", "--progress", "log"])
     return f"""#!/bin/bash
 {chr(10).join(lines)}
 #SBATCH --requeue
@@ -107,10 +107,10 @@ set -euo pipefail
 
 # Compiled kernels are kept on the node, shared by all jobs of this user there, not on the shared disk.
 export GRADSIM_CACHE_DIR="${{GRADSIM_CACHE_DIR:-${{TMPDIR:-/tmp}}/gradsim-$(id -un)}}"
-gradsim warmup {shlex.join([sweep, *_kernel_options(options)])}
+gradsim warmup {shell_join([sweep, *_kernel_options(options)])}
 
 # exec: the warning {SIGNAL_SECONDS} s before the end reaches gradsim itself, which exits with code 75.
-# Jobs with shards left: gradsim status {shlex.quote(out)} --array {resources.array}
+# Jobs with shards left: {shell_join(["gradsim", "status", out])} --array {resources.array}
 exec {command} --shard "$SLURM_ARRAY_TASK_ID/{resources.array}" --threads "${{SLURM_CPUS_PER_TASK:-1}}"
 """
 

@@ -66,6 +66,15 @@ printf '%s\\n' "$0" "$@" "cache=$GRADSIM_CACHE_DIR" "pid=$$" >> "$LOG"
 """
 
 
+@pytest.mark.parametrize("name", ["a\ntouch X #", "$(touch X)", "'; touch X; '", "a\r\ntouch X", "\x1b[2J"], ids=ascii)
+def test_no_name_becomes_a_command(name: str) -> None:
+    """Every line that holds the name is one command or one comment, whose words a shell reads back."""
+    text = script(f"{name}.toml", name, Resources(array=8))
+    assert all(character.isprintable() or character == "\n" for character in text)
+    plain = script("plain.toml", "plain", Resources(array=8))
+    assert [line.split()[:1] for line in text.splitlines()] == [line.split()[:1] for line in plain.splitlines()]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs bash")
 def test_the_script_calls_what_it_says(tmp_path: Path) -> None:
     """Run by a shell, with a stand-in for gradsim that writes down its arguments."""
