@@ -136,7 +136,6 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
 
 
 def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
-    from gradsim.errors import GradsimError
     from gradsim.report import plots
     from gradsim.system import filesystem
 
@@ -145,7 +144,7 @@ def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
         with TemporaryDirectory() as folder:
             data = plots.phase_diagram(summary, boundary, Path(folder) / path.name).read_bytes()
         filesystem.replace(result.path / "tmp", path, data)
-    except (ImportError, OSError, GradsimError) as error:
+    except Exception as error:  # the numbers are stored and printed: no picture is no reason to fail
         say(f"No picture: {error}")
     else:
         click.echo(f"Picture: {path}")

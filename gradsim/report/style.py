@@ -10,7 +10,9 @@ they may be drawn in any thread and without a display.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module, resources
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, DPI = 4.8, 3.4, 200
 COLOURS = ("#d1495b", "#edae49", "#66a182", "#2e4057", "#8d6a9f", "#00798c", "#7f7f7f", "#b56576")
+_DRAWING = threading.RLock()
 INK, FAINT = "#1a1a1a", "#c8c8c8"
 
 
 class PlotExtraMissingError(GradsimError, ImportError):
-    """What draws pictures or writes pages is not installed."""
+    """What draws pictures or writes pages is not installed, or cannot be imported."""
 
     exit_code = 2
 
@@ -48,16 +51,49 @@ def check_extra(*packages: str) -> None:
     Raises
     ------
     PlotExtraMissingError
-        One is missing: says how to install it.
+        One is missing, or fails as it is imported: says how to install it, or what to correct.
     """
     for package in packages:
         try:
-            import_module(package)
+            _import(package)
         except ImportError as error:
             raise PlotExtraMissingError(
                 f"{package} is not installed: pictures need matplotlib, and pages Jinja as well. "
                 "Install both: pip install 'gradsim[plot]'."
             ) from error
+        except Exception as error:  # such as a matplotlibrc that cannot be read
+            raise PlotExtraMissingError(
+                f"{package} cannot be imported: {error}. Correct its settings, or remove them: matplotlibrc, MATPLOTLIBRC."
+            ) from error
+
+
+def _import(package: str) -> None:
+    """Import a package. A backend that matplotlib does not know is no obstacle, since no picture here uses it."""
+    try:
+        import_module(package)
+    except ValueError:
+        backend = os.environ.pop("MPLBACKEND", None)
+        if backend is None:
+            raise
+        try:
+            import_module(package)
+        finally:
+            os.environ["MPLBACKEND"] = backend
+
+
+@contextmanager
+def own_settings(settings: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Draw and save figures with matplotlib's defaults and these settings, whatever the user has set.
+
+    The user's settings are back afterwards. They are global to matplotlib, so one thread draws at a time.
+    """
+    check_extra("matplotlib")
+    import matplotlib as mpl
+
+    with _DRAWING, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings or {})
+        yield
 
 
 @cache
@@ -82,7 +118,7 @@ def applied(lang: str) -> Iterator[None]:
         "axes.titlelocation": "left", "axes.edgecolor": INK, "axes.grid": True, "grid.color": "#ececec",
         "axes.axisbelow": True,
     }  # fmt: skip
-    with mpl.rc_context(settings):
+    with own_settings(settings):
         yield
 
 

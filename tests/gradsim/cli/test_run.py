@@ -120,6 +120,16 @@ def test_a_picture_that_cannot_be_written_is_no_failure(call, sweep, tmp_path):
     assert "quenched_log_gain" in out
 
 
+def test_a_picture_that_cannot_be_drawn_is_no_failure(call, sweep, tmp_path, monkeypatch):
+    def failing(*arguments):
+        raise RuntimeError("latex could not be found")
+
+    monkeypatch.setattr("gradsim.report.plots.phase_diagram", failing)
+    code, out, err = call("run", sweep, "--out", tmp_path / "run", "--progress", "none")
+    assert (code, "No picture: latex could not be found\n" in err) == (0, True)
+    assert "quenched_log_gain" in out
+
+
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO])
 def test_full_disk(call, sweep, tmp_path, monkeypatch, fault):
     """The disk fills up in the middle of the run: exit 5, the first shards stay, the same command completes it."""
