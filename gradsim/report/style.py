@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -63,22 +64,22 @@ def check_extra(*packages: str) -> None:
             ) from error
         except Exception as error:  # such as a matplotlibrc that cannot be read
             raise PlotExtraMissingError(
-                f"{package} cannot be imported: {error}. Correct its settings, or remove them: matplotlibrc, MATPLOTLIBRC."
+                f"{package} cannot be imported: {error}. Correct or remove its settings (matplotlibrc)."
             ) from error
 
 
 def _import(package: str) -> None:
     """Import a package. A backend that matplotlib does not know is no obstacle, since no picture here uses it."""
-    try:
+    if package in sys.modules or not os.environ.get("MPLBACKEND"):
         import_module(package)
-    except ValueError:
-        backend = os.environ.pop("MPLBACKEND", None)
-        if backend is None:
-            raise
-        try:
-            import_module(package)
-        finally:
-            os.environ["MPLBACKEND"] = backend
+        return
+    backend = os.environ.pop("MPLBACKEND")
+    try:
+        module = import_module(package)
+    finally:
+        os.environ["MPLBACKEND"] = backend
+    with suppress(AttributeError, ValueError):  # as matplotlib does when it is imported
+        module.rcParams["backend"] = backend
 
 
 @contextmanager
