@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,16 @@ PROGRESS = click.option(
     "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
     help="auto: a bar on a terminal, else a line every 30 s.",
 )  # fmt: skip
+
+
+def directory_of(sweep: str) -> Path:
+    """Return the default directory of a run: out/NAME."""
+    from gradsim.errors import MISSING, SweepError
+    from gradsim.sweep.files import is_stream
+
+    if is_stream(sweep):
+        raise SweepError("--out", MISSING, "a directory", f"Add --out DIR, since {sweep} gives the run no name")
+    return Path("out") / Path(sweep).stem
 
 
 def override_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, override_options
+from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, directory_of, override_options
 from gradsim.system.streams import say, shell_join
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gradsim.runs import Run
-    from gradsim.sweep import Sweep
     from gradsim.system.signals import StopSignals
-
-_CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, over that per weight of the explicit one
 
 
 @click.command()
@@ -77,36 +74,26 @@ def run(
     """
     signals: StopSignals = click.get_current_context().obj
     mode: Any = "json" if log_format == "json" else "none" if quiet else options["progress"]
-    out, start = out or Path("out") / Path(sweep).stem, time.monotonic()
+    start = time.monotonic()
     placement = {name: options[name] for name in ("engine", "device", "threads", "shard")}
     with signals.gracefully():
         from gradsim import runs
         from gradsim.sweep import Sweep
+        from gradsim.sweep.files import is_stream
 
+        out = out or directory_of(sweep)
+        if is_stream(sweep):  # the name that the shell gave to a pipe is of no use later
+            signals.resume = "Resume with the same command."
         wanted = changed(Sweep.from_toml(sweep), options)
         runs.check_placement(**placement)
         if dry_run:
             submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
             return
-        if not quiet and mode != "json":
-            _mention_conditional(wanted, out)
         result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
         if not quiet:
             _print_results(result, plot, time.monotonic() - start)
-
-
-def _mention_conditional(sweep: Sweep, out: Path) -> None:
-    from gradsim.dataset.directory import has_dataset
-
-    if has_dataset(out):
-        return
-    # The cells are all combinations of the axes, so the depths cancel in the ratio.
-    faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
-    if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
-        say(
-            f"Hint: --method conditional (with another --out) samples the same laws exactly without drawing weights, "
-            f"about {faster:.0f} times faster for this sweep."
-        )
+            if result.computed and mode != "json":
+                submit.mention_conditional(wanted)
 
 
 def _print_results(result: Run, plot: bool, seconds: float) -> None:

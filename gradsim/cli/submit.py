@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradsim.cli.options import SWEEP, changed, override_options
+from gradsim.cli.options import SWEEP, changed, directory_of, override_options
 from gradsim.system.streams import say
 
 if TYPE_CHECKING:
     from gradsim.sweep import Sweep
+
+_CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, over that per weight of the explicit one
 
 
 def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
@@ -47,10 +49,22 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
         rows["done"] = f"{int(found.networks_done().sum()):,} networks already; the time above is for all"
     for name, value in rows.items():
         click.echo(f"{name:10} {value}")
+    mention_conditional(sweep)
     try:
         check_cap(work)
     except SweepError as error:
         say(f"The run would be refused: {error}")
+
+
+def mention_conditional(sweep: Sweep) -> None:
+    """Say so where the conditional method would be much faster."""
+    # The cells are all combinations of the axes, so the depths cancel in the ratio.
+    faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
+    if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
+        say(
+            f"Hint: --method conditional (with another --out) samples the same laws exactly without drawing weights, "
+            f"about {faster:.0f} times faster for this sweep."
+        )
 
 
 @click.group()
@@ -97,5 +111,6 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
             f"The plan has only {work.shard_count:,} shards: some of the {resources.array:,} jobs have nothing to do. "
             "Use a smaller --array, or a smaller shard_size in the sweep."
         )
-    out = out or str(Path("out") / Path(sweep).stem)
-    click.echo(script(sweep, out, resources, (*words, *(["--yes"] if yes else []))), nl=False)
+    click.echo(
+        script(sweep, out or str(directory_of(sweep)), resources, (*words, *(["--yes"] if yes else []))), nl=False
+    )

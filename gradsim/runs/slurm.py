@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradsim.errors import SweepError
+from gradsim.sweep.files import is_stream
 from gradsim.system.streams import shell_join
 
 _TIME = re.compile(r"[0-9]+(-[0-9]{1,2})?(:[0-9]{1,2}){0,2}")
@@ -82,6 +83,8 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
     run single jobs again.
     """
     path = Path(sweep)
+    if is_stream(path):
+        raise SweepError("sweep", sweep, "a file that all jobs can read, or a shipped sweep", "Save it in a file first")
     sweep = str(path.resolve()) if path.is_file() else sweep
     out = str(Path(out).resolve())
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)
