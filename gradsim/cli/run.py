@@ -11,7 +11,7 @@ import click
 
 from gradsim.cli import submit
 from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, directory_of, override_options
-from gradsim.system.streams import say, shell_join
+from gradsim.system.streams import counted, say, shell_join
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,15 +100,13 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     from gradsim.report import text
 
     if result.computed:
-        click.echo(f"{result.computed:,} networks in {seconds:.1f} s, compilation included.\n")
+        click.echo(f"{counted(result.computed, 'network')} in {seconds:.1f} s, compilation included.\n")
     elif result.complete:
         click.echo(f"{result.path} already holds the complete sweep; nothing was computed.\n")
     if not result.complete:
-        dataset = result.dataset
-        click.echo(
-            f"This part is done; {len(dataset.missing()):,} of {dataset.plan.shard_count:,} shards of the run are "
-            f"missing. `{shell_join(['gradsim', 'status', str(result.path)])}` lists them."
-        )
+        shards, missing = counted(result.dataset.plan.shard_count, "shard"), len(result.dataset.missing())
+        status = shell_join(["gradsim", "status", str(result.path)])
+        click.echo(f"This part is done; of {shards} of the run {missing:,} are missing. `{status}` lists them.")
         return
     summary, boundary = result.summary(), result.boundary()
     click.echo(
@@ -152,4 +150,6 @@ def warmup(sweep: str, **options: str | None) -> None:
 
     start = time.monotonic()
     kernels = warm_up(changed(Sweep.from_toml(sweep), options))
-    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, cached in {cache_directory()}")
+    click.echo(
+        f"{counted(kernels, 'kernel')} ready after {time.monotonic() - start:.1f} s, cached in {cache_directory()}"
+    )

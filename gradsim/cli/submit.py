@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli.options import SWEEP, changed, directory_of, override_options
-from gradsim.system.streams import say
+from gradsim.system.streams import counted, say
 
 if TYPE_CHECKING:
     from gradsim.sweep import Sweep
@@ -36,7 +36,7 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
         "shards": f"{estimate.shards:,}",
         "networks": f"{estimate.networks:,}",
         "normals": f"{estimate.normals:.3g} random numbers to draw",
-        "time": f"about {duration(seconds)} on {count} threads (from a measurement of 1 s)",
+        "time": f"about {duration(seconds)} on {counted(count, 'thread')} (from a measurement of 1 s)",
         "core-hours": f"{seconds * count / 3600:.3g}",
         "on disk": f"about {text.size(estimate.bytes)}",
         "files": f"{estimate.files:,}",
@@ -44,9 +44,9 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
     }
     if part != ALL:
         own = len(part.shards(estimate.shards))
-        rows["part"] = f"{part}: {own:,} shards, about {duration(seconds * own / estimate.shards)}"
+        rows["part"] = f"{part}: {counted(own, 'shard')}, about {duration(seconds * own / estimate.shards)}"
     if found:
-        rows["done"] = f"{int(found.networks_done().sum()):,} networks already; the time above is for all"
+        rows["done"] = f"{counted(int(found.networks_done().sum()), 'network')} already; the time above is for all"
     for name, value in rows.items():
         click.echo(f"{name:10} {value}")
     mention_conditional(sweep)
@@ -108,8 +108,8 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
     words = [word for name, value in changes.items() if value is not None for word in (f"--{name}", str(value))]
     if resources.array > work.shard_count:
         say(
-            f"The plan has only {work.shard_count:,} shards: some of the {resources.array:,} jobs have nothing to do. "
-            "Use a smaller --array, or a smaller shard_size in the sweep."
+            f"The plan has only {counted(work.shard_count, 'shard')}: some of the {resources.array:,} jobs have nothing "
+            "to do. Use a smaller --array, or a smaller shard_size in the sweep."
         )
     click.echo(
         script(sweep, out or str(directory_of(sweep)), resources, (*words, *(["--yes"] if yes else []))), nl=False

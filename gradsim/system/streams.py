@@ -54,6 +54,17 @@ def _hexadecimal(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "problem"), counted(2400, "network")
+    ('1 problem', '2,400 networks')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def event_line(name: str, **facts: object) -> str:
     """Return an event as a line of JSON, with its time in UTC to the millisecond."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -66,7 +66,7 @@ def test_help_imports_nothing_heavy():
 def test_warmup(call, sweep):
     code, out, _ = call("warmup", sweep)
     assert code == 0
-    assert "kernels are ready" in out
+    assert "ready after" in out
     assert call("warmup", sweep, "--method", "exact")[0] == 2
 
 
@@ -82,7 +82,9 @@ def test_verify_compact_and_gc(call, sweep, tmp_path):
     part.write_bytes(part.read_bytes()[:-1])
     code, said, _ = call("verify", tmp_path / "small", "--progress", "none")
     assert (code, str(part) in said) == (4, True)
+    assert "\n1 problem in" in said
     code, said, _ = call("verify", tmp_path / "small", "--format", "json", "--progress", "none")
     assert (code, len(json.loads(said)[0]["problems"])) == (4, 1)
     (tmp_path / "run/tmp/rest").write_bytes(b"")
-    assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 files removed.\n")
+    assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 file removed.\n")
+    assert "0 problems in" in call("verify", tmp_path / "run", "--progress", "none")[1]
