@@ -78,7 +78,9 @@ def submit() -> None:
 @click.option("--out", type=click.Path(), help="Directory of the dataset, on a shared disk.  [default: out/NAME]")
 @click.option("--cpus", type=int, default=4, show_default=True, help="Cores of each job, all used as threads.")
 @click.option("--time", default="04:00:00", show_default=True, help="Time limit of each job.")
-@click.option("--memory", default="2G", show_default=True, help="Memory limit of each job.")
+@click.option(
+    "--memory", help="Memory limit of each job.  [default: the estimate of run --dry-run and a quarter, at least 2G]"
+)
 @click.option("--at-once", type=int, help="Greatest number of jobs that run at the same time.")
 @click.option("--partition", help="Slurm partition.")
 @click.option("--account", help="Slurm account.")
@@ -96,20 +98,28 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
       sbatch job.sh
       gradsim status /scratch/me/run --array 100     what is left, and the jobs to run again
       sbatch --array=3,17-20 job.sh                  only these
+
+    A job that reaches its time limit goes back into the queue by itself. To stop one early, so that it ends by itself:
+    scancel --batch --signal=TERM JOBID.
     """
-    from gradsim.runs.slurm import Resources, script
+    from dataclasses import replace
+
+    from gradsim.runs.slurm import Resources, memory_for, script
     from gradsim.simulation.plan import check_cap, plan
     from gradsim.sweep import Sweep
 
     changes = {name: options.pop(name) for name in ("networks", "method", "dtype", "seed")}
-    resources = Resources(**options)
+    resources = Resources(**{name: value for name, value in options.items() if value is not None})
     work = plan(changed(Sweep.from_toml(sweep), changes))
     check_cap(work, yes=yes)
+    if options["memory"] is None:
+        resources = replace(resources, memory=memory_for(work.estimate(resources.cpus).peak_memory))
     words = [word for name, value in changes.items() if value is not None for word in (f"--{name}", str(value))]
     if resources.array > work.shard_count:
         say(
-            f"The plan has only {counted(work.shard_count, 'shard')}: some of the {resources.array:,} jobs have nothing "
-            "to do. Use a smaller --array, or a smaller shard_size in the sweep."
+            f"The plan has only {counted(work.shard_count, 'shard')}: "
+            f"some of the {resources.array:,} jobs have nothing to do. "
+            "Use a smaller --array, or a smaller shard_size in the sweep."
         )
     click.echo(
         script(sweep, out or str(directory_of(sweep)), resources, (*words, *(["--yes"] if yes else []))), nl=False
