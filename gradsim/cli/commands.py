@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from gradsim.cli.inspect import boundary, status, summarize
+from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, gc, verify
 from gradsim.cli.messages import asks_for_json, error_event, report
@@ -37,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, submit, warmup, status, verify, summarize, boundary, compact, gc, theory, lesson, info):
+for _command in (run, submit, warmup, status, verify, summarize, boundary, layers, compact, gc, theory, lesson, info):
     cli.add_command(_command)
 
 

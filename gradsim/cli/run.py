@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, directory_of, override_options
+from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, completing, directory_of, override_options
 from gradsim.system.streams import counted, say, shell_join
 
 if TYPE_CHECKING:
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     default="local",
     show_default=True,
     metavar="E",
+    shell_complete=completing(lambda: ("local", "dask-local:", "dask://")),
     help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
     "Dask cluster at dask://HOST:PORT.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.")
+@click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.",
+              shell_complete=completing(lambda: ("cpu",)))  # fmt: skip
 @THREADS
 @click.option(
-    "--shard", default="1/1", metavar="I/N",
+    "--shard", default="1/1", metavar="I/N", shell_complete=completing(lambda: ("auto",)),
     help="Compute the I-th of N parts; auto takes I and N from the Slurm array job.  [default: all]",
 )  # fmt: skip
 @click.option("--networks", type=int, help="Number of networks per cell, in place of the sweep's.")

@@ -108,7 +108,20 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
         raise SweepError("sweep", sweep, "a file that all jobs can read, or a shipped sweep", "Save it in a file first")
     sweep = str(path.resolve()) if path.is_file() else sweep
     out = str(Path(out).resolve())
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem)
+    gradsim = [sys.executable or "python3", "-P", "-m", "gradsim"]
+    return _SCRIPT.substitute(
+        directives=_directives(path.stem, resources),
+        status=shell_join(["gradsim", "status", out]),
+        array=resources.array,
+        seconds=SIGNAL_SECONDS,
+        restarts=RESTARTS,
+        warmup=shell_join([*gradsim, "warmup", sweep, *_kernel_options(options)]),
+        run=shell_join([*gradsim, "run", sweep, "--out", out, *options, "--no-plot", "--progress", "log"]),
+    )
+
+
+def _directives(stem: str, resources: Resources) -> str:
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", stem)
     limit = f"%{resources.at_once}" if resources.at_once else ""
     directives = {
         "job-name": f"gradsim-{name}",
@@ -122,17 +135,7 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
         "open-mode": "append",
         "signal": f"B:USR1@{SIGNAL_SECONDS}",
     }
-    lines = [f"#SBATCH --{key}={value}" for key, value in directives.items() if value is not None]
-    gradsim = [sys.executable or "python3", "-P", "-m", "gradsim"]
-    return _SCRIPT.substitute(
-        directives="\n".join(lines),
-        status=shell_join(["gradsim", "status", out]),
-        array=resources.array,
-        seconds=SIGNAL_SECONDS,
-        restarts=RESTARTS,
-        warmup=shell_join([*gradsim, "warmup", sweep, *_kernel_options(options)]),
-        run=shell_join([*gradsim, "run", sweep, "--out", out, *options, "--no-plot", "--progress", "log"]),
-    )
+    return "\n".join(f"#SBATCH --{key}={value}" for key, value in directives.items() if value is not None)
 
 
 class _Template(Template):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from gradsim.errors import SweepError
@@ -33,3 +35,14 @@ def test_what_is_allowed_and_the_remedy(model, name):
     if field.is_required():
         with pytest.raises(SweepError, match=f"{name} is missing.*Write for example {name} = "):
             model(**{key: value for key, value in WHOLE[model].items() if key != name})
+
+
+@pytest.mark.parametrize("model", WHOLE)
+def test_a_signature_that_people_can_read(model):
+    """Names and defaults, in order, and no types."""
+    found = inspect.signature(model)
+    assert list(found.parameters) == list(model.model_fields)
+    assert len(str(found)) < 300
+    required = {name for name, parameter in found.parameters.items() if parameter.default is parameter.empty}
+    assert required == {name for name, field in model.model_fields.items() if field.is_required()}
+    assert model(**found.bind(**WHOLE[model]).arguments) == model(**WHOLE[model])
