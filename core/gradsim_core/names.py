@@ -11,10 +11,19 @@ from typing import Any
 
 _CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*")
 
+_OTHER_NAMES = {
+    "normal": "gaussian", "haar": "orthogonal", "bernoulli": "rademacher", "swish": "silu", "logistic": "sigmoid",
+    "identity": "linear", "sine": "sin", "glorot": "xavier", "kaiming": "he", "mse": "quadratic",
+}  # fmt: skip
+"""What others call an entry of a table, where the spelling alone would suggest a different one."""
+
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice most similar to `word`, compared in lower case; None if none is similar."""
-    matches = difflib.get_close_matches(str(word).lower(), list(choices), n=1, cutoff=0.5)
+    """The choice of another name for `word`, else the one most similar in lower case; None if none is similar."""
+    known, lower = list(choices), str(word).lower()
+    if _OTHER_NAMES.get(lower) in known:
+        return _OTHER_NAMES[lower]
+    matches = difflib.get_close_matches(lower, known, n=1, cutoff=0.5)
     return matches[0] if matches else None
 
 
@@ -49,7 +58,9 @@ def parse(text: object, table: Iterable[str], kind: str) -> tuple[str, float | N
     except ValueError:
         parameter = math.nan
     if not math.isfinite(parameter):
-        raise ValueError(f"{kind} {text!r}: the parameter must be one finite number, as in {name}(0.5).")
+        raise ValueError(
+            f"{kind} {text!r}: the parameter must be one finite number, or left out. Write for example {name!r}."
+        )
     return name, parameter
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import NoReturn
 
-from gradsim.cli.messages import error_event
+from gradsim.cli.messages import asks_for_json, error_event
 from gradsim.system.signals import StopSignals
+from gradsim.system.streams import open_standard_streams, shell_join
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -21,9 +21,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     signals = StopSignals(
         _json_line if asks_for_json(words) else _text_line,
-        f"Resume with: {shlex.join(['gradsim', *words])}" if words[:1] == ["run"] else "",
+        f"Resume with: {shell_join(['gradsim', *words])}" if words[:1] == ["run"] else "",
     )
     signals.listen()
+    open_standard_streams()
     try:
         from gradsim.cli.commands import invoke
 
@@ -31,13 +32,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     finally:
         if arguments is not None:  # else the process ends now, and signals are handled until then
             signals.release()
-
-
-def asks_for_json(words: list[str]) -> bool:
-    """Whether errors are written as lines of JSON. Parsed by hand: click is not imported yet."""
-    pairs = zip(["", *words], [*words, ""], strict=True)
-    asked = [(word.partition("=")[2] or after) for word, after in pairs if word.split("=")[0] == "--log-format"]
-    return asked[-1:] == ["json"] and words[:1] == ["run"]
 
 
 def _json_line(text: str) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import traceback
 from typing import NoReturn
 
 import click
 
-from gradsim.cli.inspect import boundary, status, summarize
+from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, gc, verify
+from gradsim.cli.messages import asks_for_json, error_event, report
 from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
-from gradsim.system.signals import EXIT_STOPPED, StopSignals
+from gradsim.system import streams
+from gradsim.system.signals import EXIT_STOPPED, StopSignals, leave
 from gradsim.version import __version__
 
 
@@ -33,24 +37,43 @@ def cli() -> None:
     """
 
 
-for _command in (run, submit, warmup, status, verify, summarize, boundary, compact, gc, theory, lesson, info):
+for _command in (run, submit, warmup, status, verify, summarize, boundary, layers, compact, gc, theory, lesson, info):
     cli.add_command(_command)
 
 
 def invoke(words: list[str], signals: StopSignals) -> NoReturn:
     """Run a command and exit: errors become one message on standard error and an exit code."""
-    from gradsim.errors import GradsimError
+    with streams.results():
+        code = _exit_code(words, signals)
+    if signals.event.is_set():
+        leave(code)
+    sys.exit(code)
 
+
+def _exit_code(words: list[str], signals: StopSignals) -> int:
+    """Run a command; return its exit code once an error has been reported."""
+    from gradsim.errors import GradsimError, Interrupted
+
+    as_json = asks_for_json(words)
     try:
-        sys.exit(cli.main(words, standalone_mode=False, obj=signals) or 0)
+        return int(cli.main(words, "gradsim", standalone_mode=False, obj=signals) or 0)
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        text = io.StringIO()
+        error.show(text)
+        streams.say(error_event(type(error).__name__, error.format_message()) if as_json else text.getvalue().rstrip())
+        return error.exit_code
     except GradsimError as error:
-        click.echo(f"gradsim: {error}", err=True)
-        sys.exit(error.exit_code)
+        report(type(error).__name__, str(error), as_json)
+        if isinstance(error, Interrupted) and not as_json:
+            streams.say(signals.resume)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("gradsim: stopped.", err=True)
-        sys.exit(EXIT_STOPPED)
+        report("Interrupted", f"stopped. {signals.resume}".rstrip(), as_json)
+        return EXIT_STOPPED
+    except Exception:
+        if not as_json:
+            raise
+        report("UnexpectedError", traceback.format_exc(), as_json)
+        return 1

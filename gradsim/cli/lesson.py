@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gradsim.cli.options import PROGRESS, THREADS
+from gradsim.cli.options import PROGRESS, THREADS, completing, lessons
 
 
 class _LessonCommand(click.Command):
@@ -27,7 +27,7 @@ Examples:
   gradsim lesson speeds
   gradsim lesson all --lang en --lang zh --quick""",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completing(lessons))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/lessons"), show_default=True,
               help="Directory of the lessons; each has a folder in it.")  # fmt: skip
 @click.option(
@@ -36,6 +36,7 @@ Examples:
     multiple=True,
     default=("en",),
     show_default=True,
+    shell_complete=completing(lambda: ("en", "zh")),
     help="Language of the pages, en or zh; repeat the option for both.",
 )
 @click.option("--quick", is_flag=True, help="Use fewer networks and epochs: all lessons in about a minute.")
@@ -52,11 +53,11 @@ def lesson(
     NAME is one of the lessons below, or all. Writes tables (Parquet), pictures (PNG, SVG) and a page that opens offline
     to OUT/NAME.
     """
-    from gradsim import lessons
+    from gradsim.lessons import LESSONS, Settings, find
     from gradsim.lessons.running import run_all
 
-    chosen = list(lessons.LESSONS.values()) if name == "all" else [lessons.find(name)]
-    for done in run_all(chosen, out, langs, lessons.Settings(quick, seed, threads), progress):
+    chosen = list(LESSONS.values()) if name == "all" else [find(name)]
+    for done in run_all(chosen, out, langs, Settings(quick, seed, threads), progress):
         pages = ", ".join(str(out / done.lesson.name / f"{lang}.html") for lang in langs)
         agree = sum(finding.holds for finding in done.findings)
         click.echo(

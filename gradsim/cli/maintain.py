@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gradsim.cli.options import FORMAT, PROGRESS
+from gradsim.system.streams import counted
 
 _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
@@ -31,8 +32,8 @@ def verify(directory: Path, form: str, progress: str) -> None:
         for sentence in [*found.problems, *found.notes]:
             click.echo(sentence)
         click.echo(
-            f"{len(found.problems)} problems in {found.files:,} tables of {found.shards:,} shards "
-            f"({text.size(found.bytes)}); {found.missing:,} shards are missing."
+            f"{counted(len(found.problems), 'problem')} in {counted(found.files, 'table')} of "
+            f"{counted(found.shards, 'shard')} ({text.size(found.bytes)}); {counted(found.missing, 'shard')} missing."
         )
         click.echo(f"digest {found.digest}" if found.digest else "No digest: some tables could not be read.")
     else:
@@ -54,7 +55,9 @@ def compact(directory: Path, output: Path, progress: str) -> None:
 
     made = runs.open(directory).compact(output, progress)  # type: ignore[arg-type]
     files = sum(len(manifest.parts) for manifest in made.dataset.manifests())
-    click.echo(f"{output}: the same values in {files:,} files. `gradsim verify` gives the same digest for both.")
+    click.echo(
+        f"{output}: the same values in {counted(files, 'file')}. `gradsim verify` gives the same digest for both."
+    )
 
 
 @click.command()
@@ -70,4 +73,4 @@ def gc(directory: Path) -> None:
     removed = runs.open(directory).gc()
     for name in removed:
         click.echo(name)
-    click.echo(f"{len(removed)} files removed.")
+    click.echo(f"{counted(len(removed), 'file')} removed.")

@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from gradsim.sweep import Sweep
 
-SWEEP = click.argument("sweep", metavar="SWEEP")
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def completing(names: Callable[[], Iterable[str]], *, files: bool = False) -> Completion:
+    """Return what completes a value in the shell: one of the names, which are loaded only then, or a file."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        found = [CompletionItem(name) for name in names() if name.startswith(begun)]
+        return [*found, CompletionItem(begun, type="file")] if files else found
+
+    return complete
+
+
+def _sweeps() -> Iterable[str]:
+    from gradsim.sweep.files import shipped
+
+    return shipped()
+
+
+def _methods() -> Iterable[str]:
+    from gradsim_core.architectures import METHODS
+
+    return METHODS
+
+
+def activations() -> Iterable[str]:
+    """Return the names of the table of activations."""
+    from gradsim_core.activations import ACTIVATIONS
+
+    return ACTIVATIONS
+
+
+def quantities() -> Iterable[str]:
+    """Return the names of the table of quantities."""
+    from gradsim_core.results.quantities import QUANTITIES
+
+    return QUANTITIES
+
+
+def lessons() -> Iterable[str]:
+    """Return the names of the lessons, and "all"."""
+    from gradsim.lessons.catalogue import SUMMARIES
+
+    return [*SUMMARIES, "all"]
+
+
+SWEEP = click.argument("sweep", metavar="SWEEP", shell_complete=completing(_sweeps, files=True))
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="table for people (main columns); csv or json for programs (every column).",
@@ -24,11 +72,27 @@ PROGRESS = click.option(
 )  # fmt: skip
 
 
+def directory_of(sweep: str) -> Path:
+    """Return the default directory of a run: out/NAME."""
+    from gradsim.errors import MISSING, SweepError
+    from gradsim.sweep.files import is_stream
+
+    if is_stream(sweep):
+        raise SweepError("--out", MISSING, "a directory", f"Add --out DIR, since {sweep} gives the run no name")
+    return Path("out") / Path(sweep).stem
+
+
 def override_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that replace the sweep's values and choose its kernels."""
     for option in (
-        click.option("--dtype", help="float32 or float64, in place of the sweep's."),
-        click.option("--method", help="explicit or conditional, in place of the sweep's."),
+        click.option(
+            "--dtype",
+            help="float32 or float64, in place of the sweep's.",
+            shell_complete=completing(lambda: ("float32", "float64")),
+        ),
+        click.option(
+            "--method", help="explicit or conditional, in place of the sweep's.", shell_complete=completing(_methods)
+        ),
     ):
         command = option(command)
     return command

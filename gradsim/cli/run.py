@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.messages import error_event
-from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, override_options
-from gradsim.system.signals import leave
+from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, completing, directory_of, override_options
+from gradsim.system.streams import counted, say, shell_join
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gradsim.errors import GradsimError
     from gradsim.runs import Run
-    from gradsim.sweep import Sweep
     from gradsim.system.signals import StopSignals
-
-_CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, over that per weight of the explicit one
 
 
 @click.command()
@@ -34,13 +28,15 @@ _CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, 
     default="local",
     show_default=True,
     metavar="E",
+    shell_complete=completing(lambda: ("local", "dask-local:", "dask://")),
     help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
     "Dask cluster at dask://HOST:PORT.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.")
+@click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.",
+              shell_complete=completing(lambda: ("cpu",)))  # fmt: skip
 @THREADS
 @click.option(
-    "--shard", default="1/1", metavar="I/N",
+    "--shard", default="1/1", metavar="I/N", shell_complete=completing(lambda: ("auto",)),
     help="Compute the I-th of N parts; auto takes I and N from the Slurm array job.  [default: all]",
 )  # fmt: skip
 @click.option("--networks", type=int, help="Number of networks per cell, in place of the sweep's.")
@@ -80,71 +76,39 @@ def run(
     """
     signals: StopSignals = click.get_current_context().obj
     mode: Any = "json" if log_format == "json" else "none" if quiet else options["progress"]
-    out, start = out or Path("out") / Path(sweep).stem, time.monotonic()
+    start = time.monotonic()
     placement = {name: options[name] for name in ("engine", "device", "threads", "shard")}
     with signals.gracefully():
         from gradsim import runs
-        from gradsim.errors import GradsimError
         from gradsim.sweep import Sweep
+        from gradsim.sweep.files import is_stream
 
-        try:
-            wanted = changed(Sweep.from_toml(sweep), options)
-            runs.check_placement(**placement)
-            if dry_run:
-                submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
-                return
-            if not quiet and mode != "json":
-                _mention_conditional(wanted, out)
-            result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
-        except GradsimError as error:
-            _end(error, mode, signals)
+        out = out or directory_of(sweep)
+        if is_stream(sweep):  # the name that the shell gave to a pipe is of no use later
+            signals.resume = "Resume with the same command."
+        wanted = changed(Sweep.from_toml(sweep), options)
+        runs.check_placement(**placement)
+        if dry_run:
+            submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
+            return
+        result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
         if not quiet:
             _print_results(result, plot, time.monotonic() - start)
-
-
-def _end(error: GradsimError, mode: str, signals: StopSignals) -> NoReturn:
-    """Print the error and exit with its code."""
-    from gradsim.errors import Interrupted
-
-    if mode == "json":
-        click.echo(error_event(type(error).__name__, str(error)), err=True)
-    else:
-        click.echo(f"gradsim: {error}", err=True)
-        if isinstance(error, Interrupted):
-            click.echo(signals.resume, err=True)
-    if signals.event.is_set():
-        leave(error.exit_code)
-    raise click.exceptions.Exit(error.exit_code)
-
-
-def _mention_conditional(sweep: Sweep, out: Path) -> None:
-    from gradsim.dataset.directory import has_dataset
-
-    if has_dataset(out):
-        return
-    # The cells are all combinations of the axes, so the depths cancel in the ratio.
-    faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
-    if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
-        click.echo(
-            f"Hint: --method conditional (with another --out) samples the same laws exactly without drawing weights, "
-            f"about {faster:.0f} times faster for this sweep.",
-            err=True,
-        )
+            if result.computed and mode != "json":
+                submit.mention_conditional(wanted)
 
 
 def _print_results(result: Run, plot: bool, seconds: float) -> None:
     from gradsim.report import text
 
     if result.computed:
-        click.echo(f"{result.computed:,} networks in {seconds:.1f} s, compilation included.\n")
+        click.echo(f"{counted(result.computed, 'network')} in {seconds:.1f} s, compilation included.\n")
     elif result.complete:
         click.echo(f"{result.path} already holds the complete sweep; nothing was computed.\n")
     if not result.complete:
-        dataset = result.dataset
-        click.echo(
-            f"This part is done; {len(dataset.missing()):,} of {dataset.plan.shard_count:,} shards of the run are "
-            f"missing. `gradsim status {shlex.quote(str(result.path))}` lists them."
-        )
+        shards, missing = counted(result.dataset.plan.shard_count, "shard"), len(result.dataset.missing())
+        status = shell_join(["gradsim", "status", str(result.path)])
+        click.echo(f"This part is done; of {shards} of the run {missing:,} are missing. `{status}` lists them.")
         return
     summary, boundary = result.summary(), result.boundary()
     click.echo(
@@ -159,7 +123,6 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
 
 
 def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
-    from gradsim.errors import GradsimError
     from gradsim.report import plots
     from gradsim.system import filesystem
 
@@ -168,8 +131,8 @@ def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
         with TemporaryDirectory() as folder:
             data = plots.phase_diagram(summary, boundary, Path(folder) / path.name).read_bytes()
         filesystem.replace(result.path / "tmp", path, data)
-    except (ImportError, OSError, GradsimError) as error:
-        click.echo(f"No picture: {error}", err=True)
+    except Exception as error:  # the numbers are stored and printed: no picture is no reason to fail
+        say(f"No picture: {error}")
     else:
         click.echo(f"Picture: {path}")
 
@@ -190,4 +153,4 @@ def warmup(sweep: str, **options: str | None) -> None:
     start = time.monotonic()
     kernels = warm_up(changed(Sweep.from_toml(sweep), options))
     place = cache_directory() or "memory only"
-    click.echo(f"{kernels} kernels are ready after {time.monotonic() - start:.1f} s, cached in {place}")
+    click.echo(f"{counted(kernels, 'kernel')} ready after {time.monotonic() - start:.1f} s, cached in {place}")

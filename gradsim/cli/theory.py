@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from gradsim.cli.options import FORMAT
+from gradsim.cli.options import FORMAT, activations, completing
 
 
 @click.command()
-@click.argument("activation")
+@click.argument("activation", shell_complete=completing(activations))
 @click.option(
     "--sigma-w", type=float, help="Adds the mean-field numbers at this weight standard deviation (times sqrt(fan_in))."
 )

@@ -33,7 +33,7 @@ def __getattr__(name: str) -> Callable[..., pd.DataFrame]:
 
 
 def __dir__() -> list[str]:
-    return sorted({"LESSONS", "Lesson", "Settings", "find", "write", *function_names()})
+    return sorted({"LESSONS", "Settings", "write", *function_names()})  # what people use
 
 
 def find(name: str) -> Lesson:

@@ -13,6 +13,7 @@ from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
 from gradsim.report import style
 from gradsim.system import filesystem
+from gradsim.system.streams import say
 
 
 def check(out: Path, langs: Sequence[str]) -> None:
@@ -64,13 +65,23 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
 
 
 def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) -> dict[str, bytes]:
-    words, files, drawn = Words(lesson.texts, lang), {}, {}
-    with style.applied(lang):
-        for name, picture in lesson.draw(tables, words).items():
-            drawn[name] = style.encode(picture, "png")
-            files[f"{name}.{lang}.png"], files[f"{name}.{lang}.svg"] = drawn[name], style.encode(picture, "svg")
-    files[f"{lang}.html"] = page.render(lesson, words, tables, drawn, settings)
-    return files
+    words = Words(lesson.texts, lang)
+    drawn = _pictures(lesson, tables, words)
+    pictures = {name: forms["png"] for name, forms in drawn.items()}
+    files = {f"{name}.{lang}.{form}": data for name, forms in drawn.items() for form, data in forms.items()}
+    return files | {f"{lang}.html": page.render(lesson, words, tables, pictures, settings)}
+
+
+def _pictures(lesson: Lesson, tables: Tables, words: Words) -> dict[str, dict[str, bytes]]:
+    """Pictures by name and form. One that fails is reported and left out: what was measured is written all the same."""
+    drawn = {}
+    with style.applied(words.lang):
+        try:
+            for name, picture in lesson.draw(tables, words).items():
+                drawn[name] = {form: style.encode(picture, form) for form in ("png", "svg")}
+        except Exception as error:
+            say(f"No picture: {lesson.name}, {words.lang}: {error}")
+    return drawn
 
 
 def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gradsim.report import style
+from gradsim.system.streams import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +33,7 @@ _MARKS = {
 }
 
 
+@style.own_settings()
 def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Path) -> Path:
     """Draw the decades of gradient gain over (sigma_w, depth), with the boundaries and theory over them.
 
@@ -90,6 +92,7 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
     return _save(figure, path)
 
 
+@style.own_settings()
 def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | None = None) -> Path:
     """Draw log10 |delta| against the layer: the median network, and a band from 5 to 95 %, for each cell.
 
@@ -112,7 +115,6 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     PlotExtraMissingError
         matplotlib is not installed.
     """
-    style.check_extra("matplotlib")
     from matplotlib import colormaps
 
     rows = layers[layers["quantity"] == "log_delta"].sort_values("layer")
@@ -215,7 +217,8 @@ def _finite(column: pd.Series) -> Array:
 
 def _title(group: dict[str, Any]) -> str:
     """Title of a panel: activation and width; law and biases where they are not the default."""
-    parts = [str(group["activation"]), f"width {group['width']}"]
+    name = printable(str(group["activation"]), keep="").replace("$", r"\$")  # which matplotlib reads as mathematics
+    parts = [name, f"width {group['width']}"]
     parts += [str(group["law"])] if group["law"] != "gaussian" else []
     parts += [f"$\\sigma_b$ = {group['sigma_b']:g}"] if group["sigma_b"] else []
     return ", ".join(parts)

@@ -10,8 +10,11 @@ they may be drawn in any thread and without a display.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -28,11 +31,12 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, DPI = 4.8, 3.4, 200
 COLOURS = ("#d1495b", "#edae49", "#66a182", "#2e4057", "#8d6a9f", "#00798c", "#7f7f7f", "#b56576")
+_DRAWING = threading.RLock()
 INK, FAINT = "#1a1a1a", "#c8c8c8"
 
 
 class PlotExtraMissingError(GradsimError, ImportError):
-    """What draws pictures or writes pages is not installed."""
+    """What draws pictures or writes pages is not installed, or cannot be imported."""
 
     exit_code = 2
 
@@ -48,16 +52,49 @@ def check_extra(*packages: str) -> None:
     Raises
     ------
     PlotExtraMissingError
-        One is missing: says how to install it.
+        One is missing, or fails as it is imported: says how to install it, or what to correct.
     """
     for package in packages:
         try:
-            import_module(package)
+            _import(package)
         except ImportError as error:
             raise PlotExtraMissingError(
                 f"{package} is not installed: pictures need matplotlib, and pages Jinja as well. "
                 "Install both: pip install 'gradsim[plot]'."
             ) from error
+        except Exception as error:  # such as a matplotlibrc that cannot be read
+            raise PlotExtraMissingError(
+                f"{package} cannot be imported: {error}. Correct or remove its settings (matplotlibrc)."
+            ) from error
+
+
+def _import(package: str) -> None:
+    """Import a package. A backend that matplotlib does not know is no obstacle, since no picture here uses it."""
+    if package in sys.modules or not os.environ.get("MPLBACKEND"):
+        import_module(package)
+        return
+    backend = os.environ.pop("MPLBACKEND")
+    try:
+        module = import_module(package)
+    finally:
+        os.environ["MPLBACKEND"] = backend
+    with suppress(AttributeError, ValueError):  # as matplotlib does when it is imported
+        module.rcParams["backend"] = backend
+
+
+@contextmanager
+def own_settings(settings: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Draw and save figures with matplotlib's defaults and these settings, whatever the user has set.
+
+    The user's settings are back afterwards. They are global to matplotlib, so one thread draws at a time.
+    """
+    check_extra("matplotlib")
+    import matplotlib as mpl
+
+    with _DRAWING, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings or {})
+        yield
 
 
 @cache
@@ -82,7 +119,7 @@ def applied(lang: str) -> Iterator[None]:
         "axes.titlelocation": "left", "axes.edgecolor": INK, "axes.grid": True, "grid.color": "#ececec",
         "axes.axisbelow": True,
     }  # fmt: skip
-    with mpl.rc_context(settings):
+    with own_settings(settings):
         yield
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from gradsim.system.streams import printable
+
 Format = Literal["table", "csv", "json"]
 
 SUMMARY_COLUMNS = [
@@ -39,11 +41,14 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
         Columns of the table for people; all if None.
     """
     if form == "csv":
-        return frame.to_csv(index=False).rstrip("\n")
+        columns_of_text = frame.select_dtypes(["object", "string", "category"])
+        cells = {str(name): [_csv_cell(value) for value in column] for name, column in columns_of_text.items()}
+        return pd.DataFrame(dict(frame) | cells).to_csv(index=False).rstrip("\n")
     if form == "json":
         infinite = frame.isin([np.inf, -np.inf])
         spelled = frame.astype({name: object for name in frame if infinite[name].any()})
-        return str(spelled.mask(infinite, frame.map(str)).to_json(orient="records", double_precision=15))
+        text = str(spelled.mask(infinite, frame.map(str)).to_json(orient="records", double_precision=15))
+        return text.replace("\x7f", "\\u007f")
     shown = frame[[name for name in columns or frame.columns if name in frame]]
     if len(shown) == 0:
         return "(nothing yet)"
@@ -63,7 +68,23 @@ def _word(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.5g}"
-    return str(value)
+    return printable(str(value), keep="")
+
+
+def _csv_cell(value: object) -> object:
+    """Quote text that a spreadsheet would run as a formula, and escape control characters."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value, keep="")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def size(count: float) -> str:

@@ -21,7 +21,8 @@ from gradsim.simulation.ensemble import check_device
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import Plan, check_cap, plan
 from gradsim.sweep import Sweep
-from gradsim.system.progress import Mode, Progress
+from gradsim.system.progress import Mode, Progress, check_mode
+from gradsim.system.streams import counted
 from gradsim.system.threads import resolve_threads
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Run:
 
     def __repr__(self) -> str:
         done, shards = len(self.dataset.committed()), self.dataset.plan.shard_count
-        return f"Run({str(self.path)!r}: {self.sweep.cell_count} cells, {done} of {shards} shards)"
+        return (
+            f"Run({str(self.path)!r}: {counted(self.sweep.cell_count, 'cell')}, {done} of {counted(shards, 'shard')})"
+        )
 
     @property
     def path(self) -> Path:
@@ -232,6 +235,7 @@ def run(
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(sweep)
     part = check_placement(engine, device, threads, shard)
+    check_mode(progress)
     work = plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:
@@ -279,7 +283,7 @@ def _compute(compute: engines.Engine, job: engines.Job, before: int) -> Snapshot
         finished = len(job.dataset.committed())
         job.progress.event("stopped", committed=finished, of_shards=work.shard_count)
         raise Interrupted(
-            f"{path}: stopped with {finished} of {work.shard_count} shards committed. "
+            f"{path}: stopped with {finished} of {counted(work.shard_count, 'shard')} committed. "
             "Give the same command again to resume."
         ) from None
     now = job.dataset.snapshot()

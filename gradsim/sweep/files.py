@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -21,8 +22,17 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
+def is_stream(path_or_name: str | Path) -> bool:
+    """Whether this is standard input (``"-"``), a pipe or a device: it has no name of its own, and is read once."""
+    name = str(path_or_name)
+    regular = os.path.isfile(name) and Path(name).parts[:2] != ("/", "dev")
+    return name == "-" or (os.path.exists(name) and not regular and not os.path.isdir(name))
+
+
 def read(path_or_name: str | Path) -> dict[str, Any]:
     """Return the keys and values of a sweep file, or of a shipped sweep by its name.
+
+    A file may also be a pipe, as ``<(sed … sweep.toml)`` gives one; ``"-"`` is standard input.
 
     Raises
     ------
@@ -31,8 +41,8 @@ def read(path_or_name: str | Path) -> dict[str, Any]:
     """
     path = Path(path_or_name)
     try:
-        if path.is_file():
-            with path.open("rb") as file:
+        if is_stream(path) or path.is_file():
+            with open(0 if str(path) == "-" else path, "rb", closefd=str(path) != "-") as file:
                 data = file.read(SIZE_CAP + 1)
         elif str(path_or_name) in shipped():
             data = (resources.files("gradsim_data") / "sweeps" / f"{path_or_name}.toml").read_bytes()
@@ -80,7 +90,7 @@ def text(values: Mapping[str, object]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which TOML wants escaped, too
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
 
-from gradsim.errors import SweepError
+from gradsim.errors import SweepError, suggestion
 from gradsim.sweep import files
 from gradsim.sweep.activations import (
     AxisActivation,
@@ -36,6 +36,7 @@ from gradsim_core.laws import WeightLaw, resolve_law
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes in the order of the cells: sigma_w varies fastest."""
 
+_METHODS = f"one of {', '.join(METHODS)}"
 _WHOLE_AXES = ("depth", "width")
 
 
@@ -57,9 +58,9 @@ def _place(axis: str, i: int, values: Sequence[object]) -> str:
 
 
 def _method(value: object) -> object:
-    if value in METHODS:
+    if isinstance(value, str) and value in METHODS:
         return value
-    raise SweepError("method", value, f"one of {', '.join(METHODS)}", 'Write method = "explicit"')
+    raise SweepError("method", value, _METHODS, suggestion(value, METHODS))
 
 
 def _plain(value: object) -> object:
@@ -136,7 +137,9 @@ class Sweep(ValidatedModel):
     )
     networks: _Int = Field(ge=1, le=_NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
     seed: _Int = Field(ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1", examples=[1])
-    method: Annotated[str, BeforeValidator(_method)] = "explicit"
+    method: Annotated[str, BeforeValidator(_method)] = Field(
+        default="explicit", description=_METHODS, examples=["explicit"]
+    )
     dtype: Literal["float32", "float64"] = Field(
         default="float32", description="float32 or float64", examples=["float32"]
     )

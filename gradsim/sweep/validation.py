@@ -6,6 +6,7 @@ and documentation share one text.
 
 from __future__ import annotations
 
+from inspect import Parameter, Signature
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,6 +32,15 @@ class ValidatedModel(BaseModel):
         else:
             return
         raise first.joined(others)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Set a signature of names and defaults: with the annotations, a notebook shows thousands of characters."""
+        parameters = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if field.is_required() else field.default)
+            for name, field in cls.model_fields.items()
+        ]
+        cls.__signature__ = Signature(parameters)
 
     @classmethod
     def _fault(cls, detail: ErrorDetails, values: dict[str, Any]) -> SweepError:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Literal, Self, TextIO
+from typing import Literal, Self, TextIO, get_args
 
-from tqdm.auto import tqdm
+from tqdm import tqdm  # in text, also in notebooks: what a notebook saves is how the bar looked last
+
+from gradsim.errors import SweepError, suggestion
+from gradsim.system.streams import Tolerant, event_line, printable
 
 Mode = Literal["auto", "bar", "log", "json", "none"]
 LOG_SECONDS = 30.0
+
+
+def check_mode(mode: str) -> None:
+    """Raise :class:`SweepError` unless ``mode`` is a mode of progress."""
+    if mode not in get_args(Mode):
+        modes = get_args(Mode)
+        raise SweepError("progress", mode, f"one of {', '.join(modes)}", suggestion(mode, modes))
 
 
 class Progress:
@@ -31,7 +39,7 @@ class Progress:
     """
 
     def __init__(self, normals: int, networks: int, mode: Mode = "auto", stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = Tolerant(stream or sys.stderr)
         self.mode, self.normals, self.networks = _chosen(mode, self.stream), max(normals, 1), networks
         self.done_normals = self.done_networks = self._earlier = 0
         self._start = self._last = time.monotonic()
@@ -51,7 +59,8 @@ class Progress:
                 unit_scale=True,
                 smoothing=0.05,
                 file=self.stream,
-                bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} networks [{elapsed}, {postfix}]",
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} networks [{elapsed}{postfix}]",
                 postfix="starting",
             )
         return self
@@ -76,24 +85,23 @@ class Progress:
             share = self.done_normals / self.normals
             if self.mode == "log":
                 text = f"{share:4.0%}  {self.done_networks:,} of {self.networks:,} networks, {self._rate_text(now)}"
-                print(text, file=self.stream, flush=True)
+                self.stream.line(text)
             done = {"networks": self.done_networks, "of_networks": self.networks, "share": round(share, 6)}
             self.event("progress", **done, normals_per_second=round(rate), seconds_left=round(left))
 
     def event(self, name: str, **facts: object) -> None:
         """Write an event as a line of JSON in mode "json"; do nothing in the other modes."""
         if self.mode == "json":
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            print(json.dumps({"time": now, "event": name, **facts}), file=self.stream, flush=True)
+            self.stream.line(event_line(name, **facts))
 
     def note(self, text: str) -> None:
         """Write a line of text, above the bar if there is one; nothing in mode "none"."""
         if self._bar is not None:
-            self._bar.write(text, file=self.stream)
+            self._bar.write(printable(text), file=self.stream)
         elif self.mode == "json":
             self.event("note", text=text)
         elif self.mode != "none":
-            print(text, file=self.stream, flush=True)
+            self.stream.line(text)
 
     def _rate(self, now: float) -> tuple[float, float]:
         """Normals per second, and the seconds left."""
@@ -106,11 +114,12 @@ class Progress:
         return f"{shown} normals/s, {duration(left)} left"
 
 
-def _chosen(mode: Mode, stream: TextIO) -> Mode:
+def _chosen(mode: Mode, stream: Tolerant) -> Mode:
     """Resolve "auto": a bar on a terminal or in a notebook, else a log."""
+    check_mode(mode)
     if mode != "auto":
         return mode
-    return "bar" if stream.isatty() or (stream is sys.stderr and "ipykernel" in sys.modules) else "log"
+    return "bar" if stream.isatty() or (stream.is_stderr() and "ipykernel" in sys.modules) else "log"
 
 
 class Share:
@@ -125,7 +134,7 @@ class Share:
     """
 
     def __init__(self, name: str, mode: Mode = "auto", stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = Tolerant(stream or sys.stderr)
         self.name, self.mode = name, _chosen(mode, self.stream)
         self._lock, self._start, self._done = threading.Lock(), time.monotonic(), 0.0
         self._last = self._start
@@ -133,8 +142,9 @@ class Share:
     def __enter__(self) -> Self:
         shown = "{desc:16} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
         self._bar = tqdm(
-            total=1.0, desc=self.name, file=self.stream, bar_format=shown, disable=self.mode != "bar", leave=False
-        )
+            total=1.0, desc=self.name, file=self.stream, bar_format=shown, dynamic_ncols=True,
+            disable=self.mode != "bar", leave=False,
+        )  # fmt: skip
         return self
 
     def __exit__(
@@ -149,9 +159,12 @@ class Share:
             self._done += share
             self._bar.update(share)
             now = time.monotonic()
-            if self.mode == "log" and now - self._last >= LOG_SECONDS:
+            if self.mode in ("log", "json") and now - self._last >= LOG_SECONDS:
                 self._last = now
-                print(f"{self.name}: {self._done:4.0%}, {duration(now - self._start)}", file=self.stream, flush=True)
+                done, seconds = self._done, now - self._start
+                facts = {"task": self.name, "share": round(done, 6), "seconds": round(seconds, 3)}
+                text = f"{self.name}: {done:4.0%}, {duration(seconds)}"
+                self.stream.line(text if self.mode == "log" else event_line("progress", **facts))
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,8 @@ from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import Any, NoReturn
 
+from gradsim.system.streams import Tolerant
+
 GRACE_SECONDS = 1.5
 """Seconds in which a run may stop by itself, and finish a commit under way."""
 
@@ -80,12 +82,14 @@ class StopSignals:
         self._leave(f"stopped. {self.resume}".rstrip(), EXIT_STOPPED)
 
     def _leave(self, text: str, code: int) -> NoReturn:
-        os.write(2, f"{self._line(text)}\n".encode())  # not print: the interrupted code may hold the stream's lock
-        os._exit(code)
+        try:  # not print: the interrupted code may hold the stream's lock
+            os.write(2, f"{self._line(text)}\n".encode(errors="backslashreplace"))
+        finally:
+            os._exit(code)
 
 
 def leave(code: int) -> NoReturn:
     """End the process at once; running threads are abandoned, since their results are no longer needed."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        Tolerant(stream).flush()
     os._exit(code)

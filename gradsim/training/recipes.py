@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.cells import canonical_json
@@ -48,12 +48,14 @@ class Recipe(ValidatedModel):
         For an unknown key or a value that is not allowed.
     """
 
-    hidden: tuple[int, ...] = Field((30, 30), description="widths of the hidden layers, whole numbers >= 1")
+    model_config = ConfigDict(strict=True)  # neither text nor True is a number
+
+    hidden: tuple[int, ...] = Field((30, 30), description="widths from 1 to 4096", examples=[(30, 30)])
     activation: str = Field("sigmoid", description="an activation of the table", examples=["tanh"])
     cost: str = Field("cross_entropy", description=f"one of {', '.join(COSTS)}", examples=["quadratic"])
     start: str = Field("normal", description=f"one of {', '.join(STARTS)}", examples=["he"])
     normalisation: str = Field("none", description=f"one of {', '.join(NORMALISATIONS)}", examples=["layer"])
-    residual: bool = Field(False, description="true or false", examples=["true"])
+    residual: bool = Field(False, description="True or False", examples=[True])
     epochs: int = Field(100, ge=0, le=10**6, description="a whole number from 0 to 1000000", examples=[100])
     batch: int | None = Field(None, ge=1, description="a whole number >= 1, or None for all samples", examples=[10])
     eta: float = Field(0.1, ge=0, allow_inf_nan=False, description="a finite number >= 0", examples=[0.1])
@@ -63,6 +65,13 @@ class Recipe(ValidatedModel):
     replicas: int = Field(16, ge=1, le=10**6, description="a whole number from 1 to 1000000", examples=[16])
     seed: int = Field(1, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1", examples=[1])
     dtype: str = Field("float32", pattern="^float(32|64)$", description="float32 or float64", examples=["float32"])
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Python's numbers for NumPy's, and a tuple for a list or an array."""
+        value = value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+        return tuple(map(cls._plain, value)) if isinstance(value, list) else value
 
     @field_validator("hidden")
     @classmethod

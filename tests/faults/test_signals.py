@@ -150,6 +150,25 @@ def test_other_commands(tmp_path: Path) -> None:
         assert (code, said) == (75, "\ngradsim: stopped.\n")
 
 
+@pytest.mark.parametrize("redirection", ["", "2>&-"])
+def test_standard_error_is_closed_or_the_directory_is_no_text(sweep: Path, tmp_path: Path, redirection: str) -> None:
+    """The exit code stays 75, and what is said can be given to a shell."""
+    out = os.fsencode(tmp_path) + b"/\xff\x1b"
+    command = [sys.executable, "-m", "gradsim", "run", str(sweep), "--out", out]
+    process = subprocess.Popen(
+        ["bash", "-c", f'exec "$@" {redirection}', "bash", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | announcing(tmp_path, "numpy", held=True),
+    )
+    assert process.stdout.readline() == "importing\n"
+    code, _, said = stopped(process, signal.SIGTERM)
+    assert code == 75
+    word = f"$'{tmp_path}/\\xff\\x1b'"
+    assert said == ("" if redirection else f"\ngradsim: stopped. Resume with: gradsim run {sweep} --out {word}\n")
+
+
 # A planted error: a run that does not listen, and says what it sees.
 HANGING = """
 import sys, time

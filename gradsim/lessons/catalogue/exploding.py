@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LARGE, LAYERS, INPUT = 100.0, 6, 0.3
 CLIPS = {"free": np.inf, "clipped": 1.0}
 HIDDEN = (30,) * 8
-NETWORKS = {"relu": {"start": "he", "eta": 0.5}, "tanh": {"start": "normal(4)", "eta": 0.2}}
+NETWORKS: dict[str, dict[str, Any]] = {"relu": {"start": "he", "eta": 0.5}, "tanh": {"start": "normal(4)", "eta": 0.2}}
 """Start and eta by activation: a good start with a step that is too large, and a start with large weights."""
 SHOWN = 60
 """Epochs that the pictures of gradient and cost show: those in which the gradient explodes."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 import gradsim as gs
@@ -26,6 +28,51 @@ def test_tables_for_programs(call, sweep, tmp_path):
     assert json.loads(out)[0]["complete"] is True
     code, out, _ = call("status", tmp_path / "run")
     assert "complete           yes" in out
+
+
+def test_layers(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--quiet")
+    code, out, _ = call("layers", tmp_path / "run", "--format", "csv")
+    frame = pd.read_csv(io.StringIO(out))
+    run = gs.open(tmp_path / "run")
+    expected = run.layers()
+    assert (code, len(frame)) == (0, len(expected))
+    pd.testing.assert_frame_equal(
+        frame[list(expected)], expected, check_dtype=False, check_categorical=False, rtol=1e-14
+    )
+    assert frame.groupby("cell_id")["sigma_w"].first().tolist() == run.cells()["sigma_w"].tolist()
+    chosen = ("--cell", 1, "--cell", 5, "--layer", 2, "--quantity", "log_gain")
+    rows = json.loads(call("layers", tmp_path / "run", *chosen, "--format", "json")[1])
+    assert [(row["cell_id"], row["layer"], row["quantity"]) for row in rows] == [(1, 2, "log_gain"), (5, 2, "log_gain")]
+    assert "log_gain" in call("layers", tmp_path / "run", *chosen)[1]
+    code, _, err = call("layers", tmp_path / "run", "--quantity", "log_gian")
+    assert (code, "nearest is log_gain" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("run phase-t", "phase-tanh"), ("submit slurm phase-r", "phase-relu"), ("theory leaky", "leaky_relu"),
+        ("lesson sp", "speeds"), ("lesson al", "all"), ("lesson all --lang z", "zh"),
+        ("run x --method c", "conditional"), ("layers x --quantity log_q", "log_q"),
+        ("warmup x --dtype float6", "float64"), ("run x --engine dask-", "dask-local:"),
+        ("run x --progress l", "log"), ("summarize x --format j", "json"), ("summ", "summarize"),
+    ],
+)  # fmt: skip
+def test_the_shell_completes(call, monkeypatch, line, expected):
+    monkeypatch.setenv("_GRADSIM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"gradsim {line}")
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
+    code, out, err = call()
+    assert (code, err) == (0, "")
+    assert f"plain,{expected}" in out.splitlines()
+    assert sum(item.startswith("plain,") for item in out.splitlines()) == 1
+
+
+def test_the_help_says_what_critical_means(call):
+    for command in ("summarize", "boundary"):
+        assert "critical" in call(command, "--help")[1]
+    assert "half a decade" in call("summarize", "--help")[1].replace("\n ", "")
 
 
 def test_theory(call):
@@ -66,7 +113,7 @@ def test_help_imports_nothing_heavy():
 def test_warmup(call, sweep):
     code, out, _ = call("warmup", sweep)
     assert code == 0
-    assert "kernels are ready" in out
+    assert "ready after" in out
     assert call("warmup", sweep, "--method", "exact")[0] == 2
 
 
@@ -82,7 +129,9 @@ def test_verify_compact_and_gc(call, sweep, tmp_path):
     part.write_bytes(part.read_bytes()[:-1])
     code, said, _ = call("verify", tmp_path / "small", "--progress", "none")
     assert (code, str(part) in said) == (4, True)
+    assert "\n1 problem in" in said
     code, said, _ = call("verify", tmp_path / "small", "--format", "json", "--progress", "none")
     assert (code, len(json.loads(said)[0]["problems"])) == (4, 1)
     (tmp_path / "run/tmp/rest").write_bytes(b"")
-    assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 files removed.\n")
+    assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 file removed.\n")
+    assert "0 problems in" in call("verify", tmp_path / "run", "--progress", "none")[1]

@@ -64,7 +64,7 @@ def test_parts_of_a_run(call, sweep, tmp_path):
     code, said, _ = call("run", sweep, "--out", out, "--shard", "2/2", "--progress", "none")
     shards = gs.open(out).dataset.plan.shard_count
     assert code == 0
-    assert f"{(shards + 1) // 2} of {shards} shards of the run are missing" in said
+    assert f"of {shards} shards of the run {(shards + 1) // 2} are missing" in said
     _, said, _ = call("status", out, "--array", "2", "--format", "json")
     facts = json.loads(said)[0]
     assert (facts["missing"].split(","), facts["rerun_array"]) == ([str(i) for i in range(0, shards, 2)], "1")
@@ -111,12 +111,56 @@ def test_the_faster_method_is_mentioned_once(call, tmp_path):
     assert "faster" not in call(*arguments, "--out", tmp_path / "explicit")[2]
 
 
+def test_the_faster_method_is_not_mentioned_before_an_error(call, tmp_path):
+    wide = tmp_path / "wide.toml"
+    wide.write_text('activation = "tanh"\nsigma_w = 1.5\ndepth = 2\nwidth = 64\nnetworks = 50\nseed = 1\n')
+    (tmp_path / "file").write_text("")
+    for arguments in (
+        ("--out", tmp_path / "file" / "run"),
+        ("--out", tmp_path / "run", "--networks", 10**14),
+    ):
+        code, _, err = call("run", wide, "--progress", "none", *arguments)
+        assert code == 2
+        assert "Hint" not in err
+    assert "--method conditional" in call("run", wide, "--dry-run", "--out", tmp_path / "run")[2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+def test_a_sweep_from_a_pipe(call, sweep, tmp_path):
+    """It has no name: the directory has to be given, and no command can name it again."""
+    gradsim = f"{sys.executable} -m gradsim"
+    done = subprocess.run(
+        ["bash", "-c", f"{gradsim} run <(cat {sweep}); {gradsim} run - --dry-run --out {tmp_path / 'run'} < {sweep}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "--out is missing; allowed: a directory. Add --out DIR" in done.stderr
+    assert "2,400" in done.stdout
+    code, _, err = call("submit", "slurm", "/dev/zero", "--array", "2", "--out", tmp_path)
+    assert code == 2
+    reading, writing = os.pipe()
+    os.write(writing, sweep.read_bytes())
+    os.close(writing)
+    code, _, err = call("submit", "slurm", f"/dev/fd/{reading}", "--array", "2", "--out", tmp_path)
+    os.close(reading)
+    assert (code, "Save it in a file first" in err) == (2, True)
+
+
 def test_a_picture_that_cannot_be_written_is_no_failure(call, sweep, tmp_path):
     call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
     (tmp_path / "run" / "phase.png").mkdir()
     code, out, err = call("run", sweep, "--out", tmp_path / "run")
     assert code == 0
     assert "No picture: " in err
+    assert "quenched_log_gain" in out
+
+
+def test_a_picture_that_cannot_be_drawn_is_no_failure(call, sweep, tmp_path, monkeypatch):
+    def failing(*arguments):
+        raise RuntimeError("latex could not be found")
+
+    monkeypatch.setattr("gradsim.report.plots.phase_diagram", failing)
+    code, out, err = call("run", sweep, "--out", tmp_path / "run", "--progress", "none")
+    assert (code, "No picture: latex could not be found\n" in err) == (0, True)
     assert "quenched_log_gain" in out
 
 

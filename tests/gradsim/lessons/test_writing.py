@@ -39,15 +39,30 @@ def test_without_the_plot_extra(call, tmp_path, monkeypatch, package):
     assert len(lessons.bars(networks=1))
 
 
+TEXTS = {"title": ("t", "t"), "lead": ("l", "l"), "body": ("b", "b"), "figure.one": ("f", "f")}
+
+
+def test_a_picture_that_cannot_be_drawn_is_no_failure(tmp_path, capsys):
+    """The tables and the page are written without it."""
+
+    def draw(tables, words):
+        raise RuntimeError("latex could not be found")
+
+    table = pd.DataFrame({"x": [1.0]})
+    lesson = Lesson("tiny", lambda settings: {"numbers": table}, draw, lambda tables: [], TEXTS)
+    write(lesson, tmp_path, ("en", "zh"), QUICK)
+    assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"numbers.parquet", "en.html", "zh.html"}
+    assert "No picture: tiny, en: latex could not be found\n" in capsys.readouterr().err
+
+
 def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
     """Whichever write fails, every file that is there is whole, and a page is there only with all its pictures."""
     table = pd.DataFrame({"x": [1.0]})
-    texts = {"title": ("t", "t"), "lead": ("l", "l"), "body": ("b", "b"), "figure.one": ("f", "f")}
 
     def draw(tables, words):
         return {"one": style.figure_of(style.axes())}
 
-    lesson = Lesson("tiny", lambda settings: {"numbers": table}, draw, lambda tables: [], texts)
+    lesson = Lesson("tiny", lambda settings: {"numbers": table}, draw, lambda tables: [], TEXTS)
     real, budget = calls.write, [0]
 
     def failing(descriptor, data):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -80,3 +82,49 @@ def test_without_matplotlib_the_remedy_is_named(tmp_path: Path, monkeypatch: pyt
     rows, boundary = made_up((64,), np.array([1.0, 2.0]))
     with pytest.raises(PlotExtraMissingError, match=r"pip install 'gradsim\[plot\]'"):
         plots.phase_diagram(rows, boundary, tmp_path / "analysis.png")
+
+
+# What a user may have set: LaTeX where there is none, another look, a font that does not exist.
+FOREIGN = {"text.usetex": True, "font.family": "No Such Font", "axes.facecolor": "black", "savefig.dpi": 20,
+           "savefig.format": "nonsense", "axes.formatter.use_mathtext": True}  # fmt: skip
+
+
+def test_settings_of_the_user_change_no_picture(tmp_path: Path) -> None:
+    frames = made_up((64,), np.array([1.0, 1.5, 2.0]))
+    layers = analysis.layers_frame(*reduced(0, 1, "log_delta", np.arange(9.0)))
+    for draw in (lambda path: plots.phase_diagram(*frames, path), lambda path: plots.layer_profile(layers, path)):
+        plain = draw(tmp_path / "plain.png").read_bytes()
+        with matplotlib.rc_context(FOREIGN):
+            assert draw(tmp_path / "foreign.png").read_bytes() == plain
+            assert {name: matplotlib.rcParams[name] for name in FOREIGN} == FOREIGN | {"font.family": ["No Such Font"]}
+
+
+@pytest.mark.parametrize("name", ["$x^", "US$", "a\x1b[0m\n", "\\frac{"], ids=ascii)
+def test_any_name_can_be_a_title(tmp_path: Path, name: str) -> None:
+    rows, boundary = made_up((64,), np.array([1.0, 2.0]))
+    frames = (frame.assign(activation=name) for frame in (rows, boundary))
+    assert plots.phase_diagram(*frames, tmp_path / "name.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"MPLBACKEND": "nonsense"}, "drawn"),
+        ({"MPLBACKEND": "module://nonsense"}, "drawn"),
+        ({"MATPLOTLIBRC": "broken.txt"}, "cannot be imported: "),
+    ],
+    ids=str,
+)
+def test_matplotlib_that_is_set_up_wrongly(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    """A backend is not used; where matplotlib itself fails the message says so."""
+    (tmp_path / "broken.txt").write_bytes(b"text.usetex: \xff\xfe\n")
+    code = (
+        "from gradsim.report import style\n"
+        "try:\n    with style.own_settings():\n        style.encode(style.figure(), 'png')\n    print('drawn')\n"
+        "except style.PlotExtraMissingError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env=os.environ | settings,
+    )  # fmt: skip
+    assert said in done.stdout

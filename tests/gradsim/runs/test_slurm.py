@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ import pytest
 from gradsim.errors import SweepError
 from gradsim.runs.slurm import Resources, script
 from gradsim.simulation.partition import ShardPart, ranges
+from gradsim.simulation.plan import plan
+from gradsim.sweep import Sweep
 
 
 def array(task: int, least: int, most: int, step: int = 1, count: int | None = None) -> dict[str, str]:
@@ -61,39 +67,139 @@ def test_ranges() -> None:
     assert ranges([3, 17, 18, 19, 20, 22]) == "3,17-20,22"
 
 
-STAND_IN = """#!/bin/bash
-printf '%s\\n' "$0" "$@" "cache=$GRADSIM_CACHE_DIR" "pid=$$" >> "$LOG"
+@pytest.mark.parametrize("name", ["a\ntouch X #", "$(touch X)", "'; touch X; '", "a\r\ntouch X", "\x1b[2J"], ids=ascii)
+def test_no_name_becomes_a_command(name: str) -> None:
+    """Every line that holds the name is one command or one comment, whose words a shell reads back."""
+    text = script(f"{name}.toml", name, Resources(array=8))
+    assert all(character.isprintable() or character == "\n" for character in text)
+    plain = script("plain.toml", "plain", Resources(array=8))
+    assert [line.split()[:1] for line in text.splitlines()] == [line.split()[:1] for line in plain.splitlines()]
+
+
+# In place of Python: writes down its arguments, then waits for a signal if it is the command that is to be held.
+STAND_IN = f"""#!{sys.executable} -IS
+import json, os, signal, sys
+with open(os.environ["LOG"], "a") as log:
+    print(json.dumps([*sys.argv[1:], os.environ["GRADSIM_CACHE_DIR"]]), file=log)
+for number in (signal.SIGUSR1, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: (print("stopped by", number, flush=True), os._exit(75)))
+if os.environ.get("HELD") == sys.argv[4]:
+    print("held", flush=True)
+    while True:
+        signal.pause()
+os._exit(int(os.environ.get("CODE", "0")))
+"""
+SCONTROL = """#!/bin/bash
+printf '%s\\n' "$*" >> "$LOG.scontrol"
+exit "${SCONTROL:-0}"
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs bash")
-def test_the_script_calls_what_it_says(tmp_path: Path) -> None:
-    """Run by a shell, with a stand-in for gradsim that writes down its arguments."""
+class Job:
+    """A job script under a shell, with stand-ins for Python and scontrol; `write` gives it to a shell of its own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.log = folder, folder / "log"
+        for name, text in (("python", STAND_IN), ("scontrol", SCONTROL)):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(folder / "python"))
+
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen:
+        (self.folder / "job.sh").write_text(script(*arguments))  # type: ignore[arg-type]
+        variables = {
+            "PATH": f"{self.folder}:/usr/bin:/bin", "LOG": str(self.log), "TMPDIR": str(self.folder),
+            "SLURM_ARRAY_JOB_ID": "77", "SLURM_ARRAY_TASK_ID": "5", "SLURM_CPUS_PER_TASK": "3",
+        }  # fmt: skip
+        return subprocess.Popen(
+            ["bash", str(self.folder / "job.sh")], env=variables | environment, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def requeued(self) -> str:
+        requeues = self.folder / "log.scontrol"
+        return requeues.read_text() if requeues.exists() else ""
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    (tmp_path / "job").mkdir()
+    return Job(tmp_path / "job", monkeypatch)
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs bash")
+
+
+@posix
+def test_the_script_calls_what_it_says(tmp_path: Path, job: Job) -> None:
+    """Nothing of the environment is needed but what Slurm sets itself, as with `sbatch --export=NONE`."""
     folder = tmp_path / "with space and 'quote'"
     folder.mkdir()
-    sweep = folder / "my sweep.toml"
+    sweep = folder / "my\nsweep.toml"
     sweep.write_text("")
-    text = script(str(sweep), str(folder / "out"), Resources(array=8, cpus=3), ("--method", "conditional"))
-    (tmp_path / "gradsim").write_text(STAND_IN)
-    (tmp_path / "gradsim").chmod(0o755)
-    (tmp_path / "job.sh").write_text(text)
-    log = tmp_path / "log"
-    environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log), "TMPDIR": str(tmp_path), "USER": "me",
-        "SLURM_ARRAY_TASK_ID": "5", "SLURM_CPUS_PER_TASK": "3",
-    }  # fmt: skip
-    job = subprocess.Popen(["bash", str(tmp_path / "job.sh")], env=environment)
-    assert job.wait() == 0
-    lines = log.read_text().splitlines()
-    second = lines.index(str(tmp_path / "gradsim"), 1)
-    assert lines[1 : second - 2] == ["warmup", str(sweep), "--method", "conditional"]
-    assert lines[second + 1 : -2] == [
-        "run", str(sweep), "--out", str(folder / "out"), "--method", "conditional", "--no-plot", "--progress", "log",
-        "--shard", "5/8", "--threads", "3",
+    process = job.start(str(sweep), str(folder / "out"), Resources(array=8, cpus=3), ("--method", "conditional"))
+    assert (process.communicate(), process.returncode) == (("", ""), 0)
+    warmup, run = job.calls()
+    assert warmup[:-1] == ["-P", "-m", "gradsim", "warmup", str(sweep), "--method", "conditional"]
+    assert run[:-1] == [
+        "-P", "-m", "gradsim", "run", str(sweep), "--out", str(folder / "out"), "--method", "conditional", "--no-plot",
+        "--progress", "log", "--shard", "5/8", "--threads", "3",
     ]  # fmt: skip
-    assert lines[-2].startswith(f"cache={tmp_path}/gradsim-")
-    assert lines[-1] == f"pid={job.pid}"  # exec: signals reach gradsim itself
-    assert lines[second - 1] != lines[-1]
+    assert warmup[-1] == run[-1]
+    assert run[-1].startswith(f"{job.folder}/gradsim-")
+    assert job.requeued() == ""
+
+
+@posix
+@pytest.mark.parametrize("held", ["warmup", "run"])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_signal_reaches_gradsim(job: Job, held: str, number: signal.Signals) -> None:
+    """After the warning before the time limit the job goes back into the queue; otherwise it only stops."""
+    process = job.start("phase-tanh", "out", Resources(array=8), HELD=held)
+    assert process.stdout.readline() == "held\n"
+    process.send_signal(number)
+    out, said = process.communicate()
+    assert (out, process.returncode) == (f"stopped by {number:d}\n", 75)
+    assert said.startswith(f"gradsim job: got {number.name}, stopping.\n")
+    assert [call[3] for call in job.calls()] == ["warmup", "run"][: 1 + (held == "run")]
+    assert job.requeued() == ("requeue 77_5\n" if number == signal.SIGUSR1 else "")
+    assert ("goes back into the queue" in said) == (number == signal.SIGUSR1)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("environment", "requeued", "said"),
+    [({"SLURM_RESTART_COUNT": "100"}, "", "got SIGUSR1"), ({"SCONTROL": "1"}, "requeue 77_5\n", "sbatch --array=5 ")],
+    ids=["often enough", "refused"],
+)
+def test_a_job_that_is_not_put_back(job: Job, environment: dict[str, str], requeued: str, said: str) -> None:
+    process = job.start("phase-tanh", "out", Resources(array=8), HELD="run", **environment)
+    assert process.stdout.readline() == "held\n"
+    process.send_signal(signal.SIGUSR1)
+    assert said in process.communicate()[1]
+    assert (process.returncode, job.requeued()) == (75, requeued)
+
+
+@posix
+@pytest.mark.parametrize("code", [2, 3, 5])
+def test_an_error_ends_the_job_with_its_code(job: Job, code: int) -> None:
+    process = job.start("phase-tanh", "out", Resources(array=8), CODE=str(code))
+    process.communicate()
+    assert (process.returncode, len(job.calls()), job.requeued()) == (code, 1, "")
+
+
+def test_memory_is_that_of_the_estimate(call, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.toml"
+    deep.write_text('activation = "tanh"\nsigma_w = 1.5\ndepth = 100_000\nwidth = 16\nnetworks = 1000\nseed = 1\n')
+    arguments = ("submit", "slurm", deep, "--array", "2", "--cpus", "2")
+    wanted = plan(Sweep.from_toml(deep)).estimate(2).peak_memory
+    asked = re.search("--mem=([0-9]+)M\n", call(*arguments)[1])
+    assert 1.2 * wanted <= int(asked[1]) * 2**20 <= 1.3 * wanted
+    assert "--mem=3G\n" in call(*arguments, "--memory", "3G")[1]
+    assert "--mem=2G\n" in call("submit", "slurm", "phase-tanh", "--array", "2")[1]
 
 
 def test_directives() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -128,6 +131,10 @@ REFUSED = [
     ({"activation": 3}, "activation = 3", "tanh"),
     ({"activation": []}, r"activation = \[\]", "one or more"),
     ({"activation": ["tanh", "tanh"]}, r"activation\[1\] = 'tanh'", "each value once"),
+    ({"method": "conditionel"}, "method = 'conditionel'", "nearest is conditional"),
+    ({"method": ["explicit"]}, r"method = \['explicit'\]", "one of explicit, conditional"),
+    ({"law": "normal"}, "law = 'normal'", "nearest is gaussian"),
+    ({"activation": "tanh()"}, r"activation = 'tanh\(\)'", "Write for example 'tanh'"),
     ({"law": "gausian"}, "law = 'gausian'", "nearest is gaussian"),
     ({"sigma_w": 0}, "sigma_w = 0 is refused", "numbers > 0"),
     ({"sigma_w": [1, -2.5]}, r"sigma_w\[1\] = -2.5", "numbers > 0"),
@@ -226,6 +233,29 @@ def test_missing_files(name: str, message: str) -> None:
     with pytest.raises(GradsimError, match=message) as caught:
         Sweep.from_toml(name)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs named pipes")
+def test_a_sweep_from_a_pipe(tmp_path) -> None:
+    """As `<(sed … sweep.toml)` and `/dev/stdin` give one; it is read to its end, however it arrives."""
+    text = make().to_toml().encode()
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+
+    def write(descriptor: int) -> None:
+        with open(descriptor, "wb", buffering=0) as file:
+            for i in range(0, len(text), 7):
+                file.write(text[i : i + 7])
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: write(os.open(pipe, os.O_WRONLY)))
+        assert Sweep.from_toml(pipe) == make()
+        reading, writing = os.pipe()
+        pool.submit(write, writing)
+        assert Sweep.from_toml(f"/dev/fd/{reading}") == make()
+    os.close(reading)
+    with pytest.raises(SweepFileError, match="1 MiB"):
+        Sweep.from_toml("/dev/zero")
 
 
 def test_a_directory_does_not_hide_a_shipped_sweep(tmp_path, monkeypatch) -> None:

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import gradsim as gs
+from gradsim.errors import SweepError
 from gradsim.system import progress, provenance
 from gradsim.system.progress import Progress, Share
 
@@ -24,6 +26,27 @@ def test_a_bar() -> None:
         meter.note("a note")
     assert "a note" in stream.getvalue()
     assert "5.00/10.0 networks" in stream.getvalue()
+
+
+def test_what_a_bar_says_first_and_last() -> None:
+    stream = io.StringIO()
+    with Progress(1000, 10, "bar", stream) as meter:
+        meter.add(1000, 10)
+    first, last = stream.getvalue().strip().split("\r")[0], stream.getvalue().split("\r")[-1].strip()
+    assert first.endswith("networks [00:00, starting]")
+    assert "10.0/10.0 networks [00:00, " in last
+    assert last.endswith("normals/s, 0 s left]")
+
+
+@pytest.mark.parametrize("mode", ["bars", "", "Bar", None])
+def test_an_unknown_mode_is_refused(mode, tmp_path) -> None:
+    for begin in (lambda: Progress(1, 1, mode), lambda: Share("verify", mode)):
+        with pytest.raises(SweepError, match=r"progress = .* is refused; allowed: one of auto, bar, log, json, none"):
+            begin()
+    sweep = gs.Sweep(activation="tanh", sigma_w=1.0, depth=2, width=4, networks=1, seed=1)
+    with pytest.raises(SweepError, match="progress"):
+        gs.run(sweep, tmp_path / "run", progress=mode)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_log_and_what_an_earlier_run_did() -> None:
@@ -49,13 +72,17 @@ def test_events_for_programs() -> None:
 
 
 def test_a_share() -> None:
-    log, bar = io.StringIO(), io.StringIO()
-    for mode, stream in (("log", log), ("bar", bar)):
+    log, bar, events = io.StringIO(), io.StringIO(), io.StringIO()
+    for mode, stream in (("log", log), ("bar", bar), ("json", events)):
         with Share("verify", mode, stream) as share:
             share.add(0.5)
             share.add(0.7)  # rounding may give more than the whole
     assert [line.partition(",")[0] for line in log.getvalue().splitlines()] == ["verify:  50%", "verify: 100%"]
     assert "verify" in bar.getvalue()
+    shares = [json.loads(line) for line in events.getvalue().splitlines()]
+    assert [(one["event"], one["task"], one["share"]) for one in shares] == [
+        ("progress", "verify", 0.5), ("progress", "verify", 1.0),
+    ]  # fmt: skip
 
 
 def test_a_bar_where_people_look(monkeypatch) -> None:

@@ -31,6 +31,25 @@ def test_bad_recipes_are_refused(field, value, says):
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", "100"), ("epochs", True), ("replicas", 3.0), ("eta", "0.1"), ("eta", True), ("batch", "7"),
+        ("hidden", ("30",)), ("hidden", (True, 2)), ("hidden", "33"), ("residual", 1), ("residual", "yes"),
+        ("seed", np.float64(1.0)), ("cost", 3), ("clip", "inf"),
+    ],
+)  # fmt: skip
+def test_nothing_is_taken_for_a_number(field, value):
+    with pytest.raises(SweepError, match=field):
+        Recipe(**{field: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    sizes = {"hidden": np.array([3, 4]), "epochs": np.int64(2), "eta": np.float32(0.5), "residual": np.bool_(True)}
+    assert Recipe(**sizes) == Recipe(hidden=[3, 4], epochs=2, eta=0.5, residual=True)
+    assert Recipe(eta=1).eta == 1.0
+
+
 def test_unknown_keys_are_refused_with_the_nearest():
     with pytest.raises(SweepError, match="momentum"):
         Recipe(momentun=0.9)
