@@ -17,8 +17,8 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 def shown(value: object) -> str:
-    """Return the value as an error message shows it: its repr, cut to about 80 characters."""
-    return _SHORT.repr(value)
+    """Return the value as an error message shows it: its repr, in one line and cut to about 80 characters."""
+    return _SHORT.repr(value).replace("\n", " ")
 
 
 def suggestion(word: object, choices: Iterable[str]) -> str:
@@ -138,6 +138,12 @@ class EngineError(GradsimError):
     """The workers of an engine cannot be reached or replaced. Committed shards stay, a run can be resumed."""
 
     exit_code = 75
+
+
+class EngineStartError(EngineError):
+    """The workers of an engine cannot start here; the message says why, and the same command would fail again."""
+
+    exit_code = 2
 
 
 class Interrupted(GradsimError):

@@ -1,7 +1,7 @@
 """Engines compute the missing shards of a dataset.
 
-`opened` makes one from what a user gives: ``"local"``, ``"dask://host:port"``, ``"dask-local:N"``, a Dask client, any
-`concurrent.futures.Executor`, or a function that makes one.
+`opened` makes one from what a user gives: ``"local"``, ``"dask://host:port"``, ``"dask+tls://host:port"``,
+``"dask-local:N"``, a Dask client, any `concurrent.futures.Executor`, or a function that makes one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gradsim.engines import dask, executors, local
 from gradsim.engines.interface import Engine, Job, Opened
 from gradsim.errors import SweepError, suggestion
 
-NAMES = ("local", "dask://host:port", "dask-local:N")
+NAMES = ("local", "dask://host:port", "dask+tls://host:port", "dask-local:N")
 _ALLOWED = f"one of {', '.join(NAMES)}, a Dask client, an Executor, or a function that makes one"
 
 __all__ = ["Engine", "Job", "Opened", "check", "opened"]
@@ -22,8 +22,9 @@ __all__ = ["Engine", "Job", "Opened", "check", "opened"]
 def check(engine: Any) -> None:
     """Raise :class:`SweepError` unless ``engine`` names or is an engine."""
     if isinstance(engine, str):
-        found = dask.LOCAL.fullmatch(engine)
-        known = engine == "local" or dask.ADDRESS.fullmatch(engine) or (found and int(found[1]) > 0)
+        found, address = dask.LOCAL.fullmatch(engine), dask.ADDRESS.fullmatch(engine)
+        port, processes = int(address["port"]) if address else 0, int(found[1]) if found else 0
+        known = engine == "local" or 0 < port < 2**16 or processes > 0
     else:
         known = isinstance(engine, Executor) or callable(engine) or hasattr(engine, "get_executor")
     if not known:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from gradsim.simulation.blocks import prepare
 from gradsim.simulation.plan import Plan
 from gradsim.sweep.cells import Cell
+from gradsim.system.threads import ThreadPool
 from gradsim_core.results.statistics import reduce
 
 SECONDS = 1.0
@@ -28,7 +28,7 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
         kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
     heaviest = sorted(kinds.values(), key=lambda cells: -sum(map(plan.sweep.normals, cells)))[:_KINDS]
     timed = seconds = 0.0
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPool(threads) as pool:
         for cells in heaviest:
             normals = float(sum(map(plan.sweep.normals, cells)))
             timed += normals
@@ -39,7 +39,7 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
     return seconds * plan.sweep.networks * total / timed
 
 
-def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPoolExecutor, kinds: int) -> float:
+def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPool, kinds: int) -> float:
     width = min(cell.width, _WIDTH)
     cell = cell._replace(width=width, depth=max(1, min(cell.depth, _WEIGHTS // width**2)))
     simulator, params = prepare(plan.sweep, cell)

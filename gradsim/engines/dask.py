@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
+from gradsim.engines import dask_local
 from gradsim.engines.dispatch import Dispatch
 from gradsim.engines.interface import Engine
 from gradsim.engines.tasks import Receipt, Task
 from gradsim.errors import EngineError, SweepError
-from gradsim.system.threads import available_threads, resolve_threads
+from gradsim.system.threads import resolve_threads, share_of_threads
 
 Client = Any
 """A `distributed.Client`; not imported here, since Dask is optional."""
 
-ADDRESS = re.compile(r"dask://([^/\s:]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+ADDRESS = re.compile(r"dask(\+tls)?://([^/\s:]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 LOCAL = re.compile(r"dask-local:([0-9]{1,4})")
 
 CONNECT_SECONDS = 5
@@ -94,13 +95,13 @@ def opened(source: str | Client, threads: int | None) -> Iterator[Engine]:
     """Yield the engine for an address, ``dask-local:N``, or a client."""
     distributed = _distributed()
     if not isinstance(source, str):
-        client: Any = source
+        client: Any = _checked(source, distributed)
     elif local := LOCAL.fullmatch(source):
         count = int(local[1])
-        threads = max(1, available_threads() // count) if threads is None else threads
-        client = lambda timeout: _local_client(distributed, count)  # noqa: E731
+        threads = share_of_threads(threads, count)
+        client = lambda timeout: dask_local.client(distributed, count)  # noqa: E731
     else:
-        client = lambda timeout: _client(distributed, source.replace("dask://", "tcp://"), timeout)  # noqa: E731
+        client = lambda timeout: _connected(distributed, source, timeout)  # noqa: E731
     cluster = Cluster(client, threads)
     try:
         yield lambda job: Dispatch(job, cluster).run()
@@ -117,41 +118,52 @@ def _distributed() -> Any:
     return distributed
 
 
-def _client(distributed: Any, address: str, timeout: float) -> Client:
+def _checked(client: Client, distributed: Any) -> Client:
+    """Return a user's client; raise :class:`SweepError` unless it can be used."""
+    allowed, remedy = "a Dask client", "Pass a client: distributed.Client(cluster)"
+    if not isinstance(client, distributed.Client):
+        raise SweepError("engine", client, allowed, remedy)
+    if client.asynchronous or client.status != "running":
+        raise SweepError("engine", client, f"{allowed} that is connected, and not asynchronous", remedy)
+    return client
+
+
+def _connected(distributed: Any, engine: str, timeout: float) -> Client:
+    """Return a client of the scheduler at ``dask://host:port`` or ``dask+tls://host:port``."""
+    security, tls = distributed.Security(), engine.startswith("dask+tls")
+    if tls or security.require_encryption:
+        _check_certificate(security, engine, tls)
     try:
-        return distributed.Client(address, timeout=timeout)
+        address = f"{'tls' if tls else 'tcp'}://{engine.partition('://')[2]}"
+        return distributed.Client(address, timeout=timeout, security=security)
     except (OSError, ValueError) as error:
+        refused = "refuses your certificate" if tls else "wants TLS, for which you write dask+tls://"
         raise EngineError(
-            f"{address}: no Dask scheduler answers there. Start one, or correct the address; then give the same "
-            "command again: finished shards are kept."
+            f"{engine}: no Dask scheduler answers there, or it {refused}. Start one, or correct the address; then give "
+            "the same command again: finished shards are kept."
         ) from error
 
 
-def _local_client(distributed: Any, count: int) -> Client:
-    """Client of a new cluster of processes that listen on the loopback interface only, without dashboards."""
-    import dask
-
-    options = {"n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "silence_logs": 50}
-    # The death of a worker is reported at once: `Dispatch` finds the shard that killed it by running shards again.
-    settings = {"distributed.scheduler.allowed-failures": 0}
-    with dask.config.set(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Port")  # of another cluster on this machine
-        try:
-            cluster = distributed.LocalCluster(dashboard_address=None, worker_dashboard_address=None, **options)
-        except (OSError, RuntimeError) as error:
-            raise EngineError(
-                f"dask-local:{count}: its processes could not be started ({error}). Give the same command again."
-            ) from error
-    client = distributed.Client(cluster)
-    client.gradsim_cluster = cluster
-    return client
+def _check_certificate(security: Any, engine: str, tls: bool) -> None:
+    """Raise :class:`SweepError` unless Dask's configuration has the certificate that TLS needs."""
+    if not tls:
+        raise SweepError(
+            "engine", engine, "dask+tls://host:port, since Dask's configuration has require-encryption", "Write that"
+        )
+    try:
+        found = security.get_connection_args("client")["ssl_context"]
+        reason = "it names none"
+    except OSError as error:  # a file that is missing, or no certificate
+        found, reason = None, str(error)
+    if not found:
+        raise SweepError(
+            "engine", engine, f"a readable certificate in Dask's configuration ({reason})",
+            "Set distributed.comm.tls.ca-file, client.cert and client.key below it: see docs/clusters.md",
+        )  # fmt: skip
 
 
 def _close(client: Client) -> None:
     """Close a client and the cluster that was made for it; errors of Dask while closing are ignored."""
-    with suppress(Exception):
-        client.close(timeout=5)
-    cluster = getattr(client, "gradsim_cluster", None)
-    if cluster is not None:
+    for close in (partial(client.close, timeout=5), *getattr(client, "gradsim_cleanup", ())):
         with suppress(Exception):
-            cluster.close(timeout=5)
+            close()

@@ -12,7 +12,7 @@ from typing import Protocol
 from gradsim.dataset.directory import FAILURES
 from gradsim.engines.interface import POLL_SECONDS, Job
 from gradsim.engines.tasks import Receipt, Task, packed, run_task
-from gradsim.errors import EngineError, GradsimError, ShardsFailedError, StorageError
+from gradsim.errors import EngineError, EngineStartError, GradsimError, ShardsFailedError, StorageError
 from gradsim.system import filesystem, provenance
 
 ATTEMPTS = 3
@@ -54,7 +54,7 @@ class Dispatch:
         self._running: dict[Future[Receipt], int] = {}
         self._attempts: Counter[int] = Counter()
         self._failed: list[int] = []
-        self._breaks = 0
+        self._breaks, self._finished = 0, False
         self._sweep = packed(job.dataset.sweep)
 
     def run(self) -> None:
@@ -121,7 +121,7 @@ class Dispatch:
             self._start_over(broken)
 
     def _count(self, receipt: Receipt) -> None:
-        self._breaks = 0
+        self._breaks, self._finished = 0, True
         self.job.progress.add(receipt.normals, receipt.networks)
         self.job.progress.event("shard", shard=receipt.shard, seconds=round(receipt.seconds, 3), host=receipt.host)
 
@@ -133,9 +133,14 @@ class Dispatch:
         self._running.clear()
         self._breaks += broken is not None
         if self._breaks == _MOST_BREAKS:
-            raise EngineError(
-                f"Workers died {_MOST_BREAKS} times without a shard in between: they may not start at all. Look at "
-                "their output; then give the same call again, finished shards are kept."
+            died = f"Workers died {_MOST_BREAKS} times without a shard in between"
+            if self._finished:
+                raise EngineError(
+                    f"{died}. Look at their output; then give the same call again: finished shards are kept."
+                )
+            raise EngineStartError(
+                f"{died}, the first included: they may not start at all. Their own messages, above, say why. Remove "
+                'that reason, or compute in this process, with engine="local".'
             )
         if not broken:
             self._waiting.extendleft(reversed(shards))

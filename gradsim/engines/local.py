@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from gradsim.engines.compute import compute_and_commit
 from gradsim.engines.interface import Engine, Job
-from gradsim.system.threads import resolve_threads
+from gradsim.system.threads import ThreadPool, resolve_threads
 
 
 @contextmanager
@@ -29,9 +28,9 @@ def opened(threads: int | None) -> Iterator[Engine]:
 
 
 @contextmanager
-def stopping_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+def stopping_pool(threads: int) -> Iterator[ThreadPool]:
     """Yield a thread pool that is abandoned on an error; its results are then never visible."""
-    pool = ThreadPoolExecutor(threads, "gradsim")
+    pool = ThreadPool(threads, "gradsim")
     try:
         yield pool
     except BaseException:

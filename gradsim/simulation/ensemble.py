@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import namedtuple
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from gradsim.errors import SweepError
 from gradsim.simulation.blocks import blocks, in_memory, prepare, run_block
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
-from gradsim.system.threads import resolve_threads
+from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core import jit
 from gradsim_core.results.quantities import QUANTITIES
 
@@ -134,7 +133,7 @@ def simulate(
 
 def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:
     """Call `run` on every item in a thread pool; a single item too, so that the arrays kept by its thread are freed."""
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPool(threads) as pool:
         for _ in pool.map(run, items):
             pass
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from gradsim.errors import SweepError
@@ -68,7 +69,7 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
     if isinstance(value, Mapping):
         return _grid(field, value, whole=whole)
     if hasattr(value, "__array__"):
-        array = np.asarray(value)
+        array = _array(field, value)
         if array.ndim > 1:
             raise SweepError(field, array.shape, f"{_FORMS}, not an array of {array.ndim} axes", "Flatten the array")
         value = np.atleast_1d(array[: CELL_CAP + 1] if array.ndim else array).tolist()
@@ -76,7 +77,19 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
         return [value]
     if value[CELL_CAP:]:
         raise SweepError(field, value, f"at most {CELL_CAP} values", "Take fewer values, or several sweeps")
-    return [item.item() if isinstance(item, np.generic) else item for item in value]
+    return [_array(field, item).tolist() if hasattr(item, "__array__") else item for item in value]
+
+
+def _array(field: str, value: Any) -> NDArray[Any]:
+    """Return an array or a tensor as an array, also a tensor that needs a gradient or has a type that NumPy lacks."""
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+    try:
+        return np.asarray(value.tolist())
+    except Exception as error:
+        raise SweepError(field, value, _FORMS, f"NumPy cannot read it: {reason}") from error
 
 
 def _grid(field: str, table: Mapping[str, Any], *, whole: bool) -> list[Any]:

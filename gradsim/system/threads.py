@@ -1,21 +1,42 @@
-"""The number of threads that a process uses."""
+"""The number of threads that a process uses, and pools of them."""
 
 from __future__ import annotations
 
+import math
+import operator
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import SupportsIndex
 
-from gradsim.errors import SweepError
+from gradsim.errors import EngineStartError, SweepError
+from gradsim.system.cgroups import cpu_quota
 
 VARIABLES = ("GRADSIM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 """Environment variables that set the number of threads; the first that is set counts."""
 
 
+class ThreadPool(ThreadPoolExecutor):
+    """A pool that goes on with fewer threads where the system starts no more, since results do not depend on them."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError as error:
+            if not self._threads:
+                raise EngineStartError(
+                    f"The system starts no thread for this process ({error}). Raise the limit on processes and threads "
+                    "(ulimit -u, or pids.max of the container)."
+                ) from error
+
+
 def available_threads() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processors that this process may use: its affinity or its quota, whichever is smaller."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return math.ceil(min(allowed, cpu_quota()))
 
 
-def resolve_threads(threads: int | None = None) -> int:
+def resolve_threads(threads: SupportsIndex | None = None) -> int:
     """Return the number of threads: the argument, else the environment's, else the processors available.
 
     Raises
@@ -31,6 +52,14 @@ def resolve_threads(threads: int | None = None) -> int:
             return available_threads()
         text = os.environ[source]
         value = int(text) if text.isascii() and text.isdigit() else text
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
-        raise SweepError(source, value, "a whole number from 1 to 4096", "Leave it out to use all processors")
-    return value
+    if not isinstance(value, bool):
+        with suppress(TypeError):
+            count = operator.index(value)  # type: ignore[arg-type]
+            if 1 <= count <= 4096:
+                return count
+    raise SweepError(source, value, "a whole number from 1 to 4096", "Leave it out to use all processors")
+
+
+def share_of_threads(threads: SupportsIndex | None, workers: int) -> int:
+    """Return the threads of each of ``workers`` processes: the argument, else their share of `resolve_threads`."""
+    return resolve_threads(threads) if threads is not None else max(1, resolve_threads() // workers)

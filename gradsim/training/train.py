@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gradsim.simulation.ensemble import check_device
-from gradsim.system.threads import resolve_threads
+from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim.training.recipes import Data, Recipe
 from gradsim.training.starts import STARTS
 from gradsim_core.activations import resolve_activation
@@ -111,7 +110,7 @@ def train(
             report(len(epochs))
         return np.concatenate(parts)
 
-    with ThreadPoolExecutor(resolve_threads(threads)) as pool:
+    with ThreadPool(resolve_threads(threads)) as pool:
         records = np.stack(list(pool.map(run, range(recipe.replicas))))
     return _trained(compiled, records, replicas)
 

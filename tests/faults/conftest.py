@@ -13,6 +13,11 @@ from tests.gradsim.small_dataset import full
 
 
 @pytest.fixture(scope="session")
+def distributed():
+    return pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="session")
 def local_run(tmp_path_factory) -> Dataset:
     """The dataset of SWEEP as the local engine writes it."""
     return run(tmp_path_factory.mktemp("local") / "run", "local").dataset

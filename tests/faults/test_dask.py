@@ -19,23 +19,13 @@ import gradsim as gs
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.verification import verify
 from gradsim.engines import tasks
-from gradsim.errors import EngineError, ShardsFailedError
+from gradsim.errors import EngineError, ShardsFailedError, SweepError
 from tests.faults.amounts import quick_and_full
-from tests.faults.engine_runs import run
-from tests.faults.moments import PATIENCE, committed, wait_until, wait_until_gone
+from tests.faults.engine_runs import command, run
+from tests.faults.moments import PATIENCE, committed, wait_until
 from tests.gradsim.small_dataset import RUN, contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, about processes that were killed
-
-
-@pytest.fixture
-def distributed():
-    return pytest.importorskip("distributed")
-
-
-def test_dask_gives_the_same_bytes(distributed, local_run: Dataset, tmp_path: Path) -> None:
-    assert contents(run(tmp_path / "run", "dask-local:2").path) == contents(local_run.path)
-    assert verify(Dataset.open(tmp_path / "run")).digest == verify(local_run).digest
 
 
 @pytest.mark.faults  # its kernels are compiled
@@ -48,38 +38,6 @@ def test_own_activations_travel(distributed, tmp_path: Path) -> None:
     assert tasks._dataset(str(one.path), sweep.content_hash, tasks.packed(sweep)) is tasks._dataset(
         str(one.path), sweep.content_hash, tasks.packed(sweep)
     )
-
-
-def test_nothing_listens_beyond_this_machine(distributed, tmp_path: Path) -> None:
-    seen: set[str] = set()
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.wait(0.2):
-            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-                with suppress(psutil.Error):
-                    seen.update(c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    run(tmp_path / "run", "dask-local:2")
-    done.set()
-    watcher.join()
-    assert seen
-    assert seen <= {"127.0.0.1", "::1"}
-
-
-def test_no_process_is_left(distributed, tmp_path: Path) -> None:
-    before = set(psutil.Process().children(recursive=True))
-    run(tmp_path / "run", "dask-local:2")
-    left = [p for p in psutil.Process().children(recursive=True) if p not in before]
-    wait_until_gone([p for p in left if "resource_tracker" not in command(p)])
-
-
-def command(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        return " ".join(process.cmdline())
-    return ""
 
 
 def oldest_worker() -> psutil.Process | None:
@@ -197,7 +155,18 @@ def test_schedulers_die(distributed, tmp_path: Path, losses: int) -> None:
     )
 
 
-def test_tasks_that_never_reach_their_workers(distributed, local_run: Dataset, tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def client(distributed) -> Iterator:
+    """A client of a cluster of threads, which starts faster than processes."""
+    options = {"processes": False, "protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None}
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_tasks_that_never_reach_their_workers(client, local_run: Dataset, tmp_path: Path, monkeypatch) -> None:
     """Some are submitted into nowhere: they are sent again."""
     from gradsim.engines import dask as engine
 
@@ -211,7 +180,7 @@ def test_tasks_that_never_reach_their_workers(distributed, local_run: Dataset, t
 
     monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.2)
     monkeypatch.setattr(engine.Cluster, "submit", forgetful)
-    assert contents(run(tmp_path / "run", "dask-local:2").path) == contents(local_run.path)
+    assert contents(run(tmp_path / "run", client).path) == contents(local_run.path)
     assert len(lost) == 2
 
 
@@ -222,12 +191,13 @@ def test_a_scheduler_that_is_not_there(distributed, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_client_of_the_users(distributed, local_run: Dataset, tmp_path: Path) -> None:
-    with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        assert contents(run(tmp_path / "run", client).path) == contents(local_run.path)
-        assert client.status == "running"
+def test_a_client_of_the_users(client, local_run: Dataset, tmp_path: Path) -> None:
+    assert contents(run(tmp_path / "run", client).path) == contents(local_run.path)
+    assert client.status == "running"
+
+
+def test_a_client_that_is_closed(client, tmp_path: Path) -> None:
+    client.close()
+    with pytest.raises(SweepError, match="connected"):
+        run(tmp_path / "run", client)
+    assert not (tmp_path / "run").exists()

@@ -18,6 +18,7 @@ from gradsim.engines import dispatch, tasks
 from gradsim.errors import (
     DeterminismError,
     EngineError,
+    EngineStartError,
     GradsimError,
     Interrupted,
     OutputError,
@@ -183,8 +184,9 @@ def test_workers_that_never_start(tmp_path: Path) -> None:
         made.append(ProcessPoolExecutor(2, context, initializer=os._exit, initargs=(1,)))
         return made[-1]
 
-    with pytest.raises(EngineError, match="may not start"):
+    with pytest.raises(EngineStartError, match="may not start") as caught:
         run(tmp_path / "run", make)
+    assert caught.value.exit_code == 2
     assert len(made) <= dispatch._MOST_BREAKS
 
 

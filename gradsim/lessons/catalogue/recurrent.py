@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
 from gradsim.lessons.texts.recurrent import TEXTS
 from gradsim.report import style
-from gradsim.system.threads import resolve_threads
+from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core.activations import resolve_activation
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.recurrent_trainer import RecurrentTrainer
@@ -128,7 +127,7 @@ def _memories(replicas: int, batches: int, distances: tuple[int, ...], settings:
         settings.report(job[1] / total)
         return row
 
-    with ThreadPoolExecutor(resolve_threads(settings.threads)) as pool:
+    with ThreadPool(resolve_threads(settings.threads)) as pool:
         return pd.DataFrame(list(pool.map(run, jobs)))
 
 
