@@ -77,7 +77,7 @@ def _check_private(folder: Path) -> None:
 
 
 def _check_parents(path: Path) -> None:
-    """Raise OSError if others may rename what lies in a folder above the path, or own a link on the way to it."""
+    """Raise OSError if others own a folder or a link above the path, or may rename what lies in such a folder."""
     if os.name == "nt":
         return
     for parent in path.parents:
@@ -85,11 +85,8 @@ def _check_parents(path: Path) -> None:
             status = parent.lstat()
         except FileNotFoundError:
             continue  # it is made later, for this user alone
-        if stat.S_ISLNK(status.st_mode):
-            open_to_others = status.st_uid not in (0, os.getuid())
-        else:
-            open_to_others = _others_may_write(status) and not status.st_mode & stat.S_ISVTX
-        if open_to_others:
+        fixed = stat.S_ISLNK(status.st_mode) or status.st_mode & stat.S_ISVTX or not _others_may_write(status)
+        if status.st_uid not in (0, os.getuid()) or not fixed:
             raise OSError(f"{parent} is open to others, who could exchange {path}")
 
 

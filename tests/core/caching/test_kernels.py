@@ -96,6 +96,22 @@ def test_a_parent_that_others_may_write_to_is_refused(directory, tmp_path, monke
     assert refused()
 
 
+def test_a_folder_of_another_user_is_not_used(directory, monkeypatch):
+    directory.mkdir(mode=0o700)
+    owner = directory.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    assert refused()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root may give a folder to another user")
+def test_a_folder_below_that_of_another_user_is_not_used(directory, tmp_path, monkeypatch):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    os.chown(theirs, 12345, 12345)
+    monkeypatch.setenv("GRADSIM_CACHE_DIR", str(theirs / "cache"))
+    assert refused()
+
+
 def test_a_link_in_a_place_that_others_may_write_to_is_refused(directory, tmp_path, monkeypatch):
     (tmp_path / "own").mkdir(mode=0o700)
     (tmp_path / "open").mkdir()
