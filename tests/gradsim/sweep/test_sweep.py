@@ -235,25 +235,19 @@ def test_missing_files(name: str, message: str) -> None:
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs named pipes")
-def test_a_sweep_from_a_pipe(tmp_path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="needs /dev/fd")
+def test_a_sweep_from_a_pipe() -> None:
     """As `<(sed … sweep.toml)` and `/dev/stdin` give one; it is read to its end, however it arrives."""
-    text = make().to_toml().encode()
-    pipe = tmp_path / "pipe.toml"
-    os.mkfifo(pipe)
+    text, (reading, writing) = make().to_toml().encode(), os.pipe()
 
-    def write(descriptor: int) -> None:
-        with open(descriptor, "wb", buffering=0) as file:
+    def write() -> None:
+        with open(writing, "wb", buffering=0) as file:
             for i in range(0, len(text), 7):
                 file.write(text[i : i + 7])
 
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: write(os.open(pipe, os.O_WRONLY)))
-        assert Sweep.from_toml(pipe) == make()
-        reading, writing = os.pipe()
-        pool.submit(write, writing)
+    with ThreadPoolExecutor(1) as pool, open(reading, "rb"):
+        pool.submit(write)
         assert Sweep.from_toml(f"/dev/fd/{reading}") == make()
-    os.close(reading)
     with pytest.raises(SweepFileError, match="1 MiB"):
         Sweep.from_toml("/dev/zero")
 
