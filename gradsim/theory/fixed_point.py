@@ -17,6 +17,7 @@ from gradsim.sweep.activations import find_activation
 from gradsim.theory.correlation import fixed_correlation
 from gradsim.theory.errors import NoCriticalPoint, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_depth import HIGHEST, LOWEST
+from gradsim.theory.fixed_curve import fixed_points
 from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
@@ -25,6 +26,7 @@ _STRIDE = 0.125  # step in ln q of the search for a fixed point
 _BENT = 1e-9  # second difference of ln(q'/q) that exceeds rounding
 _JUMP = 1e-3  # change of chi_1 over a relative step of 2e-6 in sigma_w: above it, a jump
 _MOST = 1e12  # bound of chi_1, which may be infinite, in the search for chi_1 = 1
+_NEAR = 1e-6  # relative distance in sigma_w at which chi_1 is looked at on either side of a place
 _SCAN = 97  # values of sigma_w in the search for the critical point
 
 
@@ -134,7 +136,10 @@ def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> floa
 
 @lru_cache(maxsize=256)
 def _critical(activation: Activation, sigma_b: float) -> float:
-    grid = np.geomspace(LOWEST, HIGHEST, _SCAN)
+    curve = fixed_points(moments(activation), sigma_b)
+    places = np.concatenate([curve.critical, curve.folds])  # between two steps of the scan chi_1 crosses 1 only there
+    scan = np.concatenate([np.geomspace(LOWEST, HIGHEST, _SCAN), places * (1 - _NEAR), places * (1 + _NEAR)])
+    grid = np.unique(scan[(scan >= LOWEST) & (scan <= HIGHEST)])
     excess = np.array([_excess(activation, float(sigma_w), sigma_b) for sigma_w in grid])
     upward = np.flatnonzero((excess[:-1] < 0.0) & (excess[1:] >= 0.0))
     if not upward.size:
@@ -143,6 +148,9 @@ def _critical(activation: Activation, sigma_b: float) -> float:
             f"{activation.name}: chi_1 stays {side} 1 at every sigma_w from {LOWEST:g} to {HIGHEST:g}."
         )
     low, high = (float(grid[upward[0] + k]) for k in (0, 1))
+    for sigma_w, q in zip(curve.critical.tolist(), curve.q.tolist(), strict=True):
+        if low < sigma_w < high and np.isclose(_q_star(activation, sigma_w, sigma_b), q, rtol=1e-6):
+            return float(sigma_w)
     root = float(brentq(lambda s: _excess(activation, s, sigma_b), low, high, xtol=1e-15, rtol=1e-15))
     return _checked_crossing(activation, sigma_b, root)
 
@@ -154,7 +162,7 @@ def _excess(activation: Activation, sigma_w: float, sigma_b: float) -> float:
 
 def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> float:
     """Return the crossing, in closed form if q_star = 0 below it; NoCriticalPoint if q is infinite or jumps there."""
-    below, above = root * (1 - 1e-6), root * (1 + 1e-6)
+    below, above = root * (1 - _NEAR), root * (1 + _NEAR)
     q_below, q_above = _q_star(activation, below, sigma_b), _q_star(activation, above, sigma_b)
     chi_below, chi_above = chi_1(activation, below, sigma_b), chi_1(activation, above, sigma_b)
     constant = abs(chi_1(activation, 0.9 * root, sigma_b) / 0.81 - 1.0) < 1e-9  # chi_1 / sigma_w^2 does not depend on q
