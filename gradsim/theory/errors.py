@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from gradsim.errors import SweepError
+from gradsim.errors import GradsimError, SweepError
 
 
-class NoCriticalPoint(ValueError):
+class NoCriticalPoint(GradsimError, ValueError):
     """There is no boundary between vanishing and exploding gradients to report.
 
     Parameters
@@ -31,10 +31,11 @@ def check_sigma_b(sigma_b: float) -> float:
     return _check("sigma_b", sigma_b, positive=False)
 
 
-def check_count(field: str, value: int) -> int:
-    """Return ``value``, or raise SweepError unless it is a whole number >= 1."""
-    if isinstance(value, bool) or not _is_number(value) or value != int(value) or value < 1:
-        raise SweepError(field, value, "a whole number >= 1", f"Write for example {field} = 32")
+def check_count(field: str, value: int, most: float = math.inf) -> int:
+    """Return ``value``, or raise SweepError unless it is a whole number from 1 to ``most``."""
+    if isinstance(value, bool) or not _is_number(value) or value != int(value) or not 1 <= value <= most:
+        allowed = "a whole number >= 1" if most == math.inf else f"a whole number from 1 to {most:,}"
+        raise SweepError(field, value, allowed, f"Write for example {field} = 32")
     return int(value)
 
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from gradsim.theory.moments import SLOPE_RANGE, Moments
-from gradsim.theory.quadrature import Array
+from gradsim.theory.functions import Array
+from gradsim.theory.moments import Moments
 
+_RANGE = 40.0  # chi_1 at greater |ln q| differs from its limit by less than 2e-9
 _STEP = 0.125  # in ln(q - sigma_b^2)
 _CLEAR = 1e-11  # |ln chi_1| above rounding: where phi is linear, as at q -> 0, chi_1 is 1 on the whole curve
 
@@ -36,8 +37,8 @@ class FixedPoints(NamedTuple):
 
 
 def fixed_points(table: Moments, sigma_b: float) -> FixedPoints:
-    """Return the critical points and the folds on the curve of fixed points with 2^-120 < q - sigma_b^2 < 2^120."""
-    steps = np.arange(-SLOPE_RANGE, SLOPE_RANGE + _STEP, _STEP)
+    """Return the critical points and the folds on the curve of fixed points with |ln(q - sigma_b^2)| < 40."""
+    steps = np.arange(-_RANGE, _RANGE + _STEP, _STEP)
     log_sigma_w2, log_chi = _curve(table, steps, sigma_b)
     clear = np.flatnonzero(np.isfinite(log_chi) & (np.abs(log_chi) > _CLEAR))
     change = np.flatnonzero((np.diff(np.sign(log_chi[clear])) != 0.0) & (np.diff(clear) <= 2))
@@ -70,5 +71,4 @@ def _curve(table: Moments, u: float | Array, sigma_b: float) -> tuple[Array, Arr
 
 
 def _log_q(u: float | Array, sigma_b: float) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.logaddexp(u, 2.0 * np.log(sigma_b)))
+    return np.asarray(np.logaddexp(u, 2.0 * np.log(sigma_b)))
