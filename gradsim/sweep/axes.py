@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import round12
@@ -16,7 +16,14 @@ CELL_CAP = 10**6
 """Most cells of a sweep, and therefore most values of an axis."""
 
 _FORMS = "a value, a list of values or {start, stop, num, spacing}"
-_End = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+def plain(value: object) -> object:
+    """Return a NumPy scalar as the Python object, anything else unchanged."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_End = Annotated[float, Field(strict=True, allow_inf_nan=False), BeforeValidator(plain)]
 
 
 class Grid(ValidatedModel):
@@ -27,7 +34,7 @@ class Grid(ValidatedModel):
 
     start: _End = Field(description="a finite number", examples=[0.5])
     stop: _End = Field(description="a finite number", examples=[3.0])
-    num: Annotated[int, Field(strict=True, ge=1, le=CELL_CAP)] = Field(
+    num: Annotated[int, Field(strict=True, ge=1, le=CELL_CAP), BeforeValidator(plain)] = Field(
         description=f"a whole number from 1 to {CELL_CAP}", examples=[26]
     )
     spacing: Literal["linear", "log"] = Field(default="linear", description='"linear" or "log"', examples=["linear"])
@@ -67,6 +74,11 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
     """
     if isinstance(value, Mapping):
         return _grid(field, value, whole=whole)
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        if np.ma.is_masked(item):
+            raise SweepError(
+                field, np.ma.masked, "values without a mask", f"Leave masked ones out: {field}.compressed()"
+            )
     if hasattr(value, "__array__"):
         array = np.asarray(value)
         if array.ndim > 1:
@@ -76,7 +88,7 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
         return [value]
     if value[CELL_CAP:]:
         raise SweepError(field, value, f"at most {CELL_CAP} values", "Take fewer values, or several sweeps")
-    return [item.item() if isinstance(item, np.generic) else item for item in value]
+    return [plain(item) for item in value]
 
 
 def _grid(field: str, table: Mapping[str, Any], *, whole: bool) -> list[Any]:

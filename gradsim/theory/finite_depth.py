@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradsim.errors import SweepError
 from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_width import quenched_sigma_w
@@ -19,6 +20,7 @@ from gradsim.theory.moments import moments
 from gradsim_core.activations import Activation
 
 LOWEST, HIGHEST = 1e-3, 1e3  # range of sigma_w in which boundaries are searched
+LONGEST, MOST_VALUES = 2**20, 2**27  # layers of a trajectory; of all its values, which take 1 GiB
 DEEPEST = 2**14  # layers; beyond, the boundary is that of infinite depth to about 1 part in 1,000
 _SCAN = 512  # values of sigma_w, 2.7 % apart: the gain bends on the scale of a factor in sigma_w
 _ZOOM = 64  # values of sigma_w in each finer scan of the bracket
@@ -57,7 +59,7 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     activation
         A name, or a user's own activation.
     depth
-        Number of layers, >= 1.
+        Number of layers, from 1 to 2^20.
     sigma_w
         A number > 0 or an array of them; the result has its shape and a last axis of length ``depth``.
     sigma_b
@@ -66,12 +68,18 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     Raises
     ------
     SweepError
-        For sigma_w <= 0, sigma_b < 0, depth < 1.
-    ValueError
-        For an unknown activation.
+        For an argument that is not valid, more than 2^27 values, or an unknown activation; for a user's own pair
+        without finite values where they are needed, with the h.
     """
-    depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
+    depth, sigma_b = check_count("depth", depth, LONGEST), check_sigma_b(sigma_b)
+    if np.ma.is_masked(sigma_w):
+        raise SweepError(
+            "sigma_w", np.ma.masked, "values without a mask", "Leave masked ones out: sigma_w.compressed()"
+        )
     log_w2 = 2.0 * np.log(np.vectorize(check_sigma_w, otypes=[float])(sigma_w))
+    if log_w2.size * depth > MOST_VALUES:
+        allowed = f"a depth of at most {MOST_VALUES:,} over the number of values of sigma_w, {log_w2.size:,}"
+        raise SweepError("depth", depth, allowed, "Take fewer values of sigma_w at a time, or a smaller depth")
     table = moments(find_activation(activation))
     log_b2 = 2.0 * np.log(sigma_b)
     log_q = np.empty((*log_w2.shape, depth))

@@ -86,7 +86,7 @@ def annealed_sigma_w(activation: str | Activation) -> float:
     NoCriticalPoint
         For an activation without an exact law.
     """
-    return float(np.sqrt(2.0 / (1.0 + _negative_slope(find_activation(activation)) ** 2)))
+    return float(np.sqrt(2.0) / np.hypot(1.0, _negative_slope(find_activation(activation))))
 
 
 def _negative_slope(activation: Activation) -> float:

@@ -56,6 +56,8 @@ class Moments:
         self.edges, self.kinks = feature_edges(self.activation)
         self.ends = activation.slope_zero or _slopes_at_zero(activation), self.activation.slopes
         self.slope_zero, self.slope_inf = map(_mean_square, self.ends)
+        if np.inf in (self.slope_zero, self.slope_inf):
+            raise refusal(activation.name, "the square of dphi leaves float64 at h = 1e-30 or h = 512", "Scale it down")
         self.at_zero = float(values(activation, np.zeros(1))[0]) ** 2
         self._table = np.empty((_ORDER, 2, 2 * _TABLE_RANGE))
         self._filled = np.zeros(2 * _TABLE_RANGE, bool)
@@ -209,7 +211,7 @@ def _made(activation: Activation) -> Moments | SweepError:
 
 def _mean_square(slopes: tuple[float, float] | None) -> float | None:
     """Mean of the squared one-sided slopes: half of z falls on either side."""
-    return None if slopes is None else 0.5 * (slopes[0] ** 2 + slopes[1] ** 2)
+    return None if slopes is None else float(np.mean(np.square(slopes)))
 
 
 def _slopes_at_zero(activation: Activation) -> tuple[float, float] | None:
