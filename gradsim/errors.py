@@ -27,6 +27,14 @@ def suggestion(word: object, choices: Iterable[str]) -> str:
     return f"The nearest is {found}" if found else "Take one of these"
 
 
+def why_not_finite(activation: str, share: float) -> str | None:
+    """The sentence about networks that are not finite, ``share`` of those of a cell; None if there are none."""
+    if not share > 0.0:
+        return None
+    which = "All networks are" if share == 1.0 else f"{share:.2g} of the networks are"
+    return f"{which} not finite: phi or dphi of {activation} gave no finite number, or q grew beyond any float64."
+
+
 class GradsimError(Exception):
     """Base class of gradsim's errors.
 

@@ -11,18 +11,21 @@ import pandas as pd
 from gradsim import theory
 from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
 from gradsim.analysis.summaries import MOST_TOP_SHARE
-from gradsim.errors import SweepError
+from gradsim.errors import SweepError, why_not_finite
+from gradsim.theory.errors import check_probability
 from gradsim.theory.finite_width import annealed_sigma_w
+from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim_core.activations import Activation
 
 AXES = ["activation", "law", "sigma_b", "width", "depth"]
 KINDS = ("quenched", "annealed", "median")
 COLUMNS = [
     *AXES, "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width",
-    "crossing", "direction", "trusted", "reason",
+    "crossing", "direction", "trusted", "reason", "theory_reason",
 ]  # fmt: skip
 
 
+@ignoring_floating_point_errors
 def boundary(
     summary: pd.DataFrame, level: float = 0.95, activations: Mapping[str, Activation] | None = None
 ) -> pd.DataFrame:
@@ -44,22 +47,21 @@ def boundary(
         0), "annealed" (ln of the mean is 0), "median". sigma_w, ci_low, ci_high; theory (infinite width, at this
         depth), theory_inf (chi_1 = 1), theory_width (exact at this width); crossing (its number, from 1), direction
         ("up", "down"); trusted: False where rare networks dominate the annealed mean or networks are not finite;
-        reason: why there is no number, or why it is not trusted.
+        reason: why there is no number, or why it is not trusted; theory_reason: why theory or theory_inf is missing.
 
     Raises
     ------
     SweepError
         For a level outside (0, 1).
     """
-    if not 0.0 < level < 1.0:
-        raise SweepError("level", level, "a probability between 0 and 1", "Write 0.95 for 95 % intervals")
+    level = check_probability("level", level)
     rows = []
     for axes, cells in summary.sort_values("sigma_w").groupby(AXES, sort=True):
         group: dict[str, Any] = dict(zip(AXES, axes, strict=True))
         activation = (activations or {}).get(group["activation"], group["activation"])
         for kind in KINDS:
             crossing = _crossing(group, cells, kind, level)
-            trusted, reason = _trust(cells, crossing, kind)
+            trusted, reason = _trust(group, cells, crossing, kind)
             rows.append(
                 {
                     **group,
@@ -87,10 +89,11 @@ def _crossing(group: dict[str, Any], cells: pd.DataFrame, kind: str, level: floa
     return find_crossing(sigma_w, value, se, level, key=f"{kind} {group}")
 
 
-def _trust(cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, str | None]:
+def _trust(group: dict[str, Any], cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, str | None]:
     """Whether the boundary can be trusted, and if not the sentence for ``reason``."""
     if crossing.reason is not None:
-        return False, crossing.reason
+        all_lost = why_not_finite(group["activation"], float(cells["nonfinite_fraction"].min()))
+        return False, all_lost or crossing.reason
     distance = np.abs(np.log(cells["sigma_w"].to_numpy(np.float64) / crossing.sigma_w))
     near = cells.iloc[np.argsort(distance)[:2]]
     lost, share = float(near["nonfinite_fraction"].max()), float(near["top_share"].max())
@@ -104,8 +107,8 @@ def _trust(cells: pd.DataFrame, crossing: Crossing, kind: str) -> tuple[bool, st
     return False, reason
 
 
-def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> dict[str, float]:
-    """The three columns of the theory; NaN where there is no root.
+def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> dict[str, Any]:
+    """The columns of the theory; NaN where there is no root, with the reason if it is not a matter of the width.
 
     Mean field holds for independent weights of finite variance and for orthogonal ones, with the same chi_1; the exact
     finite-width laws for Gaussian weights without biases.
@@ -116,16 +119,21 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
         "quenched": lambda: theory.boundary(activation, depth, sigma_b, width),
         "annealed": lambda: annealed_sigma_w(activation),
     }
+    at_depth, why = _root(lambda: theory.boundary(activation, depth, sigma_b))
+    infinite, why_infinite = _root(lambda: theory.critical_sigma_w(activation, sigma_b))
     return {
-        "theory": _or_nan(lambda: theory.boundary(activation, depth, sigma_b)),
-        "theory_inf": _or_nan(lambda: theory.critical_sigma_w(activation, sigma_b)),
-        "theory_width": _or_nan(at_width[kind]) if exact and kind in at_width else float("nan"),
+        "theory": at_depth,
+        "theory_inf": infinite,
+        "theory_width": _root(at_width[kind])[0] if exact and kind in at_width else float("nan"),
+        "theory_reason": why or why_infinite,
     }
 
 
-def _or_nan(root: Callable[[], float]) -> float:
-    """The root; NaN if there is none, or if the functions of a user's own activation are unknown."""
+def _root(root: Callable[[], float]) -> tuple[float, str | None]:
+    """The root, or NaN and the reason why there is none."""
     try:
-        return root()
-    except ValueError:
-        return float("nan")
+        return root(), None
+    except theory.NoCriticalPoint as none:
+        return float("nan"), none.reason
+    except SweepError as refused:  # a user's own activation whose functions are unknown, or without an average
+        return float("nan"), str(refused)

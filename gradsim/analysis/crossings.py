@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator, PPoly
 from scipy.optimize import isotonic_regression
 
+from gradsim.errors import SweepError
+from gradsim.theory.errors import check_probability
+from gradsim.theory.functions import ignoring_floating_point_errors
+
 Array = NDArray[np.float64]
 
 _DRAWS = 1000  # redrawn curves
@@ -48,6 +52,7 @@ def no_crossing(reason: str) -> Crossing:
     return Crossing(float("nan"), float("nan"), float("nan"), 0, None, reason)
 
 
+@ignoring_floating_point_errors
 def find_crossing(sigma_w: Array, value: Array, se: Array, level: float = 0.95, key: str = "") -> Crossing:
     """Return the first upward crossing of 0 of ``value``, or else the first downward one.
 
@@ -65,7 +70,19 @@ def find_crossing(sigma_w: Array, value: Array, se: Array, level: float = 0.95, 
         Probability that the interval covers the crossing.
     key
         Part of the key of the random numbers, together with the values: equal input gives equal output.
+
+    Raises
+    ------
+    SweepError
+        For arrays of different shapes or values of sigma_w that do not ascend, and a level outside (0, 1).
     """
+    level = check_probability("level", level)
+    sigma_w, value, se = (np.ma.filled(np.ma.asarray(part, np.float64), np.nan) for part in (sigma_w, value, se))
+    if not (sigma_w.ndim == 1 and sigma_w.shape == value.shape == se.shape and (sigma_w > 0.0).all()) or np.any(
+        np.diff(sigma_w) <= 0.0
+    ):
+        allowed = "three arrays of equal length, of which sigma_w is > 0 and ascends"
+        raise SweepError("sigma_w, value, se", (sigma_w, value, se), allowed, "Sort them by sigma_w")
     usable = np.isfinite(value) & np.isfinite(se)
     x, y, se = np.log(sigma_w[usable]), value[usable], se[usable]
     if len(x) < _FEWEST:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim_core.results.statistics import BINS_PER_LN
 
 Array = NDArray[np.float64]
@@ -18,6 +19,7 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 TOP_FRACTION = 1e-4
 
 
+@ignoring_floating_point_errors
 def layers_frame(sums: pd.DataFrame, histograms: pd.DataFrame) -> pd.DataFrame:
     """Add the quantiles to the merged sums of every (cell, layer, quantity).
 
@@ -112,26 +114,25 @@ class Histograms(NamedTuple):
         result[alive] = self.low[place] + np.clip(inside, 0.0, 1.0) * (self.high - self.low)[place]
         return result
 
-    def exponential(self, zeros: NDArray[np.int64]) -> Exponential:
-        """Return the mean of exp over live and dead networks, and ``zeros`` more of each row that count as 0.
+    def exponential(self, reached: Array, networks: Array) -> Exponential:
+        """Return the mean of exp over live and dead networks, times the share ``reached`` of all ``networks``.
 
         Values are taken as uniform inside a bin, then shifted to the exact mean: without the shift a distribution
         narrower than a bin would be off by up to 0.02.
         """
-        counted = (self.live + self.dead + zeros).astype(np.float64)
+        counted = (self.live + self.dead).astype(np.float64)
         width = self.high - self.low
         uniform = np.where(width > 0.0, np.sinh(width / 2) / np.where(width > 0.0, width / 2, 1.0), 1.0)
         middle = 0.5 * (self.low + self.high)
         largest = np.full(len(self.live), -np.inf)
         np.maximum.at(largest, self.row, middle)
         weight = uniform * np.exp(middle - largest[self.row])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shift = self.mean - self._total(self.networks * middle) / self.live
-            total = self._total(self.networks * weight)
-            log_mean = np.where(self.live > 0, largest + np.log(total) - np.log(counted) + shift, -np.inf)
-            variance = self._total(self.networks * weight**2) / total**2 - 1.0 / counted
-            top_share = self._total(self._top(counted) * weight) / total
-        log_mean[counted == 0] = np.nan
+        shift = self.mean - self._total(self.networks * middle) / self.live
+        total = self._total(self.networks * weight)
+        log_mean = np.where(self.live > 0, largest + np.log(total) - np.log(counted) + shift, -np.inf) + np.log(reached)
+        variance = self._total(self.networks * weight**2) / total**2 - 1.0 / counted + (1 / reached - 1) / networks
+        top_share = self._total(self._top(counted) * weight) / total
+        log_mean[(counted == 0) & (reached != 0.0)] = np.nan
         return Exponential(log_mean, np.sqrt(np.maximum(variance, 0.0)), top_share)
 
     def _total(self, values: Array) -> Array:

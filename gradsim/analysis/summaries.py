@@ -10,6 +10,8 @@ from scipy.special import ndtri
 
 from gradsim import theory
 from gradsim.analysis.histograms import BIN_WIDTH, Array, Histograms
+from gradsim.errors import why_not_finite
+from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim_core.activations import Activation
 
 MARGIN = float(np.log(10.0))
@@ -27,6 +29,7 @@ be 5.
 _Z95 = float(ndtri(0.975))
 
 
+@ignoring_floating_point_errors
 def summary(
     cells: pd.DataFrame,
     layers: pd.DataFrame,
@@ -54,24 +57,24 @@ def summary(
     pandas.DataFrame
         The columns of ``cells``, then quenched_log_gain and quenched_se (mean of ln over live networks),
         median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share,
-        trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete. NaN or None where
-        there are no networks yet. If some networks are not finite, the others are a biased sample: trusted is False
-        and phase is None.
+        trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete, reason. NaN or None
+        where there are no networks yet. If some networks are not finite, the others are a biased sample: trusted is
+        False, phase is None, and reason says so.
     """
     gain = _at_first_layer(cells, layers, "log_gain")
     delta = _at_first_layer(cells, layers, "log_delta")
     last = layers.merge(cells[["cell_id", "depth"]], left_on=["cell_id", "layer"], right_on=["cell_id", "depth"])
-    dead_forward = last[last["quantity"] == "log_q"].set_index("cell_id")["dead"]
-    # A network whose signal died on the way forward has delta^L = 0 and no log_gain, but its gain counts as 0; one in
-    # which only phi'(h^L) is 0 has no gain to count. So relu at sigma_w^2 = 2 has mean gain 1 at every width and depth.
-    zeros = dead_forward.reindex(cells["cell_id"]).fillna(0).to_numpy(np.int64)
+    last = last[last["quantity"] == "log_q"].set_index("cell_id").reindex(cells["cell_id"])
+    finite = (last["networks"] - last["nonfinite"]).to_numpy(np.float64, na_value=np.nan)
+    # The gain of a network whose signal died on the way forward is 0. One in which only phi'(h^L) is 0 has no gain, but
+    # like the others it would have had one: so relu's mean gain is (sigma_w^2 / 2)^(L-1) at every width.
+    reached = 1.0 - last["dead"].to_numpy(np.float64, na_value=np.nan) / finite
     histogram = Histograms.of(gain, histograms)
-    exponential = histogram.exponential(zeros)
+    exponential = histogram.exponential(reached, finite)
     mean, se = (gain[name].to_numpy(np.float64, na_value=np.nan) for name in ("mean", "se"))
     median, median_se = _median(histogram, gain["std"].to_numpy(np.float64, na_value=np.nan))
-    with np.errstate(invalid="ignore"):
-        networks = delta["networks"].replace(0, np.nan).to_numpy(np.float64)
-        dead_fraction, nonfinite = delta["dead"].to_numpy() / networks, delta["nonfinite"].to_numpy() / networks
+    networks = delta["networks"].replace(0, np.nan).to_numpy(np.float64)
+    dead_fraction, nonfinite = delta["dead"].to_numpy() / networks, delta["nonfinite"].to_numpy() / networks
     phase = [None if share > 0 else name for name, share in zip(_phase(mean, se), nonfinite, strict=True)]
     return cells.reset_index(drop=True).assign(
         quenched_log_gain=mean,
@@ -88,6 +91,7 @@ def summary(
         phase=pd.Series(phase, dtype=object),
         chi_1=_chi_1(cells, activations or {}),
         complete=complete.reindex(cells["cell_id"]).to_numpy(bool) if isinstance(complete, pd.Series) else complete,
+        reason=pd.Series(list(map(why_not_finite, cells["activation"], nonfinite)), dtype=object),
     )
 
 
@@ -106,13 +110,12 @@ def _median(histogram: Histograms, std: Array) -> tuple[Array, Array]:
     w / 4, is added as two standard errors. It matters at great widths, where the distribution is as narrow as a bin.
     """
     networks = (histogram.live + histogram.dead).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        away = 0.5 / np.sqrt(networks)
-        probabilities = np.clip(np.stack([0.5 - away, 0.5 + 0 * away, 0.5 + away], -1), 0.0, 1.0)
-        low, median, high = histogram.quantiles(np.nan_to_num(probabilities, nan=0.5)).T
-        missed = np.where(std > 0.0, np.minimum(BIN_WIDTH / 4, BIN_WIDTH**3 / (16 * std**2)), 0.0)
-        known = np.isfinite(low) & np.isfinite(high)
-        return median, np.where(known, 0.5 * np.hypot(np.where(known, high - low, 0.0), missed), np.nan)
+    away = 0.5 / np.sqrt(networks)
+    probabilities = np.clip(np.stack([0.5 - away, 0.5 + 0 * away, 0.5 + away], -1), 0.0, 1.0)
+    low, median, high = histogram.quantiles(np.nan_to_num(probabilities, nan=0.5)).T
+    missed = np.where(std > 0.0, np.minimum(BIN_WIDTH / 4, BIN_WIDTH**3 / (16 * std**2)), 0.0)
+    known = np.isfinite(low) & np.isfinite(high)
+    return median, np.where(known, 0.5 * np.hypot(np.where(known, high - low, 0.0), missed), np.nan)
 
 
 def _phase(mean: Array, se: Array) -> list[str | None]:

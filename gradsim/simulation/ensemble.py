@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gradsim.errors import SweepError
+from gradsim.errors import SweepError, why_not_finite
 from gradsim.simulation.blocks import blocks, in_memory, prepare, run_block
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
@@ -39,6 +40,11 @@ class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore
     """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        networks, depth = self.log_gain.shape
+        dead, lost = (int((self.status == code).sum()) for code in (1, 2))
+        return f"Ensemble(networks={networks}, depth={depth}, dead={dead}, nonfinite={lost})"
 
     if TYPE_CHECKING:
 
@@ -118,7 +124,7 @@ def simulate(
     try:
         values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))
         status = np.empty(sweep.networks, np.int8)
-    except MemoryError:
+    except (MemoryError, ValueError):  # ValueError: more than NumPy can address
         allowed = f"as many as fit in memory, at {8 * len(QUANTITIES)} bytes per network and layer"
         remedy = "Use fewer networks, or run a Sweep, which stores statistics only"
         raise SweepError("networks", sweep.networks, allowed, remedy) from None
@@ -128,6 +134,8 @@ def simulate(
         values[:, first : first + count], status[first : first + count] = run_block(simulator, params, first, count)
 
     run_all(run, list(blocks(sweep, cell, 0, sweep.networks)), resolve_threads(threads))
+    if (status == 2).all():
+        warnings.warn(str(why_not_finite(cell.activation, 1.0)), stacklevel=2)
     return Ensemble._make([*values, status])
 
 
@@ -171,7 +179,7 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         for name, parameter in inspect.signature(simulate).parameters.items()
         if name not in ("networks", "device", "threads")
     }
-    if cell.get("method", "explicit") != "explicit":
+    if isinstance(cell.get("method"), str) and cell["method"] == "conditional":
         remedy = "Leave method out: both methods have the same laws, but not the same networks"
         raise SweepError("method", cell["method"], "explicit, since the conditional method draws no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
@@ -190,7 +198,7 @@ def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
 
 def check_device(device: str) -> None:
     """Raise :class:`SweepError` for an unknown device, or if Numba is set to compile nothing for it."""
-    if device not in DEVICES:
+    if not isinstance(device, str) or device not in DEVICES:
         raise SweepError("device", device, f"one of {', '.join(DEVICES)}", f'Write device = "{DEVICES[0]}"')
     if jit.disabled():
         allowed = "0 or nothing: without the compiler the same sweep gives other numbers"

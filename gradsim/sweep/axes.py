@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import round12
@@ -17,7 +17,14 @@ CELL_CAP = 10**6
 """Most cells of a sweep, and therefore most values of an axis."""
 
 _FORMS = "a value, a list of values or {start, stop, num, spacing}"
-_End = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+def plain(value: object) -> object:
+    """Return a NumPy scalar as the Python object, anything else unchanged."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_End = Annotated[float, Field(strict=True, allow_inf_nan=False), BeforeValidator(plain)]
 
 
 class Grid(ValidatedModel):
@@ -28,7 +35,7 @@ class Grid(ValidatedModel):
 
     start: _End = Field(description="a finite number", examples=[0.5])
     stop: _End = Field(description="a finite number", examples=[3.0])
-    num: Annotated[int, Field(strict=True, ge=1, le=CELL_CAP)] = Field(
+    num: Annotated[int, Field(strict=True, ge=1, le=CELL_CAP), BeforeValidator(plain)] = Field(
         description=f"a whole number from 1 to {CELL_CAP}", examples=[26]
     )
     spacing: Literal["linear", "log"] = Field(default="linear", description='"linear" or "log"', examples=["linear"])
@@ -68,6 +75,11 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
     """
     if isinstance(value, Mapping):
         return _grid(field, value, whole=whole)
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        if np.ma.is_masked(item):
+            raise SweepError(
+                field, np.ma.masked, "values without a mask", f"Leave masked ones out: {field}.compressed()"
+            )
     if hasattr(value, "__array__"):
         array = _array(field, value)
         if array.ndim > 1:

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
 
 from gradsim.errors import SweepError, suggestion
@@ -26,7 +25,7 @@ from gradsim.sweep.activations import (
     check_unchanged,
     name_of,
 )
-from gradsim.sweep.axes import CELL_CAP, expand, refuse_repeats
+from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
 from gradsim.sweep.cells import Cell, canonical_json, round12
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.activations import Activation, resolve_activation
@@ -63,13 +62,9 @@ def _method(value: object) -> object:
     raise SweepError("method", value, _METHODS, suggestion(value, METHODS))
 
 
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value
-
-
 _Axis = BeforeValidator(_values)
 _Float = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
-_Int = Annotated[int, Field(strict=True), BeforeValidator(_plain)]
+_Int = Annotated[int, Field(strict=True), BeforeValidator(plain)]
 _SMALLEST, _LARGEST = 1e-30, 1e30  # beyond, sigma_w / sqrt(width) could leave float32
 _DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # limits of the fields of the random numbers' counter
 

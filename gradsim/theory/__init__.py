@@ -22,3 +22,7 @@ __all__ = [
     "quenched_sigma_w",
     "trajectory",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

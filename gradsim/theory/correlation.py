@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gradsim.theory.functions import Array
 from gradsim.theory.moments import Moments
-from gradsim.theory.quadrature import Array, gaussian_density, nodes_and_weights
+from gradsim.theory.quadrature import gaussian_density, nodes_and_weights
 
 _CHUNK = 256  # outer nodes at a time: bounds the memory
 _REACH = 12.0  # standard deviations

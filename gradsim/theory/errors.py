@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from gradsim.errors import SweepError
+import numpy as np
+
+from gradsim.errors import GradsimError, SweepError
 
 
-class NoCriticalPoint(ValueError):
+class NoCriticalPoint(GradsimError, ValueError):
     """There is no boundary between vanishing and exploding gradients to report.
 
     Parameters
@@ -22,32 +24,42 @@ class NoCriticalPoint(ValueError):
 
 
 def check_sigma_w(sigma_w: float) -> float:
-    """Return ``sigma_w`` as a float, or raise SweepError unless it is a finite number > 0."""
-    return _check("sigma_w", sigma_w, positive=True)
+    """Return ``sigma_w`` as a float, or raise SweepError unless it is a number from 1e-30 to 1e30, as in a sweep."""
+    return _check("sigma_w", sigma_w, "a finite number > 0 (from 1e-30 to 1e30)", 1e-30)
 
 
 def check_sigma_b(sigma_b: float) -> float:
-    """Return ``sigma_b`` as a float, or raise SweepError unless it is a finite number >= 0."""
-    return _check("sigma_b", sigma_b, positive=False)
+    """Return ``sigma_b`` as a float, or raise SweepError unless it is a number from 0 to 1e30, as in a sweep."""
+    return _check("sigma_b", sigma_b, "a finite number >= 0 (to 1e30)", 0.0)
 
 
-def check_count(field: str, value: int) -> int:
-    """Return ``value``, or raise SweepError unless it is a whole number >= 1."""
-    if isinstance(value, bool) or not _is_number(value) or value != int(value) or value < 1:
-        raise SweepError(field, value, "a whole number >= 1", f"Write for example {field} = 32")
+def check_count(field: str, value: int, most: float = math.inf) -> int:
+    """Return ``value``, or raise SweepError unless it is a whole number from 1 to ``most``."""
+    if not _is_number(value) or value != int(value) or not 1 <= value <= most:
+        allowed = "a whole number >= 1" if most == math.inf else f"a whole number from 1 to {most:,}"
+        raise SweepError(field, value, allowed, f"Write for example {field} = 32")
     return int(value)
 
 
-def _check(field: str, value: float, *, positive: bool) -> float:
-    if isinstance(value, bool) or not _is_number(value) or value < 0 or (positive and value == 0):
-        sign = ">" if positive else ">="
-        raise SweepError(field, value, f"a finite number {sign} 0", f"Write for example {field} = 0.5")
+def check_probability(field: str, value: float) -> float:
+    """Return ``value`` as a float, or raise SweepError unless it lies between 0 and 1."""
+    if not _is_number(value) or not 0.0 < value < 1.0:
+        raise SweepError(field, value, "a probability between 0 and 1", f"Write for example {field} = 0.95")
+    return float(value)
+
+
+def _check(field: str, value: float, allowed: str, least: float) -> float:
+    if not _is_number(value) or not least <= value <= 1e30:
+        raise SweepError(field, value, allowed, f"Write for example {field} = 0.5")
     return float(value)
 
 
 def _is_number(value: object) -> bool:
-    """Whether ``value`` converts to a finite float."""
+    """Whether ``value`` is one finite real number, and neither text nor a truth value nor masked."""
+    if isinstance(value, (str, bytes, bool, np.bool_)):
+        return False
     try:
-        return not isinstance(value, str) and math.isfinite(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
+        single = np.ndim(value) == 0 and not np.ma.is_masked(value) and not np.iscomplexobj(value)  # type: ignore[arg-type]
+        return single and math.isfinite(float(value))  # type: ignore[arg-type]
+    except Exception:  # whatever the conversion of a foreign object raises
         return False

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradsim.errors import SweepError
 from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_width import quenched_sigma_w
+from gradsim.theory.functions import Array, ignoring_floating_point_errors
 from gradsim.theory.moments import moments
-from gradsim.theory.quadrature import Array
 from gradsim_core.activations import Activation
 
 LOWEST, HIGHEST = 1e-3, 1e3  # range of sigma_w in which boundaries are searched
+LONGEST, MOST_VALUES = 2**20, 2**27  # layers of a trajectory; of all its values, which take 1 GiB
 DEEPEST = 2**14  # layers; beyond, the boundary is that of infinite depth to about 1 part in 1,000
 _SCAN = 512  # values of sigma_w, 2.7 % apart: the gain bends on the scale of a factor in sigma_w
 _ZOOM = 64  # values of sigma_w in each finer scan of the bracket
@@ -48,6 +50,7 @@ class Trajectory(NamedTuple):
         return gain
 
 
+@ignoring_floating_point_errors
 def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: float = 0.0) -> Trajectory:
     """Follow q and chi through ``depth`` layers.
 
@@ -56,7 +59,7 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     activation
         A name, or a user's own activation.
     depth
-        Number of layers, >= 1.
+        Number of layers, from 1 to 2^20.
     sigma_w
         A number > 0 or an array of them; the result has its shape and a last axis of length ``depth``.
     sigma_b
@@ -65,15 +68,20 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     Raises
     ------
     SweepError
-        For sigma_w <= 0, sigma_b < 0, depth < 1.
-    ValueError
-        For an unknown activation.
+        For an argument that is not valid, more than 2^27 values, or an unknown activation; for a user's own pair
+        without finite values where they are needed, with the h.
     """
-    depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
+    depth, sigma_b = check_count("depth", depth, LONGEST), check_sigma_b(sigma_b)
+    if np.ma.is_masked(sigma_w):
+        raise SweepError(
+            "sigma_w", np.ma.masked, "values without a mask", "Leave masked ones out: sigma_w.compressed()"
+        )
     log_w2 = 2.0 * np.log(np.vectorize(check_sigma_w, otypes=[float])(sigma_w))
+    if log_w2.size * depth > MOST_VALUES:
+        allowed = f"a depth of at most {MOST_VALUES:,} over the number of values of sigma_w, {log_w2.size:,}"
+        raise SweepError("depth", depth, allowed, "Take fewer values of sigma_w at a time, or a smaller depth")
     table = moments(find_activation(activation))
-    with np.errstate(divide="ignore"):
-        log_b2 = 2.0 * np.log(sigma_b)
+    log_b2 = 2.0 * np.log(sigma_b)
     log_q = np.empty((*log_w2.shape, depth))
     log_chi = np.empty_like(log_q)
     log_q[..., 0] = np.logaddexp(log_w2, log_b2)
@@ -82,15 +90,17 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
         log_chi[..., layer] = log_w2 + backward
         if layer + 1 == depth:
             break
-        with np.errstate(invalid="ignore"):
-            log_q[..., layer + 1] = np.logaddexp(log_w2 + forward, log_b2)
+        log_q[..., layer + 1] = np.logaddexp(log_w2 + forward, log_b2)
         if np.array_equal(log_q[..., layer + 1], log_q[..., layer]):  # the fixed point, to the last bit
             log_q[..., layer + 1 :] = log_q[..., layer, None]
             log_chi[..., layer + 1 :] = log_chi[..., layer, None]
             break
+    if np.isnan(log_chi).any() or np.any(log_q > table.grown):
+        raise table.refusal()
     return Trajectory(log_q, log_chi)
 
 
+@ignoring_floating_point_errors
 def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None) -> float:
     """Return sigma_w at which the gain over ``depth`` layers is 1, from the default input.
 
@@ -145,23 +155,24 @@ def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float
     """
     table = moments(activation)
     log_w2 = 2.0 * np.log(sigma_w)
-    with np.errstate(divide="ignore"):
-        log_b2 = 2.0 * np.log(sigma_b)
+    log_b2 = 2.0 * np.log(sigma_b)
     gain, moving = np.zeros_like(log_w2), np.arange(len(log_w2))
     log_q, before, chi_before = np.logaddexp(log_w2, log_b2), np.full_like(log_w2, np.inf), np.full_like(log_w2, np.inf)
+    grown = np.zeros(len(log_w2), bool)
     for left in range(depth - 1, 0, -1):
+        grown[moving] |= log_q > table.grown
         forward, backward = table.log_moments(log_q)
         log_chi = log_w2[moving] + backward
-        with np.errstate(invalid="ignore", over="ignore"):
-            image = np.logaddexp(log_w2[moving] + forward, log_b2)
-            step = image - log_q
-            steady = np.abs(step - before) <= _STILL * np.maximum(1.0, np.abs(log_q))
-            still = steady & (np.abs(log_chi - chi_before) <= _STILL * np.maximum(1.0, np.abs(log_chi)))
+        image = np.logaddexp(log_w2[moving] + forward, log_b2)
+        step = image - log_q
+        steady = np.abs(step - before) <= _STILL * np.maximum(1.0, np.abs(log_q))
+        still = steady & (np.abs(log_chi - chi_before) <= _STILL * np.maximum(1.0, np.abs(log_chi)))
         gain[moving] += np.where(still, left * np.clip(log_chi, -_MOST, _MOST), log_chi)
         image = np.where(np.isfinite(step), log_q + step, image)  # q is 0 or has left float64
         moving, log_q, before, chi_before = (v[~still] for v in (moving, image, step, log_chi))
         if not moving.size:
             break
+    gain[grown & (gain < 0.0)] = np.nan  # a lower bound below 0 tells nothing
     return np.clip(gain, -_MOST, _MOST)
 
 
@@ -173,6 +184,8 @@ def _infinite_width(activation: Activation, depth: int, sigma_b: float) -> float
         grid = np.linspace(low, high, points)
         gain = _log_gain(activation, depth, np.exp(grid), sigma_b)
         upward = np.flatnonzero((gain[:-1] < 0.0) & (gain[1:] >= 0.0))
+        if np.isnan(gain[: upward[0] if upward.size else None]).any():
+            raise moments(activation).refusal()
         if not upward.size:
             fate = "vanish" if np.all(gain < 0.0) else "do not vanish and then explode"
             raise NoCriticalPoint(

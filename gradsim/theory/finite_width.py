@@ -12,11 +12,15 @@ from scipy.special import digamma
 
 from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count
+from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim_core.activations import Activation
+
+WIDEST = 2**20  # neurons: the most of a sweep
 
 _LN2 = float(np.log(2.0))
 
 
+@ignoring_floating_point_errors
 def log_factor_mean(activation: str | Activation, width: int) -> float:
     """Return E ln S at sigma_w = 1: the mean of the logarithm of one layer's factor of |delta|^2, over live layers.
 
@@ -25,14 +29,16 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
     activation
         linear, relu or leaky_relu.
     width
-        Number of neurons in each layer, >= 1.
+        Number of neurons in each layer, from 1 to 2^20.
 
     Raises
     ------
     NoCriticalPoint
         For an activation without an exact law.
+    SweepError
+        For an argument that is not valid.
     """
-    width = check_count("width", width)
+    width = check_count("width", width, WIDEST)
     slope = _negative_slope(find_activation(activation))
     if slope == 0.0:
         from scipy.stats import binom  # importing it takes half a second
@@ -57,7 +63,7 @@ def quenched_sigma_w(activation: str | Activation, width: int) -> float:
     activation
         linear, relu or leaky_relu.
     width
-        Number of neurons in each layer, >= 1.
+        Number of neurons in each layer, from 1 to 2^20.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def annealed_sigma_w(activation: str | Activation) -> float:
     NoCriticalPoint
         For an activation without an exact law.
     """
-    return float(np.sqrt(2.0 / (1.0 + _negative_slope(find_activation(activation)) ** 2)))
+    return float(np.sqrt(2.0) / np.hypot(1.0, _negative_slope(find_activation(activation))))
 
 
 def _negative_slope(activation: Activation) -> float:
@@ -103,8 +109,7 @@ def _mixture_log_mean(slope: float, width: int) -> float:
     log_squared = 2.0 * np.log(slope)
     start, stop = -45.0 - max(0.0, log_squared), 90.0 + abs(log_squared)
     u, step = np.linspace(start, stop, int((stop - start) * 20) + 1, retstep=True)
-    with np.errstate(over="ignore"):
-        positive = -0.5 * np.logaddexp(0.0, _LN2 + u)
-        negative = -0.5 * np.logaddexp(0.0, _LN2 + u + log_squared)
-        one_neuron = np.logaddexp(positive, negative) - _LN2
-        return float(step * np.sum(np.exp(-np.exp(u)) - np.exp(width * one_neuron)))
+    positive = -0.5 * np.logaddexp(0.0, _LN2 + u)
+    negative = -0.5 * np.logaddexp(0.0, _LN2 + u + log_squared)
+    one_neuron = np.logaddexp(positive, negative) - _LN2
+    return float(step * np.sum(np.exp(-np.exp(u)) - np.exp(width * one_neuron)))

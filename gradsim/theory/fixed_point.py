@@ -17,6 +17,8 @@ from gradsim.sweep.activations import find_activation
 from gradsim.theory.correlation import fixed_correlation
 from gradsim.theory.errors import NoCriticalPoint, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_depth import HIGHEST, LOWEST
+from gradsim.theory.fixed_curve import fixed_points
+from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
@@ -25,6 +27,7 @@ _STRIDE = 0.125  # step in ln q of the search for a fixed point
 _BENT = 1e-9  # second difference of ln(q'/q) that exceeds rounding
 _JUMP = 1e-3  # change of chi_1 over a relative step of 2e-6 in sigma_w: above it, a jump
 _MOST = 1e12  # bound of chi_1, which may be infinite, in the search for chi_1 = 1
+_NEAR = 1e-6  # relative distance in sigma_w at which chi_1 is looked at on either side of a place
 _SCAN = 97  # values of sigma_w in the search for the critical point
 
 
@@ -36,12 +39,15 @@ class MeanField(NamedTuple):
     q_star
         Fixed point of the mean square preactivation; 0 or inf if q tends to that.
     c_star
-        Stable fixed point of the correlation of two inputs.
+        Stable fixed point of the correlation of two inputs. Where q_star is 0 or inf, 1 if phi there consists of two
+        lines of different slopes, as relu does, else NaN: one line keeps every correlation.
     chi_1
         sigma_w^2 E[phi'(sqrt(q_star) z)^2]: factor of the squared gradient norm per layer (its limit if q diverges).
     xi_q, xi_c, xi_grad
         Depth scales -1 / ln of dq'/dq, of chi_c = sigma_w^2 E[phi'(u1) phi'(u2)] at c_star, and of chi_1, in layers;
-        inf where the factor is 1, negative where it is above 1. NaN where dq'/dq is negative.
+        inf where the factor is 1, negative where it is above 1. NaN where dq'/dq is negative. Where q_star is 0 or
+        inf, xi_c is inf: the correlation approaches its fixed point more slowly than any exponential, or stays; it is
+        NaN where phi has no slopes there.
     """
 
     q_star: float
@@ -52,6 +58,7 @@ class MeanField(NamedTuple):
     xi_grad: float
 
 
+@ignoring_floating_point_errors
 def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> MeanField:
     """Return the mean field of an activation at one point of the plane (sigma_w, sigma_b).
 
@@ -67,9 +74,8 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     Raises
     ------
     SweepError
-        For sigma_w <= 0 or sigma_b < 0.
-    ValueError
-        For an unknown activation.
+        For sigma_w <= 0, sigma_b < 0 or an unknown activation; for a user's own pair without finite values where they
+        are needed, with the h.
 
     Examples
     --------
@@ -82,14 +88,17 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     table = moments(resolved)
     q_star = _q_star(resolved, sigma_w, sigma_b)
     chi = chi_1(resolved, sigma_w, sigma_b)
-    if not 0.0 < q_star < np.inf:  # phi is linear on either side of 0 there, and every factor is chi_1
-        scale = _depth_scale(chi)
-        return MeanField(q_star, 1.0, chi, scale, scale, scale)
+    if not 0.0 < q_star < np.inf:  # phi is linear on either side of 0 there, and dq'/dq is chi_1
+        slopes = table.ends[0 if q_star == 0.0 else 1]
+        bent, straight = slopes is not None and slopes[0] != slopes[1], slopes is not None and any(slopes)
+        c_star, xi_c = 1.0 if bent else float("nan"), float("inf") if straight else float("nan")
+        return MeanField(q_star, c_star, chi, _depth_scale(chi), xi_c, _depth_scale(chi))
     slope = sigma_w**2 * table.slope_of_map(q_star)
     c_star, chi_c = fixed_correlation(table, q_star, sigma_w, sigma_b, chi)
     return MeanField(q_star, c_star, chi, _depth_scale(slope), _depth_scale(chi_c), _depth_scale(chi))
 
 
+@ignoring_floating_point_errors
 def chi_1(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
     """Return chi_1 = sigma_w^2 E[phi'(sqrt(q_star) z)^2] alone, in a tenth of the time of :func:`mean_field`.
 
@@ -100,11 +109,14 @@ def chi_1(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) ->
     """
     resolved = find_activation(activation)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
-    with np.errstate(divide="ignore"):
-        log_q = np.log(_q_star(resolved, sigma_w, sigma_b))
-    return float(sigma_w**2 * np.exp(moments(resolved).log_moments(log_q)[1]))
+    table = moments(resolved)
+    found = float(sigma_w**2 * np.exp(table.log_moments(np.log(_q_star(resolved, sigma_w, sigma_b)))[1]))
+    if np.isnan(found):
+        raise table.refusal()
+    return found
 
 
+@ignoring_floating_point_errors
 def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> float:
     """Return the smallest sigma_w at which chi_1 crosses 1 upward, on the fixed point that the default input reaches.
 
@@ -120,9 +132,7 @@ def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> floa
     NoCriticalPoint
         If chi_1 never crosses 1, jumps over it because q runs to infinity first, or reaches it only at infinite q.
     SweepError
-        For sigma_b < 0.
-    ValueError
-        For an unknown activation.
+        As :func:`mean_field`.
 
     Examples
     --------
@@ -134,15 +144,24 @@ def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> floa
 
 @lru_cache(maxsize=256)
 def _critical(activation: Activation, sigma_b: float) -> float:
-    grid = np.geomspace(LOWEST, HIGHEST, _SCAN)
-    excess = np.array([_excess(activation, float(sigma_w), sigma_b) for sigma_w in grid])
-    upward = np.flatnonzero((excess[:-1] < 0.0) & (excess[1:] >= 0.0))
-    if not upward.size:
-        side = "below" if excess[-1] < 0.0 else "above"
+    curve = fixed_points(moments(activation), sigma_b)
+    places = np.concatenate([curve.critical, curve.folds])  # between two steps of the scan chi_1 crosses 1 only there
+    scan = np.concatenate([np.geomspace(LOWEST, HIGHEST, _SCAN), places * (1 - _NEAR), places * (1 + _NEAR)])
+    grid = np.unique(scan[(scan >= LOWEST) & (scan <= HIGHEST)])
+    excess, low, high = np.nan, np.nan, np.nan
+    for sigma_w in grid.tolist():  # no further than needed: a user's own function may have no value at a greater q
+        below, excess = excess, _excess(activation, sigma_w, sigma_b)
+        low, high = high, sigma_w
+        if below < 0.0 <= excess:
+            break
+    else:
+        side = "below" if excess < 0.0 else "above"
         raise NoCriticalPoint(
             f"{activation.name}: chi_1 stays {side} 1 at every sigma_w from {LOWEST:g} to {HIGHEST:g}."
         )
-    low, high = (float(grid[upward[0] + k]) for k in (0, 1))
+    for sigma_w, q in zip(curve.critical.tolist(), curve.q.tolist(), strict=True):
+        if low < sigma_w < high and np.isclose(_q_star(activation, sigma_w, sigma_b), q, rtol=1e-6):
+            return float(sigma_w)
     root = float(brentq(lambda s: _excess(activation, s, sigma_b), low, high, xtol=1e-15, rtol=1e-15))
     return _checked_crossing(activation, sigma_b, root)
 
@@ -154,7 +173,7 @@ def _excess(activation: Activation, sigma_w: float, sigma_b: float) -> float:
 
 def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> float:
     """Return the crossing, in closed form if q_star = 0 below it; NoCriticalPoint if q is infinite or jumps there."""
-    below, above = root * (1 - 1e-6), root * (1 + 1e-6)
+    below, above = root * (1 - _NEAR), root * (1 + _NEAR)
     q_below, q_above = _q_star(activation, below, sigma_b), _q_star(activation, above, sigma_b)
     chi_below, chi_above = chi_1(activation, below, sigma_b), chi_1(activation, above, sigma_b)
     constant = abs(chi_1(activation, 0.9 * root, sigma_b) / 0.81 - 1.0) < 1e-9  # chi_1 / sigma_w^2 does not depend on q
@@ -181,6 +200,8 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
     table = moments(activation)
     start = float(np.log(sigma_w**2 + sigma_b**2))
     excess = float(_log_ratio(table, start, sigma_w, sigma_b))
+    if np.isnan(excess) or (start > table.grown and excess < 0.0):
+        raise table.refusal()
     if abs(excess) <= _NOISE:
         return float(np.exp(start))
     direction = float(np.sign(excess))
@@ -199,8 +220,7 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
 
 def _log_ratio(table: Moments, log_q: float | np.ndarray, sigma_w: float, sigma_b: float) -> np.ndarray:
     """ln(q' / q) for the map of one layer."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        image = np.logaddexp(2 * np.log(sigma_w) + table.log_moments(log_q)[0], 2 * np.log(sigma_b))
+    image = np.logaddexp(2 * np.log(sigma_w) + table.log_moments(log_q)[0], 2 * np.log(sigma_b))
     return np.asarray(image - log_q)
 
 
@@ -211,6 +231,8 @@ def _bracket(
     ahead = direction * _log_ratio(table, t, sigma_w, sigma_b)
     crossed = np.flatnonzero(ahead < -_NOISE)
     last = int(crossed[0]) if crossed.size else len(t)
+    if np.isnan(ahead[:last]).any() or (crossed.size and t[last] > table.grown):
+        raise table.refusal()
     inner, bend = ahead[1:-1], ahead[:-2] - 2 * ahead[1:-1] + ahead[2:]
     # A minimum between two steps lies at most bend / 8 below the lowest of three: only there can two roots hide.
     dips = (inner <= ahead[:-2]) & (inner <= ahead[2:]) & (bend > _BENT) & (inner < 0.25 * bend)

@@ -136,3 +136,37 @@ def test_star_import_leaves_open_alone():
     exec("from gradsim import *", names)
     assert "simulate" in names
     assert "open" not in names
+
+
+def test_an_ensemble_is_shown_in_a_line():
+    assert repr(gs.simulate(**CELL, networks=50)) == "Ensemble(networks=50, depth=6, dead=0, nonfinite=0)"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("device", np.array(["cpu", "cpu"])),
+        ("method", np.array(["explicit", "conditional"])),
+        ("sigma_w", np.ma.array([1.0], mask=[True])),
+        ("sigma_b", np.ma.masked),
+        ("depth", [4, np.ma.masked]),
+        ("networks", 2**48),
+    ],
+)
+def test_arrays_and_masks_and_amounts_are_refused(field, value):
+    with pytest.raises(SweepError, match=field):
+        gs.simulate(**{**CELL, "depth": 2**19, field: value})
+
+
+def test_weights_refuse_an_array_of_methods():
+    with pytest.raises(SweepError, match="method"):
+        gs.weights(**CELL, method=np.array(["explicit", "conditional"]))
+
+
+def test_all_networks_not_finite_is_said_with_the_cause(monkeypatch):
+    lost = np.full((4, 3, 6), np.nan), np.full(3, 2, np.int8)
+    monkeypatch.setattr("gradsim.simulation.ensemble.run_block", lambda *_: lost)
+    with pytest.warns(UserWarning, match="All networks are not finite: phi or dphi of tanh") as caught:
+        ens = gs.simulate(**CELL, networks=3)
+    assert len(caught) == 1
+    assert repr(ens) == "Ensemble(networks=3, depth=6, dead=0, nonfinite=3)"

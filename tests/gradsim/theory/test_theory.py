@@ -48,6 +48,25 @@ def test_fixed_points(name: str, sigma_w: float, sigma_b: float, q_star: float, 
     assert theory.chi_1(name, sigma_w, sigma_b) == found.chi_1
 
 
+@pytest.mark.parametrize(
+    ("name", "sigma_w", "c_star", "xi_c"),
+    [
+        ("relu", 1.0, 1.0, math.inf),  # the map of the correlation has slope 1 at its fixed point
+        ("relu", 2.0, 1.0, math.inf),
+        ("leaky_relu(0.2)", 0.5, 1.0, math.inf),
+        ("gelu", 1.5, 1.0, math.inf),
+        ("tanh", 0.5, math.nan, math.inf),  # a line keeps every correlation
+        ("linear", 2.0, math.nan, math.inf),
+        ("relu2", 0.5, math.nan, math.nan),
+        ("relu2", 2.0, math.nan, math.nan),
+    ],
+)
+def test_correlation_where_q_is_0_or_infinite(name: str, sigma_w: float, c_star: float, xi_c: float) -> None:
+    found = theory.mean_field(name, sigma_w)
+    assert found.q_star in (0.0, math.inf)
+    assert (found.c_star, found.xi_c) == pytest.approx((c_star, xi_c), nan_ok=True)
+
+
 def test_depth_scales_see_the_kinks() -> None:
     # The form with phi'' misses the deltas at the kinks and would give -7.66.
     assert theory.mean_field("hard_tanh", math.sqrt(1.5), S05).xi_q == pytest.approx(1.19830, abs=5e-6)
