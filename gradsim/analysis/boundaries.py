@@ -12,6 +12,7 @@ from gradsim import theory
 from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
 from gradsim.analysis.summaries import MOST_TOP_SHARE
 from gradsim.errors import SweepError, why_not_finite
+from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import check_probability
 from gradsim.theory.finite_width import annealed_sigma_w
 from gradsim.theory.functions import ignoring_floating_point_errors
@@ -119,6 +120,11 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
         "quenched": lambda: theory.boundary(activation, depth, sigma_b, width),
         "annealed": lambda: annealed_sigma_w(activation),
     }
+    if isinstance(activation, str) and not _is_known(activation):
+        return {
+            **dict.fromkeys(("theory", "theory_inf", "theory_width"), float("nan")),
+            "theory_reason": f"The functions of {activation} are not stored; what gs.run returns for its sweep knows them.",
+        }
     at_depth, why = _root(lambda: theory.boundary(activation, depth, sigma_b))
     infinite, why_infinite = _root(lambda: theory.critical_sigma_w(activation, sigma_b))
     return {
@@ -129,11 +135,20 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
     }
 
 
+def _is_known(name: str) -> bool:
+    """Whether an activation of that name is in the table."""
+    try:
+        find_activation(name)
+    except SweepError:
+        return False
+    return True
+
+
 def _root(root: Callable[[], float]) -> tuple[float, str | None]:
     """The root, or NaN and the reason why there is none."""
     try:
         return root(), None
     except theory.NoCriticalPoint as none:
         return float("nan"), none.reason
-    except SweepError as refused:  # a user's own activation whose functions are unknown, or without an average
+    except SweepError as refused:  # a user's own activation without an average
         return float("nan"), str(refused)

@@ -60,7 +60,7 @@ def test_numpy_may_raise_on_every_floating_point_error() -> None:
     ("activation", "pair", "reason"),
     [
         ("softplus", None, "only in the limit of infinite q"),
-        ("unknown", None, "activation = 'unknown' is refused"),
+        ("unknown", None, "The functions of unknown are not stored"),
         (
             "root",
             (lambda h: math.sqrt(h + 70), lambda h: 0.5 / math.sqrt(h + 70)),
