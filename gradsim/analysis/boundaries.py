@@ -123,7 +123,7 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
     if isinstance(activation, str) and not _is_known(activation):
         return {
             **dict.fromkeys(("theory", "theory_inf", "theory_width"), float("nan")),
-            "theory_reason": f"The functions of {activation} are not stored; what gs.run returns for its sweep knows them.",
+            "theory_reason": f"The functions of {activation} are not stored; the run that gs.run returns has them.",
         }
     at_depth, why = _root(lambda: theory.boundary(activation, depth, sigma_b))
     infinite, why_infinite = _root(lambda: theory.critical_sigma_w(activation, sigma_b))

@@ -106,3 +106,5 @@ def test_annealed_gain_of_relu_at_tiny_width() -> None:
     assert row["annealed_log_gain"] == pytest.approx(0.0, abs=4 * row["annealed_se"])
     exact = math.sqrt(np.exp(gain).var() / np.exp(gain).mean() ** 2 / len(gain) + (8 - 1) / networks)
     assert row["annealed_se"] == pytest.approx(exact, rel=0.02)
+    top = np.sort(np.exp(gain))[-networks // 10_000 :]  # of all networks, also of those without a gain
+    assert row["top_share"] == pytest.approx(top.sum() / np.exp(gain).sum(), rel=0.02)
