@@ -10,9 +10,8 @@ import pandas as pd
 
 from gradsim import theory
 from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
-from gradsim.analysis.summaries import MOST_TOP_SHARE
+from gradsim.analysis.summaries import MOST_TOP_SHARE, why_unknown
 from gradsim.errors import SweepError, why_not_finite
-from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import check_probability
 from gradsim.theory.finite_width import annealed_sigma_w
 from gradsim.theory.functions import ignoring_floating_point_errors
@@ -120,11 +119,10 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
         "quenched": lambda: theory.boundary(activation, depth, sigma_b, width),
         "annealed": lambda: annealed_sigma_w(activation),
     }
-    if isinstance(activation, str) and not _is_known(activation):
-        return {
-            **dict.fromkeys(("theory", "theory_inf", "theory_width"), float("nan")),
-            "theory_reason": f"The functions of {activation} are not stored; the run that gs.run returns has them.",
-        }
+    unknown = why_unknown(activation)
+    if unknown:
+        columns = ("theory", "theory_inf", "theory_width")
+        return {**dict.fromkeys(columns, float("nan")), "theory_reason": unknown}
     at_depth, why = _root(lambda: theory.boundary(activation, depth, sigma_b))
     infinite, why_infinite = _root(lambda: theory.critical_sigma_w(activation, sigma_b))
     return {
@@ -133,15 +131,6 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
         "theory_width": _root(at_width[kind])[0] if exact and kind in at_width else float("nan"),
         "theory_reason": why or why_infinite,
     }
-
-
-def _is_known(name: str) -> bool:
-    """Whether an activation of that name is in the table."""
-    try:
-        find_activation(name)
-    except SweepError:
-        return False
-    return True
 
 
 def _root(root: Callable[[], float]) -> tuple[float, str | None]:
