@@ -10,7 +10,7 @@ import pandas as pd
 
 from gradsim import theory
 from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
-from gradsim.analysis.summaries import MOST_TOP_SHARE
+from gradsim.analysis.summaries import MOST_TOP_SHARE, why_unknown
 from gradsim.errors import SweepError, why_not_finite
 from gradsim.theory.errors import check_probability
 from gradsim.theory.finite_width import annealed_sigma_w
@@ -119,6 +119,10 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: str) -> d
         "quenched": lambda: theory.boundary(activation, depth, sigma_b, width),
         "annealed": lambda: annealed_sigma_w(activation),
     }
+    unknown = why_unknown(activation)
+    if unknown:
+        columns = ("theory", "theory_inf", "theory_width")
+        return {**dict.fromkeys(columns, float("nan")), "theory_reason": unknown}
     at_depth, why = _root(lambda: theory.boundary(activation, depth, sigma_b))
     infinite, why_infinite = _root(lambda: theory.critical_sigma_w(activation, sigma_b))
     return {
@@ -135,5 +139,5 @@ def _root(root: Callable[[], float]) -> tuple[float, str | None]:
         return root(), None
     except theory.NoCriticalPoint as none:
         return float("nan"), none.reason
-    except SweepError as refused:  # a user's own activation whose functions are unknown, or without an average
+    except SweepError as refused:  # a user's own activation without an average
         return float("nan"), str(refused)

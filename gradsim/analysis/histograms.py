@@ -131,7 +131,7 @@ class Histograms(NamedTuple):
         total = self._total(self.networks * weight)
         log_mean = np.where(self.live > 0, largest + np.log(total) - np.log(counted) + shift, -np.inf) + np.log(reached)
         variance = self._total(self.networks * weight**2) / total**2 - 1.0 / counted + (1 / reached - 1) / networks
-        top_share = self._total(self._top(counted) * weight) / total
+        top_share = self._total(self._top(np.fmax(networks, counted)) * weight) / total
         log_mean[(counted == 0) & (reached != 0.0)] = np.nan
         return Exponential(log_mean, np.sqrt(np.maximum(variance, 0.0)), top_share)
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from gradsim import theory
 from gradsim.analysis.histograms import BIN_WIDTH, Array, Histograms
-from gradsim.errors import why_not_finite
+from gradsim.errors import SweepError, why_not_finite
+from gradsim.sweep.activations import find_activation
 from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim_core.activations import Activation
 
@@ -59,7 +61,7 @@ def summary(
         median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share,
         trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete, reason. NaN or None
         where there are no networks yet. If some networks are not finite, the others are a biased sample: trusted is
-        False, phase is None, and reason says so.
+        False, phase is None, and reason says so; it also says why chi_1 is missing.
     """
     gain = _at_first_layer(cells, layers, "log_gain")
     delta = _at_first_layer(cells, layers, "log_delta")
@@ -76,6 +78,7 @@ def summary(
     networks = delta["networks"].replace(0, np.nan).to_numpy(np.float64)
     dead_fraction, nonfinite = delta["dead"].to_numpy() / networks, delta["nonfinite"].to_numpy() / networks
     phase = [None if share > 0 else name for name, share in zip(_phase(mean, se), nonfinite, strict=True)]
+    chi_1 = np.asarray(_chi_1(cells, activations or {}), np.float64)
     return cells.reset_index(drop=True).assign(
         quenched_log_gain=mean,
         quenched_se=se,
@@ -89,9 +92,9 @@ def summary(
         dead_fraction=dead_fraction,
         nonfinite_fraction=nonfinite,
         phase=pd.Series(phase, dtype=object),
-        chi_1=_chi_1(cells, activations or {}),
+        chi_1=chi_1,
         complete=complete.reindex(cells["cell_id"]).to_numpy(bool) if isinstance(complete, pd.Series) else complete,
-        reason=pd.Series(list(map(why_not_finite, cells["activation"], nonfinite)), dtype=object),
+        reason=_reasons(cells, nonfinite, np.isnan(chi_1), activations or {}),
     )
 
 
@@ -136,3 +139,30 @@ def _chi_1(cells: pd.DataFrame, activations: Mapping[str, Activation]) -> list[f
         except ValueError:
             known[name, sigma_w, sigma_b] = float("nan")
     return [known[point] for point in points]
+
+
+def _reasons(
+    cells: pd.DataFrame, nonfinite: Array, missing: NDArray[np.bool_], activations: Mapping[str, Activation]
+) -> pd.Series:
+    """The sentence of each cell about networks that are not finite, or else about a chi_1 that is ``missing``."""
+    no_theory = {}
+    for name, cell in cells[missing].groupby("activation").head(1).set_index("activation").iterrows():
+        activation = activations.get(str(name), str(name))
+        try:
+            theory.chi_1(activation, float(cell["sigma_w"]), float(cell["sigma_b"]))
+        except SweepError as refused:
+            no_theory[name] = why_unknown(activation) or str(refused)
+    reasons = [
+        why_not_finite(name, share) or (no_theory.get(name) if without else None)
+        for name, share, without in zip(cells["activation"], nonfinite, missing, strict=True)
+    ]
+    return pd.Series(reasons, dtype=object)
+
+
+def why_unknown(activation: str | Activation) -> str | None:
+    """The sentence about a user's own activation of which only the name is known; None for any other."""
+    try:
+        find_activation(activation)
+    except SweepError:
+        return f"The functions of {activation} are not stored; the run that gs.run returns has them."
+    return None

@@ -49,18 +49,19 @@ def test_a_masked_value_is_left_out() -> None:
 
 
 def test_numpy_may_raise_on_every_floating_point_error() -> None:
+    spread = np.random.default_rng(3).normal(0.0, 400.0, 40)
     with np.errstate(all="raise"):
         dead, lost = np.full(40, -np.inf), np.full(40, np.nan)
-        frames = summary_of([dead, lost, np.full(40, -1e5), np.full(40, 1e5), np.zeros(40), dead, lost])
+        frames = summary_of([dead, lost, spread, np.full(40, 1e5), np.zeros(40), dead, lost], sigma_b=0.37)
         analysis.boundary(frames)
-        assert analysis.boundary(rising(activation="gelu"))["theory"].notna().all()
+        assert analysis.boundary(rising(activation="relu2", sigma_b=0.37))["theory"].notna().all()
 
 
 @pytest.mark.parametrize(
     ("activation", "pair", "reason"),
     [
         ("softplus", None, "only in the limit of infinite q"),
-        ("unknown", None, "activation = 'unknown' is refused"),
+        ("unknown", None, "The functions of unknown are not stored"),
         (
             "root",
             (lambda h: math.sqrt(h + 70), lambda h: 0.5 / math.sqrt(h + 70)),
@@ -78,6 +79,16 @@ def test_a_missing_theory_has_a_reason(activation: str, pair: tuple | None, reas
     else:
         assert found["theory_inf"].isna().all()
         assert found["theory_reason"].str.contains(reason, regex=False).all()
+
+
+def test_a_missing_chi_1_has_a_reason() -> None:
+    cells, sums, histograms = run_frames(cell_frame(0, 6, activation="mine"), np.zeros(20))
+    layers = analysis.layers_frame(sums, histograms)
+    root = Activation("mine", lambda h: math.sqrt(h + 70), lambda h: 0.5 / math.sqrt(h + 70))
+    for own, reason in (({}, "The functions of mine are not stored"), ({"mine": root}, "no finite value at h = -70")):
+        row = analysis.summary(cells, layers, histograms, activations=own).iloc[0]
+        assert math.isnan(row["chi_1"])
+        assert reason in row["reason"]
 
 
 def test_all_networks_not_finite_is_said_with_the_cause() -> None:
@@ -106,3 +117,5 @@ def test_annealed_gain_of_relu_at_tiny_width() -> None:
     assert row["annealed_log_gain"] == pytest.approx(0.0, abs=4 * row["annealed_se"])
     exact = math.sqrt(np.exp(gain).var() / np.exp(gain).mean() ** 2 / len(gain) + (8 - 1) / networks)
     assert row["annealed_se"] == pytest.approx(exact, rel=0.02)
+    top = np.sort(np.exp(gain))[-networks // 10_000 :]  # of all networks, also of those without a gain
+    assert row["top_share"] == pytest.approx(top.sum() / np.exp(gain).sum(), rel=0.02)

@@ -38,7 +38,10 @@ def scanned(name: str, sigma_b: float, grid: np.ndarray = FINE) -> float | None:
 
 def passes_through_infinity(name: str, sigma_w: float, sigma_b: float) -> bool:
     """Whether q is infinite from here on, and chi_1 / sigma_w^2 depends on q before."""
-    q = _q_star(resolve_activation(name), sigma_w * (1 + 1e-9), sigma_b)  # without the correlation, which takes long
+    with np.errstate(divide="ignore"):
+        q = _q_star(
+            resolve_activation(name), sigma_w * (1 + 1e-9), sigma_b
+        )  # without the correlation, which takes long
     return q == math.inf and abs(theory.chi_1(name, 0.9 * sigma_w, sigma_b) / 0.81 - 1.0) > 1e-9
 
 
