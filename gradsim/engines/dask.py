@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any
 
 from gradsim.engines import dask_local
@@ -164,6 +163,7 @@ def _check_certificate(security: Any, engine: str, tls: bool) -> None:
 
 def _close(client: Client) -> None:
     """Close a client and the cluster that was made for it; errors of Dask while closing are ignored."""
-    for close in (partial(client.close, timeout=5), *getattr(client, "gradsim_cleanup", ())):
+    started: list[Any] = [client, getattr(client, "gradsim_cluster", None)]
+    for each in filter(None, started):
         with suppress(Exception):
-            close()
+            each.close(timeout=5)

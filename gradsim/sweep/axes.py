@@ -81,7 +81,7 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
                 field, np.ma.masked, "values without a mask", f"Leave masked ones out: {field}.compressed()"
             )
     if hasattr(value, "__array__"):
-        array = _array(field, value)
+        array = as_array(field, value, _FORMS)
         if array.ndim > 1:
             raise SweepError(field, array.shape, f"{_FORMS}, not an array of {array.ndim} axes", "Flatten the array")
         value = np.atleast_1d(array[: CELL_CAP + 1] if array.ndim else array).tolist()
@@ -89,10 +89,10 @@ def expand(field: str, value: object, *, whole: bool = False) -> list[Any]:
         return [value]
     if value[CELL_CAP:]:
         raise SweepError(field, value, f"at most {CELL_CAP} values", "Take fewer values, or several sweeps")
-    return [_array(field, item).tolist() if hasattr(item, "__array__") else item for item in value]
+    return [as_array(field, item, _FORMS).tolist() if hasattr(item, "__array__") else item for item in value]
 
 
-def _array(field: str, value: Any) -> NDArray[Any]:
+def as_array(field: str, value: Any, allowed: str) -> NDArray[Any]:
     """Return an array or a tensor as an array, also a tensor that needs a gradient or has a type that NumPy lacks."""
     try:
         return np.asarray(value)
@@ -101,7 +101,7 @@ def _array(field: str, value: Any) -> NDArray[Any]:
     try:
         return np.asarray(value.tolist())
     except Exception as error:
-        raise SweepError(field, value, _FORMS, f"NumPy cannot read it: {reason}") from error
+        raise SweepError(field, value, allowed, f"NumPy cannot read it: {reason}") from error
 
 
 def _grid(field: str, table: Mapping[str, Any], *, whole: bool) -> list[Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, field_validator
 
 from gradsim.errors import SweepError, suggestion
+from gradsim.sweep.axes import as_array
 from gradsim.sweep.cells import canonical_json
 from gradsim.sweep.validation import ValidatedModel
 from gradsim.theory import boundary
@@ -117,5 +118,19 @@ class Recipe(ValidatedModel):
 class Data(NamedTuple):
     """A training set: images (samples, inputs), one-hot targets (samples, outputs)."""
 
-    images: NDArray[np.float32]
-    targets: NDArray[np.float32]
+    images: NDArray[np.floating]
+    targets: NDArray[np.floating]
+
+    def checked(self) -> Data:
+        """Return it as two arrays of floats; raise :class:`SweepError` unless both have a row per sample."""
+        allowed = "two tables of numbers with a row per sample: images (samples, inputs), targets (samples, outputs)"
+        images, targets = (as_array(name, table, allowed) for name, table in self._asdict().items())
+        for name, table in {"images": images, "targets": targets}.items():
+            if table.ndim != 2 or not table.size or table.dtype.kind not in "biuf":
+                found = f"{table.dtype} {table.shape}"
+                raise SweepError(name, found, allowed, "Give each sample one row of real numbers")
+        if len(images) != len(targets):
+            raise SweepError(
+                "targets", f"{len(targets)} rows", allowed, f"Give a target to each of {len(images)} images"
+            )
+        return Data(images, targets)

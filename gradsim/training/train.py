@@ -90,6 +90,7 @@ def train(
     report
         Called with the number of epochs of one replica that have just been done.
     """
+    data = data.checked()
     compiled = trainer_for(recipe, data)
     flat = compiled.data(data.images, data.targets)
     replicas = [compiled.replica(parameters) for parameters in draw_starts(recipe, data, compiled)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -18,9 +20,10 @@ import pytest
 from gradsim import engines
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.verification import verify
+from gradsim.engines import dask_local
 from gradsim.errors import EngineError, SweepError
 from tests.faults.engine_runs import command, run
-from tests.faults.moments import wait_until_gone
+from tests.faults.moments import wait_until, wait_until_gone
 from tests.gradsim.small_dataset import contents
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask, while processes end
@@ -68,9 +71,13 @@ def listening() -> set[tuple[str, int]]:
 
 @pytest.fixture(scope="class")
 def ports(distributed) -> Iterator[list[int]]:
-    """Ports of a scheduler and one worker."""
+    """Ports of a scheduler and one worker, which has replaced one that died."""
     before = listening()
     with engines.opened("dask-local:1", None):
+        count = len(first := listening() - before)
+        (worker,) = (p for p in psutil.Process().children(recursive=True) if "spawn_main" in command(p))
+        worker.kill()
+        wait_until(lambda: len(listening() - before) == count and listening() - before != first)
         yield sorted(port for _, port in listening() - before)
 
 
@@ -98,6 +105,36 @@ class TestOthers:
             for page in ("health", "metrics", "json/counts.json", "info/main/workers.html"):
                 with pytest.raises((OSError, urllib.error.HTTPError)):
                     urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=60)
+
+
+@pytest.mark.parametrize("found", ["nothing", "open to others", "a link", "a file", "another user's"])
+def test_modules_are_imported_from_no_directory_of_others(tmp_path: Path, monkeypatch, found: str) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = tmp_path / f"gradsim-dask-{os.getuid()}"
+    if found == "another user's":
+        monkeypatch.setattr(os, "getuid", lambda: 65533)
+        place = tmp_path / "gradsim-dask-65533"
+    if found == "a link":
+        place.symlink_to(tmp_path)
+    elif found == "a file":
+        place.touch(mode=0o600)
+    elif found != "nothing":
+        place.mkdir(mode=0o777 if found == "open to others" else 0o700)
+        place.chmod(0o777 if found == "open to others" else 0o700)
+    used = Path(dask_local._directory())
+    assert (used == place) == (found == "nothing")
+    assert used.parent == tmp_path
+    assert stat.S_IMODE(used.lstat().st_mode) == 0o700
+
+
+def test_dask_uses_that_directory(distributed, monkeypatch, tmp_path: Path) -> None:
+    """Dask's directories come first on the path of imports."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = set(sys.path)
+    with engines.opened("dask-local:1", None):
+        added = set(sys.path) - before
+    assert added
+    assert all(path.startswith(str(tmp_path / f"gradsim-dask-{os.getuid()}/")) for path in added)
 
 
 def test_without_the_package_that_makes_certificates(distributed, tmp_path: Path, monkeypatch) -> None:

@@ -113,3 +113,22 @@ def test_variants_start_alike():
         for name, kind in (("sigmoid", "none"), ("relu", "layer"))
     )
     np.testing.assert_array_equal(one, other)
+
+
+def test_data_as_tensors_and_lists():
+    torch = pytest.importorskip("torch")
+    recipe, images = Recipe(hidden=(5,), epochs=1, replicas=1), SMALL.images.round(1).astype(np.float16)
+    expected = train(recipe, Data(images, SMALL.targets)).history
+    tensor = torch.tensor(images.astype(np.float64), requires_grad=True)
+    for given in (tensor, tensor.detach().float(), images.tolist()):
+        assert train(recipe, Data(given, torch.tensor(SMALL.targets, dtype=torch.bfloat16))).history.equals(expected)
+
+
+@pytest.mark.parametrize("change", [
+    {"images": SMALL.images[:-1]}, {"images": SMALL.images[0]}, {"images": [[1.0, 2.0], [3.0]]},
+    {"images": SMALL.images.astype(str)}, {"images": SMALL.images[:, :0]}, {"targets": None},
+    {"targets": SMALL.targets + 1j},
+])  # fmt: skip
+def test_data_that_are_no_tables(change):
+    with pytest.raises(SweepError, match="row"):
+        train(Recipe(hidden=(5,), epochs=1, replicas=1), SMALL._replace(**change))
