@@ -156,5 +156,6 @@ _REMEDIES = {
     errno.ESTALE: "The network file system has lost the file. Check the mount",
     errno.EFBIG: "The file would pass the limit on the size of files. Raise it (ulimit -f)",
     errno.ENAMETOOLONG: "The name is too long. Choose a shorter directory",
+    errno.EAGAIN: "The file system is busy. Wait a moment",
     errno.EIO: "The disk reports an input/output error. Check it",
 }

@@ -146,7 +146,8 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
             f"missing. `gradsim status {shlex.quote(str(result.path))}` lists them."
         )
         return
-    summary, boundary = result.summary(), result.boundary()
+    summary = result.summary()
+    boundary = result.boundary(summary=summary)
     click.echo(
         "Cells (log_gain: ln of the squared gradient of layer 1 over the last layer; decades: log10 of the norm)\n"
     )

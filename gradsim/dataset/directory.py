@@ -18,7 +18,9 @@ from gradsim.system import filesystem, provenance
 FOLDERS = ("tmp", "manifests", "data", "data/layers", "data/histograms", "data/networks")
 FAILURES = "failures.jsonl"
 SIZE_CAP = 2**26
-"""Most bytes of a file beside the shards: long axes are written out in the sweep's text."""
+"""Most bytes of a file beside the shards."""
+
+_SWEEP_CAP = 2**25  # most bytes of the sweep's text: an axis of a million values is written out, in 20 bytes each
 
 _FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURES}
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -83,7 +85,7 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
     folders = {folder: filesystem.is_dir(path / folder) for folder in FOLDERS}
     if not folders["manifests"]:  # a sweep file of the user's own is no dataset
         return None
-    data = filesystem.read_bytes(name, SIZE_CAP)
+    data = filesystem.read_bytes(name, _SWEEP_CAP)
     if data is None:
         return None
     try:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gradsim.dataset import manifest, merging, reading
 from gradsim.dataset.manifest import Kind, Manifest, Span
-from gradsim.dataset.reading import Ids, Names
+from gradsim.dataset.reading import Ids, Names, Rows
 from gradsim.errors import CorruptDataError, SweepError
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import Plan
@@ -44,7 +44,7 @@ class Snapshot:
     def shards(self) -> list[int]:
         """Numbers of the committed shards, in order."""
         count = self._plan.shard_count
-        return [index for span in self.spans for index in range(span.first, min(span.last + 1, count))]
+        return sorted(index for span in self.spans for index in range(span.first, min(span.last + 1, count)))
 
     def missing(self, part: ShardPart = ALL) -> list[int]:
         """Return the numbers of the shards that are still to be computed, of the whole plan or a part, in order."""
@@ -90,18 +90,24 @@ class Snapshot:
         cells, layer, quantity
             Which to read, one or several; all by default. Only their rows are read.
         """
-        return merging.merge_layers(self._read("layers", cells, layer, quantity))
+        return self.merged_layers(Rows.of(self._plan, cells, layer, quantity))
+
+    def merged_layers(self, *wanted: Rows) -> pd.DataFrame:
+        """As `read_layers`, of several choices of rows, for which each file is read once."""
+        return merging.merge_layers(self._read("layers", *wanted))
 
     def read_histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
         """Return a row per (cell, layer, quantity, bin) with its networks, as `read_layers` does."""
-        return merging.merge_histograms(self._read("histograms", cells, layer, quantity))
+        return merging.merge_histograms(self._read("histograms", Rows.of(self._plan, cells, layer, quantity)))
 
     def read_networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
         """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
         if self._plan.sweep.record != "networks":
             remedy = 'Run the sweep with record = "networks"'
             raise SweepError("record", self._plan.sweep.record, '"networks" for reading single networks', remedy)
-        return pd.DataFrame(pa.concat_tables(list(self._read("networks", cells, layer))).to_pandas())
+        return pd.DataFrame(
+            pa.concat_tables(list(self._read("networks", Rows.of(self._plan, cells, layer)))).to_pandas()
+        )
 
-    def _read(self, kind: Kind, cells: Ids, layer: Ids, quantity: Names = None) -> Iterator[pa.Table]:
-        return reading.read(self._path, self.manifests(), kind, cells, layer, quantity)
+    def _read(self, kind: Kind, *wanted: Rows) -> Iterator[pa.Table]:
+        return reading.read(self._path, self.manifests(), kind, *wanted)

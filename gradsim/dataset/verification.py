@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
+import numpy as np
 
 from gradsim.dataset import directory, manifest, reading, schema
 from gradsim.dataset.codec import SCHEMAS, from_table
@@ -79,16 +80,17 @@ def _check_part(dataset: Dataset, shard: Manifest, kind: Kind, whole: WholeDiges
     part, digest = shard.parts[kind], Digest()
     whole.start(shard.slices)
     for table in reading.row_groups(dataset.path, shard, kind):
-        digest.add(from_table(kind, table))
-        whole.add(table)
-        _check_cells(table, shard.slices, dataset.path / part.path)
+        rows = from_table(kind, table)
+        digest.add(rows)
+        whole.add(rows)
+        _check_cells(rows["cell_id"], shard.slices, dataset.path, part.path)
     if part.digest not in (None, digest.hexdigest()):
         raise CorruptDataError(f"{dataset.path / part.path}: its values are not those that its manifest was made for.")
 
 
-def _check_cells(table: pa.Table, slices: list[tuple[int, int, int]], path: Path) -> None:
-    if not {cell for cell, _, _ in slices}.issuperset(table["cell_id"].unique().to_pylist()):
-        raise CorruptDataError(f"{path}: has rows of cells that are not of this shard. Remove the file.")
+def _check_cells(cell_ids: np.ndarray, slices: list[tuple[int, int, int]], root: Path, path: str) -> None:
+    if not {cell for cell, _, _ in slices}.issuperset(np.unique(cell_ids).tolist()):
+        raise CorruptDataError(f"{root / path}: has rows of cells that are not of this shard. Remove the file.")
 
 
 def _frame(dataset: Dataset) -> Iterator[str]:
@@ -104,9 +106,9 @@ def _frame(dataset: Dataset) -> Iterator[str]:
 
 def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
     """Problems and notes about files that no manifest names."""
-    problems, unfinished = [], 0
+    problems, unfinished, committed = [], 0, dataset.committed()
     for path in listed:
-        span = pending(dataset, path)
+        span = pending(dataset, path, committed)
         if span is not None:
             unfinished += 1
             problems += _problem_of_pending(dataset, path, span)
@@ -130,7 +132,7 @@ def _problem_of_pending(dataset: Dataset, path: str, span: Span) -> list[str]:
     try:
         with filesystem.reading(dataset.path / path) as file:
             for table in schema.row_groups(file, str(dataset.path / path), SCHEMAS[kind]):
-                _check_cells(table, slices, dataset.path / path)
+                _check_cells(table["cell_id"].to_numpy(), slices, dataset.path, path)
     except FileNotFoundError:
         return []  # it was damaged, and a resume has just put it aside
     except GradsimError as error:
@@ -151,12 +153,15 @@ def is_named(dataset: Dataset, path: str) -> bool:
     return span is not None and path == span.part(kind) and filesystem.exists(dataset.path / span.manifest)
 
 
-def pending(dataset: Dataset, path: str) -> Span | None:
-    """Return the shards of a table that no manifest names but one may be about to name, with this very path."""
+def pending(dataset: Dataset, path: str, committed: list[int]) -> Span | None:
+    """Return the shards of a table that no manifest names but one may be about to name, with this very path.
+
+    ``committed`` are the shards that were committed a moment ago.
+    """
     span, kind = _place(path)
     if span is None or path != span.part(kind) or is_named(dataset, path) or span.last >= dataset.plan.shard_count:
         return None
-    clash = any(named.first <= span.last and span.first <= named.last for named in dataset.spans())
+    clash = bisect_left(committed, span.first) < bisect_right(committed, span.last)
     return None if clash or is_named(dataset, path) else span
 
 

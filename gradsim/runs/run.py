@@ -13,7 +13,7 @@ import pandas as pd
 from gradsim import analysis, engines
 from gradsim.dataset import maintenance, verification
 from gradsim.dataset.dataset import Dataset
-from gradsim.dataset.reading import Ids, Names
+from gradsim.dataset.reading import Ids, Names, Rows
 from gradsim.dataset.snapshot import Snapshot
 from gradsim.engines.compute import work_of
 from gradsim.errors import Interrupted
@@ -105,22 +105,19 @@ class Run:
         cells, now = self.cells(), self.dataset.snapshot()
         complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
         depths = sorted({int(depth) for depth in self.sweep.depth})
-        sums = pd.concat(
-            [
-                now.read_layers(layer=1, quantity=["log_gain", "log_delta"]),
-                now.read_layers(layer=depths, quantity="log_q"),
-            ]
-        )
+        sums = now.merged_layers(Rows(None, [1], ["log_gain", "log_delta"]), Rows(None, depths, ["log_q"]))
         histograms = now.read_histograms(layer=[1], quantity="log_gain")
         return analysis.summary(cells, sums, histograms, complete, self._own_activations)
 
-    def boundary(self, level: float = 0.95) -> pd.DataFrame:
+    def boundary(self, level: float = 0.95, summary: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return the boundary between vanishing and exploding, a row per kind and (axes except sigma_w).
 
         Parameters
         ----------
         level : float
             Probability that an interval covers the boundary.
+        summary : pandas.DataFrame, optional
+            What `summary` returned, so that it is not computed again.
 
         Returns
         -------
@@ -128,7 +125,7 @@ class Run:
             kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
             theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason.
         """
-        return analysis.boundary(self.summary(), level, self._own_activations)
+        return analysis.boundary(self.summary() if summary is None else summary, level, self._own_activations)
 
     def verify(self, progress: Mode = "none") -> verification.Verification:
         """Read every byte and row again and compare it with the manifests.
