@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 
@@ -23,7 +22,6 @@ SIZE_CAP = 2**26
 _SWEEP_CAP = 2**25  # most bytes of the sweep's text: an axis of a million values is written out, in 20 bytes each
 
 _FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURES}
-_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
 
 
@@ -83,7 +81,7 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
     """
     name = path / "sweep.toml"
     folders = {folder: filesystem.is_dir(path / folder) for folder in FOLDERS}
-    if not folders["manifests"]:  # a sweep file of the user's own is no dataset
+    if not (folders["manifests"] or folders["data/layers"]):  # a sweep file of the user's own is no dataset
         return None
     data = filesystem.read_bytes(name, _SWEEP_CAP)
     if data is None:
@@ -172,7 +170,7 @@ def _make_folders(path: Path, sweep: Sweep) -> None:
     try:
         filesystem.make_dirs(path)
     except StorageError as error:
-        if error.cause.errno in _STORAGE:
+        if error.cause.errno not in filesystem.UNUSABLE:
             raise
         reason = error.cause.strerror
         raise OutputError(f"{path}: the output directory cannot be made: {reason}. Choose another one.") from error

@@ -59,7 +59,7 @@ def gc(dataset: Dataset) -> list[str]:
     return removed
 
 
-def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Dataset:
+def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", partial: bool = False) -> Dataset:
     """Write the same values into a new dataset with files of 64 to 512 MB, where there is so much.
 
     Sums of a cell that several shards hold become one row. The digest that `verify` gives is the same. The dataset is
@@ -71,14 +71,20 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
     CorruptDataError
         If a file of the dataset is damaged.
     OutputError
-        If there is something at the output, or it is inside the dataset.
+        If there is something at the output, or it is inside the dataset, or shards are missing and not ``partial``.
     StorageError
         If writing fails.
     """
     final = Path(output)
     if dataset.path.resolve() in (final.resolve(), *final.resolve().parents):
         raise OutputError(f"{output}: this is in the dataset itself. Choose another directory.")
-    groups = list(_groups(dataset.manifests()))
+    now = dataset.snapshot()
+    if (missing := len(now.missing())) and not partial:
+        raise OutputError(
+            f"{dataset.path}: {missing:,} of {dataset.plan.shard_count:,} shards are missing, and a copy would lack "
+            "them. Finish the run first, or compact what is there with --partial (Python: partial=True)."
+        )
+    groups = list(_groups(now.manifests()))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
     if filesystem.exists(final) and (filesystem.names(final) or not final.is_dir()):
         done = Dataset.find(final, dataset.plan) if final.is_dir() else None

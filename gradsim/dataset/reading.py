@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from gradsim.dataset import schema
 from gradsim.dataset.codec import SCHEMAS
-from gradsim.dataset.manifest import Kind, Manifest
+from gradsim.dataset.manifest import Kind, Manifest, Part
 from gradsim.errors import CorruptDataError, SweepError, suggestion
 from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
@@ -125,20 +125,36 @@ def row_groups(root: Path, manifest: Manifest, kind: Kind) -> Iterator[pa.Table]
 @contextmanager
 def _checked(root: Path, manifest: Manifest, kind: Kind) -> Iterator[tuple[BufferedReader | bytes, str]]:
     part = manifest.parts[kind]
-    path, remedy = root / part.path, f"Remove {manifest.span.manifest} and run the sweep again: it is computed anew"
+    path = root / part.path
     try:
         with filesystem.reading(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != part.bytes:
-                raise CorruptDataError(f"{path}: {size} bytes where the manifest says {part.bytes}. {remedy}.")
-            source = file.read() if size <= _SMALL else file
+            _check_size(path, manifest, part, os.fstat(file.fileno()).st_size)
+            source = file.read() if part.bytes <= _SMALL else file
             found = hashlib.sha256(source) if isinstance(source, bytes) else hashlib.file_digest(source, "sha256")
             if found.hexdigest() != part.sha256:
-                raise CorruptDataError(f"{path}: the file is damaged: its checksum differs. {remedy}.")
+                raise CorruptDataError(f"{path}: the file is damaged: its checksum differs. {_remedy(manifest)}.")
             file.seek(0)
             yield source, str(path)
     except FileNotFoundError:
-        raise CorruptDataError(f"{path}: the file is missing. {remedy}.") from None
+        _check_size(path, manifest, part, None)
+        raise
+
+
+def check_size(root: Path, manifest: Manifest, kind: Kind) -> None:
+    """Raise :class:`CorruptDataError` if a table of a commit is missing or not of the size that the manifest says."""
+    part = manifest.parts[kind]
+    _check_size(root / part.path, manifest, part, filesystem.size(root / part.path))
+
+
+def _check_size(path: Path, manifest: Manifest, part: Part, size: int | None) -> None:
+    if size != part.bytes:
+        found = "the file is missing" if size is None else f"{size} bytes where the manifest says {part.bytes}"
+        raise CorruptDataError(f"{path}: {found}. {_remedy(manifest)}.")
+
+
+def _remedy(manifest: Manifest) -> str:
+    remove = f"Remove {manifest.span.manifest}, as gradsim verify --repair does"
+    return f"{remove}, and run the sweep again: it is computed anew"
 
 
 def _ids(field: str, values: Ids, first: int, last: int) -> list[int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +15,7 @@ import pyarrow as pa
 from gradsim.dataset import manifest, merging, reading
 from gradsim.dataset.manifest import Kind, Manifest, Span
 from gradsim.dataset.reading import Ids, Names, Rows
-from gradsim.errors import CorruptDataError, SweepError
+from gradsim.errors import CorruptDataError, GradsimError, StorageError, SweepError
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
@@ -34,11 +35,21 @@ class Snapshot:
     ----------
     spans : list of Span
         What is committed, in order: mostly single shards.
+
+    Raises
+    ------
+    StorageError
+        If the dataset has vanished: a disk that is gone is no dataset without shards.
+    CorruptDataError
+        If its folder of manifests has.
     """
 
     def __init__(self, path: Path, plan: Plan, known: dict[Span, Manifest]) -> None:
         self._path, self._plan, self._known = path, plan, known
-        self.spans = sorted(filter(None, map(Span.of_manifest, filesystem.names(path / "manifests"))))
+        names = filesystem.names(path / "manifests")
+        if not names and not filesystem.is_dir(path / "manifests"):
+            raise _vanished(path)
+        self.spans = sorted(filter(None, map(Span.of_manifest, names)))
 
     @cached_property
     def shards(self) -> list[int]:
@@ -70,6 +81,17 @@ class Snapshot:
             if span not in self._known:
                 self._known[span] = manifest.read(self._path, span, self._plan.sweep.content_hash, self._plan)
         return [self._known[span] for span in spans]
+
+    def damaged(self, part: ShardPart = ALL) -> dict[Span, CorruptDataError]:
+        """Return the commits of which a table is missing or has another size, with the reason; tables are not read."""
+        found = {}
+        for one in self.manifests(part):
+            for kind in one.parts:
+                try:
+                    reading.check_size(self._path, one, kind)
+                except CorruptDataError as error:
+                    found[one.span] = error
+        return found
 
     def networks_done(self) -> np.ndarray:
         """Return the number of committed networks of each cell, int64 (cells,)."""
@@ -111,3 +133,12 @@ class Snapshot:
 
     def _read(self, kind: Kind, *wanted: Rows) -> Iterator[pa.Table]:
         return reading.read(self._path, self.manifests(), kind, *wanted)
+
+
+def _vanished(path: Path) -> GradsimError:
+    if not filesystem.exists(path / "sweep.toml"):
+        return StorageError(path, FileNotFoundError(errno.ENOENT, "the dataset has vanished"))
+    return CorruptDataError(
+        f"{path / 'manifests'}: the folder is missing, and with it what says which shards are computed. Restore it "
+        "from a copy, or run the sweep again: shards are computed anew and compared with the tables that lie there."
+    )

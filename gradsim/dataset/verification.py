@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +34,8 @@ class Verification(NamedTuple):
         Shards committed, and still to be computed.
     files, bytes
         What was read.
+    removed
+        Manifests that were removed to repair the dataset: a run computes their shards anew.
     """
 
     problems: list[str]
@@ -44,16 +45,19 @@ class Verification(NamedTuple):
     missing: int
     files: int
     bytes: int
+    removed: list[str] = []  # noqa: RUF012 - nobody adds to it
 
 
-def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
+def verify(dataset: Dataset, progress: Mode = "none", repair: bool = False) -> Verification:
     """Read every file of a dataset and compare it with its manifest: bytes, columns, page checksums, rows, values.
 
-    A run may be under way meanwhile.
+    A run may be under way meanwhile. With ``repair``, manifests that are damaged, or of damaged tables, are removed; a
+    run then computes their shards anew. Files that could not be read because of the disk stay.
     """
     listed = tables(dataset)  # before the manifests: what is committed later is then not an orphan
     spans = dataset.spans()
-    problems = [*_frame(dataset)]
+    problems, frame_notes = _frame(dataset, begun=bool(spans))
+    damaged: list[Span] = []
     wholes = {kind: WholeDigest(kind, dataset.sweep.networks) for kind in KINDS}
     read: list[Part] = []
     with Share("verifying", progress) as share:
@@ -67,13 +71,24 @@ def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
                 read += shard.parts.values()
             except GradsimError as error:
                 problems.append(str(error))
+                damaged += [span] if isinstance(error, CorruptDataError) else []
             share.add(1 / len(spans))
     others, notes = _others(dataset, listed)
     problems += others
     digest = None if problems else hashlib.sha256("".join(w.hexdigest() for w in wholes.values()).encode()).hexdigest()
     done = sum(span.last - span.first + 1 for span in spans)
     bytes_read = sum(part.bytes for part in read)
-    return Verification(problems, notes, digest, done, dataset.plan.shard_count - done, len(read), bytes_read)
+    missing, removed = dataset.plan.shard_count - done, _repair(dataset, damaged) if repair else []
+    return Verification(problems, frame_notes + notes, digest, done, missing, len(read), bytes_read, removed)
+
+
+def _repair(dataset: Dataset, damaged: list[Span]) -> list[str]:
+    """Remove manifests; of compacted shards the tables, too, which a run would not write again under their name."""
+    for span in damaged:
+        filesystem.remove(dataset.path / span.manifest)
+        for kind in KINDS if span.first < span.last else ():
+            filesystem.remove(dataset.path / span.part(kind))
+    return [span.manifest for span in damaged]
 
 
 def _check_part(dataset: Dataset, shard: Manifest, kind: Kind, whole: WholeDigest) -> None:
@@ -93,15 +108,22 @@ def _check_cells(cell_ids: np.ndarray, slices: list[tuple[int, int, int]], root:
         raise CorruptDataError(f"{root / path}: has rows of cells that are not of this shard. Remove the file.")
 
 
-def _frame(dataset: Dataset) -> Iterator[str]:
-    """Problems of the files beside the shards."""
-    facts, again = directory.run_info(dataset.path), "Run the sweep again: it is written anew."
-    if facts is None:
-        yield f"{dataset.path / 'run.json'}: the file is missing. {again}"
-    elif facts.sweep_toml not in (None, filesystem.sha256(dataset.path / "sweep.toml", directory.SIZE_CAP)):
-        yield f"{dataset.path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
-    if not directory.has_cells(dataset.path, dataset.plan):
-        yield f"{dataset.path / 'cells.parquet'}: the file is missing or damaged. {again}"
+def _frame(dataset: Dataset, begun: bool) -> tuple[list[str], list[str]]:
+    """Problems and notes about the files beside the shards, which a run writes before its first shard."""
+    path, again = dataset.path, "Run the sweep again: it is written anew."
+    problems, missing = [], [name for name in ("run.json", "cells.parquet") if not filesystem.exists(path / name)]
+    facts = directory.run_info(path)
+    if facts and facts.sweep_toml not in (None, filesystem.sha256(path / "sweep.toml", directory.SIZE_CAP)):
+        problems.append(
+            f"{path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
+        )
+    if "cells.parquet" not in missing and not directory.has_cells(path, dataset.plan):
+        problems.append(f"{path / 'cells.parquet'}: the file is damaged. {again}")
+    if begun:
+        return problems + [f"{path / name}: the file is missing. {again}" for name in missing], []
+    return problems, [
+        f"{path / name}: not there yet: a run has just begun, or was stopped at once." for name in missing
+    ]
 
 
 def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:

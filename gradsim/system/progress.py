@@ -8,9 +8,11 @@ import threading
 import time
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Literal, Self, TextIO
+from typing import Literal, Self, TextIO, get_args
 
 from tqdm.auto import tqdm
+
+from gradsim.errors import SweepError, suggestion
 
 Mode = Literal["auto", "bar", "log", "json", "none"]
 LOG_SECONDS = 30.0
@@ -106,8 +108,16 @@ class Progress:
         return f"{shown} normals/s, {duration(left)} left"
 
 
+def check_mode(mode: object) -> None:
+    """Raise :class:`SweepError` unless it is one of the modes."""
+    if mode not in get_args(Mode):
+        remedy = suggestion(mode, get_args(Mode))
+        raise SweepError("progress", mode, f"one of {', '.join(get_args(Mode))}", remedy)
+
+
 def _chosen(mode: Mode, stream: TextIO) -> Mode:
     """Resolve "auto": a bar on a terminal or in a notebook, else a log."""
+    check_mode(mode)
     if mode != "auto":
         return mode
     return "bar" if stream.isatty() or (stream is sys.stderr and "ipykernel" in sys.modules) else "log"
