@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 ROW_GROUP = 2**16
 """Rows that a filter skips at once: rows are sorted, so one cell or layer touches few groups."""
 
-_LARGEST_GROUP = 2**23  # rows: no file of gradsim comes near, and one that does may not fit in memory
+_LARGEST_GROUP = 2**20  # rows: no file of gradsim has more, and one that does may not fit in memory
 _VERSION_KEY = b"schema_version"
 
 

@@ -27,6 +27,7 @@ VALUES_PER_SHARD = 2**22
 
 _COST_QUANTITIES = 4  # in the cost of a network: fixed, so that a new quantity moves no boundary of a shard
 _BINS = 256  # most occupied bins of a histogram in the shipped sweeps
+_SPREAD = 64  # times as many bins as is typical: safely more than any distribution has
 _BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_VALUE = 31, 1, 7  # measured on phase-tanh
 _BYTES_PER_SHARD = 12_000  # a manifest, and the metadata of two Parquet files
 _MEMORY_BASE = 300 * 2**20  # interpreter, NumPy, Numba, PyArrow and pandas
@@ -101,6 +102,17 @@ class Plan:
     def normals(self) -> int:
         """Number of random normals of all cells: the work."""
         return self.sweep.networks * sum(map(self.sweep.normals, self.cells))
+
+    def most_bins(self, cell_id: int, networks: int) -> int:
+        """Return the most bins of a layer and quantity that so many networks of a cell can occupy.
+
+        Where phi grows as a line at most, logarithms spread like a random walk in the layers, and `_SPREAD` times the
+        typical number of bins is beyond reach. A faster one may spread them without bound.
+        """
+        cell = self.cells[cell_id]
+        activation = self.sweep.activations[cell.activation]
+        tame = getattr(activation, "slope_inf", None) or getattr(activation, "period", None)
+        return min(networks, _SPREAD * _bins(cell, networks)) if tame else networks
 
     def shard(self, index: int) -> Shard:
         """Return one shard; IndexError for a number outside 0 .. shard_count - 1."""

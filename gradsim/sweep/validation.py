@@ -6,7 +6,8 @@ and documentation share one text.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -31,6 +32,11 @@ class ValidatedModel(BaseModel):
         else:
             return
         raise first.joined(others)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some keys changed, validated like any other; pydantic's own skips every check."""
+        del deep  # values are immutable
+        return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | dict(update or {}))
 
     @classmethod
     def _fault(cls, detail: ErrorDetails, values: dict[str, Any]) -> SweepError:
