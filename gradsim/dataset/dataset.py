@@ -38,7 +38,7 @@ class Dataset:
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.path, self.plan = path.absolute(), plan  # the process may change its directory meanwhile
+        self.path, self.plan = filesystem.absolute(path), plan  # the process may change its directory meanwhile
         self._manifests: dict[Span, Manifest] = {}
 
     @property

@@ -41,6 +41,17 @@ def test_a_process_that_changes_its_directory(path: Path, monkeypatch) -> None:
     assert relative.complete
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a directory that is in use cannot be removed there")
+def test_a_process_whose_directory_is_gone(path: Path, monkeypatch) -> None:
+    folder = path.parent / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(StorageError, match="gone"):
+        Dataset.create("run", Plan(SWEEP))
+    assert gs.open(path).complete
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_dataset_that_vanishes_is_an_error(path: Path, question) -> None:
     run = gs.open(path)

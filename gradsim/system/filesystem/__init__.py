@@ -6,7 +6,7 @@ link succeeds wins; no lock, clock, process number or directory listing is invol
 """
 
 from gradsim.system.filesystem.errors import UNUSABLE
-from gradsim.system.filesystem.folders import check_writable, is_dir, make_dirs, names, publish
+from gradsim.system.filesystem.folders import absolute, check_writable, is_dir, make_dirs, names, publish
 from gradsim.system.filesystem.reading import read_bytes, reading, sha256
 from gradsim.system.filesystem.writing import (
     Check,
@@ -22,6 +22,7 @@ from gradsim.system.filesystem.writing import (
 )
 
 __all__ = [
-    "UNUSABLE", "Check", "Data", "append", "check_writable", "exists", "is_dir", "make_dirs", "make_durable", "names",
-    "publish", "read_bytes", "reading", "remove", "replace", "set_aside", "sha256", "size", "write_new",
+    "UNUSABLE", "Check", "Data", "absolute", "append", "check_writable", "exists", "is_dir", "make_dirs",
+    "make_durable", "names", "publish", "read_bytes", "reading", "remove", "replace", "set_aside", "sha256", "size",
+    "write_new",
 ]  # fmt: skip

@@ -23,6 +23,12 @@ def names(path: Path) -> list[str]:
             return []
 
 
+def absolute(path: Path) -> Path:
+    """Return the path from the root; :class:`StorageError` if the process's own directory was removed."""
+    with storing(path):
+        return path.absolute()
+
+
 def is_dir(path: Path) -> bool:
     """Whether the path is a directory.
 
@@ -74,7 +80,7 @@ def check_writable(path: Path) -> None:
         If the storage is at fault, not the choice of the directory.
     """
     try:
-        nearest = next(folder for folder in (path, *path.absolute().parents) if _exists(folder))
+        nearest = next(folder for folder in (path, *absolute(path).parents) if _exists(folder))
         reason = None if nearest.is_dir() else f"{nearest} is not a directory"
     except ValueError as error:
         reason = str(error)
