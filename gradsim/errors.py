@@ -142,6 +142,33 @@ class StorageError(GradsimError):
         return f"{self.path}: {self.cause.strerror or self.cause}. {self.remedy}."
 
 
+class OutOfMemoryError(GradsimError):
+    """Memory ran out. Committed shards stay, a run can be resumed with fewer threads.
+
+    Parameters
+    ----------
+    path
+        The run's directory.
+    needed
+        Estimate of the memory that the process needs, in bytes.
+    cause
+        What could not be had.
+    """
+
+    exit_code = 2
+
+    def __init__(self, path: object, needed: int, cause: object) -> None:
+        self.path, self.needed, self.cause = str(path), needed, str(cause)
+        super().__init__(self.path, needed, self.cause)
+
+    def __str__(self) -> str:
+        reason = f" ({self.cause})" if self.cause else ""
+        return (
+            f"{self.path}: memory ran out{reason}. This run needs about {self.needed / 2**30:.1f} GiB. Take fewer "
+            "threads (--threads), a smaller shard_size or width, or a larger machine; finished shards are kept."
+        )
+
+
 class EngineError(GradsimError):
     """The workers of an engine cannot be reached or replaced. Committed shards stay, a run can be resumed."""
 
@@ -170,5 +197,7 @@ _REMEDIES = {
     errno.ESTALE: "The network file system has lost the file. Check the mount",
     errno.EFBIG: "The file would pass the limit on the size of files. Raise it (ulimit -f)",
     errno.ENAMETOOLONG: "The name is too long. Choose a shorter directory",
+    errno.ENOENT: "A file or directory is gone, perhaps with its disk. Bring it back",
+    errno.EAGAIN: "The file system is busy. Wait a moment",
     errno.EIO: "The disk reports an input/output error. Check it",
 }

@@ -87,3 +87,18 @@ def test_readme_lists_the_tables():
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(re.search(rf"\b{name}\b", text) for name in [*ACTIVATIONS, *LAWS])
+
+
+def test_every_column_is_explained():
+    """Each column of the stored tables has a row with its name and unit on the dataset's page."""
+    from gradsim.dataset.codec import SCHEMAS
+
+    sections = (ROOT / "docs/dataset.md").read_text(encoding="utf-8").split("## Columns of `data/")[1:]
+    pages = {section.partition("`")[0]: section for section in sections}
+    assert set(pages) == set(SCHEMAS)
+    for kind, schema in SCHEMAS.items():
+        rows = [line for line in pages[kind].splitlines() if line.startswith("| `")]
+        for field in schema:
+            unit = field.metadata[b"unit"].decode().replace(" * ", " · ").partition(" * 2^50")[0]
+            (row,) = [row for row in rows if f"`{field.name}`" in row.split("|")[1]]
+            assert unit in row or unit == "-" or unit.startswith("(natural log · 2^20)^2"), (field.name, unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from gradsim import theory
 from gradsim.analysis.histograms import BIN_WIDTH, Array, Histograms
 from gradsim.errors import SweepError, why_not_finite
 from gradsim.sweep.activations import find_activation
+from gradsim.theory import many_points
 from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim_core.activations import Activation
 
@@ -129,16 +131,19 @@ def _phase(mean: Array, se: Array) -> list[str | None]:
     return [name or None for name in names.tolist()]
 
 
-def _chi_1(cells: pd.DataFrame, activations: Mapping[str, Activation]) -> list[float]:
+def _chi_1(cells: pd.DataFrame, activations: Mapping[str, Activation]) -> Array:
     """chi_1 of each cell; NaN for a user's own activation whose functions are unknown."""
-    known: dict[tuple[str, float, float], float] = {}
-    points = list(zip(cells["activation"], cells["sigma_w"], cells["sigma_b"], strict=True))
-    for name, sigma_w, sigma_b in set(points):
-        try:
-            known[name, sigma_w, sigma_b] = theory.chi_1(activations.get(name, name), float(sigma_w), float(sigma_b))
-        except ValueError:
-            known[name, sigma_w, sigma_b] = float("nan")
-    return [known[point] for point in points]
+    points = cells[["activation", "sigma_w", "sigma_b"]].drop_duplicates().reset_index(drop=True)
+    chi = np.full(len(points), np.nan)
+    for name, place in points.groupby("activation", sort=False).indices.items():
+        with suppress(ValueError):
+            chi[place] = many_points.chi_1(
+                activations.get(str(name), str(name)),
+                points["sigma_w"].to_numpy(np.float64)[place],
+                points["sigma_b"].to_numpy(np.float64)[place],
+            )
+    found = cells[["activation", "sigma_w", "sigma_b"]].merge(points.assign(chi_1=chi), how="left")
+    return found["chi_1"].to_numpy(np.float64)
 
 
 def _reasons(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gradsim.cli.options import FORMAT, completing, quantities
+from gradsim.system.signals import EXIT_STOPPED
 
+_WATCH_SECONDS = 10.0
 _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
@@ -21,21 +24,36 @@ _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_typ
     metavar="N",
     help="The run is shared by N jobs: name those with shards left.",
 )
+@click.option("--check", is_flag=True, help="Exit with 75 if shards are missing, 4 if tables are missing or damaged.")
+@click.option("--watch", is_flag=True, help="Show it again every 10 s until the run is complete; Ctrl-C ends it.")
 @FORMAT
-def status(directory: Path, jobs: int | None, form: str) -> None:
+def status(directory: Path, jobs: int | None, check: bool, watch: bool, form: str) -> None:
     """Show the progress of a run.
 
     Prints the shards that are done, missing and failed, the speed, the time left, and with --array the jobs to run
-    again.
+    again. The exit code is 0 also for an unfinished run, unless --check is given.
     """
+    from gradsim import runs
+    from gradsim.runs.status import run_status
+
+    dataset = runs.open(directory).dataset
+    while True:
+        facts = run_status(dataset, jobs)
+        _show_status(dict(facts), form)
+        if not watch or facts["complete"] or facts["shards_damaged"]:
+            break
+        click.echo()
+        time.sleep(_WATCH_SECONDS)
+    if check and not facts["complete"]:
+        click.get_current_context().exit(4 if facts["shards_damaged"] else EXIT_STOPPED)
+
+
+def _show_status(facts: dict[str, Any], form: str) -> None:
     import pandas as pd
 
-    from gradsim import runs
     from gradsim.report import text
-    from gradsim.runs.status import run_status
     from gradsim.system.progress import duration
 
-    facts = run_status(runs.open(directory).dataset, jobs)
     if form != "table":
         click.echo(text.render(pd.DataFrame([facts]), form))  # type: ignore[arg-type]
         return
@@ -44,9 +62,11 @@ def status(directory: Path, jobs: int | None, form: str) -> None:
     for name, value in facts.items():
         if value is not None:
             click.echo(f"{name:18} {_word(value)}")
+    if facts["shards_damaged"]:
+        click.echo("Tables are missing or damaged: give `gradsim verify --repair DIR`, then the `gradsim run` command.")
     if facts["rerun_array"]:
         click.echo(f"To run the jobs with shards left again: sbatch --array={facts['rerun_array']} SCRIPT")
-    elif not facts["complete"]:
+    elif facts["shards_missing"]:
         click.echo("To compute the missing shards, give the same `gradsim run` command again.")
 
 

@@ -16,18 +16,21 @@ _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_typ
 @_DIRECTORY
 @FORMAT
 @PROGRESS
-def verify(directory: Path, form: str, progress: str) -> None:
+@click.option(
+    "--repair", is_flag=True, help="Remove the manifests of what is damaged, so that the next run computes it anew."
+)
+def verify(directory: Path, form: str, progress: str, repair: bool) -> None:
     """Check every byte of a run against its manifests.
 
-    Exit code 4 if a file is damaged or missing. Prints a digest of all values, which is the same for equal sweeps,
-    however the run was divided into jobs, stopped or compacted.
+    Exit code 4 if a file is damaged or missing, also if it was repaired. Prints a digest of all values, which is the
+    same for equal sweeps, however the run was divided into jobs, stopped or compacted.
     """
     import pandas as pd
 
     from gradsim import runs
     from gradsim.report import text
 
-    found = runs.open(directory).verify(progress)  # type: ignore[arg-type]
+    found = runs.open(directory).verify(progress, repair)  # type: ignore[arg-type]
     if form == "table":
         for sentence in [*found.problems, *found.notes]:
             click.echo(sentence)
@@ -35,6 +38,9 @@ def verify(directory: Path, form: str, progress: str) -> None:
             f"{counted(len(found.problems), 'problem')} in {counted(found.files, 'table')} of "
             f"{counted(found.shards, 'shard')} ({text.size(found.bytes)}); {counted(found.missing, 'shard')} missing."
         )
+        if found.removed:
+            removed = counted(len(found.removed), "manifest")
+            click.echo(f"{removed} removed: give the run command again to compute these shards.")
         click.echo(f"digest {found.digest}" if found.digest else "No digest: some tables could not be read.")
     else:
         click.echo(text.render(pd.DataFrame([found._asdict()]), form))  # type: ignore[arg-type]
@@ -46,17 +52,21 @@ def verify(directory: Path, form: str, progress: str) -> None:
 @_DIRECTORY
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory of the new dataset.")
 @PROGRESS
-def compact(directory: Path, output: Path, progress: str) -> None:
+@click.option("--partial", is_flag=True, help="Compact an unfinished run; its copy can be finished like any run.")
+def compact(directory: Path, output: Path, progress: str, partial: bool) -> None:
     """Write a copy of a run with few, large files.
 
     Files of 64 to 512 MB are read faster than many small ones. The values and their digest stay the same.
     """
     from gradsim import runs
 
-    made = runs.open(directory).compact(output, progress)  # type: ignore[arg-type]
+    made = runs.open(directory).compact(output, progress, partial)  # type: ignore[arg-type]
     files = sum(len(manifest.parts) for manifest in made.dataset.manifests())
+    missing, shards = len(made.dataset.missing()), made.dataset.plan.shard_count
+    lacking = f"of {shards - missing:,} of {shards:,} shards, {missing:,} of which are still to be computed, "
     click.echo(
-        f"{output}: the same values in {counted(files, 'file')}. `gradsim verify` gives the same digest for both."
+        f"{output}: the same values {lacking if missing else ''}in {counted(files, 'file')}. `gradsim verify` gives "
+        "the same digest for both."
     )
 
 

@@ -110,7 +110,8 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
         status = shell_join(["gradsim", "status", str(result.path)])
         click.echo(f"This part is done; of {shards} of the run {missing:,} are missing. `{status}` lists them.")
         return
-    summary, boundary = result.summary(), result.boundary()
+    summary = result.summary()
+    boundary = result.boundary(summary=summary)
     click.echo(
         "Cells (log_gain: ln of the squared gradient of layer 1 over the last layer; decades: log10 of the norm)\n"
     )

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradsim.dataset import schema
+from gradsim.dataset import schema, wide
 from gradsim.dataset.manifest import Kind
 from gradsim.errors import CorruptDataError
 from gradsim.simulation.plan import Shard
@@ -25,7 +25,7 @@ from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums
 
 Columns = dict[str, np.ndarray]
-"""Columns of equal length by name; ``quantity`` as codes, sums that may pass 2^63 as Python's whole numbers."""
+"""Columns of equal length by name; ``quantity`` as codes, ``total`` and ``square`` as limbs (`wide`)."""
 
 SCHEMAS: dict[Kind, pa.Schema] = {
     "layers": schema.LAYERS, "histograms": schema.HISTOGRAMS, "networks": schema.NETWORKS
@@ -94,10 +94,10 @@ def to_table(kind: Kind, rows: Columns) -> pa.Table:
     if kind == "histograms":
         return pa.table([*keys, rows["bin"], rows["networks"]], schema=schema.HISTOGRAMS)
     live = rows["networks"] - rows["dead"] - rows["nonfinite"] > 0
-    sums = [rows[name] for name in ("networks", "dead", "nonfinite", "total")]
-    sums += [rows["square"] >> _LOW_BITS, rows["square"] % 2**_LOW_BITS]
+    counts = (rows[name] for name in ("networks", "dead", "nonfinite"))
+    sums = wide.to_int64(rows["total"]), *wide.to_pairs(rows["square"], _LOW_BITS)
     extremes = (pa.array(rows[name], mask=~live) for name in ("minimum", "maximum"))
-    return pa.table([*keys, *(column.astype(np.int64) for column in sums), *extremes], schema=schema.LAYERS)
+    return pa.table([*keys, *counts, *sums, *extremes], schema=schema.LAYERS)
 
 
 def from_table(kind: Kind, table: pa.Table) -> Columns:
@@ -128,8 +128,8 @@ def _from_layers(table: pa.Table) -> Columns:
         "networks": table["networks"].to_numpy(),
         "dead": table["dead"].to_numpy(),
         "nonfinite": table["nonfinite"].to_numpy(),
-        "total": table["total"].to_numpy().astype(object),
-        "square": _square(high, low),
+        "total": wide.of_int64(table["total"].to_numpy()),
+        "square": wide.of_pairs(high, low, _LOW_BITS),
         "minimum": pc.fill_null(table["min"], np.inf).to_numpy(),
         "maximum": pc.fill_null(table["max"], -np.inf).to_numpy(),
     }
@@ -150,7 +150,8 @@ def _from_sums(sums: Mapping[int, Sums]) -> Columns:
     high, low = flat.pop("square_high"), flat.pop("square_low")
     lengths = [math.prod(shape) for shape in shapes.values()]
     column = np.concatenate([np.arange(length) for length in lengths])
-    return _keys_of(shapes, lengths, column) | flat | {"square": _square(high, low)}
+    wide_sums = {"total": wide.of_int64(flat["total"]), "square": wide.of_pairs(high, low, _LOW_BITS)}
+    return _keys_of(shapes, lengths, column) | flat | wide_sums
 
 
 def _from_bins(sums: Mapping[int, Sums]) -> Columns:
@@ -171,11 +172,6 @@ def _keys_of(shapes: Mapping[int, tuple[int, ...]], lengths: list[int], column: 
         "layer": (column % depth + 1).astype(np.int32),
         "quantity": (column // depth).astype(np.int8),
     }
-
-
-def _square(high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    square: np.ndarray = high.astype(object) * 2**_LOW_BITS + low.astype(object)
-    return square
 
 
 def _sorted(rows: Columns, keys: tuple[str, ...]) -> Columns:

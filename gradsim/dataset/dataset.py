@@ -32,13 +32,13 @@ class Dataset:
     Attributes
     ----------
     path : Path
-        Its directory.
+        Its directory, absolute.
     plan : Plan
         The plan of its sweep.
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.path, self.plan = path, plan
+        self.path, self.plan = filesystem.absolute(path), plan  # the process may change its directory meanwhile
         self._manifests: dict[Span, Manifest] = {}
 
     @property

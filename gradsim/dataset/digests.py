@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from gradsim.dataset import wide
 from gradsim.dataset.codec import Columns, from_table
 from gradsim.dataset.manifest import Kind
 from gradsim.dataset.merging import KEYS, Merging
 
 _Words = npt.NDArray[np.uint64]
 
-_SEEDS = (0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi
+_SEEDS = np.array([0x243F6A8885A308D3, 0x13198A2E03707344], np.uint64)  # digits of pi
 _MASK = 2**64 - 1
 
 
@@ -27,17 +28,17 @@ class Digest:
     """The digest of rows that are added in any order and number."""
 
     def __init__(self) -> None:
-        self._rows, self._sums = 0, [0, 0]
+        self._rows, self._sums = 0, [0] * len(_SEEDS)
 
     def add(self, rows: Columns) -> None:
         """Add rows, each of which is complete."""
         words = [word for column in rows.values() for word in _words(column)]
         self._rows += len(words[0])
-        for i, seed in enumerate(_SEEDS):
-            mixed = np.full(len(words[0]), seed, np.uint64)
-            for word in words:
-                mixed = _mix(mixed ^ word)
-            self._sums[i] += int(mixed.sum(dtype=np.uint64))
+        mixed = np.repeat(_SEEDS, len(words[0])).reshape(len(_SEEDS), -1)
+        for word in words:
+            mixed = _mix(mixed ^ word)
+        for i, total in enumerate(mixed.sum(axis=1, dtype=np.uint64).tolist()):
+            self._sums[i] += total
 
     def hexdigest(self) -> str:
         """Return the digest as 64 hexadecimal digits."""
@@ -66,16 +67,16 @@ class WholeDigest:
         self._finish(slices[0][0])
         self._partial = [cell for cell, _, count in slices if count < self.networks and self.kind in KEYS]
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, rows: Columns) -> None:
         """Add rows of these shards."""
-        rows = from_table(self.kind, table)
-        whole = np.ones(len(table), bool)
+        whole = np.ones(len(rows["cell_id"]), bool)
         for cell in self._partial:
             here = rows["cell_id"] == cell
             if here.any():
                 self._cut.setdefault(cell, Merging(self.kind)).add({name: rows[name][here] for name in rows})
                 whole &= ~here
-        self._digest.add({name: column[whole] for name, column in rows.items()})
+        if whole.any():
+            self._digest.add({name: column[whole] for name, column in rows.items()})
 
     def hexdigest(self) -> str:
         """Return the digest of all that was added."""
@@ -96,8 +97,8 @@ def digest(tables: Iterable[pa.Table], kind: Kind) -> str:
 
 
 def _words(column: np.ndarray) -> list[_Words]:
-    if column.dtype == object:
-        return [((column >> shift) & _MASK).astype(np.uint64) for shift in (0, 64, 128)]
+    if column.ndim == 2:
+        return wide.words(column)
     if column.dtype.kind == "f":
         column = np.where(np.isnan(column), np.nan, column)  # one NaN of the many
         return [np.ascontiguousarray(column, "<f8").view(np.uint64)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from gradsim.system import filesystem, provenance
 FOLDERS = ("tmp", "manifests", "data", "data/layers", "data/histograms", "data/networks")
 FAILURES = "failures.jsonl"
 SIZE_CAP = 2**26
-"""Most bytes of a file beside the shards: long axes are written out in the sweep's text."""
+"""Most bytes of a file beside the shards."""
+
+_SWEEP_CAP = 2**25  # most bytes of the sweep's text: an axis of a million values is written out, in 20 bytes each
 
 _FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURES}
-_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
 
 
@@ -81,9 +81,9 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
     """
     name = path / "sweep.toml"
     folders = {folder: filesystem.is_dir(path / folder) for folder in FOLDERS}
-    if not folders["manifests"]:  # a sweep file of the user's own is no dataset
+    if not (folders["manifests"] or folders["data/layers"]):  # a sweep file of the user's own is no dataset
         return None
-    data = filesystem.read_bytes(name, SIZE_CAP)
+    data = filesystem.read_bytes(name, _SWEEP_CAP)
     if data is None:
         return None
     try:
@@ -177,7 +177,7 @@ def _make_folders(path: Path, sweep: Sweep) -> None:
     try:
         filesystem.make_dirs(path)
     except StorageError as error:
-        if error.cause.errno in _STORAGE:
+        if error.cause.errno not in filesystem.UNUSABLE:
             raise
         reason = error.cause.strerror
         raise OutputError(f"{path}: the output directory cannot be made: {reason}. Choose another one.") from error

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from gradsim.dataset import merging, reading
-from gradsim.dataset.codec import ORDER, from_table, to_table
+from gradsim.dataset.codec import ORDER, to_table
 from gradsim.dataset.commit import Content, commit, content
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.manifest import Kind, Manifest, Span
+from gradsim.dataset.reading import Rows
 from gradsim.dataset.verification import is_named, pending, tables
 from gradsim.errors import OutputError, StorageError
 from gradsim.system import filesystem
@@ -24,7 +25,7 @@ FILE_BYTES = 160 * 2**20
 """Size that the larger files of a compacted dataset get, about: from two thirds of it to three halves."""
 
 _ROW_GROUP = 2**20
-_BATCH_ROWS = {"layers": 2**20, "histograms": 2**22}  # held at once: half a gigabyte
+_BATCH_ROWS = {"layers": 2**21, "histograms": 2**23}  # merged rows held at once: half a gigabyte
 
 
 def gc(dataset: Dataset) -> list[str]:
@@ -44,7 +45,8 @@ def gc(dataset: Dataset) -> list[str]:
     """
     leftovers = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
     # Whether it is named is asked last: a shard may be committed meanwhile, and after that nothing changes.
-    orphans = [path for path in tables(dataset) if pending(dataset, path) is None and not is_named(dataset, path)]
+    found, committed = tables(dataset), dataset.committed()
+    orphans = [path for path in found if not pending(dataset, path, committed) and not is_named(dataset, path)]
     removed, failed = [], None
     for path in leftovers + orphans:
         try:
@@ -57,7 +59,7 @@ def gc(dataset: Dataset) -> list[str]:
     return removed
 
 
-def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Dataset:
+def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", partial: bool = False) -> Dataset:
     """Write the same values into a new dataset with files of 64 to 512 MB, where there is so much.
 
     Sums of a cell that several shards hold become one row. The digest that `verify` gives is the same. The dataset is
@@ -69,14 +71,20 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none") -> Da
     CorruptDataError
         If a file of the dataset is damaged.
     OutputError
-        If there is something at the output, or it is inside the dataset.
+        If there is something at the output, or it is inside the dataset, or shards are missing and not ``partial``.
     StorageError
         If writing fails.
     """
     final = Path(output)
     if dataset.path.resolve() in (final.resolve(), *final.resolve().parents):
         raise OutputError(f"{output}: this is in the dataset itself. Choose another directory.")
-    groups = list(_groups(dataset.manifests()))
+    now = dataset.snapshot()
+    if (missing := len(now.missing())) and not partial:
+        raise OutputError(
+            f"{dataset.path}: {missing:,} of {dataset.plan.shard_count:,} shards are missing, and a copy would lack "
+            "them. Finish the run first, or compact what is there with --partial (Python: partial=True)."
+        )
+    groups = list(_groups(now.manifests()))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
     if filesystem.exists(final) and (filesystem.names(final) or not final.is_dir()):
         done = Dataset.find(final, dataset.plan) if final.is_dir() else None
@@ -122,9 +130,13 @@ def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:
 
 def _merged_bytes(manifest: Manifest) -> float:
     """Bytes of the larger table, without the rows of a cell that begins in an earlier shard and is merged with it."""
-    begun = manifest.slices[0][1] > 0
-    new = 1 - begun / len(manifest.slices)
+    new = _new_share(manifest)
     return max(part.bytes * (1 if kind == "networks" else new) for kind, part in manifest.parts.items())
+
+
+def _new_share(manifest: Manifest) -> float:
+    """Share of the cells that begin here, about that of the rows which are not merged into those of a shard before."""
+    return 1 - (manifest.slices[0][1] > 0) / len(manifest.slices)
 
 
 def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
@@ -134,26 +146,31 @@ def _content(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Content:
 
 
 def _sorted(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[pa.Table]:
-    """The rows of several shards merged and sorted, a part of the layers or cells at a time: memory stays modest."""
-    for quantity, layers, cells in _portions(dataset, kind, group):
-        tables = reading.read(dataset.path, group, kind, cells, layers, quantity)
-        merged = merging.merge([from_table(kind, table) for table in tables], ORDER[kind])
+    """The rows of several shards merged and sorted: all at once, or where they are many a portion at a time."""
+    for wanted in _portions(dataset, kind, group):
+        tables = reading.read(dataset.path, group, kind, wanted)
+        merged = merging.Merging(kind, tables, ORDER[kind]).whole()
         try:
-            yield to_table(kind, merged)
+            for i in range(0, max(len(merged["cell_id"]), 1), _ROW_GROUP):
+                yield to_table(kind, {name: column[i : i + _ROW_GROUP] for name, column in merged.items()})
         except OverflowError:
             raise OutputError(
                 f"{dataset.path}: merged sums of a cell do not fit in 64 bits. This dataset stays as it is."
             ) from None
 
 
-def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[tuple[str, range, list[int]]]:
-    """In their order, quantities, layers and cells that have about as many rows as may be held at once."""
+def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[Rows]:
+    """All rows if they may be held at once when merged; else in their order quantities, layers and cells."""
+    rows = sum(manifest.parts[kind].rows * _new_share(manifest) for manifest in group)
+    if rows <= _BATCH_ROWS[kind]:
+        yield Rows()
+        return
     cells = sorted({cell for manifest in group for cell, _, _ in manifest.slices})
     depth = max(dataset.plan.cells[cell].depth for cell in cells)
-    layer_rows = max(1, sum(manifest.parts[kind].rows for manifest in group) // (len(QUANTITIES) * depth))
+    layer_rows = max(1, int(rows) // (len(QUANTITIES) * depth))
     step = max(1, _BATCH_ROWS[kind] // layer_rows)
     width = max(1, len(cells) * _BATCH_ROWS[kind] // layer_rows)
     for quantity in QUANTITIES:
         for layer in range(1, depth + 1, step):
             for i in range(0, len(cells), width):
-                yield quantity, range(layer, min(layer + step, depth + 1)), cells[i : i + width]
+                yield Rows(cells[i : i + width], range(layer, min(layer + step, depth + 1)), [quantity])

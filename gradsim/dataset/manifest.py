@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from operator import mul
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
@@ -21,7 +22,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SIZE_CAP = 2**26
 """Most bytes of a manifest: some 10^6 slices."""
 
-REMEDY = "Remove this manifest and run the sweep again: the shard is computed anew"
+REMEDY = "Remove this manifest, as gradsim verify --repair does, and run the sweep again: the shard is computed anew"
 
 _NAME = re.compile(r"([0-9]{6,12})(?:-([0-9]{6,12}))?")
 _Count = Annotated[int, Field(ge=0)]
@@ -129,9 +130,15 @@ class Manifest(BaseModel):
             raise CorruptDataError(f"{name}: the manifest is not of this sweep's shard {span.name}. {REMEDY}.")
         if {kind: part.path for kind, part in self.parts.items()} != {kind: span.part(kind) for kind in kinds}:
             raise CorruptDataError(f"{name}: the manifest names other files than this shard has. {REMEDY}.")
-        most = {"layers": len(QUANTITIES) * sum(plan.cells[cell].depth for cell, _, _ in slices)}
-        most["networks"] = sum(plan.cells[cell].depth * count for cell, _, count in slices)
-        if any(part.rows > most.get(kind, len(QUANTITIES) * most["networks"]) for kind, part in self.parts.items()):
+        depths = [plan.cells[cell].depth for cell, _, _ in slices]
+        bins = [plan.most_bins(cell, count) for cell, _, count in slices]
+        counts = [count for _, _, count in slices]
+        most = {
+            "layers": len(QUANTITIES) * sum(depths),
+            "histograms": len(QUANTITIES) * sum(map(mul, depths, bins)),
+            "networks": sum(map(mul, depths, counts)),
+        }
+        if any(part.rows > most[kind] for kind, part in self.parts.items()):
             raise CorruptDataError(f"{name}: the manifest has more rows than its shard can have. {REMEDY}.")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from gradsim.dataset import wide
 from gradsim.dataset.codec import Columns, from_table
 from gradsim.dataset.manifest import Kind
 from gradsim_core.results.quantities import QUANTITIES
@@ -21,36 +22,42 @@ KEYS: dict[Kind, tuple[str, ...]] = {
 
 _EXTREMES = {"minimum": np.minimum, "maximum": np.maximum}
 _BATCH_ROWS = 2**21  # stored rows held at once before they are merged
+_MOMENT_ROWS = 2**16  # merged rows whose moments are taken at once: Python's whole numbers take ten times the memory
 
 
 def merge_layers(tables: Iterable[pa.Table]) -> pd.DataFrame:
     """Merge tables of `schema.LAYERS`: a row per (cell, layer, quantity), with mean, std and se.
 
-    Sums are added and moments taken in Python's whole numbers: no overflow, no cancellation.
+    Sums are added and moments taken in whole numbers: no overflow, no cancellation.
     """
-    merged = Merging("layers", _decoded("layers", tables)).whole()
+    merged = Merging("layers", tables).whole()
     live = merged["networks"] - merged["dead"] - merged["nonfinite"]
-    total, square, count = merged["total"], merged["square"], live.astype(object)
     mean, variance = np.full(len(live), np.nan), np.full(len(live), np.nan)
-    some, several = live > 0, live > 1
-    mean[some] = total[some] / (count[some] * int(FIXED_POINT))
-    spread = count[several] * square[several] - total[several] ** 2
-    variance[several] = spread / (count[several] * (count[several] - 1))
-    std = np.sqrt(variance) / FIXED_POINT
+    for i in range(0, len(live), _MOMENT_ROWS):
+        rows = slice(i, i + _MOMENT_ROWS)
+        mean[rows], variance[rows] = _moments(live[rows], merged["total"][rows], merged["square"][rows])
+    std, some = np.sqrt(variance) / FIXED_POINT, live > 0
     return _frame(merged, ("networks", "dead", "nonfinite")).assign(
         mean=mean, std=std, se=std / np.sqrt(np.maximum(live, 1)),
         min=np.where(some, merged["minimum"], np.nan), max=np.where(some, merged["maximum"], np.nan),
     )  # fmt: skip
 
 
+def _moments(live: np.ndarray, totals: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean, and variance in units of the fixed point, by Python's whole numbers; NaN of too few networks."""
+    total, square, count = wide.to_ints(totals), wide.to_ints(squares), live.astype(object)
+    mean, variance = np.full(len(live), np.nan), np.full(len(live), np.nan)
+    some, several = live > 0, live > 1
+    mean[some] = total[some] / (count[some] * int(FIXED_POINT))
+    spread = count[several] * square[several] - total[several] ** 2
+    variance[several] = spread / (count[several] * (count[several] - 1))
+    return mean, variance
+
+
 def merge_histograms(tables: Iterable[pa.Table]) -> pd.DataFrame:
     """Merge tables of `schema.HISTOGRAMS`: a row per (cell, layer, quantity, bin) with its networks."""
-    merged = Merging("histograms", _decoded("histograms", tables)).whole()
+    merged = Merging("histograms", tables).whole()
     return _frame(merged, ("bin", "networks"))
-
-
-def _decoded(kind: Kind, tables: Iterable[pa.Table]) -> Iterator[Columns]:
-    return (from_table(kind, table) for table in tables)
 
 
 def merge(parts: list[Columns], keys: tuple[str, ...]) -> Columns:
@@ -61,30 +68,44 @@ def merge(parts: list[Columns], keys: tuple[str, ...]) -> Columns:
     starts = first_rows(whole, keys)
     if len(starts) == len(order):
         return whole
-    return {
-        name: column[starts] if name in keys else _EXTREMES.get(name, np.add).reduceat(column, starts)
-        for name, column in whole.items()
-    }
+    for name, column in whole.items():
+        summed = column[starts] if name in keys else _EXTREMES.get(name, np.add).reduceat(column, starts)
+        whole[name] = wide.carried(summed) if summed.ndim == 2 else summed
+    return whole
 
 
 class Merging:
-    """Columns of one kind merged as they come, a batch at a time, so that memory stays modest."""
+    """Rows of one kind merged as they come, a batch at a time, so that memory stays modest.
 
-    def __init__(self, kind: Kind, parts: Iterable[Columns] = ()) -> None:
-        self._keys, self._held = KEYS[kind], list[Columns]()
-        for part in parts:
-            self.add(part)
+    Parameters
+    ----------
+    kind, tables
+        Which tables, and the first of them, of which at least one must be added.
+    keys
+        What the merged rows are sorted by; by default as `KEYS`.
+    """
+
+    def __init__(self, kind: Kind, tables: Iterable[pa.Table] = (), keys: tuple[str, ...] | None = None) -> None:
+        self._kind, self._keys = kind, keys or KEYS[kind]
+        self._merged: Columns | None = None
+        self._held, self._rows = list[Columns](), 0
+        for table in tables:
+            self.add(from_table(kind, table))
 
     def add(self, part: Columns) -> None:
         """Add some rows."""
         self._held.append(part)
-        first, *rest = (len(one["cell_id"]) for one in self._held)
-        if sum(rest) > max(_BATCH_ROWS, first):  # never few rows into many: that would sort the many each time
-            self._held = [self.whole()]
+        self._rows += len(part["cell_id"])
+        merged = 0 if self._merged is None else len(self._merged["cell_id"])
+        if self._rows > max(_BATCH_ROWS, merged):  # never few rows into many: that would sort the many each time
+            self.whole()
 
     def whole(self) -> Columns:
         """Return all rows so far, merged."""
-        return merge(self._held, self._keys)
+        held = self._held if self._merged is None else [self._merged, *self._held]
+        self._merged = merge(held, self._keys)
+        self._held, self._rows = [], 0
+        return self._merged
 
 
 def first_rows(whole: Columns, keys: tuple[str, ...]) -> np.ndarray:

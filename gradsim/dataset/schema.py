@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 ROW_GROUP = 2**16
 """Rows that a filter skips at once: rows are sorted, so one cell or layer touches few groups."""
 
-_LARGEST_GROUP = 2**23  # rows: no file of gradsim comes near, and one that does may not fit in memory
+_LARGEST_GROUP = 2**20  # rows: no file of gradsim has more, and one that does may not fit in memory
 _VERSION_KEY = b"schema_version"
 
 
@@ -131,7 +131,7 @@ def decode(
     rows
         How many it must have, where that is known.
     keep
-        Which rows to read; row groups without any are skipped.
+        Which rows are wanted: row groups without any are skipped.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def decode(
     with _decoding(name):
         reader = pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source
         file = _open(reader, name, expected, rows)
-        if keep is not None:
+        if keep is not None and file.num_row_groups > 1:  # slow, so not where there is nothing to skip
             reader.seek(0)
             return pq.read_table(reader, filters=keep, use_threads=False, page_checksum_verification=True)
         return file.read(use_threads=False)
@@ -160,10 +160,11 @@ def row_groups(source: Any, name: str, expected: pa.Schema, rows: int | None = N
 
 def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.ParquetFile:
     file = pq.ParquetFile(reader, page_checksum_verification=True)
-    check_version(int((file.schema_arrow.metadata or {})[_VERSION_KEY]), name)
+    found = file.schema_arrow
+    check_version(int((found.metadata or {})[_VERSION_KEY]), name)
     # An unregistered extension type is read as its storage type; only the metadata of the field tells.
-    extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in file.schema_arrow)
-    if extended or not file.schema_arrow.equals(expected):
+    extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in found)
+    if extended or not found.equals(expected):
         raise ValueError("it has columns that differ from the schema")
     groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     if sum(groups) != (file.metadata.num_rows if rows is None else rows) or max(groups, default=0) > _LARGEST_GROUP:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
+import numpy as np
 
 from gradsim.dataset import directory, manifest, reading, schema
 from gradsim.dataset.codec import SCHEMAS, from_table
@@ -34,6 +34,8 @@ class Verification(NamedTuple):
         Shards committed, and still to be computed.
     files, bytes
         What was read.
+    removed
+        Manifests that were removed to repair the dataset: a run computes their shards anew.
     """
 
     problems: list[str]
@@ -43,16 +45,19 @@ class Verification(NamedTuple):
     missing: int
     files: int
     bytes: int
+    removed: list[str] = []  # noqa: RUF012 - nobody adds to it
 
 
-def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
+def verify(dataset: Dataset, progress: Mode = "none", repair: bool = False) -> Verification:
     """Read every file of a dataset and compare it with its manifest: bytes, columns, page checksums, rows, values.
 
-    A run may be under way meanwhile.
+    A run may be under way meanwhile. With ``repair``, manifests that are damaged, or of damaged tables, are removed; a
+    run then computes their shards anew. Files that could not be read because of the disk stay.
     """
     listed = tables(dataset)  # before the manifests: what is committed later is then not an orphan
     spans = dataset.spans()
-    problems = [*_frame(dataset)]
+    problems, frame_notes = _frame(dataset, begun=bool(spans))
+    damaged: list[Span] = []
     wholes = {kind: WholeDigest(kind, dataset.sweep.networks) for kind in KINDS}
     read: list[Part] = []
     with Share("verifying", progress) as share:
@@ -66,47 +71,66 @@ def verify(dataset: Dataset, progress: Mode = "none") -> Verification:
                 read += shard.parts.values()
             except GradsimError as error:
                 problems.append(str(error))
+                damaged += [span] if isinstance(error, CorruptDataError) else []
             share.add(1 / len(spans))
     others, notes = _others(dataset, listed)
     problems += others
     digest = None if problems else hashlib.sha256("".join(w.hexdigest() for w in wholes.values()).encode()).hexdigest()
     done = sum(span.last - span.first + 1 for span in spans)
     bytes_read = sum(part.bytes for part in read)
-    return Verification(problems, notes, digest, done, dataset.plan.shard_count - done, len(read), bytes_read)
+    missing, removed = dataset.plan.shard_count - done, _repair(dataset, damaged) if repair else []
+    return Verification(problems, frame_notes + notes, digest, done, missing, len(read), bytes_read, removed)
+
+
+def _repair(dataset: Dataset, damaged: list[Span]) -> list[str]:
+    """Remove manifests; of compacted shards the tables, too, which a run would not write again under their name."""
+    for span in damaged:
+        filesystem.remove(dataset.path / span.manifest)
+        for kind in KINDS if span.first < span.last else ():
+            filesystem.remove(dataset.path / span.part(kind))
+    return [span.manifest for span in damaged]
 
 
 def _check_part(dataset: Dataset, shard: Manifest, kind: Kind, whole: WholeDigest) -> None:
     part, digest = shard.parts[kind], Digest()
     whole.start(shard.slices)
     for table in reading.row_groups(dataset.path, shard, kind):
-        digest.add(from_table(kind, table))
-        whole.add(table)
-        _check_cells(table, shard.slices, dataset.path / part.path)
+        rows = from_table(kind, table)
+        digest.add(rows)
+        whole.add(rows)
+        _check_cells(rows["cell_id"], shard.slices, dataset.path, part.path)
     if part.digest not in (None, digest.hexdigest()):
         raise CorruptDataError(f"{dataset.path / part.path}: its values are not those that its manifest was made for.")
 
 
-def _check_cells(table: pa.Table, slices: list[tuple[int, int, int]], path: Path) -> None:
-    if not {cell for cell, _, _ in slices}.issuperset(table["cell_id"].unique().to_pylist()):
-        raise CorruptDataError(f"{path}: has rows of cells that are not of this shard. Remove the file.")
+def _check_cells(cell_ids: np.ndarray, slices: list[tuple[int, int, int]], root: Path, path: str) -> None:
+    if not {cell for cell, _, _ in slices}.issuperset(np.unique(cell_ids).tolist()):
+        raise CorruptDataError(f"{root / path}: has rows of cells that are not of this shard. Remove the file.")
 
 
-def _frame(dataset: Dataset) -> Iterator[str]:
-    """Problems of the files beside the shards."""
-    facts, again = directory.run_info(dataset.path), "Run the sweep again: it is written anew."
-    if facts is None:
-        yield f"{dataset.path / 'run.json'}: the file is missing. {again}"
-    elif facts.sweep_toml not in (None, filesystem.sha256(dataset.path / "sweep.toml", directory.SIZE_CAP)):
-        yield f"{dataset.path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
-    if not directory.has_cells(dataset.path, dataset.plan):
-        yield f"{dataset.path / 'cells.parquet'}: the file is missing or damaged. {again}"
+def _frame(dataset: Dataset, begun: bool) -> tuple[list[str], list[str]]:
+    """Problems and notes about the files beside the shards, which a run writes before its first shard."""
+    path, again = dataset.path, "Run the sweep again: it is written anew."
+    problems, missing = [], [name for name in ("run.json", "cells.parquet") if not filesystem.exists(path / name)]
+    facts = directory.run_info(path)
+    if facts and facts.sweep_toml not in (None, filesystem.sha256(path / "sweep.toml", directory.SIZE_CAP)):
+        problems.append(
+            f"{path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
+        )
+    if "cells.parquet" not in missing and not directory.has_cells(path, dataset.plan):
+        problems.append(f"{path / 'cells.parquet'}: the file is damaged. {again}")
+    if begun:
+        return problems + [f"{path / name}: the file is missing. {again}" for name in missing], []
+    return problems, [
+        f"{path / name}: not there yet: a run has just begun, or was stopped at once." for name in missing
+    ]
 
 
 def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
     """Problems and notes about files that no manifest names."""
-    problems, unfinished = [], 0
+    problems, unfinished, committed = [], 0, dataset.committed()
     for path in listed:
-        span = pending(dataset, path)
+        span = pending(dataset, path, committed)
         if span is not None:
             unfinished += 1
             problems += _problem_of_pending(dataset, path, span)
@@ -130,7 +154,7 @@ def _problem_of_pending(dataset: Dataset, path: str, span: Span) -> list[str]:
     try:
         with filesystem.reading(dataset.path / path) as file:
             for table in schema.row_groups(file, str(dataset.path / path), SCHEMAS[kind]):
-                _check_cells(table, slices, dataset.path / path)
+                _check_cells(table["cell_id"].to_numpy(), slices, dataset.path, path)
     except FileNotFoundError:
         return []  # it was damaged, and a resume has just put it aside
     except GradsimError as error:
@@ -151,12 +175,15 @@ def is_named(dataset: Dataset, path: str) -> bool:
     return span is not None and path == span.part(kind) and filesystem.exists(dataset.path / span.manifest)
 
 
-def pending(dataset: Dataset, path: str) -> Span | None:
-    """Return the shards of a table that no manifest names but one may be about to name, with this very path."""
+def pending(dataset: Dataset, path: str, committed: list[int]) -> Span | None:
+    """Return the shards of a table that no manifest names but one may be about to name, with this very path.
+
+    ``committed`` are the shards that were committed a moment ago.
+    """
     span, kind = _place(path)
     if span is None or path != span.part(kind) or is_named(dataset, path) or span.last >= dataset.plan.shard_count:
         return None
-    clash = any(named.first <= span.last and span.first <= named.last for named in dataset.spans())
+    clash = bisect_left(committed, span.first) < bisect_right(committed, span.last)
     return None if clash or is_named(dataset, path) else span
 
 

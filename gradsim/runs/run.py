@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -13,15 +13,14 @@ import pandas as pd
 from gradsim import analysis, engines
 from gradsim.dataset import maintenance, verification
 from gradsim.dataset.dataset import Dataset
-from gradsim.dataset.reading import Ids, Names
-from gradsim.dataset.snapshot import Snapshot
-from gradsim.engines.compute import work_of
-from gradsim.errors import Interrupted
+from gradsim.dataset.reading import Ids, Names, Rows
+from gradsim.errors import SweepError
+from gradsim.runs import computing
 from gradsim.simulation.ensemble import check_device
-from gradsim.simulation.partition import ALL, ShardPart
-from gradsim.simulation.plan import Plan, check_cap, plan
+from gradsim.simulation.partition import ShardPart
+from gradsim.simulation.plan import check_cap, plan
 from gradsim.sweep import Sweep
-from gradsim.system.progress import Mode, Progress, check_mode
+from gradsim.system.progress import Mode, check_mode
 from gradsim.system.streams import counted
 from gradsim.system.threads import resolve_threads
 
@@ -91,6 +90,19 @@ class Run:
             now.read_layers(cells, layer, quantity), now.read_histograms(cells, layer, quantity)
         )
 
+    def histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+        """Return a row per (cell, layer, quantity, bin): how many networks have values in it; as `layers` selects.
+
+        Returns
+        -------
+        pandas.DataFrame
+            cell_id, layer, quantity, bin, networks (live and finite), and the bin's edges in natural log, ``low`` <=
+            value < ``high``: a bin is 1/16 of an octave of the plain value. Bins without networks have no row.
+        """
+        found = self.dataset.read_histograms(cells, layer, quantity)
+        low = found["bin"] * analysis.BIN_WIDTH
+        return found.assign(low=low, high=low + analysis.BIN_WIDTH)
+
     def networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
         """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
         return self.dataset.read_networks(cells, layer)
@@ -108,22 +120,19 @@ class Run:
         cells, now = self.cells(), self.dataset.snapshot()
         complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
         depths = sorted({int(depth) for depth in self.sweep.depth})
-        sums = pd.concat(
-            [
-                now.read_layers(layer=1, quantity=["log_gain", "log_delta"]),
-                now.read_layers(layer=depths, quantity="log_q"),
-            ]
-        )
+        sums = now.merged_layers(Rows(None, [1], ["log_gain", "log_delta"]), Rows(None, depths, ["log_q"]))
         histograms = now.read_histograms(layer=[1], quantity="log_gain")
         return analysis.summary(cells, sums, histograms, complete, self._own_activations)
 
-    def boundary(self, level: float = 0.95) -> pd.DataFrame:
+    def boundary(self, level: float = 0.95, summary: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return the boundary between vanishing and exploding, a row per kind and (axes except sigma_w).
 
         Parameters
         ----------
         level : float
             Probability that an interval covers the boundary.
+        summary : pandas.DataFrame, optional
+            What `summary` returned, so that it is not computed again.
 
         Returns
         -------
@@ -131,27 +140,29 @@ class Run:
             kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
             theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason.
         """
-        return analysis.boundary(self.summary(), level, self._own_activations)
+        return analysis.boundary(self.summary() if summary is None else summary, level, self._own_activations)
 
-    def verify(self, progress: Mode = "none") -> verification.Verification:
+    def verify(self, progress: Mode = "none", repair: bool = False) -> verification.Verification:
         """Read every byte and row again and compare it with the manifests.
+
+        With ``repair`` the manifests of what is damaged are removed, so that the next run computes it anew.
 
         Returns
         -------
         Verification
             ``problems``, a sentence for each damaged or missing file; ``digest`` of all values.
         """
-        return verification.verify(self.dataset, progress)
+        return verification.verify(self.dataset, progress, repair)
 
-    def compact(self, output: str | Path, progress: Mode = "none") -> Run:
+    def compact(self, output: str | Path, progress: Mode = "none", partial: bool = False) -> Run:
         """Write the same values with fewer, larger files into a new directory, and return that run.
 
         Raises
         ------
         OutputError
-            If the directory exists and holds anything else.
+            If the directory exists and holds anything else, or the run is unfinished and not ``partial``.
         """
-        return Run(maintenance.compact(self.dataset, output, progress))
+        return Run(maintenance.compact(self.dataset, _checked_path("output", output), progress, partial))
 
     def gc(self) -> list[str]:
         """Remove leftovers of killed runs: files that no manifest names. Return their paths in the directory."""
@@ -172,7 +183,7 @@ def open(path: str | Path) -> Run:
     OutputError
         If the directory holds no dataset.
     """
-    return Run(Dataset.open(path))
+    return Run(Dataset.open(_checked_path("path", path)))
 
 
 def run(
@@ -227,26 +238,31 @@ def run(
         After Ctrl-C, or when `stop` was set; the same call resumes.
     EngineError
         If the workers can no longer be reached; the same call resumes.
+    OutOfMemoryError
+        If memory ran out; with fewer threads the same call resumes.
     ShardsFailedError
         If some shards failed in every attempt; the others are committed.
     DeterminismError
         If a shard was committed before with different numbers.
     """
     if not isinstance(sweep, Sweep):
-        sweep = Sweep.from_toml(sweep)
-    part = check_placement(engine, device, threads, shard)
+        sweep = Sweep.from_toml(_checked_path("sweep", sweep))
+    part, out = check_placement(engine, device, threads, shard), _checked_path("out", out)
     check_mode(progress)
+    _check_type("yes", yes, bool, "True or False", "Write yes=True to confirm a large run")
+    _check_type("stop", stop, Event | None, "a threading.Event", "Leave it out, or give threading.Event()")
     work = plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:
         dataset = Dataset.create(out, work)
         before = dataset.snapshot()
-        before.manifests(part)  # damaged manifests are found before anything is computed
-        meter = _meter(work, part, shards := before.missing(part), progress)
+        for error in before.damaged(part).values():  # found before anything is computed
+            raise error
+        meter = computing.meter(work, part, shards := before.missing(part), progress)
         computed = -meter.done_networks
         if shards:
             job = engines.Job(dataset, shards, threads, meter, stop or Event())
-            _compute(compute, job, len(before.shards)).manifests(part)
+            computing.compute(compute, job, len(before.shards)).manifests(part)
     return Run(dataset, computed + meter.done_networks)
 
 
@@ -258,34 +274,11 @@ def check_placement(engine: Any, device: str, threads: int | None, shard: str) -
     return ShardPart.parse(shard)
 
 
-def _meter(work: Plan, part: ShardPart, shards: list[int], mode: Mode) -> Progress:
-    """Progress of this part of the plan, with its committed shards counted as done."""
-    total = (work.normals, work.networks) if part == ALL else _work(work, part.shards(work.shard_count))
-    left = _work(work, shards)
-    meter = Progress(*total, mode)
-    meter.resume(total[0] - left[0], total[1] - left[1])
-    return meter
+def _checked_path(field: str, value: Any) -> Path:
+    _check_type(field, value, str | os.PathLike, "a path, as text or a Path", f'Write for example {field}="out/run"')
+    return Path(value)
 
 
-def _work(work: Plan, shards: Iterable[int]) -> tuple[int, int]:
-    found = [work_of(work, work.shard(index)) for index in shards]
-    return sum(normals for normals, _ in found), sum(networks for _, networks in found)
-
-
-def _compute(compute: engines.Engine, job: engines.Job, before: int) -> Snapshot:
-    """Compute a job; return the snapshot afterwards. `before` is the number of shards committed already."""
-    path, work = job.dataset.path, job.dataset.plan
-    job.progress.event("start", directory=str(path), shards=len(job.shards), of_shards=work.shard_count)
-    try:
-        with job.progress:
-            compute(job)
-    except KeyboardInterrupt:
-        finished = len(job.dataset.committed())
-        job.progress.event("stopped", committed=finished, of_shards=work.shard_count)
-        raise Interrupted(
-            f"{path}: stopped with {finished} of {counted(work.shard_count, 'shard')} committed. "
-            "Give the same command again to resume."
-        ) from None
-    now = job.dataset.snapshot()
-    job.progress.event("done", committed=len(now.shards), before=before, of_shards=work.shard_count)
-    return now
+def _check_type(field: str, value: Any, kind: Any, allowed: str, remedy: str) -> None:
+    if not isinstance(value, kind):
+        raise SweepError(field, value, allowed, remedy)

@@ -44,7 +44,7 @@ class ShardPart:
         """
         if text == "auto":
             return cls._from_slurm(environment)
-        match = _FORM.fullmatch(text)
+        match = _FORM.fullmatch(text) if isinstance(text, str) else None
         index, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= index <= count:
             remedy = "Write for example 1/16 for the first of 16 jobs"

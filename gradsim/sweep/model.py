@@ -228,7 +228,7 @@ class Sweep(ValidatedModel):
 
     def replace(self, **changes: Any) -> Self:
         """Return a validated copy with some keys changed."""
-        return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | changes)
+        return self.model_copy(update=changes)
 
     @cached_property
     def content_hash(self) -> str:

@@ -6,8 +6,9 @@ and documentation share one text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -32,6 +33,11 @@ class ValidatedModel(BaseModel):
         else:
             return
         raise first.joined(others)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some keys changed, validated like any other; pydantic's own skips every check."""
+        del deep  # values are immutable
+        return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | dict(update or {}))
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gradsim.dataset.dataset import Dataset
 from tests.faults.engine_runs import run
+from tests.gradsim.conftest import call  # noqa: F401 - a fixture
 from tests.gradsim.small_dataset import full
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,10 +15,12 @@ import pytest
 import gradsim
 from gradsim.dataset import schema
 from gradsim.dataset.dataset import Dataset
+from gradsim.dataset.manifest import Manifest, Span, triples
 from gradsim.dataset.verification import verify
 from gradsim.errors import CorruptDataError
+from gradsim.simulation.plan import Plan
 from tests.faults.hostile import edit, refused
-from tests.gradsim.small_dataset import contents, full
+from tests.gradsim.small_dataset import SWEEP, contents, full
 
 
 @pytest.mark.parametrize(
@@ -170,6 +173,38 @@ def test_files_that_unpack_to_more_than_they_should(path: Path) -> None:
         edit(manifest, parts=parts | {"histograms": honest | {"rows": rows}})
         with pytest.raises(CorruptDataError, match="rows"):
             Dataset.open(path).read_histograms()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sin", "relu"])
+def test_more_bins_than_values_can_spread_over(path: Path, activation: str) -> None:
+    """Rows are bounded by depth and bins, not by the networks alone: distinct bins take next to no bytes."""
+    plan = Plan(SWEEP.replace(activation=activation, networks=10**8, shard_size=10**12, record="layers"))
+    slices = plan.slices(0, 0)
+    assert [part.count for part in slices] == [10**8] * 4
+    stored = Manifest.decode((path / "manifests/000000.json").read_bytes(), "manifest")
+    for rows, refusal in (
+        (10**5, nullcontext()),
+        (335 * 10**6, pytest.raises(CorruptDataError, match="more rows than its shard can have")),
+    ):
+        parts = {kind: stored.parts[kind].model_copy(update={"rows": 1}) for kind in ("layers", "histograms")}
+        parts["histograms"] = parts["histograms"].model_copy(update={"rows": rows})
+        changes = {"sweep": plan.sweep.content_hash, "slices": triples(slices), "parts": parts}
+        with refusal:
+            stored.model_copy(update=changes).check(plan.sweep.content_hash, plan, Span(0, 0), "manifest")
+
+
+def test_phi_that_grows_faster_than_a_line_may_fill_any_bin() -> None:
+    plan = Plan(SWEEP.replace(activation="relu2", networks=10**8, record="layers"))
+    assert plan.most_bins(0, 10**8) == 10**8
+
+
+def test_huge_row_groups_are_refused_unread(path: Path) -> None:
+    """Memory is bounded by the row groups, which are read one after another."""
+    part = path / "data/histograms/part-000001.parquet"
+    row = pq.read_table(part).slice(0, 1)
+    part.write_bytes(schema.encode([pa.concat_tables([row] * 2**10).take([0] * (2**20 + 1))], 2**21))
+    with pytest.raises(CorruptDataError, match="number of rows"):
+        schema.decode(part.read_bytes(), "file", schema.HISTOGRAMS)
 
 
 def test_sparse_files_are_not_read_whole(path: Path, made: Dataset) -> None:

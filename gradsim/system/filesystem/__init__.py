@@ -5,7 +5,8 @@ without replacing (`write_new`) or renamed (`replace`), and the directory is fsy
 link succeeds wins; no lock, clock, process number or directory listing is involved.
 """
 
-from gradsim.system.filesystem.folders import check_writable, is_dir, make_dirs, names, publish
+from gradsim.system.filesystem.errors import UNUSABLE
+from gradsim.system.filesystem.folders import absolute, check_writable, is_dir, make_dirs, names, publish
 from gradsim.system.filesystem.reading import read_bytes, reading, sha256
 from gradsim.system.filesystem.writing import (
     Check,
@@ -16,10 +17,12 @@ from gradsim.system.filesystem.writing import (
     remove,
     replace,
     set_aside,
+    size,
     write_new,
 )
 
 __all__ = [
-    "Check", "Data", "append", "check_writable", "exists", "is_dir", "make_dirs", "make_durable", "names", "publish",
-    "read_bytes", "reading", "remove", "replace", "set_aside", "sha256", "write_new",
+    "UNUSABLE", "Check", "Data", "absolute", "append", "check_writable", "exists", "is_dir", "make_dirs",
+    "make_durable", "names", "publish", "read_bytes", "reading", "remove", "replace", "set_aside", "sha256", "size",
+    "write_new",
 ]  # fmt: skip

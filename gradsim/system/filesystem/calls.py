@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
@@ -61,14 +65,26 @@ def listdir(path: Path) -> list[str]:
     return os.listdir(path)
 
 
+class _Blocking(FileIO):
+    """A file in which "nothing to read yet" is an error; Python's own gives less data, which looks like damage."""
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        count = super().readinto(buffer)
+        if count is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return count
+
+
 def open_read(path: Path, follow: bool = False) -> BufferedReader:
     """Open a regular file for reading; the caller closes it.
 
     A symbolic link is refused unless ``follow`` is true, and a pipe always: opening it would block.
     """
     flags = (0 if follow else NOFOLLOW) | getattr(os, "O_NONBLOCK", 0)
-    file = os.fdopen(open_fd(path, os.O_RDONLY | flags), "rb")
+    file = _Blocking(open_fd(path, os.O_RDONLY | flags), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    return file
+    if os.name != "nt":
+        os.set_blocking(file.fileno(), True)
+    return BufferedReader(file)

@@ -9,6 +9,12 @@ from pathlib import Path
 
 from gradsim.errors import CorruptDataError, StorageError
 
+UNUSABLE = (
+    errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.EINVAL,
+)  # fmt: skip
+"""Errors that tell of a wrong directory, at which another is to be chosen. All others are faults of the storage."""
+
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:

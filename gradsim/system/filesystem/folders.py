@@ -8,9 +8,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from gradsim.errors import OutputError
+from gradsim.errors import OutputError, StorageError
 from gradsim.system.filesystem import calls
-from gradsim.system.filesystem.errors import storing
+from gradsim.system.filesystem.errors import UNUSABLE, storing
 from gradsim.system.filesystem.writing import fsync_directory
 
 
@@ -21,6 +21,12 @@ def names(path: Path) -> list[str]:
             return sorted(calls.listdir(path))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+def absolute(path: Path) -> Path:
+    """Return the path from the root; :class:`StorageError` if the process's own directory was removed."""
+    with storing(path):
+        return path.absolute()
 
 
 def is_dir(path: Path) -> bool:
@@ -66,12 +72,22 @@ def publish(folder: Path, path: Path) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Raise :class:`OutputError` if a directory cannot be created or written. Nothing is written."""
+    """Raise :class:`OutputError` if a directory cannot be created or written. Nothing is written.
+
+    Raises
+    ------
+    StorageError
+        If the storage is at fault, not the choice of the directory.
+    """
     try:
-        nearest = next(folder for folder in (path, *path.absolute().parents) if _exists(folder))
+        nearest = next(folder for folder in (path, *absolute(path).parents) if _exists(folder))
         reason = None if nearest.is_dir() else f"{nearest} is not a directory"
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except ValueError as error:
+        reason = str(error)
+    except OSError as error:
+        if error.errno not in UNUSABLE:
+            raise StorageError(path, error) from error
+        reason = error.strerror or str(error)
     if reason is None and not os.access(nearest, os.W_OK | os.X_OK):
         reason = f"{nearest} is not writable"
     if reason:
@@ -80,7 +96,7 @@ def check_writable(path: Path) -> None:
 
 def _exists(path: Path) -> bool:
     try:
-        os.lstat(path)
+        calls.status(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

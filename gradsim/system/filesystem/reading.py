@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -17,7 +18,10 @@ def read_bytes(path: Path, most: int | None = None, follow: bool = False) -> byt
     with storing(path):
         try:
             with calls.open_read(path, follow) as file:
-                return file.read(-1 if most is None else most + 1)
+                if most is None:
+                    return file.read()
+                # No more than there is, or memory for the most that a file may have would be made for each small one.
+                return file.read(min(os.fstat(file.fileno()).st_size, most + 1))
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -79,8 +79,7 @@ def _link_new(temporary: Path, path: Path) -> bool:
     try:
         calls.link(temporary, path)
     except OSError as error:
-        # Over NFS the link may exist although the call failed. It is ours: the temporary name is unique.
-        if calls.status(temporary).st_nlink > 1:
+        if _is_linked(temporary, path):  # over NFS the link may exist although the call failed
             return True
         if isinstance(error, FileExistsError):
             return False
@@ -90,6 +89,14 @@ def _link_new(temporary: Path, path: Path) -> bool:
             return False
         calls.rename(temporary, path)  # a file system without hard links: the last of several writers wins
     return True
+
+
+def _is_linked(first: Path, second: Path) -> bool:
+    """Whether two names are of the same file. A count of links does not tell: a backup may link the file, too."""
+    try:
+        return os.path.samestat(calls.status(first), calls.status(second))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -176,6 +183,15 @@ def exists(path: Path) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+
+def size(path: Path) -> int | None:
+    """Return the size of a file in bytes; None if there is none."""
+    with storing(path):
+        try:
+            return calls.status(path).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def remove(path: Path) -> None:

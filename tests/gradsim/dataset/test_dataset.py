@@ -123,8 +123,10 @@ def test_filters(made: Dataset, method: str) -> None:
     assert len(getattr(made, method)(cells=[])) == 0
     with pytest.raises(SweepError, match="nearest is log_gain"):
         getattr(made, method)(quantity="loggain")
-    with pytest.raises(SweepError, match="whole number"):
-        getattr(made, method)(cells=1.5)
+    for wrong in ({"cells": 1.5}, {"cells": 4}, {"cells": [0, 99]}, {"cells": -1}, {"layer": 0}, {"layer": [1, 4]}):
+        field = next(iter(wrong))
+        with pytest.raises(SweepError, match=rf"{field} = .*whole numbers from . to 3.*leave {field} out"):
+            getattr(made, method)(**wrong)
 
 
 def test_cells_and_progress(made: Dataset, tmp_path: Path) -> None:

@@ -189,6 +189,33 @@ def test_summary_and_boundary(clean):
     assert len(boundary) == 2 * 2 * 3
 
 
+def test_histograms(clean):
+    found = clean.histograms(cells=[3, 5], layer=1, quantity="log_delta")
+    assert set(found["cell_id"]) == {3, 5}
+    rows = clean.layers(cells=[3, 5], layer=1, quantity="log_delta").set_index("cell_id")
+    for cell_id, bins in found.groupby("cell_id"):
+        assert bins["networks"].sum() == rows.loc[cell_id, ["networks", "dead", "nonfinite"]] @ [1, -1, -1]
+        assert bins["low"].min() <= rows.loc[cell_id, "min"] < bins["high"].min()
+        assert bins["low"].max() <= rows.loc[cell_id, "max"] < bins["high"].max()
+    np.testing.assert_allclose(found["high"] - found["low"], np.log(2) / 16)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("shard", 1), ("shard", None), ("shard", b"1/2"), ("progress", "bars"), ("progress", None), ("yes", "no"),
+        ("stop", 5), ("out", 5), ("out", None), ("sweep", 5), ("threads", "2"), ("device", 1), ("engine", 1),
+    ],
+)  # fmt: skip
+def test_values_of_a_wrong_type(tmp_path, field, value):
+    arguments = {"sweep": gs.Sweep(**SWEEP), "out": tmp_path / "run"} | {field: value}
+    with pytest.raises(SweepError, match=rf"^{field} = .* is refused; allowed: .*\. .*\.$"):
+        gs.run(**arguments)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(SweepError, match=r"path = 5 is refused"):
+        gs.open(5)
+
+
 def test_own_activation_runs_and_resumes(tmp_path):
     mine = gs.Activation("cube", lambda h: h + 0.01 * h**3, lambda h: 1 + 0.03 * h**2)
     sweep = gs.Sweep(activation=[mine], sigma_w=[0.5, 0.7, 0.9], depth=4, width=6, networks=50, seed=1)

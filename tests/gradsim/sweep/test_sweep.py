@@ -314,3 +314,16 @@ def test_tensors_without_numbers() -> None:
 def test_masked_values_are_refused(values: object) -> None:
     with pytest.raises(SweepError, match="sigma_w = masked is refused; allowed: values without a mask"):
         make(sigma_w=values)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sigma_w": -1.0}, {"networks": 0}, {"depth": [2, 2]}, {"sigma": 1.0}, {"method": "exact"}], ids=str
+)
+def test_copies_are_checked(changes: dict) -> None:
+    sweep = Sweep(activation="tanh", sigma_w=[1.0, 1.5], depth=2, width=3, networks=4, seed=1)
+    with pytest.raises(SweepError, match=next(iter(changes))):
+        sweep.model_copy(update=changes)
+    copy = sweep.model_copy(update={"depth": 5})
+    assert copy == sweep.replace(depth=5)
+    assert copy.content_hash != sweep.content_hash
+    assert sweep.model_copy() == sweep
