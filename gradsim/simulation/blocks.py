@@ -51,14 +51,15 @@ def warm_up(sweep: Sweep) -> int:
     """Compile the kernels of a sweep, or load them from the cache; return how many there are."""
     from gradsim_core.results.statistics import merge, reduce
 
-    kinds = {(cell.activation, cell.law, _schedule(sweep, cell).name): cell for cell in reversed(sweep.cells())}
+    kinds = {(cell.activation, cell.law, schedule_of(sweep, cell).name): cell for cell in reversed(sweep.cells())}
     for cell in kinds.values():
         sums = reduce(run_block(*prepare(sweep, cell), 0, 1)[0])
         merge(sums, sums)
     return len(kinds)
 
 
-def _schedule(sweep: Sweep, cell: Cell) -> Schedule:
+def schedule_of(sweep: Sweep, cell: Cell) -> Schedule:
+    """Return the schedule that runs a cell."""
     return choose_schedule(sweep.method, sweep.laws[cell.law], cell.depth, cell.width)
 
 
@@ -68,7 +69,7 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     They hold the kernel's arrays of one network or group, the quantities of a block, and the histograms of two blocks
     with ``bins`` bins for each layer and quantity.
     """
-    numbers = _schedule(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
+    numbers = schedule_of(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
     block = _block_size(sweep, cell)
     of_layers = len(QUANTITIES) * cell.depth * (8 * block + 40 * min(bins, block))
     return numbers * np.dtype(sweep.dtype).itemsize + of_layers
@@ -112,7 +113,7 @@ def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[i
 
     Networks that the kernel runs side by side stay in one block.
     """
-    group, size = _schedule(sweep, cell).group_size, _block_size(sweep, cell)
+    group, size = schedule_of(sweep, cell).group_size, _block_size(sweep, cell)
     start, stop = first, first + count
     while start < stop:
         end = min(start - start % group + size, stop)
@@ -121,6 +122,6 @@ def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[i
 
 
 def _block_size(sweep: Sweep, cell: Cell) -> int:
-    group = _schedule(sweep, cell).group_size
+    group = schedule_of(sweep, cell).group_size
     most = min(BLOCK_NETWORKS, BLOCK_LAYERS // cell.depth, BLOCK_NORMALS // sweep.normals(cell))
     return max(1, most // group) * group
