@@ -32,13 +32,22 @@ class Digest:
 
     def add(self, rows: Columns) -> None:
         """Add rows, each of which is complete."""
+        self.add_each([self], rows, [0])
+
+    @staticmethod
+    def add_each(digests: list[Digest], rows: Columns, starts: list[int]) -> None:
+        """Add rows to several digests: to each those from its start to the next, at least one. As `add`, but faster."""
         words = [word for column in rows.values() for word in _words(column)]
-        self._rows += len(words[0])
-        mixed = np.repeat(_SEEDS, len(words[0])).reshape(len(_SEEDS), -1)
+        count = len(words[0])
+        if not count:
+            return
+        mixed = np.repeat(_SEEDS, count).reshape(len(_SEEDS), -1)
         for word in words:
             mixed = _mix(mixed ^ word)
-        for i, total in enumerate(mixed.sum(axis=1, dtype=np.uint64).tolist()):
-            self._sums[i] += total
+        totals = np.add.reduceat(mixed, starts, axis=1).T.tolist()
+        for digest, length, total in zip(digests, np.diff([*starts, count]).tolist(), totals, strict=True):
+            digest._rows += length
+            digest._sums = [old + new for old, new in zip(digest._sums, total, strict=True)]
 
     def hexdigest(self) -> str:
         """Return the digest as 64 hexadecimal digits."""

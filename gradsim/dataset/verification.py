@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
+from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from gradsim.dataset import directory, manifest, reading, schema
 from gradsim.dataset.codec import SCHEMAS, from_table
@@ -17,6 +20,9 @@ from gradsim.dataset.manifest import KINDS, Kind, Manifest, Part, Span, triples
 from gradsim.errors import CorruptDataError, GradsimError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
+
+_BATCH_ROWS = 2**16  # rows whose values are checked at once
+_LEAST_ROWS = 2**6  # of memory that a small table takes
 
 
 class Verification(NamedTuple):
@@ -57,9 +63,9 @@ def verify(dataset: Dataset, progress: Mode = "none", repair: bool = False) -> V
     listed = tables(dataset)  # before the manifests: what is committed later is then not an orphan
     spans = dataset.spans()
     problems, frame_notes = _frame(dataset, begun=bool(spans))
-    damaged: list[Span] = []
-    wholes = {kind: WholeDigest(kind, dataset.sweep.networks) for kind in KINDS}
+    checks = {kind: _Values(dataset, kind) for kind in KINDS}
     read: list[Part] = []
+    errors: list[tuple[Span, GradsimError]] = []
     with Share("verifying", progress) as share:
         for i, span in enumerate(spans):
             if i and span.first <= spans[i - 1].last:
@@ -67,15 +73,20 @@ def verify(dataset: Dataset, progress: Mode = "none", repair: bool = False) -> V
             try:
                 shard = manifest.read(dataset.path, span, dataset.sweep.content_hash, dataset.plan)
                 for kind in shard.parts:
-                    _check_part(dataset, shard, kind, wholes[kind])
+                    checks[kind].add(shard)
                 read += shard.parts.values()
             except GradsimError as error:
-                problems.append(str(error))
-                damaged += [span] if isinstance(error, CorruptDataError) else []
+                errors.append((span, error))
             share.add(1 / len(spans))
+    for check in checks.values():
+        errors += check.finish()
+    errors.sort(key=itemgetter(0))
+    problems += [str(error) for _, error in errors]
+    damaged = list(dict.fromkeys(span for span, error in errors if isinstance(error, CorruptDataError)))
     others, notes = _others(dataset, listed)
     problems += others
-    digest = None if problems else hashlib.sha256("".join(w.hexdigest() for w in wholes.values()).encode()).hexdigest()
+    wholes = "".join(check.whole.hexdigest() for check in checks.values()) if not problems else None
+    digest = hashlib.sha256(wholes.encode()).hexdigest() if wholes else None
     done = sum(span.last - span.first + 1 for span in spans)
     bytes_read = sum(part.bytes for part in read)
     missing, removed = dataset.plan.shard_count - done, _repair(dataset, damaged) if repair else []
@@ -91,16 +102,69 @@ def _repair(dataset: Dataset, damaged: list[Span]) -> list[str]:
     return [span.manifest for span in damaged]
 
 
-def _check_part(dataset: Dataset, shard: Manifest, kind: Kind, whole: WholeDigest) -> None:
-    part, digest = shard.parts[kind], Digest()
-    whole.start(shard.slices)
-    for table in reading.row_groups(dataset.path, shard, kind):
-        rows = from_table(kind, table)
-        digest.add(rows)
-        whole.add(rows)
-        _check_cells(rows["cell_id"], shard.slices, dataset.path, part.path)
-    if part.digest not in (None, digest.hexdigest()):
-        raise CorruptDataError(f"{dataset.path / part.path}: its values are not those that its manifest was made for.")
+class _Values:
+    """The values of one kind of table, compared with the manifests; small tables together, which is faster.
+
+    Attributes
+    ----------
+    whole : WholeDigest
+        The digest of all that was added.
+    """
+
+    def __init__(self, dataset: Dataset, kind: Kind) -> None:
+        self._root, self._kind = dataset.path, kind
+        self.whole = WholeDigest(kind, dataset.sweep.networks)
+        self._held: list[tuple[Manifest, Digest, pa.Table]] = []
+        self._ended: list[tuple[Manifest, Digest]] = []
+        self._started, self._rows = Span(-1, -1), 0
+        self._errors: list[tuple[Span, GradsimError]] = []
+
+    def add(self, shard: Manifest) -> None:
+        """Add the table of a commit, whose bytes are checked at once."""
+        digest = Digest()
+        for table in reading.row_groups(self._root, shard, self._kind):
+            self._held.append((shard, digest, table))
+            self._rows += max(len(table), _LEAST_ROWS)
+            if self._rows >= _BATCH_ROWS:
+                self._flush()
+        self._ended.append((shard, digest))
+
+    def finish(self) -> list[tuple[Span, GradsimError]]:
+        """Return what was found."""
+        self._flush()
+        return self._errors
+
+    def _flush(self) -> None:
+        held, self._held, self._rows = [one for one in self._held if len(one[2])], [], 0
+        try:
+            self._check(held)
+        except CorruptDataError:
+            for one in held:  # to find the one that is damaged
+                try:
+                    self._check([one])
+                except CorruptDataError as error:
+                    self._errors.append((one[0].span, error))
+        known = {span for span, _ in self._errors}
+        for shard, digest in self._ended:
+            part = shard.parts[self._kind]
+            if part.digest not in (None, digest.hexdigest()) and shard.span not in known:
+                text = f"{self._root / part.path}: its values are not those that its manifest was made for."
+                self._errors.append((shard.span, CorruptDataError(text)))
+        self._ended = []
+
+    def _check(self, held: list[tuple[Manifest, Digest, pa.Table]]) -> None:
+        if not held:
+            return
+        rows = from_table(self._kind, pa.concat_tables([table for _, _, table in held]).combine_chunks())
+        starts = [0, *accumulate(len(table) for _, _, table in held)]
+        for (shard, _, _), first, last in zip(held, starts, starts[1:], strict=False):
+            _check_cells(rows["cell_id"][first:last], shard.slices, self._root, shard.parts[self._kind].path)
+        Digest.add_each([digest for _, digest, _ in held], rows, starts[:-1])
+        for (shard, _, _), first, last in zip(held, starts, starts[1:], strict=False):
+            if shard.span != self._started:
+                self.whole.start(shard.slices)
+                self._started = shard.span
+            self.whole.add({name: column[first:last] for name, column in rows.items()})
 
 
 def _check_cells(cell_ids: np.ndarray, slices: list[tuple[int, int, int]], root: Path, path: str) -> None:

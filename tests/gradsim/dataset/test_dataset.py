@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from gradsim.dataset import merging
+from gradsim.dataset import merging, reading, verification
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.verification import verify
 from gradsim.errors import OutputError, RunExistsError, SweepError
@@ -91,7 +91,9 @@ def test_merging_a_few_rows_at_a_time(made: Dataset, tmp_path: Path, monkeypatch
     """Cells that are cut into many shards; the frames and the digest do not depend on when rows are merged."""
     cut = full(tmp_path / "cut", SWEEP.replace(shard_size=20))
     assert cut.plan.shard_count > 3 * len(cut.plan.cells)
-    monkeypatch.setattr(merging, "_BATCH_ROWS", rows)
+    for module in (merging, reading, verification):
+        monkeypatch.setattr(module, "_BATCH_ROWS", rows)
+    monkeypatch.setattr(verification, "_LEAST_ROWS", 0)
     pd.testing.assert_frame_equal(cut.read_layers(), made.read_layers())
     pd.testing.assert_frame_equal(cut.read_histograms(), made.read_histograms())
     assert verify(cut).digest == verify(made).digest
