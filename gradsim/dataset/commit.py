@@ -91,6 +91,7 @@ def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content],
         write_seconds=time.monotonic() - start,
         finished=provenance.now(),
         environment=provenance.environment(),
+        generators=plan.generators,
     )
     if filesystem.write_new(root / "tmp", root / span.manifest, ours.encode()):
         return True

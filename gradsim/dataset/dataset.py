@@ -18,7 +18,7 @@ from gradsim.dataset.commit import commit, content
 from gradsim.dataset.manifest import Kind, Manifest, Span
 from gradsim.dataset.reading import Ids, Names
 from gradsim.dataset.snapshot import Snapshot
-from gradsim.errors import CorruptDataError, OutputError
+from gradsim.errors import CorruptDataError, OutputError, RunExistsError
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import SHARD_CAP, Plan, Shard
 from gradsim.sweep import Sweep
@@ -59,9 +59,9 @@ class Dataset:
         StorageError
             If writing fails.
         """
-        dataset = cls(Path(path), plan)
-        directory.create(dataset.path, plan)
-        return dataset
+        path = filesystem.absolute(Path(path))
+        info = directory.create(path, plan)
+        return cls(path, plan if info.generators == plan.generators else Plan(plan.sweep, info.generators))
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
@@ -78,7 +78,8 @@ class Dataset:
         sweep = directory.stored_sweep(path)
         if sweep is None:
             raise OutputError(f"{path}: there is no gradsim dataset. Give the directory of a run.")
-        dataset = cls(path, Plan(sweep))
+        info = directory.run_info(path)
+        dataset = cls(path, Plan(sweep, info.generators if info else None))
         if dataset.plan.shard_count > SHARD_CAP:
             raise CorruptDataError(f"{path}: the sweep has {dataset.plan.shard_count:,} shards, more than can be run.")
         return dataset
@@ -93,6 +94,17 @@ class Dataset:
             If the directory holds the dataset of another sweep.
         """
         return cls(path, plan) if directory.stored_sweep(path, plan.sweep) else None
+
+    def check_can_grow(self) -> None:
+        """Refuse a dataset that was begun with other random numbers than those of now, with `RunExistsError`."""
+        now = Plan(self.sweep).generators
+        if older := sorted(set(now.items()) ^ set(self.plan.generators.items())):
+            names = ", ".join(sorted({name for name, _ in older}))
+            raise RunExistsError(
+                f"{self.path}: the run was begun by another version of gradsim, which draws its networks from other "
+                f"random numbers (schedule {names}). What is there can be read with gs.open. To finish it, use that "
+                "version; or run the sweep in a new directory."
+            )
 
     def cells(self) -> pd.DataFrame:
         """Return a row per cell: cell_id and every parameter."""

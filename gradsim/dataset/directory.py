@@ -25,8 +25,10 @@ _FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURE
 _RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
 
 
-def create(path: Path, plan: Plan) -> None:
+def create(path: Path, plan: Plan) -> RunInfo:
     """Make the directory of a planned sweep, the sweep's text, its cells and ``run.json``, each if it is not there.
+
+    Returns what ``run.json`` says.
 
     Raises
     ------
@@ -53,8 +55,10 @@ def create(path: Path, plan: Plan) -> None:
             filesystem.replace(path / "tmp", path / "cells.parquet", table)
     if info is None:
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        info = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), sweep_toml=text)
+        facts = {"sweep_toml": text, "generators": plan.generators}
+        info = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), **facts)
         _write_new(path, "run.json", seal(info.model_dump(mode="json") | {"environment": provenance.environment()}))
+    return info
 
 
 def has_cells(path: Path, plan: Plan) -> bool:
@@ -107,6 +111,7 @@ class RunInfo(BaseModel):
     content_hash: str
     created: AwareDatetime
     sweep_toml: str | None = None  # SHA-256 of the sweep's text; older datasets have none
+    generators: dict[str, int] = {}  # see `Plan`
 
 
 def run_info(path: Path) -> RunInfo | None:

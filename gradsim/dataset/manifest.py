@@ -93,6 +93,7 @@ class Manifest(BaseModel):
     write_seconds: _Seconds = 0.0
     finished: Annotated[AwareDatetime, Field(strict=False)]
     environment: dict[str, str]
+    generators: dict[str, _Count] = {}  # see `Plan`
 
     @property
     def span(self) -> Span:
@@ -128,6 +129,8 @@ class Manifest(BaseModel):
         slices = triples(plan.slices(*span))
         if (self.sweep, self.span, self.slices) != (sweep_hash, span, slices):
             raise CorruptDataError(f"{name}: the manifest is not of this sweep's shard {span.name}. {REMEDY}.")
+        if self.generators != plan.generators:
+            raise CorruptDataError(f"{name}: the random numbers are of another version than run.json says. {REMEDY}.")
         if {kind: part.path for kind, part in self.parts.items()} != {kind: span.part(kind) for kind in kinds}:
             raise CorruptDataError(f"{name}: the manifest names other files than this shard has. {REMEDY}.")
         depths = [plan.cells[cell].depth for cell, _, _ in slices]

@@ -261,6 +261,7 @@ def run(
         meter = computing.meter(work, part, shards := before.missing(part), progress)
         computed = -meter.done_networks
         if shards:
+            dataset.check_can_grow()
             job = engines.Job(dataset, shards, threads, meter, stop or Event())
             computing.compute(compute, job, len(before.shards)).manifests(part)
     return Run(dataset, computed + meter.done_networks)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from math import sqrt
 from typing import NamedTuple
 
 from gradsim.errors import SweepError
-from gradsim.simulation.blocks import thread_bytes
+from gradsim.simulation.blocks import schedule_of, thread_bytes
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
 from gradsim.system.threads import resolve_threads
@@ -80,12 +80,16 @@ class Plan:
     sweep
         The sweep. That its cells have different keys of random numbers is checked by `plan`, before anything is
         computed, and not again for each reader of a dataset: it takes ten seconds for a million cells.
+    generators
+        Versions of the schedules' random numbers by the schedules' names, as a dataset stores them: those above 1. By
+        default those of this version of gradsim.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, generators: Mapping[str, int] | None = None) -> None:
         self.sweep = sweep
         self.cells: list[Cell] = sweep.cells()
         shapes = {(cell.depth, cell.width): cell for cell in self.cells}
+        self.generators = _generators(sweep, self.cells) if generators is None else dict(generators)
         costs = {shape: _cost(sweep, cell.depth, sweep.normals(cell)) for shape, cell in shapes.items()}
         self._costs = [costs[cell.depth, cell.width] for cell in self.cells]
         # Python integers: the sums may exceed 2^63.
@@ -175,6 +179,12 @@ class Plan:
             self.shard_count * (3 + (sweep.record == "networks")) + 3,
             _MEMORY_BASE + held * _MEMORY_PER_VALUE + resolve_threads(threads) * work,
         )
+
+
+def _generators(sweep: Sweep, cells: list[Cell]) -> dict[str, int]:
+    kinds = {(cell.law, cell.depth, cell.width): cell for cell in cells}
+    schedules = {schedule_of(sweep, cell) for cell in kinds.values()}
+    return {schedule.name: schedule.generator for schedule in schedules if schedule.generator > 1}
 
 
 def plan(sweep: Sweep) -> Plan:
