@@ -52,6 +52,11 @@ class Rows(NamedTuple):
         last, depth = plan.sweep.cell_count - 1, max(plan.sweep.depth)
         return cls(_ids("cells", cells, 0, last), _ids("layer", layer, 1, depth), _quantities(quantity))
 
+    def chosen(self) -> dict[str, Sequence[Any]]:
+        """Return the values that are asked for, by the name of their column; without columns of which all are."""
+        columns = zip(("cell_id", "layer", "quantity"), self, strict=True)
+        return {name: values for name, values in columns if values is not None}
+
 
 def read(root: Path, manifests: list[Manifest], kind: Kind, *wanted: Rows) -> Iterator[pa.Table]:
     """Iterate over the tables of one kind, each file read once, holding only the rows that are asked for.
@@ -72,10 +77,10 @@ def read(root: Path, manifests: list[Manifest], kind: Kind, *wanted: Rows) -> It
     CorruptDataError
         If a file is missing or damaged, or not of the size that its manifest says.
     """
-    chosen = [_expression(kind, rows) for rows in wanted]
-    keep = None if any(part is None for part in chosen) else reduce(or_, chosen)
     cells = [rows.cells for rows in wanted]
     ids = None if None in cells else {cell for some in cells for cell in some or ()}
+    chosen = tuple(rows.chosen() for rows in wanted)
+    keep = schema.Keep(reduce(or_, (_expression(kind, values) for values in chosen)), chosen) if all(chosen) else None
     held, rows = [SCHEMAS[kind].empty_table()], 0  # so that there are columns where there is no row
     for manifest in manifests:
         if ids is None or not ids.isdisjoint(part[0] for part in manifest.slices):
@@ -88,21 +93,18 @@ def read(root: Path, manifests: list[Manifest], kind: Kind, *wanted: Rows) -> It
         yield _kept(held, keep)
 
 
-def _expression(kind: Kind, rows: Rows) -> pc.Expression | None:
-    columns = zip(("cell_id", "layer", "quantity"), rows, strict=True)
-    chosen = [
-        pc.field(name).isin(pa.array(values, SCHEMAS[kind].field(name).type)) for name, values in columns
-        if values is not None
-    ]  # fmt: skip
-    return reduce(and_, chosen) if chosen else None
+def _expression(kind: Kind, chosen: dict[str, Sequence[Any]]) -> pc.Expression:
+    fields = SCHEMAS[kind]
+    parts = (pc.field(name).isin(pa.array(values, fields.field(name).type)) for name, values in chosen.items())
+    return reduce(and_, parts)
 
 
-def _kept(tables: list[pa.Table], keep: pc.Expression | None) -> pa.Table:
+def _kept(tables: list[pa.Table], keep: schema.Keep | None) -> pa.Table:
     whole = pa.concat_tables(tables).combine_chunks()  # filtered five times as fast as many chunks
-    return whole if keep is None else whole.filter(keep)
+    return whole if keep is None else whole.filter(keep.rows)
 
 
-def table(root: Path, manifest: Manifest, kind: Kind, keep: pc.Expression | None = None) -> pa.Table:
+def table(root: Path, manifest: Manifest, kind: Kind, keep: schema.Keep | None = None) -> pa.Table:
     """Return one table of a commit, whose file is first compared with the manifest, every byte of it.
 
     With ``keep`` row groups without such rows are left out.

@@ -6,10 +6,10 @@ dictionary, all zstd-compressed. That takes 40 % less than Parquet's defaults, f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -115,9 +115,17 @@ def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview
     return memoryview(sink.getvalue())  # no copy: a compacted file has some hundred megabytes
 
 
-def decode(
-    source: Any, name: str, expected: pa.Schema, rows: int | None = None, keep: pc.Expression | None = None
-) -> pa.Table:
+class Keep(NamedTuple):
+    """Which rows to read: those of which an expression is true.
+
+    Each has, in the columns of at least one of `anyhow`, one of the values that stand there.
+    """
+
+    rows: pc.Expression
+    anyhow: tuple[dict[str, Sequence[Any]], ...]
+
+
+def decode(source: Any, name: str, expected: pa.Schema, rows: int | None = None, keep: Keep | None = None) -> pa.Table:
     """Return the table in a Parquet file; the checksum of every page that is read is checked.
 
     Parameters
@@ -143,9 +151,10 @@ def decode(
     with _decoding(name):
         reader = pa.BufferReader(source) if isinstance(source, bytes | memoryview) else source
         file = _open(reader, name, expected, rows)
-        if keep is not None and file.num_row_groups > 1:  # slow, so not where there is nothing to skip
-            reader.seek(0)
-            return pq.read_table(reader, filters=keep, use_threads=False, page_checksum_verification=True)
+        if keep is not None and file.num_row_groups > 1:
+            groups = (group for group in range(file.num_row_groups) if _may_hold(file, group, keep))
+            tables = (file.read_row_group(group, use_threads=False).filter(keep.rows) for group in groups)
+            return pa.concat_tables([expected.empty_table(), *tables])
         return file.read(use_threads=False)
 
 
@@ -158,8 +167,22 @@ def row_groups(source: Any, name: str, expected: pa.Schema, rows: int | None = N
             yield file.read_row_group(group, use_threads=False)
 
 
+def _may_hold(file: pq.ParquetFile, group: int, keep: Keep) -> bool:
+    """Whether a row group may have rows that are asked for, by the least and greatest value of each column."""
+    metadata = file.metadata.row_group(group)
+    columns = (metadata.column(place) for place in range(metadata.num_columns))
+    found = {column.path_in_schema: column.statistics for column in columns}
+
+    def spans(column: str, values: Sequence[Any]) -> bool:
+        limits = found[column]
+        return limits is None or not limits.has_min_max or any(limits.min <= value <= limits.max for value in values)
+
+    return any(all(spans(*item) for item in chosen.items()) for chosen in keep.anyhow)
+
+
 def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.ParquetFile:
-    file = pq.ParquetFile(reader, page_checksum_verification=True)
+    # PyArrow's own threads read no Python file: one that still waits for Python when a program ends would abort it.
+    file = pq.ParquetFile(reader, page_checksum_verification=True, pre_buffer=False)
     found = file.schema_arrow
     check_version(int((found.metadata or {})[_VERSION_KEY]), name)
     # An unregistered extension type is read as its storage type; only the metadata of the field tells.

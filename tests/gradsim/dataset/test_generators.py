@@ -66,5 +66,5 @@ def test_shards_of_two_versions_never_meet(older, tmp_path: Path) -> None:
     manifest = gs.open(tmp_path / "new").dataset.missing()[0]
     name = f"manifests/{manifest:06d}.json"
     (tmp_path / "new" / name).write_bytes((tmp_path / "old" / name).read_bytes())
-    with pytest.raises(CorruptDataError, match="another version than run.json says"):
+    with pytest.raises(CorruptDataError, match=r"another version than run\.json says"):
         gs.open(tmp_path / "new").layers()
