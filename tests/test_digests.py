@@ -15,12 +15,12 @@ FEW = 16
 
 DIGESTS = {
     ("phase-relu", "explicit", "float32"): (
-        "59ad35231f8a6cd636d310c9d0e35c58dfb23bee0e4efd0e46b0f36bc9d8675b",
-        "0bd0e4f442031f0ee873937b99d2c67a9e79962a275c3b27ccbe4d98cb8869f8",
+        "98984210b24480a2ca5ef34bdd5daf5650d2e473bae30969809b618641674397",
+        "70a9d0a400af4ca40ee49b872783c7cb019f373a4dee9f69f93b9ce0be164063",
     ),
     ("phase-relu", "explicit", "float64"): (
-        "bb216d05ea2019b10773515caf11770872b543d47f3fc5f0cf7e6c9b0f985f0f",
-        "577ff91cc986c5ca9190042fb60d69ebbd440d2f3d5b3042968d5c024f79d34f",
+        "bd532fe25cdda352df34c08959a2ae93eda0ee6d5333b3e0860f1988f09377aa",
+        "4194bd3aefec57f88c58e226248d5bf6321b4c4645664947f0a8e67fa453357d",
     ),
     ("phase-relu", "conditional", "float32"): (
         "7a5844f82f8f9a313462a86ece355b75060b64abbe40abe9b7e1e97e36415e36",

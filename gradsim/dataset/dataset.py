@@ -20,7 +20,7 @@ from gradsim.dataset.reading import Ids, Names
 from gradsim.dataset.snapshot import Snapshot
 from gradsim.errors import CorruptDataError, OutputError, RunExistsError
 from gradsim.simulation.partition import ALL, ShardPart
-from gradsim.simulation.plan import SHARD_CAP, Plan, Shard
+from gradsim.simulation.plan import SHARD_CAP, Plan, Shard, versions_now
 from gradsim.sweep import Sweep
 from gradsim.system import filesystem
 from gradsim_core.results.statistics import Sums
@@ -97,7 +97,7 @@ class Dataset:
 
     def check_can_grow(self) -> None:
         """Refuse a dataset that was begun with other random numbers than those of now, with `RunExistsError`."""
-        now = Plan(self.sweep).generators
+        now = versions_now(self.sweep, self.plan.cells)
         if older := sorted(set(now.items()) ^ set(self.plan.generators.items())):
             names = ", ".join(sorted({name for name, _ in older}))
             raise RunExistsError(

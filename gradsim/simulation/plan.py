@@ -89,7 +89,7 @@ class Plan:
         self.sweep = sweep
         self.cells: list[Cell] = sweep.cells()
         shapes = {(cell.depth, cell.width): cell for cell in self.cells}
-        self.generators = _generators(sweep, self.cells) if generators is None else dict(generators)
+        self.generators = versions_now(sweep, self.cells) if generators is None else dict(generators)
         costs = {shape: _cost(sweep, cell.depth, sweep.normals(cell)) for shape, cell in shapes.items()}
         self._costs = [costs[cell.depth, cell.width] for cell in self.cells]
         # Python integers: the sums may exceed 2^63.
@@ -181,7 +181,8 @@ class Plan:
         )
 
 
-def _generators(sweep: Sweep, cells: list[Cell]) -> dict[str, int]:
+def versions_now(sweep: Sweep, cells: list[Cell]) -> dict[str, int]:
+    """Return the versions of the random numbers of now, those above 1, by the schedules that run the cells."""
     kinds = {(cell.law, cell.depth, cell.width): cell for cell in cells}
     schedules = {schedule_of(sweep, cell) for cell in kinds.values()}
     return {schedule.name: schedule.generator for schedule in schedules if schedule.generator > 1}

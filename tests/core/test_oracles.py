@@ -34,10 +34,13 @@ def worst(one, count=2):
 @pytest.mark.parametrize("activation", naive.PHI)
 @on_both(BOTH)
 def test_interpreted_in_full(cell, schedule, activation, dtype, sigma_b):
-    """Every activation, law, precision and shape, by the interpreter, side by side and one by one."""
+    """Every activation, law, precision and shape, by the interpreter, side by side and one by one.
+
+    With this key no h lies on a kink: units of equal size and rademacher weights can cancel to 0 but for rounding.
+    """
     for law in LAWS:
         for shape in SHAPES:
-            one = cell(activation, law, dtype, interpret=True, sigma_w=1.3, sigma_b=sigma_b, **shape)
+            one = cell(activation, law, dtype, interpret=True, key=778, sigma_w=1.3, sigma_b=sigma_b, **shape)
             assert worst(one, 1) < TOLERANCE[dtype], (law, shape)
 
 
@@ -67,7 +70,7 @@ def test_compiled(cell, law, activation, dtype, schedule):
         (13, 8, 1.2, 0.0),
         (16, 8, 0.7, 1.0),
     ]:
-        depth = min(depth, 4) if activation == "relu2" else depth  # |h| is squared in every layer
+        depth = min(depth, 4) if activation in ("relu2", "sin(2)") else depth  # |h|^2 grows; sin(2) is chaotic
         one = cell(activation, law, dtype, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width)
         assert worst(one, 4) < TOLERANCE[dtype], (width, depth, sigma_w, sigma_b)
 

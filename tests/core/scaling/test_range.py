@@ -22,22 +22,30 @@ def sums_of(one, count=1):
     return sums, exponents
 
 
+def never_out_of_range(plain):
+    """Where sums of squares are in the range of float32, and were in all layers before: what is lost stays lost."""
+    inside = (plain > 2.0**-100) & (plain < 2.0**120)  # below, squares of single elements are subnormal
+    forward = np.logical_and.accumulate(inside[:2], axis=2)
+    backward = np.logical_and.accumulate(inside[2, :, ::-1], axis=1)[:, ::-1]
+    return np.concatenate([forward, (backward & forward.all(axis=(0, 2))[:, None])[None]])
+
+
 @pytest.mark.parametrize("sigma_b", [0.0, 0.3])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @on_both(BOTH)
 def test_plain_bits(cell, monkeypatch, schedule, activation, sigma_b):
     """In float32, |delta| runs over 2^-60 .. 2^40 here: settling acts, and changes no bit."""
     settled = 0
-    for sigma_w, depth in ((0.2, 24), (1.0, 24), (12.0, 12)):
+    for sigma_w, depth in ((0.2, 14), (1.0, 24), (12.0, 12)):
         one = cell(
             activation, "gaussian", "float32", interpret=True, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=4
         )
-        safe, exponents = sums_of(one, 2)
+        safe, exponents = sums_of(one, 6)
         with monkeypatch.context() as patch:
             make_plain(patch)
-            plain, none = sums_of(one, 2)
+            plain, none = sums_of(one, 6)
         assert not none.any()
-        in_range = (plain > 2.0**-120) & (plain < 2.0**120)
+        in_range = never_out_of_range(plain)
         settled += np.count_nonzero(exponents[in_range])
         np.testing.assert_array_equal(np.ldexp(safe, 2 * exponents.astype(int))[in_range], plain[in_range])
     assert settled > 0

@@ -48,9 +48,9 @@ def test_a_run_plans_once_and_lists_manifests_when_it_begins_and_ends(tmp_path, 
     plans, listings = [], []
     plan_init, names = Plan.__init__, filesystem.names
 
-    def counted_plan(self, sweep):
-        plans.append(sweep)
-        plan_init(self, sweep)
+    def counted_plan(self, *arguments):
+        plans.append(arguments)
+        plan_init(self, *arguments)
 
     def counted_names(path):
         listings.extend([path] if path.name == "manifests" else [])

@@ -82,9 +82,9 @@ import json, os, signal, sys
 with open(os.environ["LOG"], "a") as log:
     print(json.dumps([*sys.argv[1:], os.environ["GRADSIM_CACHE_DIR"]]), file=log)
 for number in (signal.SIGUSR1, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: (print("stopped by", number, flush=True), os._exit(75)))
+    signal.signal(number, lambda number, frame: (os.write(1, b"stopped by %d\\n" % number), os._exit(75)))
 if os.environ.get("HELD") == sys.argv[4]:
-    print("held", flush=True)
+    os.write(1, b"held\\n")  # a print could be interrupted by the signal, whose handler writes too
     while True:
         signal.pause()
 os._exit(int(os.environ.get("CODE", "0")))
@@ -162,7 +162,7 @@ def test_a_signal_reaches_gradsim(job: Job, held: str, number: signal.Signals) -
     assert process.stdout.readline() == "held\n"
     process.send_signal(number)
     out, said = process.communicate()
-    assert (out, process.returncode) == (f"stopped by {number:d}\n", 75)
+    assert (out, process.returncode) == (f"stopped by {number:d}\n", 75), said
     assert said.startswith(f"gradsim job: got {number.name}, stopping.\n")
     assert [call[3] for call in job.calls()] == ["warmup", "run"][: 1 + (held == "run")]
     assert job.requeued() == ("requeue 77_5\n" if number == signal.SIGUSR1 else "")
