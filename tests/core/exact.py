@@ -24,8 +24,7 @@ def sigmoid(h):
 
 
 def softplus(h):
-    e = mp.exp(-abs(h))
-    return max(h, 0) + (e if e < mp.mpf(10) ** -45 else mp.log(1 + e))
+    return max(h, 0) + mp.log1p(mp.exp(-abs(h)))
 
 
 def cdf(h):
