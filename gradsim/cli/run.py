@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     default="local",
     show_default=True,
     metavar="E",
-    shell_complete=completing(lambda: ("local", "dask-local:", "dask://")),
+    shell_complete=completing(lambda: ("local", "dask-local:", "dask://", "dask+tls://")),
     help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
-    "Dask cluster at dask://HOST:PORT.",
+    "Dask cluster at dask://HOST:PORT or dask+tls://HOST:PORT.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.",
               shell_complete=completing(lambda: ("cpu",)))  # fmt: skip

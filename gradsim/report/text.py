@@ -14,11 +14,11 @@ Format = Literal["table", "csv", "json"]
 SUMMARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "sigma_w", "quenched_log_gain", "quenched_se", "median_log_gain",
     "annealed_log_gain", "trusted", "decades", "dead_fraction", "nonfinite_fraction", "phase", "chi_1",
-    "complete",
+    "complete", "reason",
 ]  # fmt: skip
 BOUNDARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf",
-    "theory_width", "direction", "reason",
+    "theory_width", "direction", "reason", "theory_reason",
 ]  # fmt: skip
 _AXES = (
     "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",

@@ -115,7 +115,8 @@ class Run:
         pandas.DataFrame
             Every parameter, then of log_gain at layer 1: quenched_log_gain, median_log_gain, annealed_log_gain and
             their standard errors, top_share and trusted (False if rare networks dominate the annealed mean), decades
-            (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete.
+            (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete, reason (why networks
+            are not finite, or chi_1 is missing).
         """
         cells, now = self.cells(), self.dataset.snapshot()
         complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
@@ -138,7 +139,7 @@ class Run:
         -------
         pandas.DataFrame
             kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
-            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason.
+            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason, theory_reason.
         """
         return analysis.boundary(self.summary() if summary is None else summary, level, self._own_activations)
 
@@ -208,7 +209,7 @@ def run(
         The directory: a new one, or one that holds part of the same sweep, which is resumed.
     engine : str, Executor, Client or callable
         What computes the shards: ``"local"``; ``"dask-local:N"``, N processes of this computer;
-        ``"dask://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one and
+        ``"dask://host:port"``, ``"dask+tls://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one and
         is called again to replace workers that died. All workers must see the directory.
     device : {"cpu"}
         The processor that simulates.
@@ -236,6 +237,8 @@ def run(
         A full disk or an I/O error: committed shards stay, and the same call resumes.
     Interrupted
         After Ctrl-C, or when `stop` was set; the same call resumes.
+    EngineStartError
+        If the workers cannot start here: says why.
     EngineError
         If the workers can no longer be reached; the same call resumes.
     OutOfMemoryError
