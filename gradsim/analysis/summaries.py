@@ -67,14 +67,8 @@ def summary(
     """
     gain = _at_first_layer(cells, layers, "log_gain")
     delta = _at_first_layer(cells, layers, "log_delta")
-    last = layers.merge(cells[["cell_id", "depth"]], left_on=["cell_id", "layer"], right_on=["cell_id", "depth"])
-    last = last[last["quantity"] == "log_q"].set_index("cell_id").reindex(cells["cell_id"])
-    finite = (last["networks"] - last["nonfinite"]).to_numpy(np.float64, na_value=np.nan)
-    # The gain of a network whose signal died on the way forward is 0. One in which only phi'(h^L) is 0 has no gain, but
-    # like the others it would have had one: so relu's mean gain is (sigma_w^2 / 2)^(L-1) at every width.
-    reached = 1.0 - last["dead"].to_numpy(np.float64, na_value=np.nan) / finite
     histogram = Histograms.of(gain, histograms)
-    exponential = histogram.exponential(reached, finite)
+    exponential = histogram.exponential(*_reached(cells, layers))
     mean, se = (gain[name].to_numpy(np.float64, na_value=np.nan) for name in ("mean", "se"))
     median, median_se = _median(histogram, gain["std"].to_numpy(np.float64, na_value=np.nan))
     networks = delta["networks"].replace(0, np.nan).to_numpy(np.float64)
@@ -121,6 +115,18 @@ def _median(histogram: Histograms, std: Array) -> tuple[Array, Array]:
     missed = np.where(std > 0.0, np.minimum(BIN_WIDTH / 4, BIN_WIDTH**3 / (16 * std**2)), 0.0)
     known = np.isfinite(low) & np.isfinite(high)
     return median, np.where(known, 0.5 * np.hypot(np.where(known, high - low, 0.0), missed), np.nan)
+
+
+def _reached(cells: pd.DataFrame, layers: pd.DataFrame) -> tuple[Array, Array]:
+    """The share of the finite networks of each cell whose signal reached h^L, and the number of finite networks.
+
+    The gain of a network whose signal died on the way forward is 0. One in which only phi'(h^L) is 0 has no gain, but
+    like the others it would have had one: so relu's mean gain is (sigma_w^2 / 2)^(L-1) at every width.
+    """
+    last = layers.merge(cells[["cell_id", "depth"]], left_on=["cell_id", "layer"], right_on=["cell_id", "depth"])
+    last = last[last["quantity"] == "log_q"].set_index("cell_id").reindex(cells["cell_id"])
+    finite = (last["networks"] - last["nonfinite"]).to_numpy(np.float64, na_value=np.nan)
+    return 1.0 - last["dead"].to_numpy(np.float64, na_value=np.nan) / finite, finite
 
 
 def _phase(mean: Array, se: Array) -> list[str | None]:

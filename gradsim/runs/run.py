@@ -139,7 +139,8 @@ class Run:
         -------
         pandas.DataFrame
             kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
-            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason, theory_reason.
+            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason,
+            theory_reason.
         """
         return analysis.boundary(self.summary() if summary is None else summary, level, self._own_activations)
 
@@ -209,8 +210,8 @@ def run(
         The directory: a new one, or one that holds part of the same sweep, which is resumed.
     engine : str, Executor, Client or callable
         What computes the shards: ``"local"``; ``"dask-local:N"``, N processes of this computer;
-        ``"dask://host:port"``, ``"dask+tls://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a function that makes one and
-        is called again to replace workers that died. All workers must see the directory.
+        ``"dask://host:port"``, ``"dask+tls://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a
+        function that makes one and is called again to replace workers that died. All workers must see the directory.
     device : {"cpu"}
         The processor that simulates.
     threads : int, optional

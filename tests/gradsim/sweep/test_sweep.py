@@ -289,23 +289,6 @@ def test_own_activations_keep_off_the_names_of_the_table() -> None:
     assert make(activation=make().find_activation("tanh")) == make()
 
 
-def test_tensors_of_any_type_and_with_a_gradient() -> None:
-    torch = pytest.importorskip("torch")
-    for options in ({"requires_grad": True}, {"dtype": torch.bfloat16}, {"dtype": torch.float64}):
-        assert make(sigma_w=torch.tensor([1.0, 1.5], **options)) == make(sigma_w=[1.0, 1.5])
-        assert make(sigma_b=torch.tensor(0.5, **options)) == make(sigma_b=0.5)
-    assert make(width=[torch.tensor(8), np.array(16)]) == make(width=[8, 16])
-
-
-def test_tensors_without_numbers() -> None:
-    torch = pytest.importorskip("torch")
-    for tensor in (torch.empty(2, device="meta"), torch.ones(2).to_sparse()):
-        with pytest.raises(SweepError, match=r"sigma_w = .*NumPy cannot read it: can't convert"):
-            make(sigma_w=tensor)
-    with pytest.raises(SweepError, match="Flatten"):
-        make(sigma_w=torch.ones(2, 2, requires_grad=True))
-
-
 @pytest.mark.parametrize(
     "changes", [{"sigma_w": -1.0}, {"networks": 0}, {"depth": [2, 2]}, {"sigma": 1.0}, {"method": "exact"}], ids=str
 )
