@@ -287,16 +287,3 @@ def test_own_activations_keep_off_the_names_of_the_table() -> None:
     with pytest.raises(SweepError, match="own name"):
         make(activation=Activation("tanh", cube, cube_slope))
     assert make(activation=make().find_activation("tanh")) == make()
-
-
-@pytest.mark.parametrize(
-    "changes", [{"sigma_w": -1.0}, {"networks": 0}, {"depth": [2, 2]}, {"sigma": 1.0}, {"method": "exact"}], ids=str
-)
-def test_copies_are_checked(changes: dict) -> None:
-    sweep = Sweep(activation="tanh", sigma_w=[1.0, 1.5], depth=2, width=3, networks=4, seed=1)
-    with pytest.raises(SweepError, match=next(iter(changes))):
-        sweep.model_copy(update=changes)
-    copy = sweep.model_copy(update={"depth": 5})
-    assert copy == sweep.replace(depth=5)
-    assert copy.content_hash != sweep.content_hash
-    assert sweep.model_copy() == sweep

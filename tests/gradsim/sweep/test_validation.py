@@ -46,3 +46,16 @@ def test_a_signature_that_people_can_read(model):
     required = {name for name, parameter in found.parameters.items() if parameter.default is parameter.empty}
     assert required == {name for name, field in model.model_fields.items() if field.is_required()}
     assert model(**found.bind(**WHOLE[model]).arguments) == model(**WHOLE[model])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sigma_w": -1.0}, {"networks": 0}, {"depth": [2, 2]}, {"sigma": 1.0}, {"method": "exact"}], ids=str
+)
+def test_copies_are_checked(changes: dict) -> None:
+    sweep = Sweep(activation="tanh", sigma_w=[1.0, 1.5], depth=2, width=3, networks=4, seed=1)
+    with pytest.raises(SweepError, match=next(iter(changes))):
+        sweep.model_copy(update=changes)
+    copy = sweep.model_copy(update={"depth": 5})
+    assert copy == sweep.replace(depth=5)
+    assert copy.content_hash != sweep.content_hash
+    assert sweep.model_copy() == sweep
