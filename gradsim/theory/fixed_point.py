@@ -200,7 +200,7 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
     table = moments(activation)
     start = float(np.log(sigma_w**2 + sigma_b**2))
     excess = float(_log_ratio(table, start, sigma_w, sigma_b))
-    if np.isnan(excess) or (start > table.grown and excess < 0.0):
+    if np.isnan(excess) or (start > table.grown and excess <= _NOISE):
         raise table.refusal()
     if abs(excess) <= _NOISE:
         return float(np.exp(start))

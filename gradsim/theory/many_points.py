@@ -54,7 +54,8 @@ def _chi_1(activation: Activation, shared: _Grid, sigma_w: Array, sigma_b: Array
     low, high, doubtful = _brackets(shared, sigma_w, sigma_b)
     log_q = _bisected(shared.table, low, high, sigma_w, sigma_b)
     chi: Array = sigma_w**2 * np.exp(shared.table.log_moments(log_q)[1])
-    for k in np.flatnonzero(doubtful):
+    # Where averages grow beyond what is tabulated, a single point tells whether it can be trusted.
+    for k in np.flatnonzero(doubtful | np.isfinite(shared.table.grown)):
         chi[k] = np.nan
         with suppress(SweepError):
             chi[k] = fixed_point.chi_1(activation, float(sigma_w[k]), float(sigma_b[k]))

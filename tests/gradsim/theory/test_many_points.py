@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import gradsim as gs
 from gradsim import theory
+from gradsim.errors import SweepError
 from gradsim.theory import many_points
 from gradsim_core.activations import ACTIVATIONS
 
@@ -29,3 +32,16 @@ def test_own_activation_and_many_blocks(monkeypatch) -> None:
     assert many_points.chi_1(cube, np.empty(0), np.empty(0)).size == 0
     with pytest.raises(ValueError, match="unknown"):
         many_points.chi_1("unknown", SIGMA_W, SIGMA_B)
+
+
+def test_what_a_single_point_refuses_is_nan():
+    """sinh, whose averages outgrow the quadrature from q = e^2 on: E[cosh(5 z)^2] = 2.6e21 is not what it gives."""
+    points = [(1e-3, 3.0), (1e-6, 3.0), (1e-9, 4.0), (1e-12, 5.0), (1e-30, 8.0), (0.05, 1.0), (0.01, 2.0)]
+    pair, expected = gs.Activation("sinh", math.sinh, math.cosh), []
+    for sigma_w, sigma_b in points:
+        try:
+            expected.append(theory.chi_1(pair, sigma_w, sigma_b))
+        except SweepError:
+            expected.append(math.nan)
+    assert np.isnan(expected[1:5]).all()
+    np.testing.assert_allclose(many_points.chi_1(pair, *np.array(points).T), expected, rtol=1e-12)
