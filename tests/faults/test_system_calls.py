@@ -51,7 +51,7 @@ def faulty_run(library: Path, sweep: Path, out: Path, seed: int, log: Path) -> s
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("rounds", quick_and_full(4, 200))
+@pytest.mark.parametrize("rounds", quick_and_full(1, 200))
 def test_random_faults_of_the_system(library: Path, sweep: Path, tmp_path: Path, rounds: int) -> None:
     """Up to three runs on a faulty disk go on from each other, then one on a sound disk ends the dataset."""
     expected = gs.run(SWEEP, tmp_path / "clean", progress="none").verify().digest
