@@ -78,8 +78,7 @@ class Dataset:
         sweep = directory.stored_sweep(path)
         if sweep is None:
             raise OutputError(f"{path}: there is no gradsim dataset. Give the directory of a run.")
-        info = directory.run_info(path)
-        dataset = cls(path, Plan(sweep, info.generators if info else None))
+        dataset = cls(path, Plan(sweep, directory.generators(path)))
         if dataset.plan.shard_count > SHARD_CAP:
             raise CorruptDataError(f"{path}: the sweep has {dataset.plan.shard_count:,} shards, more than can be run.")
         return dataset

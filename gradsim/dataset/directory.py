@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from gradsim.dataset import codec, schema
+from gradsim.dataset import codec, manifest, schema
+from gradsim.dataset.manifest import Manifest, Span
 from gradsim.dataset.sealed_json import seal, unseal
 from gradsim.errors import CorruptDataError, OutputError, RunExistsError, StorageError, SweepError, SweepFileError
 from gradsim.simulation.plan import Plan
@@ -55,7 +57,8 @@ def create(path: Path, plan: Plan) -> RunInfo:
             filesystem.replace(path / "tmp", path / "cells.parquet", table)
     if info is None:
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        facts = {"sweep_toml": text, "generators": plan.generators}
+        versions = generators(path) if stored else None  # run.json may be lost, and the shards be older
+        facts = {"sweep_toml": text, "generators": plan.generators if versions is None else versions}
         info = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), **facts)
         _write_new(path, "run.json", seal(info.model_dump(mode="json") | {"environment": provenance.environment()}))
     return info
@@ -124,6 +127,17 @@ def run_info(path: Path) -> RunInfo | None:
         return RunInfo.model_validate(unseal(data, str(name), _RUN_REMEDY))
     except ValidationError as error:
         raise CorruptDataError(f"{name}: the file is damaged ({error.errors()[0]['msg']}). {_RUN_REMEDY}.") from None
+
+
+def generators(path: Path) -> dict[str, int] | None:
+    """Return the versions of a dataset's random numbers: of ``run.json``, or if it is lost of a manifest, or None."""
+    if info := run_info(path):
+        return info.generators
+    for span in filter(None, map(Span.of_manifest, filesystem.names(path / "manifests"))):
+        data = filesystem.read_bytes(path / span.manifest, manifest.SIZE_CAP)
+        with suppress(CorruptDataError):
+            return Manifest.decode(data or b"", span.manifest).generators
+    return None
 
 
 def _matching_run_info(path: Path, sweep: Sweep) -> RunInfo | None:

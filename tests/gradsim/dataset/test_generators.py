@@ -68,3 +68,13 @@ def test_shards_of_two_versions_never_meet(older, tmp_path: Path) -> None:
     (tmp_path / "new" / name).write_bytes((tmp_path / "old" / name).read_bytes())
     with pytest.raises(CorruptDataError, match=r"another version than run\.json says"):
         gs.open(tmp_path / "new").layers()
+
+
+def test_a_lost_run_json_does_not_make_an_older_dataset_a_damaged_one(older, tmp_path: Path) -> None:
+    old = older()
+    digest = run(tmp_path / "run").verify().digest
+    old.__exit__(None, None, None)
+    (tmp_path / "run" / "run.json").unlink()
+    assert len(gs.open(tmp_path / "run").layers()) > 0
+    again = run(tmp_path / "run").verify()  # writes run.json anew
+    assert (again.problems, again.digest) == ([], digest)
