@@ -48,11 +48,11 @@ coverage: .venv/test.stamp
 	$(call timed,$(BIN)/pytest $(QUICK) --cov --cov-report=term tests/gradsim tests/faults tests/test_*.py)
 
 verify: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal -m verify -rA
+	$(BIN)/pytest -n 2 --dist worksteal --timeout 7200 -m verify -rA
 
 faults: .venv/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal tests/faults --deselect tests/faults/test_signals.py
-	$(BIN)/pytest -s tests/faults/test_signals.py  # times are measured: nothing beside it
+	$(BIN)/pytest -n 2 --dist worksteal --timeout 7200 tests/faults --deselect tests/faults/test_signals.py
+	$(BIN)/pytest -s --timeout 7200 tests/faults/test_signals.py  # times are measured: nothing beside it
 
 bench: .venv/test.stamp
 	-$(PIP) "$(TORCH)"  # peers; one that is missing is left out

@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         f"Resume with: {shell_join(['gradsim', *words])}" if words[:1] == ["run"] else "",
     )
     signals.listen()
+    if arguments is None:
+        signals.ignore_in_finalization()
     open_standard_streams()
     try:
         from gradsim.cli.commands import invoke

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -58,6 +59,15 @@ class StopSignals:
             signal.signal(number, handler)
         self._before = {}
 
+    def ignore_in_finalization(self) -> None:
+        """Keep a finished command's exit code: Python's last steps would let a signal kill the process instead."""
+
+        def ignore() -> None:
+            for number in self._before:
+                signal.signal(number, signal.SIG_IGN)
+
+        atexit.register(ignore)  # before all others, so that it runs after them
+
     @contextmanager
     def gracefully(self) -> Iterator[None]:
         """Let the first signal only set `event`, for work that checks it; the process ends at most 1.5 s later."""
@@ -66,17 +76,16 @@ class StopSignals:
             yield
         finally:
             self._graceful = False
-            if hasattr(signal, "setitimer"):
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            if self.event.is_set():
+                _set_alarm(0)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._graceful:
             self._give_up(number, frame)
         if self.event.is_set():
             self._leave("stopped at once.", 128 + number)
+        _set_alarm(GRACE_SECONDS)  # first: `set` waits for ever where the signal interrupts the event's own methods
         self.event.set()
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
     def _give_up(self, number: int, frame: FrameType | None) -> None:
         self._leave(f"stopped. {self.resume}".rstrip(), EXIT_STOPPED)
@@ -86,6 +95,11 @@ class StopSignals:
             os.write(2, f"{self._line(text)}\n".encode(errors="backslashreplace"))
         finally:
             os._exit(code)
+
+
+def _set_alarm(seconds: float) -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def leave(code: int) -> NoReturn:
