@@ -6,16 +6,15 @@ at depth L differs from chi_1 = 1: for tanh and sigma_b = 0 it is 1.648 at L = 4
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradsim.errors import SweepError
-from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_width import quenched_sigma_w
 from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.memory import current, kept
 from gradsim.theory.moments import moments
 from gradsim_core.activations import Activation
 
@@ -80,7 +79,7 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     if log_w2.size * depth > MOST_VALUES:
         allowed = f"a depth of at most {MOST_VALUES:,} over the number of values of sigma_w, {log_w2.size:,}"
         raise SweepError("depth", depth, allowed, "Take fewer values of sigma_w at a time, or a smaller depth")
-    table = moments(find_activation(activation))
+    table = moments(current(activation))
     log_b2 = 2.0 * np.log(sigma_b)
     log_q = np.empty((*log_w2.shape, depth))
     log_chi = np.empty_like(log_q)
@@ -133,7 +132,7 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
     >>> round(boundary("relu", depth=8, width=16), 6)
     1.544611
     """
-    resolved, depth, sigma_b = find_activation(activation), check_count("depth", depth), check_sigma_b(sigma_b)
+    resolved, depth, sigma_b = current(activation), check_count("depth", depth), check_sigma_b(sigma_b)
     if depth == 1:
         raise NoCriticalPoint("A network of depth 1 has no boundary: its gain is 1 by definition.")
     if width is None:
@@ -176,7 +175,7 @@ def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float
     return np.clip(gain, -_MOST, _MOST)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _infinite_width(activation: Activation, depth: int, sigma_b: float) -> float:
     """Smallest upward root of the log gain of layer 1 in sigma_w: a scan, then finer scans of the bracket."""
     low, high, points = np.log(LOWEST), np.log(HIGHEST), _SCAN

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
-from gradsim.sweep.activations import find_activation
 from gradsim.theory.errors import NoCriticalPoint, check_count
 from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
 
 WIDEST = 2**20  # neurons: the most of a sweep
@@ -39,7 +39,7 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
         For an argument that is not valid.
     """
     width = check_count("width", width, WIDEST)
-    slope = _negative_slope(find_activation(activation))
+    slope = _negative_slope(current(activation))
     if slope == 0.0:
         from scipy.stats import binom  # importing it takes half a second
 
@@ -86,7 +86,7 @@ def annealed_sigma_w(activation: str | Activation) -> float:
     NoCriticalPoint
         For an activation without an exact law.
     """
-    return float(np.sqrt(2.0) / np.hypot(1.0, _negative_slope(find_activation(activation))))
+    return float(np.sqrt(2.0) / np.hypot(1.0, _negative_slope(current(activation))))
 
 
 def _negative_slope(activation: Activation) -> float:

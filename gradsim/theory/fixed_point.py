@@ -7,18 +7,17 @@ arXiv:1611.01232).
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from gradsim.sweep.activations import find_activation
 from gradsim.theory.correlation import fixed_correlation
 from gradsim.theory.errors import NoCriticalPoint, check_sigma_b, check_sigma_w
 from gradsim.theory.finite_depth import HIGHEST, LOWEST
 from gradsim.theory.fixed_curve import fixed_points
 from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.memory import current, kept
 from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
@@ -83,7 +82,7 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     >>> round(found.q_star, 4), round(found.chi_1, 4)
     (0.7934, 1.1393)
     """
-    resolved = find_activation(activation)
+    resolved = current(activation)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
     table = moments(resolved)
     q_star = _q_star(resolved, sigma_w, sigma_b)
@@ -107,7 +106,7 @@ def chi_1(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) ->
     >>> round(chi_1("relu", sigma_w=1.5), 12)  # sigma_w^2 / 2
     1.125
     """
-    resolved = find_activation(activation)
+    resolved = current(activation)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
     table = moments(resolved)
     found = float(sigma_w**2 * np.exp(table.log_moments(np.log(_q_star(resolved, sigma_w, sigma_b)))[1]))
@@ -139,10 +138,10 @@ def critical_sigma_w(activation: str | Activation, sigma_b: float = 0.0) -> floa
     >>> round(critical_sigma_w("relu"), 6)  # the square root of 2
     1.414214
     """
-    return _critical(find_activation(activation), check_sigma_b(sigma_b))
+    return _critical(current(activation), check_sigma_b(sigma_b))
 
 
-@lru_cache(maxsize=256)
+@kept(256)
 def _critical(activation: Activation, sigma_b: float) -> float:
     curve = fixed_points(moments(activation), sigma_b)
     places = np.concatenate([curve.critical, curve.folds])  # between two steps of the scan chi_1 crosses 1 only there
@@ -194,7 +193,7 @@ def _checked_crossing(activation: Activation, sigma_b: float, root: float) -> fl
     return root
 
 
-@lru_cache(maxsize=4096)
+@kept(4096)
 def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
     """Fixed point of q reached from the default input: the first in the direction of the first step."""
     table = moments(activation)

@@ -11,9 +11,9 @@ from contextlib import suppress
 import numpy as np
 
 from gradsim.errors import SweepError
-from gradsim.sweep.activations import find_activation
 from gradsim.theory import fixed_point
 from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.memory import current
 from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
@@ -40,7 +40,7 @@ def chi_1(activation: str | Activation, sigma_w: Array, sigma_b: Array) -> Array
     ValueError
         For an unknown activation.
     """
-    resolved = find_activation(activation)
+    resolved = current(activation)
     table = moments(resolved)
     shared = _Grid(table, sigma_w, sigma_b)
     found = [

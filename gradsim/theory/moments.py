@@ -7,7 +7,6 @@ costs no more than the library's.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.polynomial.chebyshev import chebval
 
 from gradsim.errors import SweepError
 from gradsim.theory.functions import Array, Extended, ignoring_floating_point_errors, refusal, values
+from gradsim.theory.memory import kept
 from gradsim.theory.quadrature import OSCILLATION, feature_edges, gaussian_density, gaussian_grid
 from gradsim_core.activations import Activation
 
@@ -200,7 +200,7 @@ def moments(activation: Activation) -> Moments:
     return found
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 @ignoring_floating_point_errors
 def _made(activation: Activation) -> Moments | SweepError:
     try:

@@ -1,0 +1,41 @@
+"""Results that theory keeps: an activation's, as long as its functions compute what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from gradsim.sweep.activations import find_activation
+from gradsim_core.activations import Activation
+
+_MOST = 64  # own activations
+_caches: list[Any] = []
+_digests: dict[Activation, str] = {}
+
+
+def kept(most: int) -> Callable[[Any], Any]:
+    """`functools.lru_cache` for functions of an activation, emptied by `current`."""
+
+    def decorate(function: Any) -> Any:
+        _caches.append(cached := lru_cache(maxsize=most)(function))
+        return cached
+
+    return decorate
+
+
+def current(activation: str | Activation) -> Activation:
+    """Return the activation as `find_activation`; forget all results if a value that its functions use has changed."""
+    found = find_activation(activation)
+    if found.built_in:
+        return found
+    try:
+        text = found.digest.text
+    except TypeError:  # nothing to compare
+        text = ""
+    if _digests.get(found, text) != text or len(_digests) >= _MOST:
+        _digests.clear()
+        for cached in _caches:
+            cached.cache_clear()
+    _digests[found] = text
+    return found
