@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gradsim.sweep.activations import find_activation
 from gradsim_core.activations import Activation
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST = 64  # own activations
 _caches: list[Any] = []
 _digests: dict[Activation, str] = {}
 
 
-def kept(most: int) -> Callable[[Any], Any]:
+def kept(most: int) -> Callable[[Function], Function]:
     """`functools.lru_cache` for functions of an activation, emptied by `current`."""
 
-    def decorate(function: Any) -> Any:
-        _caches.append(cached := lru_cache(maxsize=most)(function))
-        return cached
+    def decorate(function: Function) -> Function:
+        cached: Any = lru_cache(maxsize=most)(function)
+        _caches.append(cached)
+        return cached  # type: ignore[no-any-return]
 
     return decorate
 

@@ -130,6 +130,14 @@ def dphi(name, h):
     return NOTHING if name in BELL or h < 0 else FORMULAS[name][1](FAR)
 
 
+def slope_terms(name, h, slope):
+    """Sum of the absolute terms of phi'; where phi = h g(h), phi' = g + h g' has a zero at which they cancel."""
+    if name not in RECTIFIERS or name == "softplus" or h == 0:
+        return abs(slope)
+    g = phi(name, h) / h
+    return abs(g) + abs(slope - g)
+
+
 def keep_steps(patch, width, network):
     """A list that grows by every vector of a network on its way: x and h of each layer, then delta from the last."""
     vectors, original_record = [], narrow.record
@@ -219,7 +227,8 @@ class Recorded:
             slopes = [dphi(self.name, value) for value in h]
             exact = [s * mp.fsum(t) for s, t in zip(slopes, back, strict=True)]
             sizes = list(map(total, back))
-            scale = self.scale([s * t for s, t in zip(slopes, sizes, strict=True)], h, max(sizes))
+            steep = [slope_terms(self.name, value, slope) for value, slope in zip(h, slopes, strict=True)]
+            scale = self.scale([s * t for s, t in zip(steep, sizes, strict=True)], h, max(sizes))
             yield "delta", layer, worst(self.delta[layer], exact, scale, eps)
 
     def scale(self, values, h, amplitude):
