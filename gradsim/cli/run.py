@@ -108,7 +108,9 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     if not result.complete:
         shards, missing = counted(result.dataset.plan.shard_count, "shard"), len(result.dataset.missing())
         status = shell_join(["gradsim", "status", str(result.path)])
-        click.echo(f"This part is done; of {shards} of the run {missing:,} are missing. `{status}` lists them.")
+        click.echo(
+            f"This part is done; of {shards} of the run {missing:,} must still be computed. `{status}` lists them."
+        )
         return
     summary = result.summary()
     boundary = result.boundary(summary=summary)

@@ -19,6 +19,7 @@ from gradsim.dataset.verification import is_named, pending, tables
 from gradsim.errors import OutputError, StorageError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
+from gradsim.system.streams import counted
 from gradsim_core.results.quantities import QUANTITIES
 
 FILE_BYTES = 160 * 2**20
@@ -80,9 +81,10 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", parti
         raise OutputError(f"{output}: this is in the dataset itself. Choose another directory.")
     now = dataset.snapshot()
     if (missing := len(now.missing())) and not partial:
+        shards = counted(dataset.plan.shard_count, "shard")
         raise OutputError(
-            f"{dataset.path}: {missing:,} of {dataset.plan.shard_count:,} shards are missing, and a copy would lack "
-            "them. Finish the run first, or compact what is there with --partial (Python: partial=True)."
+            f"{dataset.path}: of {shards} {missing:,} must still be computed, and a copy would lack them. Finish the "
+            "run first, or compact what is there with --partial (Python: partial=True)."
         )
     groups = list(_groups(now.manifests()))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]

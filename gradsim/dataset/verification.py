@@ -20,6 +20,7 @@ from gradsim.dataset.manifest import KINDS, Kind, Manifest, Part, Span, triples
 from gradsim.errors import CorruptDataError, GradsimError
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
+from gradsim.system.streams import counted
 
 _BATCH_ROWS = 2**16  # rows whose values are checked at once
 _LEAST_ROWS = 2**6  # of memory that a small table takes
@@ -206,9 +207,12 @@ def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
     for name in filesystem.names(dataset.path / "manifests"):
         if Span.of_manifest(name) is None and not name.startswith("."):
             problems.append(f"{dataset.path / 'manifests' / name}: no manifest has such a name. Remove the file.")
-    notes = [f"{unfinished} tables of shards that were not committed: a resume uses them."] if unfinished else []
+    notes = []
+    if unfinished:
+        notes.append(f"{counted(unfinished, 'table')} of shards that were not committed: a resume uses what is there.")
     if leftovers := filesystem.names(dataset.path / "tmp"):
-        notes.append(f"{len(leftovers)} files in tmp/, of runs under way or killed: gradsim gc removes them.")
+        files = counted(len(leftovers), "file")
+        notes.append(f"{files} in tmp/, of runs under way or killed: gradsim gc removes what is of no use.")
     return problems, notes
 
 

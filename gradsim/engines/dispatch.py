@@ -14,6 +14,7 @@ from gradsim.engines.interface import POLL_SECONDS, Job
 from gradsim.engines.tasks import Receipt, Task, packed, run_task
 from gradsim.errors import EngineError, EngineStartError, GradsimError, ShardsFailedError, StorageError
 from gradsim.system import filesystem, provenance
+from gradsim.system.streams import counted
 
 ATTEMPTS = 3
 """How often a shard is tried before it is recorded as failed."""
@@ -78,9 +79,9 @@ class Dispatch:
                 future.cancel()
         if self._failed:
             raise ShardsFailedError(
-                f"{self.job.dataset.path}: {len(self._failed)} shards failed ({_some(self._failed)}), each tried "
-                f"{ATTEMPTS} times; all others are committed. See {FAILURES} for the reasons; give the same command "
-                "again to retry."
+                f"{self.job.dataset.path}: {counted(len(self._failed), 'shard')} failed ({_some(self._failed)}), each "
+                f"tried {ATTEMPTS} times; all others are committed. See {FAILURES} for the reasons; give the same "
+                "command again to retry."
             )
 
     def _fill(self) -> None:

@@ -110,7 +110,7 @@ def test_a_shard_that_kills_workers_is_recorded(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(dispatch, "run_task", partial(dies_at, 5, 99, folder))
-        with pytest.raises(ShardsFailedError, match=r"1 shards failed \(5\)") as caught:
+        with pytest.raises(ShardsFailedError, match=r"1 shard failed \(5\)") as caught:
             run(tmp_path / "run", dying_engine)
     assert caught.value.exit_code == 3
     dataset = Dataset.open(tmp_path / "run")

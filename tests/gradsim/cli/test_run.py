@@ -64,7 +64,7 @@ def test_parts_of_a_run(call, sweep, tmp_path):
     code, said, _ = call("run", sweep, "--out", out, "--shard", "2/2", "--progress", "none")
     shards = gs.open(out).dataset.plan.shard_count
     assert code == 0
-    assert f"of {shards} shards of the run {(shards + 1) // 2} are missing" in said
+    assert f"of {shards} shards of the run {(shards + 1) // 2} must still be computed" in said
     _, said, _ = call("status", out, "--array", "2", "--format", "json")
     facts = json.loads(said)[0]
     assert (facts["missing"].split(","), facts["rerun_array"]) == ([str(i) for i in range(0, shards, 2)], "1")
