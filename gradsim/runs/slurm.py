@@ -159,6 +159,11 @@ stop= child= signals=0
 pass_on() {
   stop=${stop:-$1} signals=$((signals + 1))
   echo "gradsim job: got SIG$1, stopping." >&2
+  # Where Slurm preempts a job, TERM reaches gradsim too, which a second signal would end at once: it has 3 s to stop.
+  [ "$1" = USR1 ] || for _ in {1..30}; do
+    kill -0 "$child" 2>/dev/null || return
+    sleep 0.1
+  done
   kill -s "$1" "$child" 2>/dev/null
 }
 trap 'pass_on USR1' USR1

@@ -81,8 +81,12 @@ STAND_IN = f"""#!{sys.executable} -IS
 import json, os, signal, sys
 with open(os.environ["LOG"], "a") as log:
     print(json.dumps([*sys.argv[1:], os.environ["GRADSIM_CACHE_DIR"]]), file=log)
+def stop(number, frame):
+    os.write(1, b"stopped by %d\\n" % number)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
 for number in (signal.SIGUSR1, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: (os.write(1, b"stopped by %d\\n" % number), os._exit(75)))
+    signal.signal(number, stop)
+signal.signal(signal.SIGALRM, lambda number, frame: os._exit(75))
 if os.environ.get("HELD") == sys.argv[4]:
     os.write(1, b"held\\n")  # a print could be interrupted by the signal, whose handler writes too
     while True:
@@ -113,7 +117,7 @@ class Job:
         }  # fmt: skip
         return subprocess.Popen(
             ["bash", str(self.folder / "job.sh")], env=variables | environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 
     def calls(self) -> list[list[str]]:
@@ -167,6 +171,16 @@ def test_a_signal_reaches_gradsim(job: Job, held: str, number: signal.Signals) -
     assert [call[3] for call in job.calls()] == ["warmup", "run"][: 1 + (held == "run")]
     assert job.requeued() == ("requeue 77_5\n" if number == signal.SIGUSR1 else "")
     assert ("goes back into the queue" in said) == (number == signal.SIGUSR1)
+
+
+@posix
+def test_a_signal_to_all_processes_reaches_gradsim_once(job: Job) -> None:
+    """As where Slurm preempts a job: a second one would end gradsim at once."""
+    process = job.start("phase-tanh", "out", Resources(array=8), HELD="run")
+    assert process.stdout.readline() == "held\n"
+    os.killpg(process.pid, signal.SIGTERM)
+    out, said = process.communicate()
+    assert (out, process.returncode, job.requeued()) == (f"stopped by {signal.SIGTERM:d}\n", 75, ""), said
 
 
 @posix
