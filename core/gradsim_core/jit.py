@@ -44,7 +44,7 @@ def disabled() -> bool:
 
 
 @once
-def _numba() -> ModuleType:
+def load_numba() -> ModuleType:
     """Import Numba, and make every registered function compilable."""
     import numba
 
@@ -123,13 +123,15 @@ def register_leaves(module_name: str, inline: bool) -> None:
         Whether kernels inline its functions (see `make_compilable`); marks `inlined` and `outlined` take precedence.
     """
     _leaf_modules[module_name] = inline
-    if _numba.cache_info().currsize:
+    if load_numba.cache_info().currsize:
         _make_module_compilable(module_name)
 
 
 def register_types(module_name: str) -> None:
     """Have a module imported once Numba is imported: it registers Numba types and the LLVM code of primitives."""
     _type_modules.append(module_name)
+    if load_numba.cache_info().currsize:
+        import_module(module_name)
 
 
 def _make_module_compilable(module_name: str) -> None:
@@ -154,7 +156,7 @@ def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = Fal
     identity : str, optional
         Text that tells all that the function captures, for the disk cache.
     """
-    kernel = _numba().njit(nogil=True, error_model="numpy", _nrt=allocates)(function)
+    kernel = load_numba().njit(nogil=True, error_model="numpy", _nrt=allocates)(function)
     if disk_cache and not disabled():
         from gradsim_core.caching.kernels import KernelCache
 
@@ -164,7 +166,7 @@ def compile_kernel(function: Any, disk_cache: bool = True, allocates: bool = Fal
 
 def compile_scalar(function: FunctionType) -> Any:
     """Compile a function that kernels call, in memory only: a kernel on disk has its code."""
-    return _numba().njit(function)
+    return load_numba().njit(function)
 
 
 @once

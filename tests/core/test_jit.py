@@ -41,14 +41,14 @@ def test_what_many_threads_ask_for_at_once_is_built_once():
 
 def test_all_that_compiles_is_built_once():
     """A plain cache builds for every thread that asks before the first is done."""
-    makers = [_kernel, quantities.kernel, compiled._pass, compiled._kernel, start._kernel, jit.compiled, jit._numba]
+    makers = [_kernel, quantities.kernel, compiled._pass, compiled._kernel, start._kernel, jit.compiled, jit.load_numba]
     assert {maker.__code__ for maker in makers} == {jit.once(len).__code__}
 
 
 @pytest.mark.parametrize("value", ["", "/some/where"])
 def test_the_cache_of_numbas_users_is_left_alone(value, tmp_path):
     program = (
-        "import numba; from gradsim_core import jit; before = numba.config.CACHE_DIR; jit._numba();"
+        "import numba; from gradsim_core import jit; before = numba.config.CACHE_DIR; jit.load_numba();"
         "jit.compile_kernel(lambda x: x)(1.0); assert numba.config.CACHE_DIR == before == " + repr(value)
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": value, "GRADSIM_CACHE_DIR": str(tmp_path)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -41,6 +43,11 @@ class Lanes(types.Type):
         """The LLVM type of the vector."""
         return ir.VectorType(self.element, self.count)
 
+    @property
+    def suffix(self) -> str:
+        """What LLVM's intrinsics on the vector are called."""
+        return f"v{self.count}{'f' if self.kind == 'float' else 'i'}{self.bits}"
+
     def like(self, kind: str) -> Lanes:
         """The type of another kind with the same bits and count."""
         return Lanes(kind, self.bits, self.count)
@@ -72,19 +79,25 @@ def shuffle(builder, a, b, indices):
     return builder.shuffle_vector(a, b, order)
 
 
+def element(builder, lanes_type: Lanes, scalar):
+    """An LLVM scalar of any Numba number type, converted to the type of one lane."""
+    wanted = lanes_type.element
+    if isinstance(wanted, (ir.FloatType, ir.DoubleType)):
+        if isinstance(scalar.type, ir.IntType):
+            return builder.sitofp(scalar, wanted)
+        if isinstance(scalar.type, ir.DoubleType) and lanes_type.bits == 32:
+            return builder.fptrunc(scalar, wanted)
+        if isinstance(scalar.type, ir.FloatType) and lanes_type.bits == 64:
+            return builder.fpext(scalar, wanted)
+        return scalar
+    if scalar.type.width > wanted.width:
+        return builder.trunc(scalar, wanted)
+    return builder.sext(scalar, wanted) if scalar.type.width < wanted.width else scalar
+
+
 def splat(builder, lanes_type: Lanes, scalar):
     """An LLVM scalar of any Numba number type, converted to the type's element, in every lane."""
-    if isinstance(lanes_type.element, (ir.FloatType, ir.DoubleType)):
-        if isinstance(scalar.type, ir.IntType):
-            scalar = builder.sitofp(scalar, lanes_type.element)
-        elif isinstance(scalar.type, ir.DoubleType) and lanes_type.bits == 32:
-            scalar = builder.fptrunc(scalar, lanes_type.element)
-        elif isinstance(scalar.type, ir.FloatType) and lanes_type.bits == 64:
-            scalar = builder.fpext(scalar, lanes_type.element)
-    elif scalar.type.width > lanes_type.element.width:
-        scalar = builder.trunc(scalar, lanes_type.element)
-    elif scalar.type.width < lanes_type.element.width:
-        scalar = builder.sext(scalar, lanes_type.element)
+    scalar = element(builder, lanes_type, scalar)
     first = builder.insert_element(ir.Constant(lanes_type.llvm, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
     return shuffle(builder, first, first, [0] * lanes_type.count)
 
@@ -92,6 +105,21 @@ def splat(builder, lanes_type: Lanes, scalar):
 def first_lanes(args, kinds):
     """The type of the first vector of one of the `kinds` among the arguments, or None."""
     return next((a for a in args if isinstance(a, Lanes) and a.kind in kinds), None)
+
+
+class Primitive(NamedTuple):
+    """How an operation lane by lane is built; targets without vectors build it on one lane of each thread."""
+
+    arity: int
+    build: Callable[..., Any]
+    kinds: tuple[str, ...]
+
+
+PRIMITIVES: dict[Any, Primitive] = {}
+"""Of operands of one type: ``build(builder, type of the operands, one value per operand)``."""
+
+CASTS: dict[Any, Primitive] = {}
+"""Of one vector: ``build(builder, signature, value)``."""
 
 
 def primitive(function, arity: int, result, build, kinds=("float", "int", "uint")):
@@ -117,6 +145,7 @@ def primitive(function, arity: int, result, build, kinds=("float", "int", "uint"
         return signature(result(main), *(types.unliteral(a) for a in args))
 
     infer_global(function)(type("Template", (AbstractTemplate,), {"generic": generic}))
+    PRIMITIVES[function] = Primitive(arity, build, kinds)
 
     def lower(context, builder, sig, args):
         align_stack(builder)
@@ -144,8 +173,7 @@ def intrinsic(name: str):
 
     def build(builder, main, *values):
         fn_type = ir.FunctionType(main.llvm, [main.llvm] * len(values))
-        suffix = f"v{main.count}{'f' if main.kind == 'float' else 'i'}{main.bits}"
-        fn = cgutils.get_or_insert_function(builder.module, fn_type, f"llvm.{name}.{suffix}")
+        fn = cgutils.get_or_insert_function(builder.module, fn_type, f"llvm.{name}.{main.suffix}")
         return builder.call(fn, values)
 
     return build
@@ -160,6 +188,7 @@ def cast(function, arity: int, result, build, kinds):
         return signature(result(*args), *(types.unliteral(a) for a in args))
 
     infer_global(function)(type("Template", (AbstractTemplate,), {"generic": generic}))
+    CASTS[function] = Primitive(arity, build, kinds)
     lower_builtin(function, Lanes, *[types.Any] * (arity - 1))(
         lambda context, builder, sig, args: build(builder, sig, args[0])
     )

@@ -175,7 +175,7 @@ PLANTED = {
 
 def plant(monkeypatch, name):
     """Put a planted error in place of a part, when the right one is known to the compiler already."""
-    jit._numba()
+    jit.load_numba()
     module, function = PLANTED[name]
     jit.make_compilable(of_the_wrong_layer)
     monkeypatch.setattr(module, name, jit.make_compilable(function))

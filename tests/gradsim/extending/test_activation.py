@@ -54,7 +54,7 @@ def added(monkeypatch, shared_kernels):
     to a cache of their own.
     """
     folder = kernel_cache(Path(__file__))
-    jit._numba()
+    jit.load_numba()
     monkeypatch.setattr("gradsim_core.caching.kernels.cache_directory", lambda: folder)
     define(
         "scaled_tanh",

@@ -1,0 +1,158 @@
+"""A Numba target whose code stays LLVM IR: the one module that leans on Numba's internals for GPUs.
+
+Each class says what it is for. `tests/core/cuda/test_target.py` names the ones that a new Numba has changed.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from numba.core import compiler, cpu, types, typing
+from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.datamodel import DataModelManager, default_manager
+from numba.core.descriptors import TargetDescriptor
+from numba.core.dispatcher import Dispatcher
+from numba.core.target_extension import (
+    GPU,
+    JitDecorator,
+    dispatcher_registry,
+    jit_registry,
+    target_override,
+    target_registry,
+)
+
+from gradsim_core import jit
+from gradsim_core.lanes import ptx, ptx_warp
+from gradsim_core.lanes.vector_type import Lanes
+
+NAME = "gradsim-ptx"
+
+_ON_THE_CPU = ("gradsim_core.lanes.llvm", "gradsim_core.lanes.llvm_memory", "gradsim_core.lanes.vector_type")
+
+
+class PTX(GPU):
+    """The target's name in Numba's hierarchy, in which `overload` looks up its decorator and dispatcher."""
+
+
+class _Library(JITCodeLibrary):
+    """A module of LLVM IR that is never optimised for this processor nor made machine code."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        pass
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_specific(self) -> None:
+        pass
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return 0
+
+
+class _Codegen(JITCPUCodegen):
+    """Makes such libraries, and gives none of them to the execution engine of this process."""
+
+    _library_class = _Library
+
+    def _add_module(self, module: Any) -> None:
+        pass
+
+    def set_env(self, *names: Any) -> None:
+        pass
+
+
+class _Context(cpu.CPUContext):
+    """How types and functions are lowered: as on the CPU, except for the primitives."""
+
+    @global_compiler_lock
+    def init(self) -> None:
+        """Use a code generator of its own, and threads' lanes for vectors."""
+        self.is32bit = False
+        self._internal_codegen = _Codegen("numba.gradsim.ptx")
+        manager = DataModelManager()
+        manager.register(Lanes, ptx.LanesModel)
+        self.data_model_manager = manager.chain(default_manager)
+
+    def load_additional_registries(self) -> None:
+        """Install the bodies of the primitives for PTX."""
+        super().load_additional_registries()
+        assert ptx_warp.registry is ptx.registry
+        self.install_registry(ptx.registry)
+
+    def insert_func_defn(self, definitions: Any) -> None:
+        """Leave out the CPU's bodies of the primitives, which Numba keeps in one registry with all others."""
+        super().insert_func_defn([d for d in definitions if getattr(d[0], "__module__", "") not in _ON_THE_CPU])
+
+    def get_executable(self, library: Any, description: Any, environment: Any) -> Any:
+        """Return a key under which Numba files the function; it is never called, but must differ each time."""
+        return [].append
+
+    def create_cpython_wrapper(self, *arguments: Any, **options: Any) -> None:
+        """Make none: no Python calls it."""
+
+    def create_cfunc_wrapper(self, *arguments: Any, **options: Any) -> None:
+        """Make none: no C calls it."""
+
+    def set_env(self, *names: Any) -> None:
+        """Do nothing: the environment serves Python objects alone."""
+
+
+class _Target(TargetDescriptor):
+    """The typing and the lowering of this target, made once."""
+
+    options = cpu.CPUTargetOptions
+
+    @cached_property
+    def target_context(self) -> _Context:
+        return _Context(self.typing_context, self._target_name)
+
+    @cached_property
+    def typing_context(self) -> Any:
+        return typing.Context()
+
+
+class _Dispatcher(Dispatcher):
+    """Compiles a leaf, which `overload` makes a dispatcher of, under this target."""
+
+    def compile(self, signature: Any) -> Any:
+        with target_override(NAME):
+            return super().compile(signature)
+
+
+class _Jit(JitDecorator):
+    """The ``jit`` that `overload` calls for this target."""
+
+    _OPTIONS = ("nopython", "forceinline", "error_model", "no_cpython_wrapper", "no_cfunc_wrapper")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._arguments, self._options = arguments, options
+
+    def __call__(self, *arguments: Any) -> _Dispatcher:
+        self.py_func = (arguments or self._arguments)[0]
+        options = {name: value for name, value in self._options.items() if name in self._OPTIONS}
+        return _Dispatcher(py_func=self.py_func, targetoptions=options)
+
+
+target_registry[NAME] = PTX
+dispatcher_registry[PTX] = _Dispatcher
+jit_registry[PTX] = _Jit
+target = _Target(NAME)
+_Dispatcher.targetdescr = target
+
+
+def compile_function(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """Compile a function of these Numba types to LLVM IR; return Numba's result, which holds it and all it calls."""
+    jit.load_numba()
+    flags = compiler.Flags()
+    flags.nrt, flags.no_compile = False, True
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    flags.error_model = "numpy"
+    with target_override(NAME):
+        target.typing_context.refresh()
+        target.target_context.refresh()
+        return compiler.compile_extra(
+            target.typing_context, target.target_context, function, arguments, types.none, flags, {}
+        )

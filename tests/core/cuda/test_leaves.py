@@ -1,0 +1,86 @@
+"""Each leaf's PTX, run by the interpreter, gives the bits of the compiled CPU vectors."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from gradsim_core import jit
+from tests.core.cuda.leaves import Leaf, inputs, leaves, on_cpu, on_gpu
+
+pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
+if not jit.disabled():
+    from tests.core.cuda.interpreter import Memory, Program, flatten
+
+CAPABILITIES = (7, 5), (8, 0), (9, 0)
+QUICK = ("tanh-32", "erf-64", "log1p-32", "sin-64", "gelu-phi-32", "silu-dphi-64", "celu-log_dphi-64", "elu-phi-32")
+
+
+def _parameters() -> list:
+    named = {f"{leaf.name}-{leaf.bits}": leaf for leaf in leaves()}
+    assert set(QUICK) <= set(named)
+    return [
+        pytest.param(leaf, id=name, marks=[] if name in QUICK else pytest.mark.verify) for name, leaf in named.items()
+    ]
+
+
+LEAVES = _parameters()
+SLOPPY = re.compile(r"\.ftz|\.approx|\.full|\b(?:mul|add|sub|mad|fma|div|sqrt|rcp)\.f(?:32|64)|\bcall")
+"""Flushed subnormals, approximations, float operations without a rounding, and calls."""
+
+
+def text_of(leaf: Leaf, capability: tuple[int, int] = (9, 0)) -> str:
+    from gradsim_core.cuda.text import ptx_text
+
+    return ptx_text(*on_gpu(leaf), capability)
+
+
+def interpreted(text: str, leaf: Leaf, x: np.ndarray) -> np.ndarray:
+    memory, placed = Memory(4 * x.nbytes), []
+    values = (x, np.zeros_like(x), leaf.alpha)[: 2 if leaf.alpha is None else 3]
+    Program(text).run(flatten(memory, values, placed), memory.bytes, len(x), block=256)
+    return memory.read(*placed[1])
+
+
+def differences(leaf: Leaf, text: str, count: int = 2**17) -> int:
+    """How many numbers have other bits than on the CPU; NaN has many."""
+    x = inputs(leaf.bits, count)
+    found, expected = interpreted(text, leaf, x), on_cpu(leaf, x)
+    whole = f"u{leaf.bits // 8}"
+    same = (found.view(whole) == expected.view(whole)) | (np.isnan(found) & np.isnan(expected))
+    return int((~same).sum())
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_bits(leaf: Leaf) -> None:
+    text = text_of(leaf)
+    assert differences(leaf, text) == 0
+    assert not SLOPPY.search(text)
+    if leaf.bits == 32:
+        used = set(re.findall(r"\b\w[\w.]*\.f64\b", re.sub(r"ld\.param\S*|\.param.*", "", text)))
+        assert used <= {"cvt.rn.f32.f64"}, used  # of alpha
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_processors_differ_in_the_header_alone(leaf: Leaf) -> None:
+    texts = {text_of(leaf, capability) for capability in CAPABILITIES}
+    assert len(texts) == len(CAPABILITIES)
+    assert len({text[text.index(".visible") :] for text in texts}) == 1
+
+
+def test_a_contracted_product_is_caught() -> None:
+    """The planted error: what a compiler would make of an operation without its rounding."""
+    leaf = Leaf("product and sum", 32, jit.make_compilable(_product_and_sum), None)
+    text = text_of(leaf)
+    assert differences(leaf, text) == 0
+    lines = re.search(r"\tmul\.rn\.f32 \t(%r\d+), (%r\d+), (%r\d+);\n\tadd\.rn\.f32 \t(%r\d+), \1, (%r\d+);", text)
+    product, a, b, total, c = lines.groups()
+    contracted = text.replace(lines[0], f"\tfma.rn.f32 \t{total}, {a}, {b}, {c};")
+    assert product not in contracted.split("fma")[1]
+    assert differences(leaf, contracted) > 100
+
+
+def _product_and_sum(x):
+    return x * x + x
