@@ -96,9 +96,6 @@ class _Context(cpu.CPUContext):
     def create_cfunc_wrapper(self, *arguments: Any, **options: Any) -> None:
         """Make none: no C calls it."""
 
-    def set_env(self, *names: Any) -> None:
-        """Do nothing: the environment serves Python objects alone."""
-
 
 class _Target(TargetDescriptor):
     """The typing and the lowering of this target, made once."""

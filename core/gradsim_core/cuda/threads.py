@@ -1,10 +1,11 @@
-"""Where a thread stands in a launch, for kernels of the PTX target."""
+"""Where a thread stands in a launch, and its part of an array, for kernels of the PTX target."""
 
 from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 from gradsim_core.lanes.ptx import call
 
@@ -27,12 +28,20 @@ block_index = _special_register("ctaid.x")
 block_size = _special_register("ntid.x")
 
 
-@intrinsic
-def synchronise_warp(typing_context):
-    """Wait for all threads of the warp: what they have written before, all of them read after."""
-
+def _part(typing_context, array, start, count):
     def build(context, builder, sig, args):
-        call(builder, "llvm.nvvm.bar.warp.sync", ir.VoidType(), _WORD(0xFFFFFFFF))
-        return context.get_dummy_value()
+        kind = sig.args[0]
+        whole, view = make_array(kind)(context, builder, args[0]), make_array(kind)(context, builder)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+        data = builder.gep(whole.data, [args[1]])
+        populate_array(view, data=data, shape=[args[2]], strides=[size], itemsize=size, meminfo=None)
+        return view._getvalue()
 
-    return types.void(), build
+    return array(array, types.intp, types.intp), build
+
+
+part = intrinsic(_part)
+"""``part(array, start, count)``: so many elements of a one-dimensional array.
+
+A slice would check its ends and take branches in which threads part.
+"""

@@ -33,6 +33,7 @@ from .primitives import (
     splat,
     sqrt,
     store,
+    synchronise,
     to_float,
     to_int,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "sqrt",
     "store",
     "store_four",
+    "synchronise",
     "to_float",
     "to_int",
 ]

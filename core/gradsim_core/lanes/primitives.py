@@ -145,6 +145,14 @@ def prefetch(array, i):
     """Fetch the cache line of element i into the cache; i may lie outside the array."""
 
 
+def synchronise():
+    """Wait for the other lanes: what each has stored as a plain number, all read after.
+
+    Lanes are threads on a GPU. Text in which a lane reads what another one wrote calls this in between; elsewhere it is
+    nothing.
+    """
+
+
 def lane_sum(x):
     """Sum over lanes in a fixed order: the halves of the vector are added until one lane is left."""
     while len(x) > 1:

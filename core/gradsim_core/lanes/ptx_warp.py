@@ -144,3 +144,9 @@ def _lower_store(context, builder, sig, args):
 @registry.lower(lanes.prefetch, types.Array, types.intp)
 def _lower_prefetch(context, builder, sig, args):
     return context.get_dummy_value()  # other threads work while this one waits
+
+
+@registry.lower(lanes.synchronise)
+def _lower_synchronise(context, builder, sig, args):
+    call(builder, "llvm.nvvm.bar.warp.sync", ir.VoidType(), _members(builder))
+    return context.get_dummy_value()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, convert, fma, load, splat, store
+from gradsim_core.lanes import LANES, convert, fma, load, splat, store, synchronise
 from gradsim_core.laws import standard
 from gradsim_core.rng.draws import Source, fill_drawn
 
@@ -100,6 +100,7 @@ def activate_lanes(neuron, values, offset, scale, work, start, width):
 def deliver(work, group, first, sums, exponents):
     """Copy the sums and exponents of a group to those of a block, (3, count, depth), whose first network is `first`."""
     depth = sums.shape[2]
+    synchronise()
     for lane in range(LANES):
         n = group * LANES + lane - first
         if 0 <= n < sums.shape[1]:

@@ -75,7 +75,7 @@ def test_a_contracted_product_is_caught() -> None:
     leaf = Leaf("product and sum", 32, jit.make_compilable(_product_and_sum), None)
     text = text_of(leaf)
     assert differences(leaf, text) == 0
-    lines = re.search(r"\tmul\.rn\.f32 \t(%r\d+), (%r\d+), (%r\d+);\n\tadd\.rn\.f32 \t(%r\d+), \1, (%r\d+);", text)
+    lines = re.search(r"\tmul\.rn\.f32 \t(%\w+), (%\w+), (%\w+);\n\tadd\.rn\.f32 \t(%\w+), \1, (%\w+);", text)
     product, a, b, total, c = lines.groups()
     contracted = text.replace(lines[0], f"\tfma.rn.f32 \t{total}, {a}, {b}, {c};")
     assert product not in contracted.split("fma")[1]
