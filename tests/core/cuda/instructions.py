@@ -40,7 +40,9 @@ def _high_half(a, b):
     """The upper half of a product; of 64-bit numbers from those of their halves."""
     if a.dtype.itemsize == 4:
         return ((a.astype(_wide(a.dtype)) * b.astype(_wide(a.dtype))) >> 32).astype(a.dtype)
-    assert a.dtype.kind == "u"
+    if a.dtype.kind == "i":
+        unsigned = _high_half(a.view(np.uint64), b.view(np.uint64)).view(np.int64)
+        return unsigned - np.where(a < 0, b, 0) - np.where(b < 0, a, 0)
     low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
     a0, a1, b0, b1 = a & low, a >> shift, b & low, b >> shift
     middle = a1 * b0 + ((a0 * b0) >> shift)

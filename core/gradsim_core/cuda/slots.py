@@ -1,0 +1,56 @@
+"""Work arrays of many groups: each group of sixteen threads has a slot, its part of every array.
+
+A slot is what a thread of the CPU has, so any schedule's `work` serves. There are as many slots as groups in flight.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+Work = TypeVar("Work")
+
+
+def arrays(work: Work, slots: int) -> Work:
+    """The work arrays of a CPU's thread, so many times: zeros; what is no array stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If an array has more than one dimension, or holds constants: only scratch can be made anew.
+    """
+    made = [np.zeros(slots * len(field), field.dtype) if isinstance(field, np.ndarray) else field for field in work]  # type: ignore[attr-defined]
+    return type(work)(*made)
+
+
+@intrinsic
+def own(typing_context, work, slot, slots):
+    """``own(work, slot, slots)``: the work of one slot.
+
+    Not slices, which would check their ends and take branches in which the threads part.
+    """
+
+    def build(context, builder, sig, args):
+        kind, (value, number, count) = sig.args[0], args
+        fields = [
+            _part(context, builder, of, builder.extract_value(value, i), number, count)
+            if isinstance(of, types.Array)
+            else builder.extract_value(value, i)
+            for i, of in enumerate(kind.types)
+        ]
+        return context.make_tuple(builder, kind, fields)
+
+    return work(work, types.intp, types.intp), build
+
+
+def _part(context, builder, kind, value, number, count):
+    whole, view = make_array(kind)(context, builder, value), make_array(kind)(context, builder)
+    length = builder.udiv(whole.nitems, count)
+    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    data = builder.gep(whole.data, [builder.mul(length, number)])
+    populate_array(view, data=data, shape=[length], strides=[size], itemsize=size, meminfo=None)
+    return view._getvalue()
