@@ -36,21 +36,31 @@ def own(typing_context, work, slot, slots):
 
     def build(context, builder, sig, args):
         kind, (value, number, count) = sig.args[0], args
-        fields = [
-            _part(context, builder, of, builder.extract_value(value, i), number, count)
-            if isinstance(of, types.Array)
-            else builder.extract_value(value, i)
-            for i, of in enumerate(kind.types)
-        ]
+        fields = []
+        for i, of in enumerate(kind.types):
+            field = builder.extract_value(value, i)
+            if isinstance(of, types.Array):
+                length = builder.udiv(make_array(of)(context, builder, field).nitems, count)
+                field = _view(context, builder, of, field, builder.mul(length, number), length)
+            fields.append(field)
         return context.make_tuple(builder, kind, fields)
 
     return work(work, types.intp, types.intp), build
 
 
-def _part(context, builder, kind, value, number, count):
+@intrinsic
+def part(typing_context, array, start, count):
+    """``part(array, start, count)``: so many elements of a one-dimensional array."""
+
+    def build(context, builder, sig, args):
+        return _view(context, builder, sig.args[0], *args)
+
+    return array(array, types.intp, types.intp), build
+
+
+def _view(context, builder, kind, value, start, count):
     whole, view = make_array(kind)(context, builder, value), make_array(kind)(context, builder)
-    length = builder.udiv(whole.nitems, count)
     size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    data = builder.gep(whole.data, [builder.mul(length, number)])
-    populate_array(view, data=data, shape=[length], strides=[size], itemsize=size, meminfo=None)
+    data = builder.gep(whole.data, [start])
+    populate_array(view, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
     return view._getvalue()
