@@ -5,7 +5,7 @@ A slot is what a thread of the CPU has, so any schedule's `work` serves. There a
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numba.core import types
@@ -16,13 +16,7 @@ Work = TypeVar("Work")
 
 
 def arrays(work: Work, slots: int) -> Work:
-    """The work arrays of a CPU's thread, so many times: zeros; what is no array stays as it is.
-
-    Raises
-    ------
-    ValueError
-        If an array has more than one dimension, or holds constants: only scratch can be made anew.
-    """
+    """The work arrays of a CPU's thread, so many times: zeros; what is no array stays as it is."""
     made = [np.zeros(slots * len(field), field.dtype) if isinstance(field, np.ndarray) else field for field in work]  # type: ignore[attr-defined]
     return type(work)(*made)
 

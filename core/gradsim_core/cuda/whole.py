@@ -1,6 +1,6 @@
 """The CPU's schedules as they are, for GPUs: of sixteen networks side by side, a thread runs one.
 
-They serve every law, activation and range. Fast kernels of their own leave to them what they cannot do.
+They serve every law, activation and range. The fast kernel of the conditional method leaves to them what it cannot do.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gradsim_core import jit
-from gradsim_core.lanes import LANES
+import numpy as np
 
-from .slots import own
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, load, store
+
+from .slots import arrays, own, part
 from .threads import block_index, block_size, thread_index
 
 
@@ -21,22 +23,40 @@ def build(run_block: Any, name: str) -> Callable[..., None]:
     Parameters
     ----------
     run_block : function
-        From `Schedule.build`, of a schedule with `group_size` 16.
+        From `Schedule.build`, of a schedule whose `group_size` is 16.
     name : str
         Tells it from all others.
 
     Returns
     -------
     function
-        Of (cell, slopes, first group, work of all slots, slots, sums, exponents); the last two are
-        (groups, 3, 16, depth).
+        Of (cell, slopes, first group, work of all slots, slots, sums, exponents, failed, delivered). It runs the groups
+        that are marked in `failed`, and takes the mark away; the sums and exponents of each are (3, depth, 16).
     """
     run = jit.make_closure_compilable(run_block, name)
 
-    def kernel(cell, slopes, first, work, slots, sums, exponents):
+    def kernel(cell, slopes, first, work, slots, sums, exponents, failed, delivered):
         slot = (block_index() * block_size() + thread_index()) // LANES
-        mine = own(work, slot, slots)
-        for group in range(slot, len(sums), slots):
-            run(cell, slopes, (first + group) * LANES, mine, sums[group], exponents[group])
+        mine, size = own(work, slot, slots), 3 * cell.depth * LANES
+        for group in range(slot, len(failed), slots):
+            if failed[group] != 0:
+                run(cell, slopes, (first + group) * LANES, mine, delivered[0, slot], delivered[1, slot])
+                copy(mine.sums, part(sums, group * size, size))
+                copy(mine.exponents, part(exponents, group * size, size))
+                failed[group] = 0
 
     return kernel
+
+
+def copy(source, target):
+    """Copy an array, each lane its own numbers."""
+    for i in range(0, len(source), LANES):
+        store(target, i, load(source, i))
+
+
+def work_of(work: Any, slots: int, depth: int) -> tuple[Any, np.ndarray]:
+    """The arrays of all slots, and `delivered`, where the CPU's block kernel writes its results."""
+    return arrays(work, slots), np.zeros((2, slots, 3, LANES, depth))
+
+
+jit.register_leaves(__name__, inline=True)

@@ -1,0 +1,129 @@
+"""Kernels for GPUs run by the interpreter, beside those of the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradsim_core.cuda import conditional, explicit, whole
+from gradsim_core.cuda.text import ptx_text
+from gradsim_core.lanes import LANES
+from gradsim_core.scaling.per_vector import no_tail
+from gradsim_core.schedules.table import SCHEDULES
+from gradsim_core.simulator import Simulator
+from tests.core.conftest import Cell
+from tests.core.cuda.interpreter import Memory, Program, flatten
+
+FAST = {"conditional": conditional, "explicit": explicit}
+
+
+class Launched(NamedTuple):
+    """What a launch gave: sums and exponents (3, networks, depth), the networks that failed, steps and instructions."""
+
+    sums: np.ndarray
+    exponents: np.ndarray
+    failed: np.ndarray
+    steps: int
+    instructions: int
+
+
+class Case(NamedTuple):
+    """Networks of a cell on a schedule of the CPU, and so many slots of the GPU."""
+
+    cell: Cell
+    schedule: str
+    count: int
+    first: int = 0
+    slots: int | None = None
+
+
+def functions_of(machine: Simulator) -> tuple[Any, ...]:
+    row = machine._family
+    return row.phi, row.dphi, row.log_phi or no_tail, row.log_dphi or no_tail
+
+
+def on_cpu(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    machine, params = _machine(case), case.cell.params
+    sums, exponents = np.zeros((2, 3, case.count, params.depth))
+    machine._run(params, case.first, machine._work(params), sums, exponents)
+    return sums, exponents
+
+
+def _machine(case: Case) -> Simulator:
+    row = next(row for row in SCHEDULES if row.name == case.schedule)
+    case.cell.machine.schedule = lambda params: row  # type: ignore[method-assign]
+    return case.cell.machine
+
+
+def fast(case: Case, change: Callable[[str], str] = str) -> Launched:
+    """The fast kernel; `change` alters its text."""
+    machine, params = _machine(case), case.cell.params
+    slots = case.slots or _units(case)
+    work = FAST[case.schedule].work_of(machine._work(params), slots)
+    return _launch(case, ("fast", case.schedule), work, slots, np.zeros(_units(case), np.int8), (), change)
+
+
+def complete(case: Case) -> Launched:
+    """The CPU's schedule as it is."""
+    machine, params = _machine(case), case.cell.params
+    slots = case.slots or _units(case)
+    work, delivered = whole.work_of(machine._work(params), slots, params.depth)
+    failed = np.ones(_units(case), np.int8)
+    return _launch(case, ("whole", case.schedule), work, slots, failed, (delivered,), str)
+
+
+def _units(case: Case) -> int:
+    """How many groups, or networks where each has sixteen threads."""
+    return case.count if case.schedule == "explicit" else case.count // LANES
+
+
+@cache
+def text_of(kind: tuple[str, str], family: Any, law: Any, types: tuple[Any, ...]) -> str:
+    """PTX of a kernel."""
+    machine_functions = family.phi, family.dphi, family.log_phi or no_tail, family.log_dphi or no_tail
+    if kind[0] == "fast":
+        kernel = FAST[kind[1]].build(*machine_functions, law)
+    else:
+        row = next(row for row in SCHEDULES if row.name == kind[1])
+        kernel = whole.build(row.build(*machine_functions, law), f"{family.name}_{law.name}_{kind[1]}")
+    return ptx_text(kernel, types, (9, 0))
+
+
+def _launch(case: Case, kind: tuple[str, str], work: Any, slots: int, failed: np.ndarray, more: tuple, change: Any):
+    from numba import typeof
+
+    from gradsim_core.laws import LAWS
+
+    machine, params = case.cell.machine, case.cell.params
+    first = case.first if case.schedule == "explicit" else case.first // LANES
+    size = -(-case.count // LANES) * 3 * params.depth * LANES
+    arguments = (params, machine._slopes, first, work, slots, np.zeros(size), np.zeros(size), failed, *more)
+    law = LAWS[machine.law.name.split("(")[0]]
+    text = change(text_of(kind, machine._family, law, tuple(map(typeof, arguments))))
+    memory, placed = Memory(_bytes(arguments) + 2**16), []
+    parameters = flatten(memory, arguments, placed)
+    ran = Program(text).run(parameters, memory.bytes, LANES * slots, block=min(LANES * slots, 128))
+    results = [memory.read(*each) for each in placed[-3 - len(more) : len(placed) - len(more)]]
+    sums, exponents = (_as_networks(each, case.count, params.depth) for each in results[:2])
+    per_network = 1 if case.schedule == "explicit" else LANES
+    return Launched(sums, exponents, np.repeat(results[2] != 0, per_network), ran.steps, int(ran.executed.max()))
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, np.ndarray):
+        return value.nbytes + 512
+    return sum(map(_bytes, value)) if isinstance(value, tuple) else 0
+
+
+def _as_networks(flat: np.ndarray, count: int, depth: int) -> np.ndarray:
+    return flat.reshape(-1, 3, depth, LANES).transpose(1, 0, 3, 2).reshape(3, -1, depth)[:, :count]
+
+
+def same_bits(launched: Launched, expected: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether all networks that did not fail have the CPU's sums and exponents; NaN has many bits."""
+    live = ~launched.failed
+    pairs = zip((launched.sums, launched.exponents), expected, strict=True)
+    return all(np.array_equal(a[:, live], b[:, live], equal_nan=True) for a, b in pairs)
