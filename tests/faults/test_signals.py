@@ -211,44 +211,6 @@ def test_a_second_signal(sweep: Path, tmp_path: Path, again: bool, most: float) 
     assert seconds < most
 
 
-def test_a_signal_in_the_midst_of_the_event(sweep: Path, tmp_path: Path) -> None:
-    """The main thread holds the event's lock, for which the handler waits: the program ends all the same."""
-    script = HANGING.replace("while not stop.is_set()", "while stop._cond.acquire()")
-    command = [sys.executable, "-c", script, "run", str(sweep), "--out", str(tmp_path / "run")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "runs\n"
-    code, _, said = stopped(process, signal.SIGTERM)
-    assert code == 75
-    assert "stopped. Resume with" in said
-
-
-ENDING = """
-import os, sys
-from gradsim.cli import main
-
-class Ending:  # Python ends it last of all, after its atexit functions
-    def __del__(self, read=os.read, write=os.write):
-        write(1, b"ending\\n")
-        read(0, 1)
-
-sys.stays = Ending()
-sys.argv[1:] = ["info"]
-main()
-"""
-
-
-def test_a_signal_as_python_ends(tmp_path: Path) -> None:
-    """All is done by then, and the exit code says so."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ENDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while process.stdout.readline() != "ending\n":
-        assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate("x", timeout=PATIENCE)
-    assert (process.returncode, said) == (0, "")
-
-
 @pytest.mark.parametrize(
     ("count", "most"), [pytest.param(5, 60, id="quick"), pytest.param(200, 2, id="full", marks=pytest.mark.faults)]
 )

@@ -41,7 +41,7 @@ from gradsim_core.schedules.sampled_matrix import combine_gaussian, inverse, wid
 from gradsim_core.schedules.side_by_side import Forward, record, rows
 
 from .slots import own, part
-from .threads import block_index, block_size, thread_index
+from .threads import slot_of_thread
 
 
 class FastWork(NamedTuple):
@@ -195,14 +195,14 @@ def build(phi, dphi, log_phi, log_dphi, law) -> Callable[..., None]:
     Returns
     -------
     function
-        Of (cell, slopes, first group, work of all slots, slots, sums, exponents, failed); of each group the sums and
-        exponents are (3, depth, 16), and `failed` says whether they are worth nothing.
+        Of (cell, slopes, work of all slots, launch); writes the sums, exponents and `failed` of every group.
     """
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
 
-    def kernel(cell, slopes, first, work, slots, sums, exponents, failed):
+    def kernel(cell, slopes, work, launch):
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
-        slot = (block_index() * block_size() + thread_index()) // LANES
+        first, slots, sums, exponents, failed = launch
+        slot = slot_of_thread()
         z, layers, shifts, _, _, scales = own(work, slot, slots)
         size = 3 * cell.depth * LANES
         for group in range(slot, len(failed), slots):

@@ -24,7 +24,7 @@ from gradsim_core.schedules.along_neurons import activate_ordinary, is_ordinary,
 from gradsim_core.schedules.explicit import Scales
 
 from .slots import own
-from .threads import block_index, block_size, thread_index
+from .threads import slot_of_thread
 
 
 class FastWork(NamedTuple):
@@ -168,19 +168,16 @@ def build(phi, dphi, log_phi, log_dphi, law) -> Callable[..., None]:
     Returns
     -------
     function
-        Of (cell, slopes, first network, work of all slots, slots, sums, exponents, failed); the sums and exponents of
-        sixteen networks are (3, depth, 16), and `failed` says of a network whether they are worth nothing.
+        Of (cell, slopes, work of all slots, launch); writes the sums, exponents and `failed` of every network.
     """
     draw, has_zeros = law.draw, law.has_zeros
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
 
-    def kernel(cell, slopes, first, work, slots, sums, exponents, failed):
+    def kernel(cell, slopes, work, launch):
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
-        slot = (block_index() * block_size() + thread_index()) // LANES
+        first, slots, sums, exponents, failed = launch
+        slot = slot_of_thread()
         mine = own(work, slot, slots)
-        for i in range(0, len(mine.live), LANES):
-            begin = load(mine.live, i) * 0.0
-            store(mine.b, i, begin)
         for n in range(slot, len(failed), slots):
             out = Out(sums, exponents, n // LANES * 3 * cell.depth * LANES + n % LANES, cell.depth)
             ordinary = run_forward(neuron, draw, cell, first + n, mine, out, has_zeros)

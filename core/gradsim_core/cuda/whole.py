@@ -14,7 +14,7 @@ from gradsim_core import jit
 from gradsim_core.lanes import LANES, load, store
 
 from .slots import arrays, own, part
-from .threads import block_index, block_size, thread_index
+from .threads import slot_of_thread
 
 
 def build(run_block: Any, name: str) -> Callable[..., None]:
@@ -30,14 +30,15 @@ def build(run_block: Any, name: str) -> Callable[..., None]:
     Returns
     -------
     function
-        Of (cell, slopes, first group, work of all slots, slots, sums, exponents, failed, delivered). It runs the groups
-        that are marked in `failed`, and takes the mark away; the sums and exponents of each are (3, depth, 16).
+        Of (cell, slopes, work of all slots, launch, delivered). It runs the groups that are marked in `launch.failed`,
+        and takes the mark away.
     """
     run = jit.make_closure_compilable(run_block, name)
 
-    def kernel(cell, slopes, first, work, slots, sums, exponents, failed, delivered):
-        slot = (block_index() * block_size() + thread_index()) // LANES
-        mine, size = own(work, slot, slots), 3 * cell.depth * LANES
+    def kernel(cell, slopes, work, launch, delivered):
+        first, slots, sums, exponents, failed = launch
+        slot, size = slot_of_thread(), 3 * cell.depth * LANES
+        mine = own(work, slot, slots)
         for group in range(slot, len(failed), slots):
             if failed[group] != 0:
                 run(cell, slopes, (first + group) * LANES, mine, delivered[0, slot], delivered[1, slot])

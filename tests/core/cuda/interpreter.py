@@ -9,32 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import pairwise
-from operator import and_
 
 import numpy as np
 
+from tests.core.cuda.control_flow import Instruction, post_dominators
 from tests.core.cuda.instructions import TYPES, meaning
 
 REGISTERS = {"pred": np.bool_, "b16": np.uint16, "b32": np.uint32, "b64": np.uint64, "f32": np.uint32, "f64": np.uint64}
 GROUP = 16
 WARP = 32
-
-
-@dataclass
-class Instruction:
-    """One line of text: its guard, what comes between points, and its operands."""
-
-    guard: str | None
-    negated: bool
-    name: str
-    parts: list[str]
-    operands: list[str]
-
-    @property
-    def target(self) -> str:
-        return self.operands[0]
 
 
 @dataclass
@@ -132,42 +115,6 @@ class Program:
         stack.append((target, jumps, ends))
         stack.append((line + 1, stays, ends))
         return len(self.code)
-
-
-def post_dominators(code: list[Instruction], labels: dict[str, int]) -> dict[int, int]:
-    """For each conditional branch the first line that all paths from it come to."""
-    end = len(code)
-    follows = [_followers(i, each, labels, end) for i, each in enumerate(code)]
-    after = {i + 1 for i, each in enumerate(code) if each.name in ("bra", "ret")}
-    leaders = sorted({0, end, *labels.values(), *after})  # of stretches without branches
-    last = {start: stop - 1 for start, stop in pairwise(leaders)}
-    number = {line: k for k, line in enumerate(leaders)}
-    full = (1 << len(leaders)) - 1
-    sets = dict.fromkeys(leaders, full) | {end: 1 << number[end]}  # as bits: all leaders that follow on every path
-    changed = True
-    while changed:
-        changed = False
-        for line in leaders[-2::-1]:
-            common = reduce(and_, (sets[following] for following in follows[last[line]]), full)
-            found = common | 1 << number[line]
-            changed |= found != sets[line]
-            sets[line] = found
-    return {i: _nearest(follows[i], sets, leaders) for i, each in enumerate(code) if each.name == "bra" and each.guard}
-
-
-def _followers(i: int, instruction: Instruction, labels: dict[str, int], end: int) -> list[int]:
-    if instruction.name == "ret":
-        return [end]
-    if instruction.name != "bra":
-        return [i + 1]
-    return [labels[instruction.target], *([i + 1] if instruction.guard else [])]
-
-
-def _nearest(follows: list[int], sets: dict[int, int], leaders: list[int]) -> int:
-    """Of the lines that are on all paths the one that has all others after it."""
-    common = sets[follows[0]] & sets[follows[1]]
-    lines = [line for k, line in enumerate(leaders) if common >> k & 1]
-    return max(lines, key=lambda line: (sets[line] & common).bit_count())
 
 
 def execute(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
@@ -299,33 +246,3 @@ def _nothing(program: Program, launch: Launch, instruction: Instruction, active:
 SPECIAL = {
     "mov": _move, "cvta": _move, "ld": _load, "st": _store, "vote": _vote, "shfl": _shuffle, "bar": _nothing,
 }  # fmt: skip
-
-
-class Memory:
-    """Arrays in one address space."""
-
-    def __init__(self, size: int) -> None:
-        self.bytes, self._top = np.zeros(size, np.uint8), 256
-
-    def place(self, array: np.ndarray) -> int:
-        """Copy an array in; return its address."""
-        start = -(-self._top // 256) * 256
-        self._top = start + array.nbytes
-        assert self._top <= len(self.bytes), "the memory is too small"
-        self.bytes[start : self._top] = np.ascontiguousarray(array).view(np.uint8).ravel()
-        return start
-
-    def read(self, address: int, like: np.ndarray) -> np.ndarray:
-        """The array of this type and shape at an address."""
-        return self.bytes[address : address + like.nbytes].view(like.dtype).reshape(like.shape).copy()
-
-
-def flatten(memory: Memory, value: object, placed: list) -> list:
-    """A value as the parameters that Numba passes for it; what is placed in memory is noted down with its address."""
-    if isinstance(value, np.ndarray):
-        address = memory.place(value)
-        placed.append((address, value))
-        return [0, 0, value.size, value.itemsize, address, *value.shape, *value.strides]
-    if isinstance(value, tuple):
-        return [p for each in value for p in flatten(memory, each, placed)]
-    return [value]

@@ -10,12 +10,14 @@ import numpy as np
 
 from gradsim_core.cuda import conditional, explicit, whole
 from gradsim_core.cuda.text import ptx_text
+from gradsim_core.cuda.threads import Launch
 from gradsim_core.lanes import LANES
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import SCHEDULES
 from gradsim_core.simulator import Simulator
 from tests.core.conftest import Cell
-from tests.core.cuda.interpreter import Memory, Program, flatten
+from tests.core.cuda.interpreter import Program
+from tests.core.cuda.memory import Memory, flatten
 
 FAST = {"conditional": conditional, "explicit": explicit}
 
@@ -63,7 +65,7 @@ def fast(case: Case, change: Callable[[str], str] = str) -> Launched:
     machine, params = _machine(case), case.cell.params
     slots = case.slots or _units(case)
     work = FAST[case.schedule].work_of(machine._work(params), slots)
-    return _launch(case, ("fast", case.schedule), work, slots, np.zeros(_units(case), np.int8), (), change)
+    return _launch(case, ("fast", case.schedule), work, np.zeros(_units(case), np.int8), (), change)
 
 
 def complete(case: Case) -> Launched:
@@ -72,7 +74,7 @@ def complete(case: Case) -> Launched:
     slots = case.slots or _units(case)
     work, delivered = whole.work_of(machine._work(params), slots, params.depth)
     failed = np.ones(_units(case), np.int8)
-    return _launch(case, ("whole", case.schedule), work, slots, failed, (delivered,), str)
+    return _launch(case, ("whole", case.schedule), work, failed, (delivered,), str)
 
 
 def _units(case: Case) -> int:
@@ -92,15 +94,16 @@ def text_of(kind: tuple[str, str], family: Any, law: Any, types: tuple[Any, ...]
     return ptx_text(kernel, types, (9, 0))
 
 
-def _launch(case: Case, kind: tuple[str, str], work: Any, slots: int, failed: np.ndarray, more: tuple, change: Any):
+def _launch(case: Case, kind: tuple[str, str], work: Any, failed: np.ndarray, more: tuple, change: Any) -> Launched:
     from numba import typeof
 
     from gradsim_core.laws import LAWS
 
-    machine, params = case.cell.machine, case.cell.params
+    machine, params, slots = case.cell.machine, case.cell.params, case.slots or _units(case)
     first = case.first if case.schedule == "explicit" else case.first // LANES
     size = -(-case.count // LANES) * 3 * params.depth * LANES
-    arguments = (params, machine._slopes, first, work, slots, np.zeros(size), np.zeros(size), failed, *more)
+    launch = Launch(first, slots, np.zeros(size), np.zeros(size), failed)
+    arguments = (params, machine._slopes, work, launch, *more)
     law = LAWS[machine.law.name.split("(")[0]]
     text = change(text_of(kind, machine._family, law, tuple(map(typeof, arguments))))
     memory, placed = Memory(_bytes(arguments) + 2**16), []

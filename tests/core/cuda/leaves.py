@@ -39,17 +39,17 @@ def on_gpu(leaf: Leaf) -> tuple[Any, tuple[Any, ...]]:
     """The kernel, and the types of its arguments: each thread computes one number."""
     from numba import types
 
-    from gradsim_core.cuda.threads import block_index, block_size, thread_index
+    from gradsim_core.cuda.threads import slot_of_thread
 
-    function, load, store = leaf.function, lanes.load, lanes.store
+    function, load, store, lanes_of_a_vector = leaf.function, lanes.load, lanes.store, lanes.LANES
     array = {32: types.float32, 64: types.float64}[leaf.bits][::1]
 
     def unary(x, out):
-        first = (block_index() * block_size() + thread_index()) // 16 * 16
+        first = slot_of_thread() * lanes_of_a_vector
         store(out, first, function(load(x, first)))
 
     def with_alpha(x, out, alpha):
-        first = (block_index() * block_size() + thread_index()) // 16 * 16
+        first = slot_of_thread() * lanes_of_a_vector
         store(out, first, function(load(x, first), alpha))
 
     return (unary, (array, array)) if leaf.alpha is None else (with_alpha, (array, array, types.float64))

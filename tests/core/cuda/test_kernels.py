@@ -21,13 +21,13 @@ pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
     from tests.core.cuda.kernels import Case, complete, fast, on_cpu, same_bits
 
-# Kind of kernel, schedule, activation, law, precision; then width, depth, sigma_w, sigma_b, first network.
+# Kind of kernel, schedule, activation, law, precision; width, depth, sigma_w, sigma_b; first network.
 QUICK = [
-    ("fast", "conditional", "tanh", "gaussian", "float32", (13, 6, 1.5, 0.3, 160)),
-    ("fast", "explicit", "relu", "gaussian", "float32", (29, 6, 3.0, 0.3, 10)),
-    pytest.param(("fast", "conditional", "relu", "gaussian", "float32", (3, 8, 1.4, 0.0, 0)), marks=pytest.mark.verify),
-    pytest.param(("fast", "explicit", "tanh", "sparse(0.3)", "float32", (8, 4, 1.2, 0.0, 0)), marks=pytest.mark.verify),
-    pytest.param(("whole", "narrow", "relu", "gaussian", "float32", (5, 5, 1e8, 0.0, 32)), marks=pytest.mark.verify),
+    ("fast", "conditional", "tanh", "gaussian", "float32", (13, 6, 1.5, 0.3), 160),
+    ("fast", "explicit", "relu", "gaussian", "float32", (29, 6, 3.0, 0.3), 10),
+    pytest.param(("fast", "conditional", "relu", "gaussian", "float32", (3, 8, 1.4, 0.0), 0), marks=pytest.mark.verify),
+    pytest.param(("fast", "explicit", "tanh", "sparse(0.3)", "float32", (8, 4, 1.2, 0.0), 0), marks=pytest.mark.verify),
+    pytest.param(("whole", "narrow", "relu", "gaussian", "float32", (5, 5, 1e8, 0.0), 32), marks=pytest.mark.verify),
 ]
 MOST_REGISTERS = 128
 SIZES = [2, 3, 4, 5, 8, 13, 16, 17, 31, 64]
@@ -56,18 +56,19 @@ def all_pairs(axes: dict[str, list], seed: int = 1) -> list[dict]:
     return rows
 
 
-def case_of(schedule, activation, law, dtype, width, depth, sigma_w, sigma_b, first=0) -> Case:
+def case_of(schedule: str, words: tuple[str, str, str], numbers: tuple, first: int = 0) -> Case:
+    """Words are activation, law and precision; numbers are width, depth, sigma_w, sigma_b."""
     method = "conditional" if schedule == "conditional" else "explicit"
-    numbers = {"width": width, "depth": depth, "sigma_w": sigma_w, "sigma_b": sigma_b}
-    cell = Cell(activation, law, dtype, method, key=12345, **numbers)
+    named = dict(zip(("width", "depth", "sigma_w", "sigma_b"), numbers, strict=True))
+    cell = Cell(*words, method, key=12345, **named)
     return Case(cell, schedule, 6 if schedule == "explicit" else 48, first, slots=2)
 
 
 @pytest.mark.parametrize("quick", QUICK)
 def test_bits(quick, tmp_path) -> None:
     """The CPU's bits, from a text with a rounding in every float operation, by threads that stay together."""
-    kind, *words, numbers = quick
-    case, texts = case_of(*words, *numbers), []
+    kind, schedule, *words, numbers, first = quick
+    case, texts = case_of(schedule, words, numbers, first), []
     if kind == "fast":
         launched = fast(case, lambda text: texts.append(text) or text)
         check_text(texts[0], tmp_path, words)
@@ -82,7 +83,7 @@ def check_text(text: str, folder: Path, words: list[str]) -> None:
     """No float operation without a rounding, no call; in the registers, where NVIDIA's assembler is there to say so."""
     assert not SLOPPY.search(text)
     ptxas = shutil.which("ptxas")
-    if ptxas is None or "sparse" in words[2]:  # which has the search for lost elements, and 155 registers
+    if ptxas is None or "sparse" in words[1]:  # which has the search for lost elements, and 155 registers
         return
     (folder / "kernel.ptx").write_text(text)
     command = [ptxas, "-v", "-arch", "sm_90", "kernel.ptx", "-o", "kernel.cubin"]
@@ -95,15 +96,16 @@ def check_text(text: str, folder: Path, words: list[str]) -> None:
 @pytest.mark.parametrize("row", all_pairs(AXES), ids=lambda row: "-".join(map(str, row.values())))
 def test_all_pairs(row) -> None:
     """Both methods; each schedule that can take the law. What a fast kernel gives up, the whole one runs."""
-    depth = 3 + row["width"] % 6
+    words = row["activation"], row["law"], row["dtype"]
+    numbers = row["width"], 3 + row["width"] % 6, row["sigma_w"], row["sigma_b"]
     of_conditional = {"whole": complete, "fast": fast} if LAWS[row["law"].split("(")[0]].conditional else {}
     for kind, run in of_conditional.items():
-        case = case_of("conditional", depth=depth, **row)
+        case = case_of("conditional", words, numbers)
         assert same_bits(run(case), on_cpu(case)), kind
     if not row["law"].startswith("sparse"):
-        case = case_of("narrow", depth=depth, **row)
+        case = case_of("narrow", words, numbers)
         assert same_bits(complete(case), on_cpu(case))
-    case = case_of("explicit", depth=depth, **row)
+    case = case_of("explicit", words, numbers)
     assert same_bits(fast(case), on_cpu(case))
 
 
@@ -112,17 +114,17 @@ def test_all_pairs(row) -> None:
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "leaky_relu"])
 def test_haar_matrices(activation, dtype) -> None:
     for width, sigma_w, sigma_b in ((2, 1.5, 0.0), (12, 1.5, 0.2), (16, 1e-9, 0.0), (5, 1e7, 0.1)):
-        case = case_of("conditional", activation, "orthogonal", dtype, width, 6, sigma_w, sigma_b)
+        case = case_of("conditional", (activation, "orthogonal", dtype), (width, 6, sigma_w, sigma_b))
         assert same_bits(complete(case), on_cpu(case))
 
 
 @pytest.mark.verify
 def test_what_leaves_the_range_is_marked() -> None:
     """Nothing is wrong in silence: of what a fast kernel cannot do it says so."""
-    case = case_of("explicit", "relu", "gaussian", "float32", 8, 8, 1e8, 0.0)
+    case = case_of("explicit", ("relu", "gaussian", "float32"), (8, 8, 1e8, 0.0))
     launched = fast(case)
     assert launched.failed.all()
-    case = case_of("conditional", "relu", "gaussian", "float32", 16, 8, 1e20, 0.0)
+    case = case_of("conditional", ("relu", "gaussian", "float32"), (16, 8, 1e20, 0.0))
     assert fast(case).failed.all()
 
 
@@ -154,9 +156,9 @@ PLANTED = {
 def test_a_planted_error_is_caught(error: str) -> None:
     """Without its vote a network decides for itself, and the sixteen of a group do not go the same way."""
     if error in ("no vote", "contracted"):
-        case = case_of("conditional", "tanh", "gaussian", "float32", 3, 8, 3.5, 0.0)
+        case = case_of("conditional", ("tanh", "gaussian", "float32"), (3, 8, 3.5, 0.0))
     else:
-        case = case_of("explicit", "relu", "gaussian", "float32", 29, 6, 3.0, 0.3)
+        case = case_of("explicit", ("relu", "gaussian", "float32"), (29, 6, 3.0, 0.3))
     texts = []
     assert same_bits(fast(case, lambda text: texts.append(text) or text), on_cpu(case))
     assert PLANTED[error](texts[0]) != texts[0]

@@ -12,7 +12,8 @@ from tests.core.cuda.leaves import Leaf, inputs, leaves, on_cpu, on_gpu
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
-    from tests.core.cuda.interpreter import Memory, Program, flatten
+    from tests.core.cuda.interpreter import Program
+    from tests.core.cuda.memory import Memory, flatten
 
 CAPABILITIES = (7, 5), (8, 0), (9, 0)
 QUICK = ("tanh-32", "erf-64", "log1p-32", "sin-64", "gelu-phi-32", "silu-dphi-64", "celu-log_dphi-64", "elu-phi-32")
