@@ -7,12 +7,15 @@ import os
 import stat
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+T = TypeVar("T")
+
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_BLOCK = 2**20  # bytes that are read at a time
 
 
 def open_fd(path: Path, flags: int) -> int:
@@ -69,10 +72,20 @@ class _Blocking(FileIO):
     """A file in which "nothing to read yet" is an error; Python's own gives less data, which looks like damage."""
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        count = super().readinto(buffer)
-        if count is None:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        return count
+        count: int | None = super().readinto(buffer)
+        return _now(count)
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self.readall() if size is None or size < 0 else _now(super().read(size))
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(_BLOCK), b""))
+
+
+def _now(found: T | None) -> T:
+    if found is None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return found
 
 
 def open_read(path: Path, follow: bool = False) -> BufferedReader:

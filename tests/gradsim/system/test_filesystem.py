@@ -122,3 +122,36 @@ def test_check_writable(tmp: Path, monkeypatch) -> None:
         filesystem.check_writable(tmp / "a")
     assert caught.value.exit_code == 2
     assert filesystem.names(tmp) == ["dangling", "file"]
+
+
+def twice(read):
+    return lambda file: (read(file), read(file))
+
+
+READS = {
+    "all": lambda file: file.read(),
+    "some": lambda file: file.read(10),
+    "into": lambda file: file.readinto(bytearray(10)),
+    "none": lambda file: file.read(None),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX pipes")
+@pytest.mark.parametrize("there", [b"", b"abc"])
+@pytest.mark.parametrize("how", READS)
+def test_nothing_to_read_yet_is_an_error(monkeypatch, how: str, there: bytes) -> None:
+    """As some network file systems answer: it is neither the end of a file nor a missing one."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.write(write_end, there)
+    with calls.BufferedReader(calls._Blocking(read_end, "rb")) as file, pytest.raises(BlockingIOError):
+        twice(READS[how])(file)
+    os.close(write_end)
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    data = os.urandom(3 * calls._BLOCK + 5)
+    (tmp_path / "file").write_bytes(data)
+    for read in (lambda file: file.read(), lambda file: file.read(len(data) + 1), lambda file: file.read(None)):
+        with calls.open_read(tmp_path / "file") as file:
+            assert read(file) == data
