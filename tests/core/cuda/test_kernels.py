@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,16 @@ def test_bits(quick, tmp_path) -> None:
     assert launched.steps < 1.1 * launched.instructions, "threads part without meeting again at once"
 
 
+def assembler() -> str | None:
+    """NVIDIA's assembler, from the path or from the package nvidia-cuda-nvcc."""
+    packages = sorted(Path(sysconfig.get_path("purelib")).glob("nvidia/*/bin/ptxas"))
+    return shutil.which("ptxas") or (str(packages[-1]) if packages else None)
+
+
 def check_text(text: str, folder: Path, words: list[str]) -> None:
     """No float operation without a rounding, no call; in the registers, where NVIDIA's assembler is there to say so."""
     assert not SLOPPY.search(text)
-    ptxas = shutil.which("ptxas")
+    ptxas = assembler()
     if ptxas is None or "sparse" in words[1]:  # which has the search for lost elements, and 155 registers
         return
     (folder / "kernel.ptx").write_text(text)
