@@ -77,6 +77,7 @@ clean:
 .venv/test.stamp: .venv/run.stamp
 	$(PIP) -e ".[plot,test]"
 	-$(PIP) "$(TORCH)"
+	-$(PIP) --no-deps nvidia-cuda-nvcc  # for its assembler, which says how many registers a kernel takes
 	touch $@
 
 # Wheels alone, so that the floors are versions that can be had.

@@ -72,7 +72,7 @@ def define(name: str, unit: str, description: str, formula: Callable[[Logs], Any
 @jit.once
 def kernel():
     """Build, from the table, the function that turns a block's sums of squares into its quantities and status."""
-    record, quantities = _recorder(tuple(QUANTITIES.values())), len(QUANTITIES)
+    record, quantities = recorder(tuple(QUANTITIES.values())), len(QUANTITIES)
 
     def finish(sums, exponents, depth, log_width, values, first, status):
         """Compute quantities and status of `count` networks of a block, from number `first` of the block on.
@@ -106,14 +106,14 @@ def kernel():
     return finish
 
 
-def _recorder(rows: tuple[Quantity, ...]) -> Any:
+def recorder(rows: tuple[Quantity, ...]) -> Any:
     """A function that writes sixteen values of each quantity and returns the state of each layer.
 
     Numba cannot loop over functions, so the recorder of the first row calls that of the remaining rows.
     """
     if not rows:
         return nothing
-    formula, record_rest = jit.make_closure_compilable(rows[0].formula, rows[0].name, inline=True), _recorder(rows[1:])
+    formula, record_rest = jit.make_closure_compilable(rows[0].formula, rows[0].name, inline=True), recorder(rows[1:])
 
     def record(values, stride, i, logs, live, state):
         value = formula(logs)

@@ -108,6 +108,7 @@ def deliver(work, group, first, sums, exponents):
                 for layer in range(depth):
                     sums[kind, n, layer] = work.sums[(kind * depth + layer) * LANES + lane]
                     exponents[kind, n, layer] = work.exponents[(kind * depth + layer) * LANES + lane]
+    synchronise()  # before the next group's are written
 
 
 jit.register_leaves(__name__, inline=False)

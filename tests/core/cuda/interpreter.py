@@ -1,7 +1,7 @@
 """A PTX interpreter in NumPy: all threads of a launch at once, a stand-in for the GPU in tests.
 
 Threads that take different branches meet again where all paths do (at the branch's post-dominator), as on the chip. It
-runs them in lockstep, so it cannot see races between threads.
+runs them in lockstep, and looks for races, which lockstep would hide (`races`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from tests.core.cuda.control_flow import Instruction, post_dominators
 from tests.core.cuda.instructions import TYPES, meaning
+from tests.core.cuda.races import Races
 
 REGISTERS = {"pred": np.bool_, "b16": np.uint16, "b32": np.uint32, "b64": np.uint64, "f32": np.uint32, "f64": np.uint64}
 GROUP = 16
@@ -29,6 +30,7 @@ class Launch:
     memory: np.ndarray
     parameters: dict[str, object]
     threads: int
+    races: Races
     steps: int = 0
     executed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -73,7 +75,8 @@ class Program:
         }
         registers = {name: np.zeros(threads, dtype) for name, dtype in self.registers}
         named = dict(zip(self.parameters, parameters, strict=True))
-        launch = Launch(registers, special, memory, named, threads, executed=np.zeros(threads, np.int64))
+        races, executed = Races(len(memory), threads), np.zeros(threads, np.int64)
+        launch = Launch(registers, special, memory, named, threads, races, executed=executed)
         with np.errstate(all="ignore"):
             for instruction, active in self._lines(launch):
                 execute(self, launch, instruction, active)
@@ -191,6 +194,7 @@ def _load(program: Program, launch: Launch, instruction: Instruction, active: np
         write(launch, target, np.broadcast_to(value.view(dtype), launch.threads), active)
         return
     places = _address(launch, source)[active] // np.dtype(dtype).itemsize
+    launch.races.load(places * np.dtype(dtype).itemsize, np.flatnonzero(active))
     value = np.zeros(launch.threads, dtype)
     value[active] = _seen_as(launch.memory, dtype)[places]
     write(launch, target, value, active)
@@ -199,8 +203,12 @@ def _load(program: Program, launch: Launch, instruction: Instruction, active: np
 def _store(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
     target, source = instruction.operands
     dtype = TYPES[instruction.parts[-1]]
-    places = _address(launch, target)[active] // np.dtype(dtype).itemsize
-    _seen_as(launch.memory, dtype)[places] = read(launch, source, dtype)[active]
+    size = np.dtype(dtype).itemsize
+    places, memory = _address(launch, target)[active] // size, _seen_as(launch.memory, dtype)
+    values = read(launch, source, dtype)[active]
+    bits = f"u{size}"
+    launch.races.store(places * size, np.flatnonzero(active), values.view(bits), memory[places].view(bits))
+    memory[places] = values
 
 
 def _seen_as(memory: np.ndarray, dtype: type) -> np.ndarray:
@@ -239,10 +247,12 @@ def _shuffle(program: Program, launch: Launch, instruction: Instruction, active:
         write(launch, found, np.ones(launch.threads, bool), active)
 
 
-def _nothing(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    """In lockstep all threads have arrived, and have written what they wrote."""
+def _barrier(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
+    assert instruction.parts == ["warp", "sync"], instruction
+    _whole_groups(launch, active, instruction.operands[0])
+    launch.races.barrier(active)
 
 
 SPECIAL = {
-    "mov": _move, "cvta": _move, "ld": _load, "st": _store, "vote": _vote, "shfl": _shuffle, "bar": _nothing,
+    "mov": _move, "cvta": _move, "ld": _load, "st": _store, "vote": _vote, "shfl": _shuffle, "bar": _barrier,
 }  # fmt: skip

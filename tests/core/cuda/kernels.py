@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradsim_core.cuda import conditional, explicit, whole
+from gradsim_core import jit
+from gradsim_core.cuda import conditional, explicit, finish, whole
 from gradsim_core.cuda.text import ptx_text
 from gradsim_core.cuda.threads import Launch
 from gradsim_core.lanes import LANES
+from gradsim_core.results import quantities
+from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import SCHEDULES
-from gradsim_core.simulator import Simulator
+from gradsim_core.simulator import Simulator, _log
 from tests.core.conftest import Cell
 from tests.core.cuda.interpreter import Program
 from tests.core.cuda.memory import Memory, flatten
@@ -106,13 +109,55 @@ def _launch(case: Case, kind: tuple[str, str], work: Any, failed: np.ndarray, mo
     arguments = (params, machine._slopes, work, launch, *more)
     law = LAWS[machine.law.name.split("(")[0]]
     text = change(text_of(kind, machine._family, law, tuple(map(typeof, arguments))))
-    memory, placed = Memory(_bytes(arguments) + 2**16), []
-    parameters = flatten(memory, arguments, placed)
-    ran = Program(text).run(parameters, memory.bytes, LANES * slots, block=min(LANES * slots, 128))
-    results = [memory.read(*each) for each in placed[-3 - len(more) : len(placed) - len(more)]]
+    ran, arrays = run(text, arguments, slots)
+    results = arrays[-3 - len(more) : len(arrays) - len(more)]
     sums, exponents = (_as_networks(each, case.count, params.depth) for each in results[:2])
     per_network = 1 if case.schedule == "explicit" else LANES
     return Launched(sums, exponents, np.repeat(results[2] != 0, per_network), ran.steps, int(ran.executed.max()))
+
+
+def run(text: str, arguments: tuple[Any, ...], slots: int) -> tuple[Any, list[np.ndarray]]:
+    """Run a kernel with sixteen threads a slot; the launch, and all arrays of the arguments in their order."""
+    memory, placed = Memory(_bytes(arguments) + 2**16), []
+    parameters = flatten(memory, arguments, placed)
+    launch = Program(text).run(parameters, memory.bytes, LANES * slots, block=min(LANES * slots, 128))
+    return launch, [memory.read(*each) for each in placed]
+
+
+@cache
+def _text_of_finish(types: tuple[Any, ...]) -> str:
+    return ptx_text(finish.build(), types, (9, 0))
+
+
+def finished(case: Case, squares: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Quantities (quantities, networks, depth) and status of the networks' sums and exponents."""
+    from numba import typeof
+
+    (sums, exponents), depth, groups = map(_as_groups, squares), case.cell.params.depth, case.count // LANES
+    launch = Launch(0, 2, sums, exponents, np.zeros(0, np.int8))
+    values, status = np.zeros(groups * len(QUANTITIES) * depth * LANES), np.zeros(case.count)
+    arguments = depth, _log(case.cell.params.width), launch, values, status
+    _, arrays = run(_text_of_finish(tuple(map(typeof, arguments))), arguments, slots=2)
+    values = arrays[-2].reshape(groups, len(QUANTITIES), depth, LANES).transpose(1, 0, 3, 2)
+    return values.reshape(len(QUANTITIES), case.count, depth), arrays[-1]
+
+
+def finished_on_cpu(case: Case, squares: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The same by the CPU's kernel."""
+    depth = case.cell.params.depth
+    sums, exponents = (np.append(each.reshape(-1), np.zeros(LANES)) for each in squares)
+    values, status = np.zeros((len(QUANTITIES), case.count, depth)), np.zeros(case.count, np.int8)
+    jit.compiled(quantities.kernel())(
+        sums, exponents, depth, _log(case.cell.params.width), values.reshape(-1), 0, status
+    )
+    return values, status
+
+
+def _as_groups(squares: np.ndarray) -> np.ndarray:
+    """From (3, networks, depth) to what kernels leave: of each group (3, depth, 16), flat."""
+    _, networks, depth = squares.shape
+    groups = squares.reshape(3, networks // LANES, LANES, depth).transpose(1, 0, 3, 2)
+    return np.ascontiguousarray(groups).reshape(-1)
 
 
 def _bytes(value: object) -> int:

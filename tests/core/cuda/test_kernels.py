@@ -7,8 +7,10 @@ import random
 import re
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradsim_core import jit
@@ -19,7 +21,7 @@ from tests.core.cuda.test_leaves import SLOPPY
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
-    from tests.core.cuda.kernels import Case, complete, fast, on_cpu, same_bits
+    from tests.core.cuda.kernels import Case, complete, fast, finished, finished_on_cpu, on_cpu, same_bits
 
 # Kind of kernel, schedule, activation, law, precision; width, depth, sigma_w, sigma_b; first network.
 QUICK = [
@@ -79,10 +81,16 @@ def test_bits(quick, tmp_path) -> None:
     assert launched.steps < 1.1 * launched.instructions, "threads part without meeting again at once"
 
 
+def assembler() -> str | None:
+    """NVIDIA's assembler, from the path or from the package nvidia-cuda-nvcc."""
+    packages = sorted(Path(sysconfig.get_path("purelib")).glob("nvidia/*/bin/ptxas"))
+    return shutil.which("ptxas") or (str(packages[-1]) if packages else None)
+
+
 def check_text(text: str, folder: Path, words: list[str]) -> None:
     """No float operation without a rounding, no call; in the registers, where NVIDIA's assembler is there to say so."""
     assert not SLOPPY.search(text)
-    ptxas = shutil.which("ptxas")
+    ptxas = assembler()
     if ptxas is None or "sparse" in words[1]:  # which has the search for lost elements, and 155 registers
         return
     (folder / "kernel.ptx").write_text(text)
@@ -128,6 +136,18 @@ def test_what_leaves_the_range_is_marked() -> None:
     assert fast(case).failed.all()
 
 
+def test_quantities() -> None:
+    """From the same sums of squares the CPU's quantities and status: live, dead, not finite, beyond all logarithms."""
+    case = case_of("conditional", ("relu", "gaussian", "float32"), (2, 9, 1.4, 0.0))
+    sums, exponents = on_cpu(case)
+    sums[0, 3, 4], sums[1, 5, 2], sums[2, 7, 8], exponents[2, 9, 0] = np.inf, np.nan, 0.0, 2.0**60
+    expected, expected_status = finished_on_cpu(case, (sums, exponents))
+    values, status = finished(case, (sums, exponents))
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(status, expected_status)
+    assert set(expected_status) == {0, 1, 2}
+
+
 def contracted(text: str) -> str:
     """Each sum of a product as one operation, as compilers make it that may."""
     products = {r: (a, b) for r, a, b in re.findall(r"mul\.rn\.f32 \t(%\w+), (%\w+), (%\w+);", text)}
@@ -147,6 +167,7 @@ PLANTED = {
     "contracted": contracted,
     "another thread": lambda text: re.sub(r"(shfl\.sync\.bfly\.b32 \t\S+ %\w+), 8,", r"\1, 4,", text),
     "another order of sums": lambda text: re.sub(r"(shfl\.sync\.bfly\.b32 \t\S+ %\w+), 1,", r"\1, 2,", text),
+    "no barrier": lambda text: re.sub(r"\tbar\.warp\.sync \t%\w+;", "", text),
     "no vote": lambda text: re.sub(r"vote\.sync\.any\.pred \t(%p\d+), (%p\d+), %\w+;", r"mov.pred \t\1, \2;", text),
 }
 
