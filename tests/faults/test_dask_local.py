@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def addresses() -> Iterator[set[tuple[str, int]]]:
         watcher.join()
 
 
+def settled(look: Callable[[], set]) -> set:
+    """What is seen ten times in a row: the system's table of connections may change while it is read."""
+    seen = [look()]
+    while len(seen) < 10:
+        time.sleep(0.2)
+        seen = [*seen, now] if (now := look()) == seen[-1] else [now]
+    return seen[-1]
+
+
 def listening() -> set[tuple[str, int]]:
     found: set[tuple[str, int]] = set()
     for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
@@ -74,11 +84,13 @@ def ports(distributed) -> Iterator[list[int]]:
     """Ports of a scheduler and one worker, which has replaced one that died."""
     before = listening()
     with engines.opened("dask-local:1", None):
-        count = len(first := listening() - before)
+        first = settled(lambda: listening() - before)
         (worker,) = (p for p in psutil.Process().children(recursive=True) if "spawn_main" in command(p))
         worker.kill()
-        wait_until(lambda: len(listening() - before) == count and listening() - before != first)
-        yield sorted(port for _, port in listening() - before)
+        wait_until(lambda: len(second := listening() - before) == len(first) and second != first)
+        second = settled(lambda: listening() - before)
+        assert len(second) == len(first)
+        yield sorted(port for _, port in second)
 
 
 class TestOthers:
