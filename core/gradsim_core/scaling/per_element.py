@@ -79,6 +79,7 @@ def is_lost(tail, h, values, factor, out):
     return lane_max(lost) > 0.0
 
 
+@jit.inlined  # a call would pass the whole neuron on, in every layer
 def is_lost_forward(neuron, cell, work, start):
     """Whether x = phi(h) of a layer has lost an element, or h a bias that is tiny compared with other elements.
 
@@ -100,6 +101,7 @@ def is_lost_forward(neuron, cell, work, start):
     return is_lost(phi_tail(neuron), work.h[start:stop], work.y, work.live, work.x)
 
 
+@jit.inlined
 def is_lost_backward(neuron, work, start):
     """Whether delta = phi'(h) y of the layer at `start` has lost an element."""
     stop = start + len(work.live)
