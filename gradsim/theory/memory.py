@@ -36,7 +36,8 @@ def current(activation: str | Activation) -> Activation:
         text = found.digest.text
     except TypeError:  # nothing to compare
         text = ""
-    if _digests.get(found, text) != text or len(_digests) >= _MOST:
+    full = found not in _digests and len(_digests) >= _MOST
+    if full or _digests.get(found, text) != text:
         _digests.clear()
         for cached in _caches:
             cached.cache_clear()

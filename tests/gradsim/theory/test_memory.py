@@ -45,3 +45,13 @@ def test_what_is_remembered_is_bounded() -> None:
     for i in range(3 * memory._MOST):
         memory.current(Activation(f"a{i}", phi, dphi))
     assert len(memory._digests) <= memory._MOST
+
+
+def test_a_known_activation_is_not_forgotten_where_no_more_fit(monkeypatch) -> None:
+    steep = Activation("steep", phi, dphi)
+    monkeypatch.setattr(memory, "_digests", {})
+    theory.critical_sigma_w(steep)
+    for i in range(memory._MOST - 1):
+        memory.current(Activation(f"b{i}", phi, dphi))
+    monkeypatch.setattr("gradsim.theory.moments.Moments", None)
+    theory.critical_sigma_w(steep)
