@@ -136,11 +136,11 @@ def run_forward(neuron, draw, cell, network, work, out, has_zeros):
         record(out, SUM_X, layer, square, exponent)
         synchronise()  # threads read x of all rows
         multiply(draw, Source(cell, network, layer, ROLE_WEIGHT), work, start)
+        synchronise()  # before they write it, for the next layer or the next network
         shift, square = preactivate(cell, network, layer, work, start, exponent)
         record(out, SUM_H, layer, square, shift)
         if shift != 0 or not square < np.inf:
             return False
-        synchronise()  # before they write it
         exponent, square, ordinary = activate(neuron, work, start)
         if not ordinary or (has_zeros and per_element.is_lost_forward(neuron, cell, work, start)):
             return False
