@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gradsim.theory.functions import ignoring_floating_point_errors
-from gradsim_core.results.statistics import BINS_PER_LN
+from gradsim_core.results.tally import BINS_PER_LN
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from gradsim.dataset import wide
 from gradsim.dataset.codec import Columns, from_table
 from gradsim.dataset.manifest import Kind
 from gradsim_core.results.quantities import QUANTITIES
-from gradsim_core.results.statistics import FIXED_POINT
+from gradsim_core.results.tally import FIXED_POINT
 
 KEYS: dict[Kind, tuple[str, ...]] = {
     "layers": ("cell_id", "layer", "quantity"),

@@ -7,11 +7,9 @@ damaged or cannot be read is a miss: the kernel is compiled and the file replace
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from gradsim_core.caching.files import read_checked, write_checked
 from gradsim_core.caching.folder import cache_directory, warn_once
 
 _VERSIONS = numba.__version__, np.__version__, sys.version
@@ -56,12 +55,8 @@ class KernelCache(_Cache):
         path = self._path(sig, target_context.codegen())
         if path is None:
             return None
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        checksum, payload = content[:32], content[32:]
-        if hashlib.sha256(payload).digest() != checksum:
+        payload = read_checked(path)
+        if payload is None:
             return None
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(payload))
@@ -73,9 +68,8 @@ class KernelCache(_Cache):
         path = self._path(sig, data.codegen)
         if path is None or data.lifted or data.library.has_dynamic_globals:
             return
-        payload = dumps(data._reduce())
         try:
-            _write(path, hashlib.sha256(payload).digest() + payload)
+            write_checked(path, dumps(data._reduce()))
         except OSError as error:
             warn_once(f"{path.parent}: {error.strerror or error}")
 
@@ -92,14 +86,3 @@ class KernelCache(_Cache):
 
     def flush(self) -> None:
         """Do nothing: a file is valid for ever."""
-
-
-def _write(path: Path, content: bytes) -> None:
-    number, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, aligned, anywhere, fma, halves, join, load, rint, splat, sqrt
+from gradsim_core.lanes import LANES, anywhere, fma, halves, join, load, rint, splat, sqrt
 from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron
 from gradsim_core.rng.normals import four_normals
 from gradsim_core.rng.philox import GROUP_FORWARD, GROUP_INPUT, random_words, stream, two_counters
@@ -40,7 +40,7 @@ from gradsim_core.schedules.one_pass import (
 from gradsim_core.schedules.sampled_matrix import combine_gaussian, inverse, widen
 from gradsim_core.schedules.side_by_side import Forward, record, rows
 
-from .slots import own, part
+from .slots import arrays, own, part
 from .threads import slot_of_thread
 
 
@@ -216,9 +216,9 @@ def build(phi, dphi, log_phi, log_dphi, law) -> Callable[..., None]:
 def work_of(work, slots: int) -> FastWork:
     """The arrays of all slots, for the cell and the precision of a `ConditionalWork`."""
     depth = len(work.stored)
-    z, layers = aligned(slots * LANES, work.z.dtype), aligned(slots * depth * KEPT * LANES, work.z.dtype)
-    shifts = aligned(slots * depth * LANES, np.float64)
-    return FastWork(z, layers, shifts, np.zeros(0), np.zeros(0), work.scales)
+    z, layers = np.zeros(LANES, work.z.dtype), np.zeros(depth * KEPT * LANES, work.z.dtype)
+    shifts, none = np.zeros(depth * LANES), np.zeros(0)
+    return arrays(FastWork(z, layers, shifts, none, none, work.scales), slots)
 
 
 jit.register_leaves(__name__, inline=True)

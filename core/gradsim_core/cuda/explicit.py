@@ -23,7 +23,7 @@ from gradsim_core.scaling.per_vector import largest, no_tail, settle, sum_of_squ
 from gradsim_core.schedules.along_neurons import activate_ordinary, is_ordinary, preactivate
 from gradsim_core.schedules.explicit import Scales
 
-from .slots import own
+from .slots import arrays, own
 from .threads import slot_of_thread
 
 
@@ -190,9 +190,8 @@ def build(phi, dphi, log_phi, log_dphi, law) -> Callable[..., None]:
 
 def work_of(work, slots: int) -> FastWork:
     """The arrays of all slots, for the cell and the precision of an `ExplicitWork`."""
-    repeat = lambda array: np.tile(array, slots)  # noqa: E731
-    scratch = (repeat(np.zeros_like(a)) for a in (work.h, work.slope, work.x, work.b, work.delta, work.y))
-    return FastWork(*scratch, repeat(work.live), work.scales)
+    scratch = (np.zeros_like(a) for a in (work.h, work.slope, work.x, work.b, work.delta, work.y))
+    return arrays(FastWork(*scratch, work.live, work.scales), slots)
 
 
 jit.register_leaves(__name__, inline=True)

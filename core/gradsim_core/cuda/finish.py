@@ -19,12 +19,14 @@ def build() -> Callable[..., None]:
     Returns
     -------
     function
-        Of (depth, ln N, launch, values, status), where `launch` is that of the networks' kernel. Writes the quantities
-        of each group, (quantities, depth, 16), and of each network 0, 1 or 2 as a float: live, dead, non-finite.
+        Of (depth, ln N, launch, values, status, counted), where `launch` is that of the networks' kernel. Writes the
+        quantities of each group, (quantities, depth, 16), and of each network 0, 1 or 2 as a float: live, dead,
+        non-finite. `counted` (2, networks) has 1 for networks that count, else 0: it writes the second row, of those
+        that count in relative quantities, from the first.
     """
     record, quantities = recorder(tuple(QUANTITIES.values())), len(QUANTITIES)
 
-    def kernel(depth, log_width, launch, values, status):
+    def kernel(depth, log_width, launch, values, status, counted):
         _, slots, sums, exponents, _ = launch
         size = depth * LANES
         for group in range(slot_of_thread(), len(status) // LANES, slots):
@@ -39,7 +41,9 @@ def build() -> Callable[..., None]:
                 logs = Logs(h2, x2, delta2, last_delta2, log_width)
                 state = record(values, size, group * quantities * size + i, logs, LANES, state)
                 worst = maximum(worst, state)
+            here = load(counted, group * LANES)
             store(status, group * LANES, worst)
+            store(counted, len(status) + group * LANES, select(last_delta2 == -math.inf, splat(here, 0.0), here))
 
     return kernel
 

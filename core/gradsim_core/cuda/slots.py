@@ -5,7 +5,7 @@ A slot is what a thread of the CPU has, so any schedule's `work` serves. There a
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numba.core import types
@@ -15,10 +15,22 @@ from numba.np.arrayobj import make_array, populate_array
 Work = TypeVar("Work")
 
 
+class PerSlot:
+    """An array of which each slot has one: one after the other, or along a new first axis if it has several axes."""
+
+    def __init__(self, part: np.ndarray, slots: int) -> None:
+        self.part, self.slots = part, slots
+
+
 def arrays(work: Work, slots: int) -> Work:
-    """The work arrays of a CPU's thread, so many times: zeros; what is no array stays as it is."""
-    made = [np.zeros(slots * len(field), field.dtype) if isinstance(field, np.ndarray) else field for field in work]  # type: ignore[attr-defined]
+    """The work arrays of a CPU's thread, so many times; what is no array stays as it is."""
+    made = [PerSlot(field, slots) if isinstance(field, np.ndarray) else field for field in work]  # type: ignore[attr-defined]
     return type(work)(*made)
+
+
+def bytes_of(work: Any) -> int:
+    """Bytes of one slot of what `arrays` returned."""
+    return sum(field.part.nbytes for field in work if isinstance(field, PerSlot))
 
 
 @intrinsic

@@ -13,7 +13,7 @@ import numpy as np
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, load, store
 
-from .slots import arrays, own, part
+from .slots import PerSlot, arrays, own, part
 from .threads import slot_of_thread
 
 
@@ -41,7 +41,7 @@ def build(run_block: Any, name: str) -> Callable[..., None]:
         mine = own(work, slot, slots)
         for group in range(slot, len(failed), slots):
             if failed[group] != 0:
-                run(cell, slopes, (first + group) * LANES, mine, delivered[0, slot], delivered[1, slot])
+                run(cell, slopes, (first + group) * LANES, mine, delivered[slot, 0], delivered[slot, 1])
                 copy(mine.sums, part(sums, group * size, size))
                 copy(mine.exponents, part(exponents, group * size, size))
                 failed[group] = 0
@@ -55,9 +55,9 @@ def copy(source, target):
         store(target, i, load(source, i))
 
 
-def work_of(work: Any, slots: int, depth: int) -> tuple[Any, np.ndarray]:
+def work_of(work: Any, slots: int) -> tuple[Any, PerSlot]:
     """The arrays of all slots, and `delivered`, where the CPU's block kernel writes its results."""
-    return arrays(work, slots), np.zeros((2, slots, 3, LANES, depth))
+    return arrays(work, slots), PerSlot(np.zeros((2, 3, LANES, len(work.sums) // (3 * LANES))), slots)
 
 
 jit.register_leaves(__name__, inline=True)

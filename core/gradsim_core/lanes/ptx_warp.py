@@ -1,7 +1,7 @@
 """Primitives across the sixteen threads of a vector, and their loads and stores: votes, shuffles, transposed sums.
 
 Sums over lanes are butterflies in which both threads of a pair add the same two numbers, so every thread has the bits
-that the CPU's tree of halves gives.
+that the CPU's tree of halves gives. They take them in one order: the larger of a number and NaN depends on it.
 """
 
 from __future__ import annotations
@@ -67,12 +67,19 @@ def _lower_anywhere(context, builder, sig, args):
     return context.cast(builder, found, types.boolean, types.boolean)
 
 
+def _has_bit(builder, distance: int):
+    """Whether this thread's number in its vector has the bit."""
+    return builder.icmp_signed("!=", builder.and_(_lane_number(builder), _WORD(distance)), _WORD(0))
+
+
 def _lower_butterfly(function, combine):
     @registry.lower(function, Lanes)
     def _lower(context, builder, sig, args):
         lane, value = Lane(sig.args[0]), args[0]
         for distance in (8, 4, 2, 1):
-            value = combine(builder, lane, value, _exchange(builder, lane, value, distance))
+            other, is_upper = _exchange(builder, lane, value, distance), _has_bit(builder, distance)
+            lower, upper = builder.select(is_upper, other, value), builder.select(is_upper, value, other)
+            value = combine(builder, lane, lower, upper)
         return value
 
 
@@ -82,7 +89,7 @@ _lower_butterfly(lanes.lane_max, lambda b, lane, x, y: b.select(b.fcmp_ordered("
 
 def _fold(builder, lane: Lane, x, y, distance: int):
     """Two vectors, each folded at a distance: threads that have this bit get y's, the others x's."""
-    has_bit = builder.icmp_signed("!=", builder.and_(_lane_number(builder), _WORD(distance)), _WORD(0))
+    has_bit = _has_bit(builder, distance)
     mine, other = builder.select(has_bit, y, x), builder.select(has_bit, x, y)
     return add(builder, lane, mine, _exchange(builder, lane, other, distance))
 

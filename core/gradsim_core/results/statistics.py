@@ -12,16 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, absolute, float_bits, load, rint, select, splat, store
+from gradsim_core.lanes import LANES, load, select, splat, store
 
 from .quantities import QUANTITIES
+from .tally import BINS_PER_LN, FIXED_POINT, MOST_AT_ONCE, add_value, bin_of, empty_tally, fits, square_sum
 
-FIXED_POINT = 2.0**20
-BINS_PER_LN = 16 / math.log(2)
-# Larger logarithms (of numbers beyond 10^+-29,000,000) do not fit the sums, and count as non-finite here.
-LARGEST = 2.0**26
 _NO_BIN = -(2**31)
-_MOST_AT_ONCE = 4096  # networks: the sum of so many products of 25-bit numbers fits 64 bits
 
 
 class Sums(NamedTuple):
@@ -58,38 +54,20 @@ class Sums(NamedTuple):
 def sum_tile(values, offset, depth, skip, floats, integers, bins):
     """Sum sixteen neighbouring columns (a tile) over all networks not in `skip`, and find the bin of every value.
 
-    Writes floats (4, 16): live, dead, minimum, maximum; integers (4, 16): sum of f = round(v 2^20), and with
-    |f| = high 2^25 + low the sums of high^2, high low, low^2; and bins (networks, 16).
+    Writes floats (4, 16) and integers (4, 16), the fields of `Tally`, and bins (networks, 16).
     """
-    live = dead = splat(load(values, offset), 0.0)
-    low, high = splat(live, np.inf), splat(live, -np.inf)
-    total = high_high = high_low = low_low = float_bits(live)
+    tally = empty_tally(load(values, offset))
     for n in range(len(skip)):
         if skip[n]:
-            store(bins, n * LANES, splat(total, _NO_BIN))
+            store(bins, n * LANES, splat(tally.total, _NO_BIN))
             continue
         v = load(values, offset + n * depth)
-        fits = absolute(v) < LARGEST
-        live, dead = live + select(fits, splat(v, 1.0), 0.0), dead + select(v == -np.inf, splat(v, 1.0), 0.0)
-        low, high = select(fits & (v < low), v, low), select(fits & (v > high), v, high)
-        v = select(fits, v, 0.0)
-        fixed = nearest(v * FIXED_POINT)
-        size = select(fixed < 0, -fixed, fixed)
-        upper, lower = (size >> 25) & 0x1FFFFFF, size & 0x1FFFFFF
-        total, high_high = total + fixed, high_high + upper * upper
-        high_low, low_low = high_low + upper * lower, low_low + lower * lower
-        scaled = v * BINS_PER_LN
-        down = rint(scaled)
-        store(bins, n * LANES, select(fits, nearest(select(down > scaled, down - 1.0, down)), _NO_BIN))
-    for k, part in enumerate((live, dead, low, high)):
+        tally = add_value(v, tally)
+        store(bins, n * LANES, select(fits(v), bin_of(select(fits(v), v, 0.0)), _NO_BIN))
+    for k, part in enumerate(tally[:4]):
         store(floats, k * LANES, part)
-    for k, part in enumerate((total, high_high, high_low, low_low)):
+    for k, part in enumerate(tally[4:]):
         store(integers, k * LANES, part)
-
-
-def nearest(x):
-    """The nearest integer, ties to even, for |x| < 2^51: the last bits of x + 1.5 2^52."""
-    return float_bits(x + 1.5 * 2.0**52) - 0x4338000000000000
 
 
 def count_tile(bins, low, high, base, window):
@@ -153,12 +131,10 @@ def combine(networks, floats, parts, integers, extremes, low, high):
     """Write a tile's sums, integers (6, 16) and extremes (2, 16), as in `Sums`, and each lane's extreme bins."""
     for lane in range(LANES):
         live, dead = int(floats[lane]), int(floats[LANES + lane])
-        cross = 2 * parts[2 * LANES + lane]
-        square_low = parts[3 * LANES + lane] + ((cross & 0x1FFFFFF) << 25)
+        products = parts[LANES + lane], parts[2 * LANES + lane], parts[3 * LANES + lane]
         integers[0, lane], integers[1, lane], integers[2, lane] = networks, dead, networks - dead - live
         integers[3, lane] = parts[lane]
-        integers[4, lane] = parts[LANES + lane] + (cross >> 25) + (square_low >> 50)
-        integers[5, lane] = square_low & ((1 << 50) - 1)
+        integers[4, lane], integers[5, lane] = square_sum(*products)
         smallest, greatest = floats[2 * LANES + lane], floats[3 * LANES + lane]
         extremes[0, lane], extremes[1, lane] = smallest, greatest
         low[lane] = math.floor(smallest * BINS_PER_LN) if live else 0
@@ -196,8 +172,8 @@ def sum_columns(flat, skip, integers, extremes, out):
 def reduce(values: np.ndarray) -> Sums:
     """The `Sums` of a block's values, float64 (quantities, count, depth), as `Simulator.block` returns them."""
     quantities, count, depth = values.shape
-    if count > _MOST_AT_ONCE:
-        return merge(*(reduce(values[:, i : i + _MOST_AT_ONCE]) for i in range(0, count, _MOST_AT_ONCE)))
+    if count > MOST_AT_ONCE:
+        return merge(*(reduce(values[:, i : i + MOST_AT_ONCE]) for i in range(0, count, MOST_AT_ONCE)))
     skip = np.zeros((quantities, count), np.bool_)
     relative = [row.relative for row in QUANTITIES.values()]
     skip[relative] = values[list(QUANTITIES).index("log_delta"), :, -1] == -np.inf

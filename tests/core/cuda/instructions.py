@@ -116,7 +116,10 @@ def _insert_bits(a, b, start, count):
 
 
 def _extract_bits(x, start, count):
-    assert x.dtype.kind == "u"
+    if x.dtype.kind == "i":  # the field's highest bit is its sign
+        bits = 8 * x.dtype.itemsize
+        assert ((count > 0) & (start + count <= bits)).all()
+        return (x << (bits - start - count).astype(x.dtype)) >> (bits - count).astype(x.dtype)
     one = x.dtype.type(1)
     return (x >> start.astype(x.dtype)) & ((one << count.astype(x.dtype)) - one)
 

@@ -8,31 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from tests.core.cuda.control_flow import Instruction, post_dominators
-from tests.core.cuda.instructions import TYPES, meaning
+from tests.core.cuda.instructions import meaning
+from tests.core.cuda.launch import GROUP, Launch, Shared, read, write
 from tests.core.cuda.races import Races
+from tests.core.cuda.special import SPECIAL
 
 REGISTERS = {"pred": np.bool_, "b16": np.uint16, "b32": np.uint32, "b64": np.uint64, "f32": np.uint32, "f64": np.uint64}
-GROUP = 16
-WARP = 32
-
-
-@dataclass
-class Launch:
-    """The state of all threads."""
-
-    registers: dict[str, np.ndarray]
-    special: dict[str, np.ndarray]
-    memory: np.ndarray
-    parameters: dict[str, object]
-    threads: int
-    races: Races
-    steps: int = 0
-    executed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 class Program:
@@ -49,6 +34,7 @@ class Program:
             for i in range(int(count))
         ]
         self.stack = sum(int(size) for size in re.findall(r"\.local .*?\[(\d+)\]", body))
+        self.shared = {name: int(size) for name, size in re.findall(r"\.shared .*? (\w+)\[(\d+)\]", text)}
         self.code, self.labels = self._parse(body)
         self._meet = post_dominators(self.code, self.labels)
 
@@ -73,13 +59,21 @@ class Program:
             "%ctaid.x": (thread // block).astype(np.uint32),
             "%ntid.x": np.full(threads, block, np.uint32),
         }
+        first = len(memory)
+        everything = np.append(memory, np.full(sum(self.shared.values()) * (threads // block), 0xA5, np.uint8))
+        top = first
+        for name, size in self.shared.items():
+            special[name] = (top + thread // block * size).astype(np.uint64)
+            top += size * (threads // block)
         registers = {name: np.zeros(threads, dtype) for name, dtype in self.registers}
         named = dict(zip(self.parameters, parameters, strict=True))
-        races, executed = Races(len(memory), threads), np.zeros(threads, np.int64)
-        launch = Launch(registers, special, memory, named, threads, races, executed=executed)
+        executed, races = np.zeros(threads, np.int64), Races(first, threads, GROUP)
+        shared = Shared(first, Races(top - first, threads, block), block)
+        launch = Launch(registers, special, everything, named, threads, races, shared, executed=executed)
         with np.errstate(all="ignore"):
             for instruction, active in self._lines(launch):
                 execute(self, launch, instruction, active)
+        memory[:] = everything[:first]
         return launch
 
     def _lines(self, launch: Launch) -> Iterator[tuple[Instruction, np.ndarray]]:
@@ -133,126 +127,3 @@ def execute(program: Program, launch: Launch, instruction: Instruction, active: 
     function, kinds, result = found
     values = [read(launch, text, kind) for text, kind in zip(operands[1:], kinds, strict=True)]
     write(launch, operands[0], np.asarray(function(*values)).astype(result, copy=False), active)
-
-
-def read(launch: Launch, text: str, dtype: type) -> np.ndarray:
-    """An operand as an array of this type: a register, a special one, or a number."""
-    if text.startswith("%"):
-        value = launch.special[text] if text in launch.special else launch.registers[text]
-        if value.dtype.itemsize > np.dtype(dtype).itemsize:
-            value = value.astype(f"u{np.dtype(dtype).itemsize}")
-        return value.view(dtype)
-    return np.full(launch.threads, number(text, dtype))
-
-
-def number(text: str, dtype: type) -> np.generic:
-    """A number that stands in the text."""
-    if text[:2] in ("0f", "0d"):
-        bits = np.uint32 if text[1] == "f" else np.uint64
-        return np.array([int(text[2:], 16)], bits).view(np.float32 if text[1] == "f" else np.float64)[0]
-    if dtype is np.bool_:
-        return np.bool_(int(text, 0))
-    size = np.dtype(dtype).itemsize
-    return np.array([int(text, 0) % 2 ** (8 * size)], f"u{size}").view(dtype)[0]
-
-
-def write(launch: Launch, name: str, value: np.ndarray, active: np.ndarray) -> None:
-    """Put a result into a register, its bits extended by its type."""
-    register = launch.registers[name]
-    size = register.dtype.itemsize
-    if value.dtype.itemsize != size:
-        value = value.astype(f"{'i' if value.dtype.kind == 'i' else 'u'}{size}")
-    np.copyto(register, np.broadcast_to(value.view(register.dtype), register.shape), where=active)
-
-
-def _move(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    target, source = instruction.operands
-    if target.startswith("{"):  # into two halves
-        value = read(launch, source, np.uint64)
-        for half, shift in zip(target.strip("{}").split(","), (0, 32), strict=True):
-            if half.strip() != "_":
-                write(launch, half.strip(), (value >> np.uint64(shift)).astype(np.uint32), active)
-    elif source.startswith("{"):
-        low, high = (read(launch, half.strip(), np.uint32).astype(np.uint64) for half in source.strip("{}").split(","))
-        write(launch, target, low | high << np.uint64(32), active)
-    else:
-        kind = TYPES[instruction.parts[-1]]
-        write(launch, target, read(launch, source, kind), active)
-
-
-def _address(launch: Launch, text: str) -> np.ndarray:
-    register, offset = re.fullmatch(r"\[(%\w+)(?:\+(-?\d+))?\]", text).groups()
-    return launch.registers[register] + np.uint64(int(offset or 0) % 2**64)
-
-
-def _load(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    target, source = instruction.operands
-    dtype = TYPES[instruction.parts[-1]]
-    if instruction.parts[0] == "param":
-        name = source.strip("[]")
-        value = np.array([launch.parameters[name]]).astype(TYPES[program.parameters[name]])
-        write(launch, target, np.broadcast_to(value.view(dtype), launch.threads), active)
-        return
-    places = _address(launch, source)[active] // np.dtype(dtype).itemsize
-    launch.races.load(places * np.dtype(dtype).itemsize, np.flatnonzero(active))
-    value = np.zeros(launch.threads, dtype)
-    value[active] = _seen_as(launch.memory, dtype)[places]
-    write(launch, target, value, active)
-
-
-def _store(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    target, source = instruction.operands
-    dtype = TYPES[instruction.parts[-1]]
-    size = np.dtype(dtype).itemsize
-    places, memory = _address(launch, target)[active] // size, _seen_as(launch.memory, dtype)
-    values = read(launch, source, dtype)[active]
-    bits = f"u{size}"
-    launch.races.store(places * size, np.flatnonzero(active), values.view(bits), memory[places].view(bits))
-    memory[places] = values
-
-
-def _seen_as(memory: np.ndarray, dtype: type) -> np.ndarray:
-    size = np.dtype(dtype).itemsize
-    return memory[: len(memory) // size * size].view(dtype)
-
-
-def _whole_groups(launch: Launch, active: np.ndarray, mask: str) -> np.ndarray:
-    """Each thread's group; all threads of a group must take part, and must say so."""
-    thread = np.arange(launch.threads)
-    together = active.reshape(-1, GROUP)
-    assert (together.all(axis=1) == together.any(axis=1)).all(), "a group has diverged"
-    expected = np.uint32(0xFFFF) << (thread % WARP // GROUP * GROUP).astype(np.uint32)
-    assert (read(launch, mask, np.uint32) == expected)[active].all(), "the mask names other threads"
-    return thread // GROUP
-
-
-def _vote(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    assert instruction.parts[:2] == ["sync", "any"], instruction
-    target, condition, mask = instruction.operands
-    group = _whole_groups(launch, active, mask)
-    found = launch.registers[condition].reshape(-1, GROUP).any(axis=1)
-    write(launch, target, found[group], active)
-
-
-def _shuffle(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    targets, source, place, _, mask = instruction.operands
-    target, _, found = targets.partition("|")
-    _whole_groups(launch, active, mask)
-    thread, place = np.arange(launch.threads), read(launch, place, np.int32)
-    other = thread ^ place if instruction.parts[1] == "bfly" else thread // WARP * WARP + place
-    assert instruction.parts[1] in ("bfly", "idx"), instruction
-    assert (other // GROUP == thread // GROUP)[active].all(), "a shuffle leaves its group"
-    write(launch, target, read(launch, source, np.uint32)[other], active)
-    if found:
-        write(launch, found, np.ones(launch.threads, bool), active)
-
-
-def _barrier(program: Program, launch: Launch, instruction: Instruction, active: np.ndarray) -> None:
-    assert instruction.parts == ["warp", "sync"], instruction
-    _whole_groups(launch, active, instruction.operands[0])
-    launch.races.barrier(active)
-
-
-SPECIAL = {
-    "mov": _move, "cvta": _move, "ld": _load, "st": _store, "vote": _vote, "shfl": _shuffle, "bar": _barrier,
-}  # fmt: skip

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.cuda import conditional, explicit, finish, whole
-from gradsim_core.cuda.text import ptx_text
+from gradsim_core.cuda import conditional, explicit, texts, whole
+from gradsim_core.cuda.arguments import parameters, placed, types_of
 from gradsim_core.cuda.threads import Launch
 from gradsim_core.lanes import LANES
+from gradsim_core.laws import LAWS
 from gradsim_core.results import quantities
 from gradsim_core.results.quantities import QUANTITIES
-from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import SCHEDULES
 from gradsim_core.simulator import Simulator, _log
 from tests.core.conftest import Cell
-from tests.core.cuda.interpreter import Program
-from tests.core.cuda.memory import Memory, flatten
+from tests.core.cuda.stand_in import FACTS, StandIn
 
 FAST = {"conditional": conditional, "explicit": explicit}
 
@@ -43,11 +41,6 @@ class Case(NamedTuple):
     count: int
     first: int = 0
     slots: int | None = None
-
-
-def functions_of(machine: Simulator) -> tuple[Any, ...]:
-    row = machine._family
-    return row.phi, row.dphi, row.log_phi or no_tail, row.log_dphi or no_tail
 
 
 def on_cpu(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +68,7 @@ def complete(case: Case) -> Launched:
     """The CPU's schedule as it is."""
     machine, params = _machine(case), case.cell.params
     slots = case.slots or _units(case)
-    work, delivered = whole.work_of(machine._work(params), slots, params.depth)
+    work, delivered = whole.work_of(machine._work(params), slots)
     failed = np.ones(_units(case), np.int8)
     return _launch(case, ("whole", case.schedule), work, failed, (delivered,), str)
 
@@ -85,61 +78,44 @@ def _units(case: Case) -> int:
     return case.count if case.schedule == "explicit" else case.count // LANES
 
 
-@cache
 def text_of(kind: tuple[str, str], family: Any, law: Any, types: tuple[Any, ...]) -> str:
     """PTX of a kernel."""
-    machine_functions = family.phi, family.dphi, family.log_phi or no_tail, family.log_dphi or no_tail
-    if kind[0] == "fast":
-        kernel = FAST[kind[1]].build(*machine_functions, law)
-    else:
-        row = next(row for row in SCHEDULES if row.name == kind[1])
-        kernel = whole.build(row.build(*machine_functions, law), f"{family.name}_{law.name}_{kind[1]}")
-    return ptx_text(kernel, types, (9, 0))
+    make = texts.fast_text if kind[0] == "fast" else texts.whole_text
+    row = next(row for row in SCHEDULES if row.name == kind[1])
+    return make(texts.Family(family, law, row), types, FACTS.capability)
 
 
 def _launch(case: Case, kind: tuple[str, str], work: Any, failed: np.ndarray, more: tuple, change: Any) -> Launched:
-    from numba import typeof
-
-    from gradsim_core.laws import LAWS
-
     machine, params, slots = case.cell.machine, case.cell.params, case.slots or _units(case)
     first = case.first if case.schedule == "explicit" else case.first // LANES
     size = -(-case.count // LANES) * 3 * params.depth * LANES
-    launch = Launch(first, slots, np.zeros(size), np.zeros(size), failed)
-    arguments = (params, machine._slopes, work, launch, *more)
+    stream = StandIn()
+    launch = Launch(first, slots, *placed(stream, (np.zeros(size), np.zeros(size), failed)))
+    arguments = params, machine._slopes, placed(stream, work), launch, *placed(stream, more)
     law = LAWS[machine.law.name.split("(")[0]]
-    text = change(text_of(kind, machine._family, law, tuple(map(typeof, arguments))))
-    ran, arrays = run(text, arguments, slots)
-    results = arrays[-3 - len(more) : len(arrays) - len(more)]
-    sums, exponents = (_as_networks(each, case.count, params.depth) for each in results[:2])
+    text = change(text_of(kind, machine._family, law, types_of(arguments)))
+    threads = min(LANES * slots, 128)
+    stream.launch(text, LANES * slots // threads, threads, parameters(arguments))
+    sums, exponents = (_as_networks(stream.read(each), case.count, params.depth) for each in launch[2:4])
     per_network = 1 if case.schedule == "explicit" else LANES
-    return Launched(sums, exponents, np.repeat(results[2] != 0, per_network), ran.steps, int(ran.executed.max()))
-
-
-def run(text: str, arguments: tuple[Any, ...], slots: int) -> tuple[Any, list[np.ndarray]]:
-    """Run a kernel with sixteen threads a slot; the launch, and all arrays of the arguments in their order."""
-    memory, placed = Memory(_bytes(arguments) + 2**16), []
-    parameters = flatten(memory, arguments, placed)
-    launch = Program(text).run(parameters, memory.bytes, LANES * slots, block=min(LANES * slots, 128))
-    return launch, [memory.read(*each) for each in placed]
-
-
-@cache
-def _text_of_finish(types: tuple[Any, ...]) -> str:
-    return ptx_text(finish.build(), types, (9, 0))
+    failed, ran = stream.read(launch.failed), stream.last
+    assert ran is not None
+    return Launched(sums, exponents, np.repeat(failed != 0, per_network), ran.steps, int(ran.executed.max()))
 
 
 def finished(case: Case, squares: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Quantities (quantities, networks, depth) and status of the networks' sums and exponents."""
-    from numba import typeof
-
-    (sums, exponents), depth, groups = map(_as_groups, squares), case.cell.params.depth, case.count // LANES
-    launch = Launch(0, 2, sums, exponents, np.zeros(0, np.int8))
-    values, status = np.zeros(groups * len(QUANTITIES) * depth * LANES), np.zeros(case.count)
-    arguments = depth, _log(case.cell.params.width), launch, values, status
-    _, arrays = run(_text_of_finish(tuple(map(typeof, arguments))), arguments, slots=2)
-    values = arrays[-2].reshape(groups, len(QUANTITIES), depth, LANES).transpose(1, 0, 3, 2)
-    return values.reshape(len(QUANTITIES), case.count, depth), arrays[-1]
+    depth, groups, stream = case.cell.params.depth, case.count // LANES, StandIn()
+    sums, exponents = map(_as_groups, squares)
+    launch = Launch(0, 2, *placed(stream, (sums, exponents, np.zeros(0, np.int8))))
+    values, status, counted = placed(
+        stream, (np.zeros(groups * len(QUANTITIES) * depth * LANES), np.zeros(case.count), np.ones(2 * case.count))
+    )
+    arguments = depth, _log(case.cell.params.width), launch, values, status, counted
+    text = texts.common_text("finish", types_of(arguments), FACTS.capability)
+    stream.launch(text, 1, 2 * LANES, parameters(arguments))
+    found = stream.read(values).reshape(groups, len(QUANTITIES), depth, LANES).transpose(1, 0, 3, 2)
+    return found.reshape(len(QUANTITIES), case.count, depth), stream.read(status)
 
 
 def finished_on_cpu(case: Case, squares: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -158,12 +134,6 @@ def _as_groups(squares: np.ndarray) -> np.ndarray:
     _, networks, depth = squares.shape
     groups = squares.reshape(3, networks // LANES, LANES, depth).transpose(1, 0, 3, 2)
     return np.ascontiguousarray(groups).reshape(-1)
-
-
-def _bytes(value: object) -> int:
-    if isinstance(value, np.ndarray):
-        return value.nbytes + 512
-    return sum(map(_bytes, value)) if isinstance(value, tuple) else 0
 
 
 def _as_networks(flat: np.ndarray, count: int, depth: int) -> np.ndarray:

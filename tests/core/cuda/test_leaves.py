@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from gradsim_core import jit
+from gradsim_core.lanes import lane_max, lane_sum, splat
 from tests.core.cuda.leaves import Leaf, inputs, leaves, on_cpu, on_gpu
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
-    from tests.core.cuda.interpreter import Program
-    from tests.core.cuda.memory import Memory, flatten
+    from gradsim_core.cuda.arguments import parameters
+    from tests.core.cuda.stand_in import StandIn
 
 CAPABILITIES = (7, 5), (8, 0), (9, 0)
 QUICK = ("tanh-32", "erf-64", "log1p-32", "sin-64", "gelu-phi-32", "silu-dphi-64", "celu-log_dphi-64", "elu-phi-32")
@@ -39,10 +40,11 @@ def text_of(leaf: Leaf, capability: tuple[int, int] = (9, 0)) -> str:
 
 
 def interpreted(text: str, leaf: Leaf, x: np.ndarray) -> np.ndarray:
-    memory, placed = Memory(4 * x.nbytes), []
-    values = (x, np.zeros_like(x), leaf.alpha)[: 2 if leaf.alpha is None else 3]
-    Program(text).run(flatten(memory, values, placed), memory.bytes, len(x), block=256)
-    return memory.read(*placed[1])
+    stream = StandIn()
+    on_device, out = stream.upload(x), stream.zeros(x.shape, x.dtype)
+    values = (on_device, out) if leaf.alpha is None else (on_device, out, leaf.alpha)
+    stream.launch(text, len(x) // 256, 256, parameters(values))
+    return stream.read(out)
 
 
 def differences(leaf: Leaf, text: str, count: int = 2**17) -> int:
@@ -69,6 +71,22 @@ def test_processors_differ_in_the_header_alone(leaf: Leaf) -> None:
     texts = {text_of(leaf, capability) for capability in CAPABILITIES}
     assert len(texts) == len(CAPABILITIES)
     assert len({text[text.index(".visible") :] for text in texts}) == 1
+
+
+def _largest(x):
+    return splat(x, lane_max(x))
+
+
+def _total(x):
+    return splat(x, lane_sum(x))
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("function", [_largest, _total])
+def test_across_lanes(function, bits) -> None:
+    """All threads of a vector get the CPU's number, also beside NaN and infinity: they take branches by it."""
+    leaf = Leaf(function.__name__, bits, jit.make_compilable(function), None)
+    assert differences(leaf, text_of(leaf), 2**14) == 0
 
 
 def test_a_contracted_product_is_caught() -> None:

@@ -1,0 +1,205 @@
+"""NVIDIA's driver through `cuda.core`: the one module that imports it. Its errors are told in words.
+
+PTX is compiled for the processor by the driver, which keeps the result on disk (in ~/.nv/ComputeCache).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .interface import DeviceArray, Facts, GpuError, Kind
+
+INSTALL = "Install it with: pip install 'gradsim[cuda]'"
+OLDEST = "CUDA 12"
+"""The oldest driver that the extra's packages support; our PTX would need CUDA 11.8."""
+
+_MEMORY = ("CUDA_ERROR_OUT_OF_MEMORY",)
+_ABSENT = ("CUDA_ERROR_NO_DEVICE", "CUDA_ERROR_INVALID_DEVICE", "CUDA_ERROR_STUB_LIBRARY")
+_DRIVER = (
+    "CUDA_ERROR_INVALID_PTX", "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "CUDA_ERROR_NO_BINARY_FOR_GPU",
+    "CUDA_ERROR_JIT_COMPILER_NOT_FOUND", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "CUDA_ERROR_SYSTEM_NOT_READY",
+)  # fmt: skip
+_lock = threading.Lock()
+
+
+@cache
+def core() -> ModuleType:
+    """Import `cuda.core`.
+
+    Raises
+    ------
+    GpuError
+        If it is not installed, or does not find the driver.
+    """
+    try:
+        import cuda.core
+    except ImportError as error:
+        raise GpuError("missing", f"The package cuda-core is needed for GPUs ({error}). {INSTALL}.") from None
+    return cuda.core
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn errors of the driver into GpuError."""
+    try:
+        yield
+    except GpuError:
+        raise
+    except Exception as error:
+        raise GpuError(*in_words(error)) from error
+
+
+def in_words(error: Exception) -> tuple[Kind, str]:
+    """What an error of `cuda.core` means, and what to do about it."""
+    text = str(error).split("\n")[0]
+    code = text.partition(":")[0].strip()
+    if type(error).__name__ == "DynamicLibNotFoundError":
+        return (
+            "missing",
+            "There is no NVIDIA driver on this machine (libcuda was not found). Install one, or use the CPU.",
+        )
+    if code in _ABSENT:
+        return "missing", f"The NVIDIA driver finds no GPU ({text}). Look at nvidia-smi and CUDA_VISIBLE_DEVICES."
+    if code in _MEMORY:
+        return "memory", f"The GPU's memory is full ({text}). End other programs on it, or take narrower networks."
+    if code in _DRIVER:
+        return "driver", f"The NVIDIA driver cannot load our code ({text}). Update it: {OLDEST} or later is needed."
+    return "lost", f"The GPU has failed ({text}). Look at nvidia-smi and the system's log, or use the CPU."
+
+
+def driver_version() -> str:
+    """Return the version of CUDA that the driver supports, such as "13.0"."""
+    core()
+    from cuda.bindings import driver
+
+    with _told():
+        (version,) = _values(driver.cuDriverGetVersion())
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _values(result: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a function of `cuda.bindings` returns, without its error."""
+    error, *values = result
+    if error:
+        raise RuntimeError(error.name)
+    return tuple(values)
+
+
+def gpus() -> list[Facts]:
+    """Return what there is.
+
+    Raises
+    ------
+    GpuError
+        If there is no driver, or no GPU.
+    """
+    library = core()
+    with _told():
+        return [_facts(device) for device in library.Device.get_all_devices()]
+
+
+def _facts(device: Any) -> Facts:
+    from cuda.bindings import driver
+
+    device.set_current()
+    _, memory = _values(driver.cuMemGetInfo())
+    properties = device.properties
+    threads = properties.multiprocessor_count * properties.max_threads_per_multiprocessor
+    capability = tuple(map(int, device.compute_capability))
+    return Facts(int(device.device_id), device.name, (capability[0], capability[1]), int(memory), threads)
+
+
+def open_stream(number: int) -> CudaStream:
+    """Return a new stream on a GPU."""
+    with _told():
+        return CudaStream(core().Device(number))
+
+
+@cache
+def _kernel(text: str) -> Any:
+    return core().ObjectCode.from_ptx(text.encode()).get_kernel("kernel")
+
+
+class CudaStream:
+    """`interface.Stream` on a real GPU."""
+
+    def __init__(self, device: Any) -> None:
+        self._device, self.facts = device, _facts(device)
+        self._stream, self._buffers = device.create_stream(), dict[int, Any]()
+
+    def activate(self) -> None:
+        """Make its GPU that of this thread."""
+        with _told():
+            core().Device(self.facts.number).set_current()
+
+    def free_memory(self) -> int:
+        """Return how many bytes can be had: what is free, and what earlier blocks have given back to the pool."""
+        from cuda.bindings import driver
+
+        with _told():
+            free, _ = _values(driver.cuMemGetInfo())
+            pool = self._device.memory_resource.attributes
+            return int(free) + pool.reserved_mem_current - pool.used_mem_current
+
+    def upload(self, array: np.ndarray) -> DeviceArray:
+        """Copy an array to the GPU."""
+        made = self._allocate(array.shape, array.dtype)
+        self.overwrite(made, array)
+        return made
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Make an array of zeros."""
+        made = self._allocate(shape, np.dtype(dtype))
+        if made.nbytes:
+            with _told():
+                self._buffers[made.address].fill(0, stream=self._stream)
+        return made
+
+    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        size = DeviceArray(0, shape, dtype).nbytes
+        with _told():
+            buffer = self._device.allocate(max(size, 1), stream=self._stream)
+        address = int(buffer.handle)
+        self._buffers[address] = buffer
+        return DeviceArray(address, shape, dtype)
+
+    def overwrite(self, target: DeviceArray, array: np.ndarray) -> None:
+        """Copy an array over one on the GPU, of the same size."""
+        if array.nbytes:
+            flat = np.ascontiguousarray(array)
+            with _told():
+                self._buffers[target.address].copy_from(self._on_host(flat), stream=self._stream)
+                self._stream.sync()  # the copy on the host may go
+
+    def read(self, array: DeviceArray) -> np.ndarray:
+        """Return a copy of an array once all work before is done."""
+        found = np.empty(array.shape, array.dtype)
+        with _told():
+            if found.nbytes:
+                self._buffers[array.address].copy_to(self._on_host(found), stream=self._stream)
+            self._stream.sync()
+        return found
+
+    @staticmethod
+    def _on_host(array: np.ndarray) -> Any:
+        return core().Buffer.from_handle(array.ctypes.data, array.nbytes, owner=array)
+
+    def launch(self, text: str, blocks: int, threads: int, parameters: Sequence[Any]) -> None:
+        """Run the kernel of a PTX text."""
+        with _told():
+            with _lock:
+                kernel = _kernel(text)
+            core().launch(self._stream, core().LaunchConfig(grid=blocks, block=threads), kernel, *parameters)
+
+    def free(self) -> None:
+        """Give back all arrays."""
+        buffers, self._buffers = self._buffers, {}
+        for buffer in buffers.values():
+            buffer.close(self._stream)
