@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gradsim as gs
 from bench.compare_peers import machine
-from gradsim.simulation.blocks import warm_up
+from gradsim.simulation.processors import warm_up
 from gradsim.system.threads import available_threads
 
 NORMALS_PER_SECOND = 3.2e9  # of one core

@@ -16,8 +16,8 @@ import gradsim as gs
 from bench.compare_peers import machine
 from gradsim.dataset.dataset import Dataset
 from gradsim.report.text import size
-from gradsim.simulation.blocks import warm_up
 from gradsim.simulation.plan import Plan
+from gradsim.simulation.processors import warm_up
 from gradsim.system.progress import duration
 
 CORES = (1, 100, 10_000)

@@ -169,6 +169,21 @@ class OutOfMemoryError(GradsimError):
         )
 
 
+class DeviceError(GradsimError):
+    """A GPU cannot be used: the message says what is missing, or that its memory is full, and the remedy."""
+
+    exit_code = 2
+
+
+class DeviceLostError(GradsimError):
+    """A GPU failed while it computed. Committed shards stay; a run can be resumed, also on the CPU."""
+
+    exit_code = 75
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} Finished shards are kept: give the same command again, or with --device cpu."
+
+
 class EngineError(GradsimError):
     """The workers of an engine cannot be reached or replaced. Committed shards stay, a run can be resumed."""
 

@@ -66,6 +66,11 @@ FORMAT = click.option(
 THREADS = click.option(
     "--threads", type=int, help="Number of threads; results do not depend on it.  [default: all processors]"
 )
+DEVICE = click.option(
+    "--device", default="cpu", show_default=True, metavar="D",
+    shell_complete=completing(lambda: ("cpu", "cuda", "cuda:0", "cuda:0,1")),
+    help="What computes: cpu; cuda (all NVIDIA GPUs) or some of them, cuda:0 or cuda:0,1. The numbers are the same.",
+)  # fmt: skip
 PROGRESS = click.option(
     "--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True,
     help="auto: a bar on a terminal, else a line every 30 s.",

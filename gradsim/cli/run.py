@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.options import PROGRESS, SWEEP, THREADS, changed, completing, directory_of, override_options
+from gradsim.cli.options import DEVICE, PROGRESS, SWEEP, THREADS, changed, completing, directory_of, override_options
 from gradsim.system.streams import counted, say, shell_join
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
     "Dask cluster at dask://HOST:PORT or dask+tls://HOST:PORT.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Processor that simulates: cpu.",
-              shell_complete=completing(lambda: ("cpu",)))  # fmt: skip
+@DEVICE
 @THREADS
 @click.option(
     "--shard", default="1/1", metavar="I/N", shell_complete=completing(lambda: ("auto",)),
@@ -89,7 +88,7 @@ def run(
         wanted = changed(Sweep.from_toml(sweep), options)
         runs.check_placement(**placement)
         if dry_run:
-            submit.echo_plan(wanted, out, placement["threads"], placement["shard"])
+            submit.echo_plan(wanted, out, placement)
             return
         result = runs.run(wanted, out, **placement, progress=mode, yes=yes, stop=signals.event)
         if not quiet:
@@ -142,18 +141,21 @@ def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
 
 @click.command()
 @SWEEP
+@DEVICE
 @override_options
-def warmup(sweep: str, **options: str | None) -> None:
+def warmup(sweep: str, device: str, **options: str | None) -> None:
     """Compile the kernels of a sweep in advance.
 
     Runs of SWEEP then start at once. Compiled kernels are kept in $GRADSIM_CACHE_DIR, else in the user's cache
     directory.
     """
-    from gradsim.simulation.blocks import warm_up
+    from gradsim.simulation.devices import check_device
+    from gradsim.simulation.processors import processor, warm_up
     from gradsim.sweep import Sweep
     from gradsim_core.caching.folder import cache_directory
 
     start = time.monotonic()
-    kernels = warm_up(changed(Sweep.from_toml(sweep), options))
+    check_device(device)
+    kernels = warm_up(changed(Sweep.from_toml(sweep), options), processor(device))
     place = cache_directory() or "memory only"
     click.echo(f"{counted(kernels, 'kernel')} ready after {time.monotonic() - start:.1f} s, cached in {place}")

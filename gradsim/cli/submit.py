@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, over that per weight of the explicit one
 
 
-def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
+def echo_plan(sweep: Sweep, out: Path, placement: dict[str, Any]) -> None:
     """Print what a run would take: shards, time, disk, memory. Nothing is written."""
     from gradsim.dataset.dataset import Dataset
     from gradsim.engines.calibration import predicted_seconds
@@ -24,20 +24,23 @@ def echo_plan(sweep: Sweep, out: Path, threads: int | None, shard: str) -> None:
     from gradsim.report import text
     from gradsim.simulation.partition import ALL, ShardPart
     from gradsim.simulation.plan import check_cap, plan
+    from gradsim.simulation.processors import processor
     from gradsim.system.progress import duration
     from gradsim.system.threads import resolve_threads
 
-    count, part, work = resolve_threads(threads), ShardPart.parse(shard), plan(sweep)
+    count, device = resolve_threads(placement["threads"]), processor(placement["device"])
+    part, work = ShardPart.parse(placement["shard"]), plan(sweep)
     found = Dataset.find(out, work)
     estimate = work.estimate(count)
-    seconds = predicted_seconds(work, count)
+    seconds = predicted_seconds(work, count, device)
+    computes = device.name if device.streams else counted(count, "thread")
     rows = {
         "cells": f"{estimate.cells:,}",
         "shards": f"{estimate.shards:,}",
         "networks": f"{estimate.networks:,}",
         "normals": f"{estimate.normals:.3g} random numbers to draw",
-        "time": f"about {duration(seconds)} on {counted(count, 'thread')} (from a measurement of 1 s)",
-        "core-hours": f"{seconds * count / 3600:.3g}",
+        "time": f"about {duration(seconds)} on {computes} (from a measurement of 1 s)",
+        "GPU-hours" if device.streams else "core-hours": f"{seconds * (device.gpus or count) / 3600:.3g}",
         "on disk": f"about {text.size(estimate.bytes)}",
         "files": f"{estimate.files:,}",
         "memory": f"about {text.size(estimate.peak_memory)} in one process",
@@ -77,6 +80,7 @@ def submit() -> None:
 @click.option("--array", type=int, required=True, metavar="N", help="Number of jobs in the array, which share the run.")
 @click.option("--out", type=click.Path(), help="Directory of the dataset, on a shared disk.  [default: out/NAME]")
 @click.option("--cpus", type=int, default=4, show_default=True, help="Cores of each job, all used as threads.")
+@click.option("--gpus", type=int, help="GPUs of each job, which then computes on them.")
 @click.option("--time", default="04:00:00", show_default=True, help="Time limit of each job.")
 @click.option(
     "--memory", help="Memory limit of each job.  [default: the estimate of run --dry-run and a quarter, at least 2G]"

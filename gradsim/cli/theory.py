@@ -51,11 +51,13 @@ def theory(
 
 @click.command()
 def info() -> None:
-    """Print versions, processor, threads and cache directory."""
+    """Print versions, processor, threads, GPUs and cache directory."""
+    from gradsim.simulation.devices import described
     from gradsim.system.provenance import environment
     from gradsim.system.threads import resolve_threads
     from gradsim_core.caching.folder import cache_directory
 
     facts = environment() | {"threads": str(resolve_threads()), "kernel cache": str(cache_directory() or "memory only")}
+    facts |= described()
     for name, value in facts.items():
         click.echo(f"{name:13} {value}")

@@ -50,7 +50,9 @@ def content(kind: Kind, tables: Iterable[pa.Table], row_group: int = schema.ROW_
     return Content(schema.encode(counted(), row_group), rows, found.hexdigest())
 
 
-def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content], seconds: float) -> bool:
+def commit(
+    root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content], seconds: float, device: str = "cpu"
+) -> bool:
     """Store consecutive shards, once.
 
     Parameters
@@ -61,8 +63,8 @@ def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content],
         The plan of its sweep.
     span, contents
         The shards and what is stored of them.
-    seconds
-        Time it took to compute them.
+    seconds, device
+        Time it took to compute them, and what computed them.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def commit(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content],
         seconds=seconds,
         write_seconds=time.monotonic() - start,
         finished=provenance.now(),
-        environment=provenance.environment(),
+        environment=provenance.environment() | {"device": device},
         generators=plan.generators,
     )
     if filesystem.write_new(root / "tmp", root / span.manifest, ours.encode()):

@@ -155,6 +155,7 @@ class Dataset:
         sums: Mapping[int, Sums],
         values: Mapping[int, np.ndarray] | None = None,
         seconds: float = 0.0,
+        device: str = "cpu",
     ) -> bool:
         """Store a computed shard of the plan: its tables, then its manifest.
 
@@ -164,8 +165,8 @@ class Dataset:
             The shard, and for each cell_id of its slices the sums of those networks.
         values
             With ``record = "networks"``, for each cell_id the array (quantities, count, depth).
-        seconds
-            Time it took to compute.
+        seconds, device
+            Time it took to compute, and what computed it.
 
         Returns
         -------
@@ -187,4 +188,4 @@ class Dataset:
         if self.sweep.record == "networks":
             made["networks"] = codec.networks_table(shard, values or {})
         contents = {kind: content(kind, [table]) for kind, table in made.items()}
-        return commit(self.path, self.plan, Span(shard.index, shard.index), contents, seconds)
+        return commit(self.path, self.plan, Span(shard.index, shard.index), contents, seconds, device)

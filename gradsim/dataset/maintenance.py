@@ -111,7 +111,8 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", parti
 def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest]) -> None:
     start = time.monotonic()
     contents = {kind: _content(dataset, kind, group) for kind in group[0].parts}
-    commit(made.path, made.plan, span, contents, time.monotonic() - start)
+    devices = sorted({manifest.environment.get("device", "cpu") for manifest in group})
+    commit(made.path, made.plan, span, contents, time.monotonic() - start, ", ".join(devices))
 
 
 def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:

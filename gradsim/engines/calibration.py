@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 
-from gradsim.simulation.blocks import prepare
 from gradsim.simulation.plan import Plan
+from gradsim.simulation.processors import Processor
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import ThreadPool
-from gradsim_core.results.statistics import reduce
 
 SECONDS = 1.0
 """Time of the whole measurement, compilation left out."""
 
+_NORMALS, _NORMALS_ON_GPU = 1e7, 1e10  # of a block that is timed
 _WIDTH, _WEIGHTS = 4096, 2**26  # most of a timed network: its weights have to fit in memory
 _KINDS = 8  # kinds of cell that are timed at most, those with the most work
 
 
-def predicted_seconds(plan: Plan, threads: int) -> float:
+def predicted_seconds(plan: Plan, threads: int, device: Processor) -> float:
     """Return the seconds that the whole plan takes, measured for a second on its own cells.
 
     Cells of one kind (activation, law, width) cost about the same per weight; each kind is timed on a network of its
@@ -28,29 +28,30 @@ def predicted_seconds(plan: Plan, threads: int) -> float:
         kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
     heaviest = sorted(kinds.values(), key=lambda cells: -sum(map(plan.sweep.normals, cells)))[:_KINDS]
     timed = seconds = 0.0
+    threads = max(threads, device.streams)
     with ThreadPool(threads) as pool:
         for cells in heaviest:
             normals = float(sum(map(plan.sweep.normals, cells)))
             timed += normals
-            seconds += normals * _seconds_per_normal(
-                plan, min(cells, key=lambda cell: cell.depth), threads, pool, len(heaviest)
-            )
+            shallow = min(cells, key=lambda cell: cell.depth)
+            seconds += normals * _seconds_per_normal(plan, shallow, device, pool, SECONDS / len(heaviest))
     total = float(sum(map(plan.sweep.normals, plan.cells)))
     return seconds * plan.sweep.networks * total / timed
 
 
-def _seconds_per_normal(plan: Plan, cell: Cell, threads: int, pool: ThreadPool, kinds: int) -> float:
+def _seconds_per_normal(plan: Plan, cell: Cell, device: Processor, pool: ThreadPool, seconds: float) -> float:
     width = min(cell.width, _WIDTH)
     cell = cell._replace(width=width, depth=max(1, min(cell.depth, _WEIGHTS // width**2)))
-    simulator, params = prepare(plan.sweep, cell)
+    runner, normals = device.prepare(plan.sweep, cell), plan.sweep.normals(cell)
 
     def block(count: int) -> int:
-        reduce(simulator.block(params, 0, count)[0])
+        runner.run(0, count, keep=False)
         return count
 
     block(1)
-    count = max(1, int(1e7 // plan.sweep.normals(cell)))
+    most = _NORMALS_ON_GPU if device.streams else _NORMALS
+    _, count = next(runner.blocks(0, max(1, int(most // normals))))
     start, done = time.monotonic(), 0
-    while (elapsed := time.monotonic() - start) < SECONDS / kinds or not done:
-        done += sum(pool.map(block, [count] * threads))
-    return elapsed / (done * plan.sweep.normals(cell))
+    while (elapsed := time.monotonic() - start) < seconds or not done:
+        done += sum(pool.map(block, [count] * pool._max_workers))
+    return elapsed / (done * normals)

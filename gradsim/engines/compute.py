@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.interface import POLL_SECONDS, Cancellation, ProgressSink
-from gradsim.simulation.blocks import blocks, prepare, run_block
 from gradsim.simulation.plan import Plan, Shard
+from gradsim.simulation.processors import Processor
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
-from gradsim_core.results.statistics import Sums, merge, reduce
+from gradsim_core.results.statistics import Sums, merge
+
+Result = TypeVar("Result")
 
 _MERGE_AT, _MERGE_BINS = 32, 2**20  # sums held of a cell, or bins in them, before they are merged: bounds memory
 
@@ -37,17 +40,18 @@ class Block:
 class CellRun:
     """One cell, run by several threads, which also merge its sums: these are exact, so their order does not matter."""
 
-    def __init__(self, sweep: Sweep, cell: Cell) -> None:
+    def __init__(self, sweep: Sweep, cell: Cell, processor: Processor, check_stop: Callable[[], None]) -> None:
+        self._check_stop = check_stop
         self.cell, self._keep = cell, sweep.record == "networks"
-        self._simulator, self._params = prepare(sweep, cell)
+        self.runner = processor.prepare(sweep, cell)
         self._held: list[Sums] = []
         self._lock = Lock()
 
     def run(self, first: int, count: int) -> Block:
         """Simulate networks first .. first + count - 1 and add their sums."""
-        values, _ = run_block(self._simulator, self._params, first, count)
-        self._collect(reduce(values))
-        return Block(self.cell, count, values if self._keep else None)
+        sums, values, _ = self.runner.run(first, count, keep=self._keep, check_stop=self._check_stop)
+        self._collect(sums)
+        return Block(self.cell, count, values)
 
     def sums(self) -> Sums:
         """Return the merged sums of all networks simulated so far."""
@@ -67,6 +71,7 @@ class CellRun:
 def compute_and_commit(
     dataset: Dataset,
     index: int,
+    processor: Processor,
     pool: ThreadPoolExecutor,
     in_flight: int,
     progress: ProgressSink,
@@ -77,9 +82,9 @@ def compute_and_commit(
     if dataset.is_committed(shard):
         progress.add(*work_of(dataset.plan, shard))
         return False
-    sums, values = compute_shard(dataset.plan, shard, pool, in_flight, progress, cancellation)
+    sums, values = compute_shard(dataset.plan, shard, processor, pool, in_flight, progress, cancellation)
     stored = values if dataset.sweep.record == "networks" else None
-    return dataset.commit_shard(shard, sums, stored, seconds=time.monotonic() - start)
+    return dataset.commit_shard(shard, sums, stored, time.monotonic() - start, processor.name)
 
 
 def work_of(plan: Plan, shard: Shard) -> tuple[int, int]:
@@ -91,6 +96,7 @@ def work_of(plan: Plan, shard: Shard) -> tuple[int, int]:
 def compute_shard(
     plan: Plan,
     shard: Shard,
+    processor: Processor,
     pool: ThreadPoolExecutor,
     in_flight: int,
     progress: ProgressSink,
@@ -107,7 +113,8 @@ def compute_shard(
     """
     cells: dict[int, CellRun] = {}
     values: dict[int, list[npt.NDArray[np.float64]]] = {}
-    for block in ordered(pool, _jobs(plan, shard, cells), in_flight, cancellation.check_stop):
+    run_of = partial(CellRun, plan.sweep, processor=processor, check_stop=cancellation.check_stop)
+    for block in ordered(pool, _jobs(plan, shard, run_of, cells), in_flight, cancellation.check_stop):
         if block.values is not None:
             values.setdefault(block.cell.cell_id, []).append(block.values)
         progress.add(block.count * plan.sweep.normals(block.cell), block.count)
@@ -117,22 +124,24 @@ def compute_shard(
     )
 
 
-def _jobs(plan: Plan, shard: Shard, cells: dict[int, CellRun]) -> Iterator[Callable[[], Block]]:
+def _jobs(
+    plan: Plan, shard: Shard, run_of: Callable[[Cell], CellRun], cells: dict[int, CellRun]
+) -> Iterator[Callable[[], Block]]:
     for part in shard.slices:
-        cell = cells[part.cell_id] = CellRun(plan.sweep, plan.cells[part.cell_id])
-        for first, count in blocks(plan.sweep, cell.cell, part.first, part.count):
+        cell = cells[part.cell_id] = run_of(plan.cells[part.cell_id])
+        for first, count in cell.runner.blocks(part.first, part.count):
             yield partial(cell.run, first, count)
 
 
 def ordered(
     pool: ThreadPoolExecutor,
-    jobs: Iterable[Callable[[], Block]],
+    jobs: Iterable[Callable[[], Result]],
     in_flight: int,
     check_stop: Callable[[], None] = lambda: None,
-) -> Iterator[Block]:
+) -> Iterator[Result]:
     """Yield the results of the jobs in order, at most ``in_flight`` submitted at a time; cancel them on an error."""
     source = iter(jobs)
-    waiting: deque[Future[Block]] = deque(pool.submit(job) for job in islice(source, in_flight))
+    waiting: deque[Future[Result]] = deque(pool.submit(job) for job in islice(source, in_flight))
     try:
         while waiting:
             check_stop()

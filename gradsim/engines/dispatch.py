@@ -94,7 +94,8 @@ class Dispatch:
 
     def _submit(self, shard: int) -> None:
         dataset = self.job.dataset
-        task = Task(str(dataset.path.resolve()), dataset.sweep.content_hash, shard, self.workers.threads, self._sweep)
+        found = str(dataset.path.resolve()), dataset.sweep.content_hash
+        task = Task(*found, shard, self.workers.threads, self._sweep, self.job.device)
         self._running[self.workers.submit(run_task, task)] = shard
 
     def _settle(self, done: set[Future[Receipt]]) -> None:

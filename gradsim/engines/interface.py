@@ -41,6 +41,8 @@ class Job:
         Numbers of the shards.
     threads
         Threads for each shard; None to let the engine or worker decide.
+    device
+        What computes: a name of `simulation.devices`.
     progress
         Receives progress and events.
     stop
@@ -52,6 +54,7 @@ class Job:
     threads: int | None
     progress: Progress
     stop: Event
+    device: str = "cpu"
 
     def check_stop(self) -> None:
         """Raise KeyboardInterrupt, as Ctrl-C does, if a stop was requested."""

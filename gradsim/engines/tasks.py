@@ -17,6 +17,7 @@ from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
 from gradsim.errors import OutputError, SweepError
 from gradsim.simulation.plan import Plan
+from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
 from gradsim.sweep.activations import OwnActivation
 from gradsim.system.threads import resolve_threads
@@ -24,13 +25,14 @@ from gradsim.system.threads import resolve_threads
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One shard of the dataset in a directory; `sweep` is the result of `packed`."""
+    """One shard of the dataset in a directory, for a device; `sweep` is the result of `packed`."""
 
     path: str
     content_hash: str
     shard: int
     threads: int | None
     sweep: bytes | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,11 @@ def run_task(task: Task) -> Receipt:
         As in a local run.
     """
     start, dataset = time.monotonic(), _dataset(task.path, task.content_hash, task.sweep)
-    threads = _threads(task.threads)
+    made = processor(task.device)
+    threads = max(_threads(task.threads), made.streams)
     try:
         with stopping_pool(threads) as pool:
-            compute_and_commit(dataset, task.shard, pool, 2 * threads, _Unattended(), _Unattended())
+            compute_and_commit(dataset, task.shard, made, pool, 2 * threads, _Unattended(), _Unattended())
     except SystemExit as error:  # from a user's function: it would end the process that waits for the task
         raise RuntimeError(f"the shard called sys.exit({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))

@@ -1,5 +1,6 @@
 """Runs: simulate a sweep into a dataset, resume it, read it; status of a run; batch scripts."""
 
-from gradsim.runs.run import Run, check_placement, open, run
+from gradsim.runs.placement import check_placement
+from gradsim.runs.run import Run, open, run
 
 __all__ = ["Run", "check_placement", "open", "run"]

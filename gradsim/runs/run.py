@@ -16,13 +16,11 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.reading import Ids, Names, Rows
 from gradsim.errors import SweepError
 from gradsim.runs import computing
-from gradsim.simulation.ensemble import check_device
-from gradsim.simulation.partition import ShardPart
+from gradsim.runs.placement import check_placement
 from gradsim.simulation.plan import check_cap, plan
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode, check_mode
 from gradsim.system.streams import counted
-from gradsim.system.threads import resolve_threads
 
 if TYPE_CHECKING:
     from gradsim_core.activations import Activation
@@ -212,8 +210,9 @@ def run(
         What computes the shards: ``"local"``; ``"dask-local:N"``, N processes of this computer;
         ``"dask://host:port"``, ``"dask+tls://host:port"`` or a Dask client; any ``concurrent.futures.Executor``, or a
         function that makes one and is called again to replace workers that died. All workers must see the directory.
-    device : {"cpu"}
-        The processor that simulates.
+    device : str
+        What computes: ``"cpu"``; ``"cuda"``, all NVIDIA GPUs of the computer (of each worker's); or some of them,
+        ``"cuda:0"`` or ``"cuda:0,1"``. The numbers are the same, so a run may go on on another device.
     threads : int, optional
         Threads for each shard; the numbers do not depend on it. Default: as many as this process may use, divided among
         the workers.
@@ -238,6 +237,10 @@ def run(
         A full disk or an I/O error: committed shards stay, and the same call resumes.
     Interrupted
         After Ctrl-C, or when `stop` was set; the same call resumes.
+    DeviceError
+        If no GPU can be used here, or its memory is full: says what is missing.
+    DeviceLostError
+        If a GPU failed while it computed; the same call resumes, also on the CPU.
     EngineStartError
         If the workers cannot start here: says why.
     EngineError
@@ -266,17 +269,9 @@ def run(
         computed = -meter.done_networks
         if shards:
             dataset.check_can_grow()
-            job = engines.Job(dataset, shards, threads, meter, stop or Event())
+            job = engines.Job(dataset, shards, threads, meter, stop or Event(), device)
             computing.compute(compute, job, len(before.shards)).manifests(part)
     return Run(dataset, computed + meter.done_networks)
-
-
-def check_placement(engine: Any, device: str, threads: int | None, shard: str) -> ShardPart:
-    """Return the part of the plan that ``shard`` names; :class:`SweepError` for a wrong value of any of these."""
-    engines.check(engine)
-    check_device(device)
-    resolve_threads(threads)
-    return ShardPart.parse(shard)
 
 
 def _checked_path(field: str, value: Any) -> Path:

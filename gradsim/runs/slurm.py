@@ -45,8 +45,8 @@ class Resources:
     ----------
     array
         Number of jobs.
-    cpus
-        Cores of a job.
+    cpus, gpus
+        Cores and GPUs of a job; with GPUs it runs on these.
     time, memory
         Limits of a job, as sbatch takes them: ``"04:00:00"``, ``"2G"``.
     at_once
@@ -62,6 +62,7 @@ class Resources:
 
     array: int
     cpus: int = 4
+    gpus: int | None = None
     time: str = "04:00:00"
     memory: str = SMALLEST_MEMORY
     at_once: int | None = None
@@ -69,7 +70,12 @@ class Resources:
     account: str | None = None
 
     def __post_init__(self) -> None:
-        for field, value in (("array", self.array), ("cpus", self.cpus), ("at_once", self.at_once)):
+        for field, value in (
+            ("array", self.array),
+            ("cpus", self.cpus),
+            ("gpus", self.gpus),
+            ("at_once", self.at_once),
+        ):
             if value is not None and value < 1:
                 raise SweepError(field, value, "a whole number >= 1", "Write for example 16")
         for field, text, form, example in (
@@ -108,6 +114,7 @@ def script(sweep: str, out: str, resources: Resources, options: tuple[str, ...] 
         raise SweepError("sweep", sweep, "a file that all jobs can read, or a shipped sweep", "Save it in a file first")
     sweep = str(path.resolve()) if path.is_file() else sweep
     out = str(Path(out).resolve())
+    options = (*options, *(["--device", "cuda"] if resources.gpus else []))
     gradsim = [sys.executable or "python3", "-P", "-m", "gradsim"]
     return _SCRIPT.substitute(
         directives=_directives(path.stem, resources),
@@ -127,6 +134,7 @@ def _directives(stem: str, resources: Resources) -> str:
         "job-name": f"gradsim-{name}",
         "array": f"1-{resources.array}{limit}",
         "cpus-per-task": resources.cpus,
+        "gpus": resources.gpus,
         "mem": resources.memory,
         "time": resources.time,
         "partition": resources.partition,
@@ -201,5 +209,5 @@ run @run --shard "$SLURM_ARRAY_TASK_ID/@array" --threads "${SLURM_CPUS_PER_TASK:
 
 def _kernel_options(options: tuple[str, ...]) -> list[str]:
     """The options of a run that choose its kernels."""
-    names = [name for name in ("--method", "--dtype") if name in options]
+    names = [name for name in ("--method", "--dtype", "--device") if name in options]
     return [word for name in names for word in (name, options[options.index(name) + 1])]

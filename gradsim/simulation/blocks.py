@@ -47,17 +47,6 @@ def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 
 
-def warm_up(sweep: Sweep) -> int:
-    """Compile the kernels of a sweep, or load them from the cache; return how many there are."""
-    from gradsim_core.results.statistics import merge, reduce
-
-    kinds = {(cell.activation, cell.law, schedule_of(sweep, cell).name): cell for cell in reversed(sweep.cells())}
-    for cell in kinds.values():
-        sums = reduce(run_block(*prepare(sweep, cell), 0, 1)[0])
-        merge(sums, sums)
-    return len(kinds)
-
-
 def schedule_of(sweep: Sweep, cell: Cell) -> Schedule:
     """Return the schedule that runs a cell."""
     return choose_schedule(sweep.method, sweep.laws[cell.law], cell.depth, cell.width)

@@ -12,19 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gradsim.errors import SweepError, why_not_finite
-from gradsim.simulation.blocks import blocks, in_memory, prepare, run_block
+from gradsim.simulation.blocks import in_memory, prepare
+from gradsim.simulation.devices import check_device
+from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import ThreadPool, resolve_threads
-from gradsim_core import jit
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from gradsim.sweep.activations import AxisActivation
     from gradsim_core.parameters import Weights
-
-DEVICES = ("cpu",)
-"""Names of the devices that compute."""
 
 
 class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore[misc]  # the table is the only list
@@ -94,8 +92,9 @@ def simulate(
         faster, for gaussian and orthogonal weights.
     dtype : {"float32", "float64"}
         Precision of the simulation.
-    device : {"cpu"}
-        What computes.
+    device : str
+        What computes: "cpu"; "cuda", all NVIDIA GPUs of this computer; or some of them, "cuda:0" or "cuda:0,1". The
+        numbers are the same. GPUs need ``pip install "gradsim[cuda]"``.
     threads : int, optional
         Number of threads; the numbers do not depend on it. Default: as many as this process may use.
 
@@ -108,6 +107,8 @@ def simulate(
     ------
     SweepError
         If a value is not allowed; says which are.
+    DeviceError
+        If no GPU can be used here; says what is missing.
 
     Examples
     --------
@@ -120,7 +121,8 @@ def simulate(
         activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
         law=law, method=method, dtype=dtype,
     )  # fmt: skip
-    simulator, params = prepare(sweep, cell)
+    made = processor(device)
+    runner = made.prepare(sweep, cell)
     try:
         values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))
         status = np.empty(sweep.networks, np.int8)
@@ -131,9 +133,12 @@ def simulate(
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
-        values[:, first : first + count], status[first : first + count] = run_block(simulator, params, first, count)
+        found = runner.run(first, count, keep=True)
+        assert found.values is not None
+        assert found.status is not None
+        values[:, first : first + count], status[first : first + count] = found.values, found.status
 
-    run_all(run, list(blocks(sweep, cell, 0, sweep.networks)), resolve_threads(threads))
+    run_all(run, list(runner.blocks(0, sweep.networks)), max(resolve_threads(threads), made.streams))
     if (status == 2).all():
         warnings.warn(str(why_not_finite(cell.activation, 1.0)), stacklevel=2)
     return Ensemble._make([*values, status])
@@ -194,12 +199,3 @@ def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
     if sweep.cell_count != 1:
         raise SweepError("cells", sweep.cell_count, "one cell", "Give one value for each parameter, or run a Sweep")
     return sweep, sweep.cells()[0]
-
-
-def check_device(device: str) -> None:
-    """Raise :class:`SweepError` for an unknown device, or if Numba is set to compile nothing for it."""
-    if not isinstance(device, str) or device not in DEVICES:
-        raise SweepError("device", device, f"one of {', '.join(DEVICES)}", f'Write device = "{DEVICES[0]}"')
-    if jit.disabled():
-        allowed = "0 or nothing: without the compiler the same sweep gives other numbers"
-        raise SweepError("NUMBA_DISABLE_JIT", 1, allowed, "Unset it and start Python again")

@@ -43,6 +43,7 @@ class Progress:
         self.mode, self.normals, self.networks = _chosen(mode, self.stream), max(normals, 1), networks
         self.done_normals = self.done_networks = self._earlier = 0
         self._start = self._last = time.monotonic()
+        self._lock = threading.Lock()
         self._bar: tqdm | None = None
 
     def resume(self, normals: int, networks: int) -> None:
@@ -72,7 +73,11 @@ class Progress:
             self._bar.close()
 
     def add(self, normals: int, networks: int) -> None:
-        """Count work that has just been done."""
+        """Count work that has just been done; safe to call from several threads."""
+        with self._lock:
+            self._add(normals, networks)
+
+    def _add(self, normals: int, networks: int) -> None:
         self.done_normals += normals
         self.done_networks += networks
         now = time.monotonic()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.simulation.ensemble import check_device
+from gradsim.simulation.devices import check_device
 from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim.training.recipes import Data, Recipe
 from gradsim.training.starts import STARTS

@@ -15,8 +15,8 @@ import pytest
 
 from gradsim.dataset.dataset import Dataset
 from gradsim.errors import GradsimError, OutputError, StorageError
-from gradsim.simulation.blocks import warm_up
 from gradsim.simulation.plan import Plan
+from gradsim.simulation.processors import warm_up
 from gradsim.system import filesystem
 from gradsim.system.filesystem import calls
 from tests.faults.amounts import quick_and_full

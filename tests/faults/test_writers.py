@@ -38,7 +38,7 @@ def clean(tmp_path_factory) -> str:
 NURSERY = f"""
 import os, signal, sys
 import gradsim as gs
-from gradsim.simulation.blocks import warm_up
+from gradsim.simulation.processors import warm_up
 import gradsim.runs, gradsim.engines.dask
 sweep = gs.Sweep(**{RUN!r})
 warm_up(sweep)

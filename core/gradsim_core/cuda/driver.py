@@ -116,10 +116,10 @@ def _facts(device: Any) -> Facts:
     return Facts(int(device.device_id), device.name, (capability[0], capability[1]), int(memory), threads)
 
 
-def open_stream(number: int) -> CudaStream:
-    """Return a new stream on a GPU."""
+def open_stream(number: int, memory: int) -> CudaStream:
+    """Return a new stream on a GPU, which may use so many bytes."""
     with _told():
-        return CudaStream(core().Device(number))
+        return CudaStream(core().Device(number), memory)
 
 
 @cache
@@ -130,8 +130,8 @@ def _kernel(text: str) -> Any:
 class CudaStream:
     """`interface.Stream` on a real GPU."""
 
-    def __init__(self, device: Any) -> None:
-        self._device, self.facts = device, _facts(device)
+    def __init__(self, device: Any, memory: int) -> None:
+        self._device, self.facts, self._memory = device, _facts(device), memory
         self._stream, self._buffers = device.create_stream(), dict[int, Any]()
 
     def activate(self) -> None:
@@ -140,13 +140,8 @@ class CudaStream:
             core().Device(self.facts.number).set_current()
 
     def free_memory(self) -> int:
-        """Return how many bytes can be had: what is free, and what earlier blocks have given back to the pool."""
-        from cuda.bindings import driver
-
-        with _told():
-            free, _ = _values(driver.cuMemGetInfo())
-            pool = self._device.memory_resource.attributes
-            return int(free) + pool.reserved_mem_current - pool.used_mem_current
+        """Return how many bytes can be had."""
+        return max(0, self._memory - sum(buffer.size for buffer in self._buffers.values()))
 
     def upload(self, array: np.ndarray) -> DeviceArray:
         """Copy an array to the GPU."""

@@ -6,6 +6,7 @@ compiled for the GPU, or by the CPU itself. Quantities, sums and histograms foll
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,12 +63,21 @@ class GpuSimulator:
         """Whether a GPU runs networks of a cell at all."""
         return ROUTES[self.cpu.schedule(cell).name].runs(self._law)
 
-    def block_size(self, stream: Stream, cell: Params) -> int:
-        """How many networks a block should have: whole groups, as many as the memory takes or the GPU needs."""
-        fit = int(_SHARE_OF_MEMORY * stream.free_memory()) // (_BYTES_PER_LAYER * cell.depth)
+    def block_size(self, cell: Params, memory: int) -> int:
+        """How many networks a block should have: whole groups, as many as fit in so many bytes or as a GPU needs."""
+        fit = int(_SHARE_OF_MEMORY * memory) // (_BYTES_PER_LAYER * cell.depth)
         return max(LANES, min(fit, MOST_NETWORKS) // LANES * LANES)
 
-    def block(self, stream: Stream, cell: Params, first: int, count: int, keep: bool = False) -> Block:
+    def block(
+        self,
+        stream: Stream,
+        cell: Params,
+        first: int,
+        count: int,
+        *,
+        keep: bool = False,
+        check_stop: Callable[[], None] = lambda: None,
+    ) -> Block:
         """Simulate networks first .. first + count - 1.
 
         Parameters
@@ -79,6 +89,8 @@ class GpuSimulator:
             Number of the first network, and how many.
         keep : bool
             Whether to return the quantities of every network.
+        check_stop : function
+            Is called before each network that the CPU runs; what it raises ends the block.
 
         Raises
         ------
@@ -86,7 +98,7 @@ class GpuSimulator:
             If memory runs out, or the GPU fails.
         """
         try:
-            return _Run(self, stream, cell, first, count).block(keep)
+            return _Run(self, stream, cell, (first, count), check_stop).block(keep)
         finally:
             stream.free()
 
@@ -94,8 +106,16 @@ class GpuSimulator:
 class _Run:
     """One block: its groups of sixteen networks, which may reach beyond it at both ends, and its arrays."""
 
-    def __init__(self, machine: GpuSimulator, stream: Stream, cell: Params, first: int, count: int) -> None:
-        self.cpu, self.stream, self.cell, self.first, self.count = machine.cpu, stream, cell, first, count
+    def __init__(
+        self,
+        machine: GpuSimulator,
+        stream: Stream,
+        cell: Params,
+        networks: tuple[int, int],
+        check_stop: Callable[[], None],
+    ) -> None:
+        self.cpu, self.stream, self.cell, self.check_stop = machine.cpu, stream, cell, check_stop
+        self.first, self.count = first, count = networks
         self.group, self.groups = first // LANES, (first + count - 1) // LANES + 1 - first // LANES
         self.schedule: Schedule = self.cpu.schedule(cell)
         self.family = Family(machine._activation, machine._law, self.schedule)
@@ -159,6 +179,7 @@ class _Run:
         on_host = [self.stream.read(each).reshape(shape) for each in (sums, exponents)]
         one = np.zeros((2, 3, 1, self.cell.depth))
         for n in np.arange(len(failed))[self._own][failed[self._own] != 0]:
+            self.check_stop()
             self.cpu._run(self.cell, int(self.group * LANES + n), self.work, one[0], one[1])
             for target, source in zip(on_host, one, strict=True):
                 target[n // LANES, :, :, n % LANES] = source[:, 0]

@@ -48,14 +48,14 @@ def test_blocks(case) -> None:
 
 
 def test_arrays_are_given_back_and_few_slots_serve_many_groups() -> None:
-    stream = StandIn(FACTS.__class__(0, "small", (9, 0), 2**20, threads=32))
+    stream = StandIn(FACTS._replace(memory=2**20, threads=32))
     assert_same(*QUICK[0], stream=stream)
     assert_same(*QUICK[0], stream=stream)
     assert stream.free_memory() == 2**20 - 256
 
 
 def test_memory_that_runs_out_is_told() -> None:
-    stream = StandIn(FACTS.__class__(0, "tiny", (9, 0), 2**15, threads=32))
+    stream = StandIn(FACTS._replace(memory=2**15, threads=32))
     with pytest.raises(GpuError) as raised:
         assert_same(*QUICK[0], stream=stream)
     assert raised.value.kind == "memory"
@@ -65,10 +65,8 @@ def test_memory_that_runs_out_is_told() -> None:
 def test_the_size_of_blocks() -> None:
     """As much as the memory takes, in whole groups."""
     cpu = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", "conditional")
-    machine, sizes = GpuSimulator(cpu), []
-    for memory in (2**10, 2**24, 2**40):
-        stream = StandIn(FACTS.__class__(0, "", (9, 0), memory, threads=32))
-        sizes.append(machine.block_size(stream, cpu.params(1, 32, 64, 1.0)))
+    cell = cpu.params(1, 32, 64, 1.0)
+    sizes = [GpuSimulator(cpu).block_size(cell, memory) for memory in (2**10, 2**24, 2**40)]
     assert sizes[0] == 16
     assert sizes[0] < sizes[1] < sizes[2] == 2**17
     assert sizes[1] % 16 == 0

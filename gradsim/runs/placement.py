@@ -1,0 +1,31 @@
+"""Where a run computes: engine, device, threads and part of the plan, checked before anything is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradsim import engines
+from gradsim.errors import SweepError
+from gradsim.simulation.devices import check_device
+from gradsim.simulation.partition import ShardPart
+from gradsim.simulation.processors import processor
+from gradsim.system.threads import resolve_threads
+
+
+def check_placement(engine: Any, device: str, threads: int | None, shard: str) -> ShardPart:
+    """Return the part of the plan that ``shard`` names; :class:`SweepError` for a wrong value of any of these."""
+    engines.check(engine)
+    check_device(device)
+    if device != "cpu":
+        _check_gpus(engine, device)
+    resolve_threads(threads)
+    return ShardPart.parse(shard)
+
+
+def _check_gpus(engine: Any, device: str) -> None:
+    """Refuse a device that this engine cannot use, or that is not there; workers look for themselves."""
+    if isinstance(engine, str) and engine.startswith("dask-local"):
+        remedy = "One process drives all GPUs of a computer: leave the engine out"
+        raise SweepError("engine", engine, f"local, for device {device}", remedy)
+    if engine == "local":
+        processor(device)
