@@ -78,6 +78,7 @@ clean:
 	$(PIP) -e ".[plot,test]"
 	-$(PIP) "$(TORCH)"
 	-$(PIP) --no-deps nvidia-cuda-nvcc  # for its assembler, which says how many registers a kernel takes
+	-$(PIP) -e ".[cuda]"  # without a GPU, tests compare its names with those of their stand-in
 	touch $@
 
 # Wheels alone, so that the floors are versions that can be had.
