@@ -68,6 +68,8 @@ class Gpus:
             If a package, the driver or a GPU is missing: says what, and how to get it.
         """
         from gradsim_core.cuda import driver
+        from gradsim_core.cuda.text import machine_for
+        from gradsim_core.cuda.texts import target_of
 
         with in_words():
             there = {each.number: each for each in driver.gpus()}
@@ -77,7 +79,11 @@ class Gpus:
         if missing or not there:
             found = ", ".join(f"{each.number} ({each.name})" for each in there.values()) or "none"
             raise SweepError("device", device, f"GPUs that are there: {found}", "Write device = cuda for all of them")
-        return Gpus(tuple(there[number] for number in dict.fromkeys(numbers)))
+        chosen = tuple(there[number] for number in dict.fromkeys(numbers))
+        with in_words():
+            for each in chosen:
+                machine_for(target_of(each.capability))
+        return Gpus(chosen)
 
     @property
     def memory(self) -> int:

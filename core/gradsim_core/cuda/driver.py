@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -71,7 +71,7 @@ def in_words(error: Exception) -> tuple[Kind, str]:
         return "memory", f"The GPU's memory is full ({text}). End other programs on it, or take narrower networks."
     if code in _DRIVER:
         return "driver", f"The NVIDIA driver cannot load our code ({text}). Update it: {OLDEST} or later is needed."
-    return "lost", f"The GPU has failed ({text}). Look at nvidia-smi and the system's log, or use the CPU."
+    return "lost", f"The GPU has failed ({text}). Look at nvidia-smi and the system's log, and start Python again."
 
 
 def driver_version() -> str:
@@ -197,4 +197,5 @@ class CudaStream:
         """Give back all arrays."""
         buffers, self._buffers = self._buffers, {}
         for buffer in buffers.values():
-            buffer.close(self._stream)
+            with suppress(Exception):  # of a GPU that has failed: its error has been raised already
+                buffer.close(self._stream)

@@ -10,6 +10,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 
+from gradsim_core.cuda.interface import GpuError
 from gradsim_core.cuda.target import compile_function, target
 
 TRIPLE = "nvptx64-nvidia-cuda"
@@ -29,10 +30,10 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
 
     Raises
     ------
-    RuntimeError
+    GpuError
         If this llvmlite has no back end for GPUs.
     """
-    machine = _machine(capability)
+    machine = machine_for(capability)
     result = compile_function(function, arguments)
     module = llvm.parse_assembly(_intermediate(result.library))
     module.link_in(llvm.parse_assembly(str(_entry(result.fndesc))))
@@ -48,15 +49,17 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
     return str(machine.emit_assembly(module))
 
 
-def _machine(capability: tuple[int, int]) -> Any:
+def machine_for(capability: tuple[int, int]) -> Any:
+    """LLVM's description of a GPU of this compute capability; GpuError if this llvmlite has none."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     try:
         target_of_llvm = llvm.Target.from_triple(TRIPLE)
     except RuntimeError as error:
-        raise RuntimeError(
+        raise GpuError(
+            "missing",
             f"llvmlite {llvmlite.__version__} cannot compile for NVIDIA GPUs: it lacks LLVM's back end for them "
-            f"({error}). Install llvmlite from its wheel, which has it, or compute on the CPU."
+            f"({error}). Install llvmlite from its wheel, which has it, or compute on the CPU.",
         ) from error
     return target_of_llvm.create_target_machine(cpu=f"sm_{capability[0]}{capability[1]}", opt=3)
 

@@ -19,6 +19,7 @@ from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import Schedule
 
 from . import conditional, explicit, finish, reduction, whole
+from .interface import GpuError
 
 
 class Route(NamedTuple):
@@ -68,6 +69,28 @@ class Family(NamedTuple):
         return row.phi, row.dphi, row.log_phi or no_tail, row.log_dphi or no_tail
 
 
+CAPABILITIES = (7, 0), (7, 5), (8, 0), (9, 0)
+"""Compute capabilities for which there are texts, alike but for their headers; later GPUs take the last."""
+
+
+def target_of(capability: tuple[int, int]) -> tuple[int, int]:
+    """The text's capability for a GPU's.
+
+    Raises
+    ------
+    GpuError
+        If the GPU is too old.
+    """
+    if capability < CAPABILITIES[0]:
+        raise GpuError("missing", f"The GPU is too old: compute capability {_shown(capability)}. "
+                                  f"{_shown(CAPABILITIES[0])} (Volta, 2017) or later is needed.")  # fmt: skip
+    return max(each for each in CAPABILITIES if each <= capability)
+
+
+def _shown(capability: tuple[int, int]) -> str:
+    return "{}.{}".format(*capability)
+
+
 def fast_text(family: Family, arguments: tuple[Any, ...], capability: tuple[int, int]) -> str:
     """PTX of the fast kernel, for arguments of these Numba types."""
     return _text("fast", family, arguments, capability)
@@ -109,6 +132,7 @@ def _common(name: str, rows: tuple[Any, ...], arguments: tuple[Any, ...], capabi
 
 def _kept(identity: str, build: Callable[[], Any], arguments: tuple[Any, ...], capability: tuple[int, int]) -> str:
     """A text from the folder of kernels, or made and put there."""
+    capability = target_of(capability)
     facts = repr((_versions(), identity, list(map(str, arguments)), capability))
     folder = cache_directory()
     path = folder and folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.ptx"

@@ -14,6 +14,7 @@ from gradsim_core.cuda.interface import GpuError
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
+    from gradsim_core.cuda import text, texts
     from tests.core.cuda import fake_cuda
     from tests.core.cuda.test_simulator import QUICK, assert_same
 
@@ -95,3 +96,19 @@ def test_the_real_package_without_a_driver() -> None:
     except GpuError as error:
         kind = error.kind
     assert kind in ("none", "missing")
+
+
+def test_old_and_new_gpus() -> None:
+    """A GPU takes the text of the last capability before its own."""
+    assert [texts.target_of(each) for each in ((7, 0), (7, 2), (8, 9), (12, 1))] == [(7, 0), (7, 0), (8, 0), (9, 0)]
+    with pytest.raises(GpuError, match=r"too old: compute capability 6.1. 7.0 \(Volta, 2017\) or later"):
+        texts.target_of((6, 1))
+
+
+def test_an_llvmlite_without_the_back_end(monkeypatch) -> None:
+    def missing(triple):
+        raise RuntimeError("No available targets are compatible with triple")
+
+    monkeypatch.setattr(text.llvm.Target, "from_triple", missing)
+    with pytest.raises(GpuError, match="Install llvmlite from its wheel, which has it, or compute on the CPU"):
+        text.machine_for((9, 0))

@@ -14,9 +14,9 @@ from tests.core.cuda.leaves import Leaf, inputs, leaves, on_cpu, on_gpu
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
     from gradsim_core.cuda.arguments import parameters
+    from gradsim_core.cuda.texts import CAPABILITIES
     from tests.core.cuda.stand_in import StandIn
 
-CAPABILITIES = (7, 5), (8, 0), (9, 0)
 QUICK = ("tanh-32", "erf-64", "log1p-32", "sin-64", "gelu-phi-32", "silu-dphi-64", "celu-log_dphi-64", "elu-phi-32")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import numpy as np
@@ -196,3 +197,13 @@ def test_slurm() -> None:
     assert "--gpus" not in script("phase-tanh", "out", Resources(array=4))
     with pytest.raises(SweepError, match="gpus"):
         Resources(array=4, gpus=0)
+
+
+def test_workers_use_their_own_gpus(gpus, tmp_path, expected) -> None:
+    """Any engine passes the device on; this process does not look for GPUs then."""
+    made = gpus(Driver())
+    with ThreadPoolExecutor(2) as pool:
+        run = gs.run(SWEEP, tmp_path / "run", engine=pool, device="cuda:1", progress="none")
+    assert made.launches
+    assert digest(run) == expected
+    assert devices_of(run.path) == {"cuda:1 (stand-in)"}
