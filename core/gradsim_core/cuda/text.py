@@ -31,6 +31,8 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
     ------
     RuntimeError
         If this llvmlite has no back end for GPUs.
+    NotImplementedError
+        If the kernel calls a function that only the CPU has, or calls itself.
     """
     machine = _machine(capability)
     result = compile_function(function, arguments)
@@ -45,6 +47,7 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
         if not each.is_declaration:
             each.linkage = "internal"
     _optimise(module, machine)
+    _check_complete(module)
     return str(machine.emit_assembly(module))
 
 
@@ -84,6 +87,16 @@ def _entry(description: Any) -> ir.Module:
     builder.call(function, [*results, *entry.args])
     builder.ret_void()
     return module
+
+
+def _check_complete(module: Any) -> None:
+    """Refuse calls of what is not in the module, and remainders, which the back end does not compute exactly."""
+    missing = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    kept = [each.name for each in module.functions if not each.is_declaration and each.name != ENTRY]
+    remainder = ["frem"] if re.search(r" = frem ", str(module)) else []
+    if missing or kept or remainder:
+        name = (missing + kept + remainder)[0]
+        raise NotImplementedError(f"'{name}' is a function of the processor's library, which is not available on GPUs")
 
 
 def _optimise(module: Any, machine: Any) -> None:
