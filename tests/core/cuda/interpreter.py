@@ -33,6 +33,7 @@ class Launch:
     races: Races
     steps: int = 0
     executed: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    constants: dict[str, int] = field(default_factory=dict)
 
 
 class Program:
@@ -48,6 +49,8 @@ class Program:
             for kind, prefix, count in re.findall(r"\.reg \.(\w+)\s+(%\w+)<(\d+)>", body)
             for i in range(int(count))
         ]
+        arrays = re.findall(r"\.global \.align \d+ \.b8 (\S+?)\[\d+\] = \{(.*?)\};", text[:start])
+        self.constants = {name: np.array(numbers.split(","), np.uint8) for name, numbers in arrays}
         self.stack = sum(int(size) for size in re.findall(r"\.local .*?\[(\d+)\]", body))
         self.code, self.labels = self._parse(body)
         self._meet = post_dominators(self.code, self.labels)
@@ -75,12 +78,25 @@ class Program:
         }
         registers = {name: np.zeros(threads, dtype) for name, dtype in self.registers}
         named = dict(zip(self.parameters, parameters, strict=True))
-        races, executed = Races(len(memory), threads), np.zeros(threads, np.int64)
-        launch = Launch(registers, special, memory, named, threads, races, executed=executed)
+        executed = np.zeros(threads, np.int64)
+        whole, constants = self._behind(memory)
+        races = Races(len(whole), threads)
+        launch = Launch(registers, special, whole, named, threads, races, executed=executed, constants=constants)
         with np.errstate(all="ignore"):
             for instruction, active in self._lines(launch):
                 execute(self, launch, instruction, active)
+        memory[:] = whole[: len(memory)]
         return launch
+
+    def _behind(self, memory: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        """The memory with the text's constants behind it, and their addresses."""
+        parts, addresses, top = [memory], {}, len(memory)
+        for name, array in self.constants.items():
+            gap = -top % 16
+            parts += [np.zeros(gap, np.uint8), array]
+            addresses[name] = top + gap
+            top += gap + len(array)
+        return np.concatenate(parts), addresses
 
     def _lines(self, launch: Launch) -> Iterator[tuple[Instruction, np.ndarray]]:
         """The instructions in order, with the threads that take part: a stack of (line, threads, where they end)."""
@@ -142,6 +158,8 @@ def read(launch: Launch, text: str, dtype: type) -> np.ndarray:
         if value.dtype.itemsize > np.dtype(dtype).itemsize:
             value = value.astype(f"u{np.dtype(dtype).itemsize}")
         return value.view(dtype)
+    if text in launch.constants:
+        return np.full(launch.threads, launch.constants[text], dtype)
     return np.full(launch.threads, number(text, dtype))
 
 
