@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.cuda import conditional, explicit, finish, whole
+from gradsim_core.cuda import conditional, explicit, finish, own, whole
 from gradsim_core.cuda.text import ptx_text
 from gradsim_core.cuda.threads import Launch
 from gradsim_core.lanes import LANES
@@ -88,7 +88,7 @@ def _units(case: Case) -> int:
 @cache
 def text_of(kind: tuple[str, str], family: Any, law: Any, types: tuple[Any, ...]) -> str:
     """PTX of a kernel."""
-    machine_functions = family.phi, family.dphi, family.log_phi or no_tail, family.log_dphi or no_tail
+    machine_functions = *own.functions(family), family.log_phi or no_tail, family.log_dphi or no_tail
     if kind[0] == "fast":
         kernel = FAST[kind[1]].build(*machine_functions, law)
     else:
