@@ -71,13 +71,13 @@ def fast(case: Case, change: Callable[[str], str] = str) -> Launched:
     return _launch(case, ("fast", case.schedule), work, np.zeros(_units(case), np.int8), (), change)
 
 
-def complete(case: Case) -> Launched:
-    """The CPU's schedule as it is."""
+def complete(case: Case, change: Callable[[str], str] = str) -> Launched:
+    """The CPU's schedule as it is; `change` alters its text."""
     machine, params = _machine(case), case.cell.params
     slots = case.slots or _units(case)
     work, delivered = whole.work_of(machine._work(params), slots, params.depth)
     failed = np.ones(_units(case), np.int8)
-    return _launch(case, ("whole", case.schedule), work, failed, (delivered,), str)
+    return _launch(case, ("whole", case.schedule), work, failed, (delivered,), change)
 
 
 def _units(case: Case) -> int:
