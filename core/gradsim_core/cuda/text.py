@@ -15,6 +15,9 @@ from gradsim_core.cuda.target import compile_function, target
 TRIPLE = "nvptx64-nvidia-cuda"
 ENTRY = "kernel"
 
+_UNROUNDED = re.compile(r"\b(?:mul|add|sub|mad|fma|div|sqrt|rcp)\.(?:approx|full|ftz|f32|f64)[\w.]*")
+"""Operations on floats that do not say how they round."""
+
 
 def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, int]) -> str:
     """Return the PTX of a kernel, whose entry is called ``kernel``.
@@ -30,7 +33,7 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
     Raises
     ------
     RuntimeError
-        If this llvmlite has no back end for GPUs.
+        If this llvmlite has no back end for GPUs, or leaves out the rounding of an operation.
     NotImplementedError
         If the kernel calls a function that only the CPU has, or calls itself.
     """
@@ -48,7 +51,13 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
             each.linkage = "internal"
     _optimise(module, machine)
     _check_complete(module)
-    return str(machine.emit_assembly(module))
+    text = str(machine.emit_assembly(module))
+    if unrounded := _UNROUNDED.search(text):
+        raise RuntimeError(
+            f"llvmlite {llvmlite.__version__} writes {unrounded[0]!r}, which NVIDIA's assembler may contract: the "
+            "numbers would differ from the CPU's. Install the llvmlite of requirements.lock, or compute on the CPU."
+        )
+    return text
 
 
 def _machine(capability: tuple[int, int]) -> Any:
