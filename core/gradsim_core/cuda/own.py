@@ -23,8 +23,12 @@ def functions(activation: Activation) -> tuple[Callable[..., Any], Callable[...,
     """
     if activation.built_in:
         return activation.phi, activation.dphi
-    text = activation.digest.text
-    return own.by_lane(activation.phi, f"phi_{text}"), own.by_lane(activation.dphi, f"dphi_{text}")
+    return _by_lane(activation, activation.digest.text)
+
+
+@jit.once
+def _by_lane(activation: Activation, digest: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return own.by_lane(activation.phi, f"phi_{digest}"), own.by_lane(activation.dphi, f"dphi_{digest}")
 
 
 def check_compiles_for_gpu(activation: Activation) -> None:

@@ -22,6 +22,8 @@ if not jit.disabled():
     from tests.core.cuda.kernels import Case, complete, fast, same_bits
     from tests.core.cuda.kernels import on_cpu as networks_on_cpu
     from tests.core.cuda.pairs import EXACT, OF_LIBM
+else:
+    EXACT = OF_LIBM = []
 
 
 def leaves_of(activation: Activation, bits: int = 64) -> list[Leaf]:
