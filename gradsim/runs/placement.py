@@ -9,6 +9,7 @@ from gradsim.errors import SweepError
 from gradsim.simulation.devices import check_device
 from gradsim.simulation.partition import ShardPart
 from gradsim.simulation.processors import processor
+from gradsim.sweep import Sweep
 from gradsim.system.threads import resolve_threads
 
 
@@ -29,3 +30,9 @@ def _check_gpus(engine: Any, device: str) -> None:
         raise SweepError("engine", engine, f"local, for device {device}", remedy)
     if engine == "local":
         processor(device)
+
+
+def check_sweep(engine: Any, device: str, sweep: Sweep) -> None:
+    """Raise :class:`SweepError` if this process cannot run a sweep on the device."""
+    if engine == "local":
+        processor(device).check(sweep)

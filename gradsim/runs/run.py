@@ -16,7 +16,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.reading import Ids, Names, Rows
 from gradsim.errors import SweepError
 from gradsim.runs import computing
-from gradsim.runs.placement import check_placement
+from gradsim.runs.placement import check_placement, check_sweep
 from gradsim.simulation.plan import check_cap, plan
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode, check_mode
@@ -258,6 +258,7 @@ def run(
     check_mode(progress)
     _check_type("yes", yes, bool, "True or False", "Write yes=True to confirm a large run")
     _check_type("stop", stop, Event | None, "a threading.Event", "Leave it out, or give threading.Event()")
+    check_sweep(engine, device, sweep)
     work = plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:

@@ -122,6 +122,7 @@ def simulate(
         law=law, method=method, dtype=dtype,
     )  # fmt: skip
     made = processor(device)
+    made.check(sweep)
     runner = made.prepare(sweep, cell)
     try:
         values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gradsim.simulation import blocks
 from gradsim.simulation.devices import Gpus
 from gradsim.sweep import Sweep
+from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.sweep.cells import Cell
 from gradsim_core.lanes import LANES
 from gradsim_core.results.statistics import Sums, merge, reduce
@@ -64,6 +65,9 @@ class Processor(Protocol):
     gpus: int
     streams: int
 
+    def check(self, sweep: Sweep) -> None:
+        """Raise :class:`SweepError` if it cannot run a sweep."""
+
     def prepare(self, sweep: Sweep, cell: Cell) -> CellRunner:
         """Return what computes networks of a cell."""
 
@@ -72,6 +76,9 @@ class Cpu:
     """This computer's processor."""
 
     name, gpus, streams = "cpu", 0, 0
+
+    def check(self, sweep: Sweep) -> None:
+        """As `Processor.check`; a sweep that could not be simulated was refused when it was made."""
 
     def prepare(self, sweep: Sweep, cell: Cell) -> CellRunner:
         """As `Processor.prepare`."""
@@ -97,6 +104,12 @@ class Gpu:
     def __init__(self, gpus: Gpus) -> None:
         self._gpus = gpus
         self.name, self.gpus, self.streams = str(gpus), len(gpus.facts), gpus.streams
+
+    def check(self, sweep: Sweep) -> None:
+        """As `Processor.check`."""
+        for activation in sweep.activation:
+            if not isinstance(activation, str):
+                check_runs_on_gpus(activation)
 
     def prepare(self, sweep: Sweep, cell: Cell) -> CellRunner:
         """As `Processor.prepare`."""

@@ -115,6 +115,18 @@ def check_simulable(activation: Activation | OwnActivation) -> None:
         raise _refused(activation, error) from None
 
 
+def check_runs_on_gpus(activation: Activation | OwnActivation) -> None:
+    """Raise :class:`SweepError` if the functions of a user's own activation use what only the CPU has."""
+    if isinstance(activation, OwnActivation):
+        return
+    from gradsim_core.cuda.own import check_compiles_for_gpu
+
+    try:
+        check_compiles_for_gpu(activation)
+    except TypeError as error:
+        raise _refused(activation, error) from None
+
+
 def check_unchanged(activation: Activation | OwnActivation, made: OwnActivation) -> Activation:
     """Return a user's own activation, which has the digest of when its sweep was made; else :class:`SweepError`."""
     if isinstance(activation, OwnActivation):

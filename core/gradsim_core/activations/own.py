@@ -38,7 +38,7 @@ def _refusal(function: Any) -> str | None:
 
     argument = types.float64
     try:
-        compiled = _compilable(function, "checked")
+        compiled = compilable(function, "checked")
         if compiled._can_compile:  # else the user has given its types
             compiled.compile((argument,))
         result = types.unliteral(list(compiled.overloads.values())[-1].signature.return_type)
@@ -70,7 +70,7 @@ def by_lane(function: Any, name: str | None) -> Any:
     name : str or None
         Tells the function from all others, also those of other processes; None for the interpreter.
     """
-    scalar = function if name is None else _compilable(function, name)
+    scalar = function if name is None else compilable(function, name)
 
     def apply(h: Any, alpha: Any) -> Any:
         out = h
@@ -81,13 +81,13 @@ def by_lane(function: Any, name: str | None) -> Any:
     return apply if name is None else jit.make_closure_compilable(apply, name, inline=True)
 
 
-def _compilable(function: Any, name: str) -> Any:
+def compilable(function: Any, name: str) -> Any:
     """A Numba function with the name; one that the user compiled stays as it is."""
     if hasattr(function, "py_func"):
         return function
     phi = getattr(function, "differences_of", None)
     if phi is not None:
-        function = by_differences(_compilable(phi, f"{name}_differences"))
+        function = by_differences(compilable(phi, f"{name}_differences"))
     plain = function if isinstance(function, FunctionType) else lambda h: function(h)  # a NumPy ufunc
     copy = FunctionType(plain.__code__, plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__)
     copy.__kwdefaults__ = plain.__kwdefaults__

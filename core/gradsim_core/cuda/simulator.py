@@ -118,7 +118,7 @@ class _Run:
         self.first, self.count = first, count = networks
         self.group, self.groups = first // LANES, (first + count - 1) // LANES + 1 - first // LANES
         self.schedule: Schedule = self.cpu.schedule(cell)
-        self.family = Family(machine._activation, machine._law, self.schedule)
+        self.family = Family.of(machine._activation, machine._law, self.schedule)
         self.route: Route = ROUTES[self.schedule.name]
         self.work = self.cpu._work(cell)
 

@@ -5,10 +5,13 @@ Each class says what it is for. `tests/core/cuda/test_target.py` names the ones 
 
 from __future__ import annotations
 
+import dis
 from functools import cached_property
+from types import CodeType
 from typing import Any
 
-from numba.core import compiler, cpu, types, typing
+import numpy as np
+from numba.core import compiler, cpu, errors, types, typing
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.datamodel import DataModelManager, default_manager
@@ -22,14 +25,20 @@ from numba.core.target_extension import (
     target_override,
     target_registry,
 )
+from numba.np.ufunc.dufunc import DUFunc
 
 from gradsim_core import jit
 from gradsim_core.lanes import ptx, ptx_warp
 from gradsim_core.lanes.vector_type import Lanes
 
+from . import scalars
+
 NAME = "gradsim-ptx"
 
 _ON_THE_CPU = ("gradsim_core.lanes.llvm", "gradsim_core.lanes.llvm_memory", "gradsim_core.lanes.vector_type")
+
+_LARGEST = 10**6
+"""Bytes of an array that Numba copies into the code; of a larger one it takes the address in this process."""
 
 
 class PTX(GPU):
@@ -81,6 +90,7 @@ class _Context(cpu.CPUContext):
         super().load_additional_registries()
         assert ptx_warp.registry is ptx.registry
         self.install_registry(ptx.registry)
+        self.install_registry(scalars.registry)
 
     def insert_func_defn(self, definitions: Any) -> None:
         """Leave out the CPU's bodies of the primitives, which Numba keeps in one registry with all others."""
@@ -97,6 +107,43 @@ class _Context(cpu.CPUContext):
         """Make none: no C calls it."""
 
 
+class _Typing(typing.Context):
+    """How names become types: a user's compiled function becomes one for this target, compiled from its Python text."""
+
+    clones: dict[Dispatcher, Dispatcher]
+
+    def resolve_value_type(self, value: Any) -> Any:
+        """Return the type of a global or captured value."""
+        if isinstance(value, Dispatcher) and not isinstance(value, _Dispatcher):
+            value = self._clone(value)
+        elif isinstance(value, DUFunc):
+            raise errors.TypingError(f"'{value.__name__}' is made by @vectorize, which does not work on GPUs")
+        elif isinstance(value, np.ndarray) and (value.nbytes > _LARGEST or not value.flags.forc):
+            raise errors.TypingError(f"'array' of {value.nbytes} bytes is not contiguous or too large on GPUs")
+        return super().resolve_value_type(value)
+
+    def _clone(self, dispatcher: Dispatcher) -> Dispatcher:
+        function = dispatcher.py_func
+        if raises(function.__code__):
+            raise errors.TypingError(f"'{function.__name__}' raises exceptions, which do not exist on GPUs")
+        clone = self.clones.get(dispatcher)
+        if clone is None:
+            clone = self.clones[dispatcher] = _Jit(error_model="numpy", nopython=True)(function)
+            if not dispatcher._can_compile:  # the user has given its types
+                for each in dispatcher.nopython_signatures:
+                    clone.compile(each)
+                clone.disable_compile()
+        elif clone.is_compiling:
+            raise errors.TypingError(f"'{function.__name__}' calls itself, which does not work on GPUs")
+        return clone
+
+
+def raises(code: CodeType) -> bool:
+    """Whether Python code has a ``raise`` or an ``assert``."""
+    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    return any(each.opname == "RAISE_VARARGS" for each in dis.get_instructions(code)) or any(map(raises, inner))
+
+
 class _Target(TargetDescriptor):
     """The typing and the lowering of this target, made once."""
 
@@ -107,8 +154,8 @@ class _Target(TargetDescriptor):
         return _Context(self.typing_context, self._target_name)
 
     @cached_property
-    def typing_context(self) -> Any:
-        return typing.Context()
+    def typing_context(self) -> _Typing:
+        return _Typing()
 
 
 class _Dispatcher(Dispatcher):
@@ -148,6 +195,7 @@ def compile_function(function: Any, arguments: tuple[Any, ...]) -> Any:
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
     with target_override(NAME):
+        target.typing_context.clones = {}  # a function may see other values than when it was compiled before
         target.typing_context.refresh()
         target.target_context.refresh()
         return compiler.compile_extra(

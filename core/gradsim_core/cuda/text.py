@@ -16,6 +16,9 @@ from gradsim_core.cuda.target import compile_function, target
 TRIPLE = "nvptx64-nvidia-cuda"
 ENTRY = "kernel"
 
+_UNROUNDED = re.compile(r"\b(?:mul|add|sub|mad|fma|div|sqrt|rcp)\.(?:approx|full|ftz|f32|f64)[\w.]*")
+"""Operations on floats that do not say how they round."""
+
 
 def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, int]) -> str:
     """Return the PTX of a kernel, whose entry is called ``kernel``.
@@ -32,6 +35,10 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
     ------
     GpuError
         If this llvmlite has no back end for GPUs.
+    RuntimeError
+        If it leaves out the rounding of an operation.
+    NotImplementedError
+        If the kernel calls a function that only the CPU has, or calls itself.
     """
     machine = machine_for(capability)
     result = compile_function(function, arguments)
@@ -46,7 +53,14 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
         if not each.is_declaration:
             each.linkage = "internal"
     _optimise(module, machine)
-    return str(machine.emit_assembly(module))
+    _check_complete(module)
+    text = str(machine.emit_assembly(module))
+    if unrounded := _UNROUNDED.search(text):
+        raise RuntimeError(
+            f"llvmlite {llvmlite.__version__} writes {unrounded[0]!r}, which NVIDIA's assembler may contract: the "
+            "numbers would differ from the CPU's. Install the llvmlite of requirements.lock, or compute on the CPU."
+        )
+    return text
 
 
 def machine_for(capability: tuple[int, int]) -> Any:
@@ -87,6 +101,16 @@ def _entry(description: Any) -> ir.Module:
     builder.call(function, [*results, *entry.args])
     builder.ret_void()
     return module
+
+
+def _check_complete(module: Any) -> None:
+    """Refuse calls of what is not in the module, and remainders, which the back end does not compute exactly."""
+    missing = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    kept = [each.name for each in module.functions if not each.is_declaration and each.name != ENTRY]
+    remainder = ["frem"] if re.search(r" = frem ", str(module)) else []
+    if missing or kept or remainder:
+        name = (missing + kept + remainder)[0]
+        raise NotImplementedError(f"'{name}' is a function of the processor's library, which is not available on GPUs")
 
 
 def _optimise(module: Any, machine: Any) -> None:

@@ -18,7 +18,7 @@ from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import Schedule
 
-from . import conditional, explicit, finish, reduction, whole
+from . import conditional, explicit, finish, own, reduction, whole
 from .interface import GpuError
 
 
@@ -62,11 +62,25 @@ class Family(NamedTuple):
     activation: Activation
     law: WeightLaw
     schedule: Schedule
+    digest: str
+    """Of what the activation and the law compute with: a user's functions may see other values later."""
+
+    @staticmethod
+    def of(activation: Activation, law: WeightLaw, schedule: Schedule) -> Family:
+        """Of a row of the tables, or a user's own activation."""
+        return Family(
+            activation, law, schedule, _digest(activation, law) if activation.built_in else activation.digest.text
+        )
 
     def functions(self) -> tuple[Any, ...]:
         """Phi, phi' and the logarithms of their tails."""
         row = self.activation
-        return row.phi, row.dphi, row.log_phi or no_tail, row.log_dphi or no_tail
+        return *own.functions(row), row.log_phi or no_tail, row.log_dphi or no_tail
+
+
+@cache
+def _digest(row: Activation, law: WeightLaw) -> str:
+    return digest(phi=row.phi, dphi=row.dphi, log_phi=row.log_phi, log_dphi=row.log_dphi, draw=law.draw).text
 
 
 CAPABILITIES = (7, 0), (7, 5), (8, 0), (9, 0)
@@ -108,15 +122,14 @@ def common_text(name: str, arguments: tuple[Any, ...], capability: tuple[int, in
 
 @jit.once
 def _text(kind: str, family: Family, arguments: tuple[Any, ...], capability: tuple[int, int]) -> str:
-    activation, law, schedule = family
-    functions = family.functions()
-    identity = f"{kind} {schedule.name} {digest(functions=functions, draw=law.draw).text}"
+    activation, law, schedule, content = family
+    identity = f"{kind} {schedule.name} {law.name} {content}"
 
     def build() -> Callable[..., None]:
-        fast = ROUTES[schedule.name].fast
+        functions, fast = family.functions(), ROUTES[schedule.name].fast
         if kind == "fast" and fast is not None:
             return fast.build(*functions, law)  # type: ignore[no-any-return]
-        return whole.build(schedule.build(*functions, law), f"{activation.name}_{law.name}_{schedule.name}")
+        return whole.build(schedule.build(*functions, law), f"{activation.name}_{law.name}_{schedule.name}_{content}")
 
     return _kept(identity, build, arguments, capability)
 

@@ -33,6 +33,8 @@ class Program:
             for kind, prefix, count in re.findall(r"\.reg \.(\w+)\s+(%\w+)<(\d+)>", body)
             for i in range(int(count))
         ]
+        arrays = re.findall(r"\.global \.align \d+ \.b8 (\S+?)\[\d+\] = \{(.*?)\};", text[:start])
+        self.constants = {name: np.array(numbers.split(","), np.uint8) for name, numbers in arrays}
         self.stack = sum(int(size) for size in re.findall(r"\.local .*?\[(\d+)\]", body))
         self.shared = {name: int(size) for name, size in re.findall(r"\.shared .*? (\w+)\[(\d+)\]", text)}
         self.code, self.labels = self._parse(body)
@@ -59,22 +61,35 @@ class Program:
             "%ctaid.x": (thread // block).astype(np.uint32),
             "%ntid.x": np.full(threads, block, np.uint32),
         }
-        first = len(memory)
-        everything = np.append(memory, np.full(sum(self.shared.values()) * (threads // block), 0xA5, np.uint8))
-        top = first
-        for name, size in self.shared.items():
-            special[name] = (top + thread // block * size).astype(np.uint64)
-            top += size * (threads // block)
+        everything, first, last = self._extended(memory, thread // block, special)
         registers = {name: np.zeros(threads, dtype) for name, dtype in self.registers}
         named = dict(zip(self.parameters, parameters, strict=True))
         executed, races = np.zeros(threads, np.int64), Races(first, threads, GROUP)
-        shared = Shared(first, Races(top - first, threads, block), block)
+        shared = Shared(first, Races(last - first, threads, block), block)
         launch = Launch(registers, special, everything, named, threads, races, shared, executed=executed)
         with np.errstate(all="ignore"):
             for instruction, active in self._lines(launch):
                 execute(self, launch, instruction, active)
-        memory[:] = everything[:first]
+        memory[:] = everything[: len(memory)]
         return launch
+
+    def _extended(self, memory: np.ndarray, block: np.ndarray, special: dict) -> tuple[np.ndarray, int, int]:
+        """The memory with the text's constants and each block's shared memory behind it, and where that lies.
+
+        Their names become special registers, with an address for each thread, whose block is given.
+        """
+        parts, top, blocks = [memory], len(memory), int(block[-1]) + 1
+        for name, array in self.constants.items():
+            gap = -top % 16
+            parts += [np.zeros(gap, np.uint8), array]
+            special[name] = np.full(len(block), top + gap, np.uint64)
+            top += gap + len(array)
+        parts.append(np.zeros(-top % 16, np.uint8))
+        first = top = top + -top % 16
+        for name, size in self.shared.items():
+            special[name] = (top + block * size).astype(np.uint64)
+            top += size * blocks
+        return np.concatenate([*parts, np.full(top - first, 0xA5, np.uint8)]), first, top
 
     def _lines(self, launch: Launch) -> Iterator[tuple[Instruction, np.ndarray]]:
         """The instructions in order, with the threads that take part: a stack of (line, threads, where they end)."""

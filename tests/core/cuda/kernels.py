@@ -64,13 +64,13 @@ def fast(case: Case, change: Callable[[str], str] = str) -> Launched:
     return _launch(case, ("fast", case.schedule), work, np.zeros(_units(case), np.int8), (), change)
 
 
-def complete(case: Case) -> Launched:
-    """The CPU's schedule as it is."""
+def complete(case: Case, change: Callable[[str], str] = str) -> Launched:
+    """The CPU's schedule as it is; `change` alters its text."""
     machine, params = _machine(case), case.cell.params
     slots = case.slots or _units(case)
     work, delivered = whole.work_of(machine._work(params), slots)
     failed = np.ones(_units(case), np.int8)
-    return _launch(case, ("whole", case.schedule), work, failed, (delivered,), str)
+    return _launch(case, ("whole", case.schedule), work, failed, (delivered,), change)
 
 
 def _units(case: Case) -> int:
@@ -82,7 +82,7 @@ def text_of(kind: tuple[str, str], family: Any, law: Any, types: tuple[Any, ...]
     """PTX of a kernel."""
     make = texts.fast_text if kind[0] == "fast" else texts.whole_text
     row = next(row for row in SCHEDULES if row.name == kind[1])
-    return make(texts.Family(family, law, row), types, FACTS.capability)
+    return make(texts.Family.of(family, law, row), types, FACTS.capability)
 
 
 def _launch(case: Case, kind: tuple[str, str], work: Any, failed: np.ndarray, more: tuple, change: Any) -> Launched:

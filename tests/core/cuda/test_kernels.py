@@ -22,6 +22,7 @@ from tests.core.cuda.test_leaves import SLOPPY
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
     from tests.core.cuda.kernels import Case, complete, fast, finished, finished_on_cpu, on_cpu, same_bits
+    from tests.core.cuda.precision import check_float64
 
 # Kind of kernel, schedule, activation, law, precision; width, depth, sigma_w, sigma_b; first network.
 QUICK = [
@@ -74,11 +75,33 @@ def test_bits(quick, tmp_path) -> None:
     if kind == "fast":
         launched = fast(case, lambda text: texts.append(text) or text)
         check_text(texts[0], tmp_path, words)
+        check_float64(texts[0], (kind, schedule))
     else:
         launched = complete(case)
     assert not launched.failed.any()
     assert same_bits(launched, on_cpu(case))
     assert launched.steps < 1.1 * launched.instructions, "threads part without meeting again at once"
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("schedule", ["narrow", "conditional"])
+def test_whole_kernels_compute_in_float32(schedule: str) -> None:
+    """But for sums of squares, and logarithms of what underflowed."""
+    case, texts = case_of(schedule, ("gelu", "gaussian", "float32"), (5, 3, 1.5, 0.3)), []
+    complete(case, lambda text: texts.append(text) or text)
+    check_float64(texts[0], ("whole", schedule))
+
+
+@pytest.mark.verify
+def test_a_planted_float64_is_found() -> None:
+    case, texts = case_of("conditional", ("tanh", "gaussian", "float32"), (3, 3, 1.5, 0.3)), []
+    fast(case, lambda text: texts.append(text) or text)
+    check_float64(texts[0], ("fast", "conditional"))
+    products = list(re.finditer(r"\tmul\.rn\.f32 \t%\w+, (%\w+), %\w+;\n", texts[0]))
+    for each in (products[len(products) // 3], products[2 * len(products) // 3]):
+        line = f"\tcvt.f64.f32 \t%rd1, {each[1]};\n\tadd.rn.f64 \t%rd1, %rd1, %rd1;\n"
+        with pytest.raises(AssertionError):
+            check_float64(texts[0][: each.start()] + line + texts[0][each.start() :], ("fast", "conditional"))
 
 
 def assembler() -> str | None:

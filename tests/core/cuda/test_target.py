@@ -29,6 +29,9 @@ INTERNALS = [
     ("cpu", "CPUContext.create_cfunc_wrapper", "self library fndesc env call_helper"),
     ("datamodel", "DataModelManager.chain", "self other_manager"),
     ("dispatcher", "Dispatcher.compile", "self sig"),
+    ("dispatcher", "_DispatcherBase.disable_compile", "self val"),
+    ("base", "BaseContext.compile_internal", "self builder impl sig args locals"),
+    ("typing.context", "BaseContext.resolve_value_type", "self val"),
     ("target_extension", "JitDecorator.__call__", "self"),
     ("compiler", "compile_extra",
      "typingctx targetctx func args return_type flags locals library pipeline_class"),
@@ -55,6 +58,21 @@ def test_bodies_for_the_cpu_are_left_out() -> None:
     modules = {implementation.__module__ for _, implementation in bodies.versions}
     assert modules == {"gradsim_core.lanes.ptx_warp"}
     assert {row[1] for row in ptx.registry.functions} >= {lanes.fma, lanes.load, lanes.anywhere}
+
+
+def test_an_operation_without_its_rounding_is_refused(monkeypatch) -> None:
+    from numba import types
+
+    from gradsim_core.cuda import text
+
+    def kernel(x):
+        x[0] = x[0] * x[1] + x[2]
+
+    assert text.ptx_text(kernel, (types.float32[::1],), (9, 0)).count(".rn.f32") == 2
+    emitted = "fma.rn.f32 %f1, %f2, %f3, %f4;\n mul.f32 %f1, %f2, %f3;"
+    monkeypatch.setattr(text.llvm.TargetMachine, "emit_assembly", lambda machine, module: emitted)
+    with pytest.raises(RuntimeError, match=r"llvmlite [0-9.]+ writes 'mul\.f32'.*compute on the CPU"):
+        text.ptx_text(kernel, (types.float32[::1],), (9, 0))
 
 
 def test_a_compiler_without_a_back_end_for_gpus_is_named(monkeypatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -207,3 +208,19 @@ def test_workers_use_their_own_gpus(gpus, tmp_path, expected) -> None:
     assert made.launches
     assert digest(run) == expected
     assert devices_of(run.path) == {"cuda:1 (stand-in)"}
+
+
+def test_an_own_activation(gpus, tmp_path) -> None:
+    """The CPU's digest where it calls no libm; what GPUs do not have is refused before anything is written."""
+    gpus(Driver())
+    words = {"sigma_w": 1.4, "depth": 3, "width": 8, "networks": 16, "method": "conditional", "seed": 1}
+    own = gs.Activation("own", lambda h: h / (1.0 + abs(h)), lambda h: 1.0 / (1.0 + abs(h)) ** 2)
+    runs = [
+        gs.run(gs.Sweep(activation=[own], **words), tmp_path / device, device=device, progress="none")
+        for device in ("cpu", "cuda")
+    ]
+    assert digest(runs[0]) == digest(runs[1])
+    gamma = gs.Activation("gamma", lambda h: math.gamma(3.0 + math.tanh(h)))
+    with pytest.raises(SweepError, match=r"'math.gamma' .* on GPUs"):
+        gs.run(gs.Sweep(activation=[gamma], **words), tmp_path / "gamma", device="cuda")
+    assert not (tmp_path / "gamma").exists()
