@@ -124,25 +124,26 @@ def simulate(
     made = processor(device)
     made.check(sweep)
     runner = made.prepare(sweep, cell)
-    try:
-        values = np.empty((len(QUANTITIES), sweep.networks, cell.depth))
-        status = np.empty(sweep.networks, np.int8)
-    except (MemoryError, ValueError):  # ValueError: more than NumPy can address
-        allowed = f"as many as fit in memory, at {8 * len(QUANTITIES)} bytes per network and layer"
-        remedy = "Use fewer networks, or run a Sweep, which stores statistics only"
-        raise SweepError("networks", sweep.networks, allowed, remedy) from None
+    values, status = _arrays(sweep.networks, cell.depth)
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
-        found = runner.run(first, count, keep=True)
-        assert found.values is not None
-        assert found.status is not None
-        values[:, first : first + count], status[first : first + count] = found.values, found.status
+        _, values[:, first : first + count], status[first : first + count] = runner.run(first, count, keep=True)
 
     run_all(run, list(runner.blocks(0, sweep.networks)), max(resolve_threads(threads), made.streams))
     if (status == 2).all():
         warnings.warn(str(why_not_finite(cell.activation, 1.0)), stacklevel=2)
     return Ensemble._make([*values, status])
+
+
+def _arrays(networks: int, depth: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
+    """Room for the quantities and the status of so many networks."""
+    try:
+        return np.empty((len(QUANTITIES), networks, depth)), np.empty(networks, np.int8)
+    except (MemoryError, ValueError):  # ValueError: more than NumPy can address
+        allowed = f"as many as fit in memory, at {8 * len(QUANTITIES)} bytes per network and layer"
+        remedy = "Use fewer networks, or run a Sweep, which stores statistics only"
+        raise SweepError("networks", networks, allowed, remedy) from None
 
 
 def run_all(run: Callable[[Any], None], items: list[Any], threads: int) -> None:

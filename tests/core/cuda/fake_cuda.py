@@ -125,10 +125,14 @@ def install(monkeypatch: Any) -> State:
         state.check("load")
         return SimpleNamespace(get_kernel=lambda name: Program(module.decode()) if name == "kernel" else None)
 
+    _install_modules(monkeypatch, Device=Device, launch=launch, ObjectCode=SimpleNamespace(from_ptx=from_ptx))
+    return state
+
+
+def _install_modules(monkeypatch: Any, **names: Any) -> None:
     core: Any = ModuleType("cuda.core")
-    core.Device, core.Buffer, core.launch = Device, Buffer, launch
+    vars(core).update(names, Buffer=Buffer)
     core.LaunchConfig = lambda grid, block: SimpleNamespace(grid=grid, block=block)
-    core.ObjectCode = SimpleNamespace(from_ptx=from_ptx)
     bindings: Any = ModuleType("cuda.bindings")
     bindings.driver = SimpleNamespace(
         cuMemGetInfo=lambda: (0, SIZE // 2, SIZE), cuDriverGetVersion=lambda: (0, 13010)
@@ -137,4 +141,3 @@ def install(monkeypatch: Any) -> State:
     package.core, package.bindings = core, bindings
     for name, module in (("cuda", package), ("cuda.core", core), ("cuda.bindings", bindings)):
         monkeypatch.setitem(sys.modules, name, module)
-    return state
