@@ -128,7 +128,7 @@ def simulate(
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
-        _, values[:, first : first + count], status[first : first + count] = runner.run(first, count, keep=True)
+        values[:, first : first + count], status[first : first + count] = runner.run(first, count, keep=True).networks()
 
     run_all(run, list(runner.blocks(0, sweep.networks)), max(resolve_threads(threads), made.streams))
     if (status == 2).all():

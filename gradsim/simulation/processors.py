@@ -34,6 +34,12 @@ class Block(NamedTuple):
     values: npt.NDArray[np.float64] | None = None
     status: npt.NDArray[np.int8] | None = None
 
+    def networks(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
+        """Return values and status, of a block that was asked to keep them."""
+        assert self.values is not None
+        assert self.status is not None
+        return self.values, self.status
+
 
 class CellRunner(Protocol):
     """Computes blocks of networks of one cell; several threads may ask at the same time."""

@@ -165,7 +165,7 @@ def test_weights_refuse_an_array_of_methods():
 
 def test_all_networks_not_finite_is_said_with_the_cause(monkeypatch):
     lost = np.full((4, 3, 6), np.nan), np.full(3, 2, np.int8)
-    monkeypatch.setattr("gradsim.simulation.ensemble.run_block", lambda *_: lost)
+    monkeypatch.setattr("gradsim.simulation.blocks.run_block", lambda *_: lost)
     with pytest.warns(UserWarning, match="All networks are not finite: phi or dphi of tanh") as caught:
         ens = gs.simulate(**CELL, networks=3)
     assert len(caught) == 1
