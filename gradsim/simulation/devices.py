@@ -68,7 +68,7 @@ class Gpus:
             If a package, the driver or a GPU is missing: says what, and how to get it.
         """
         from gradsim_core.cuda import driver
-        from gradsim_core.cuda.text import machine_for
+        from gradsim_core.cuda.compiler.text import machine_for
         from gradsim_core.cuda.texts import target_of
 
         with in_words():

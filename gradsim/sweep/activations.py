@@ -119,7 +119,7 @@ def check_runs_on_gpus(activation: Activation | OwnActivation) -> None:
     """Raise :class:`SweepError` if the functions of a user's own activation use what only the CPU has."""
     if isinstance(activation, OwnActivation):
         return
-    from gradsim_core.cuda.own import check_compiles_for_gpu
+    from gradsim_core.cuda.compiler.own import check_compiles_for_gpu
 
     try:
         check_compiles_for_gpu(activation)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .interface import DeviceArray, Stream
-from .slots import PerSlot
+from .kernels.slots import PerSlot
 
 
 def placed(stream: Stream, value: Any) -> Any:

@@ -24,9 +24,9 @@ from gradsim_core.simulator import Simulator
 from . import statistics, texts
 from .arguments import parameters, placed, types_of
 from .interface import DeviceArray, Stream
-from .slots import bytes_of
+from .kernels.slots import bytes_of
+from .kernels.threads import Launch
 from .texts import ROUTES, Family, Route
-from .threads import Launch
 
 MOST_NETWORKS = 2**17
 """Of a block: two for each thread that the largest GPUs have in flight."""

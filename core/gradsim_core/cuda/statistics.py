@@ -13,7 +13,7 @@ from gradsim_core.results.tally import BINS_PER_LN
 
 from .arguments import parameters, types_of
 from .interface import DeviceArray, Stream
-from .reduction import FIELDS, in_order
+from .kernels.reduction import FIELDS, in_order
 from .texts import common_text
 
 MOST_BINS = 2**24

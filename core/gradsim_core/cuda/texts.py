@@ -18,8 +18,9 @@ from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import Schedule
 
-from . import conditional, explicit, finish, own, reduction, whole
+from .compiler import own
 from .interface import GpuError
+from .kernels import conditional, explicit, finish, reduction, whole
 
 
 class Route(NamedTuple):
@@ -152,7 +153,7 @@ def _kept(identity: str, build: Callable[[], Any], arguments: tuple[Any, ...], c
     found = read_checked(path) if path else None
     if found is not None:
         return found.decode()
-    from .text import ptx_text
+    from .compiler.text import ptx_text
 
     text = ptx_text(build(), arguments, capability)
     if path:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.cuda import conditional, explicit, texts, whole
+from gradsim_core.cuda import texts
 from gradsim_core.cuda.arguments import parameters, placed, types_of
-from gradsim_core.cuda.threads import Launch
+from gradsim_core.cuda.kernels import conditional, explicit, whole
+from gradsim_core.cuda.kernels.threads import Launch
 from gradsim_core.lanes import LANES
 from gradsim_core.laws import LAWS
 from gradsim_core.results import quantities

@@ -39,7 +39,7 @@ def on_gpu(leaf: Leaf) -> tuple[Any, tuple[Any, ...]]:
     """The kernel, and the types of its arguments: each thread computes one number."""
     from numba import types
 
-    from gradsim_core.cuda.threads import slot_of_thread
+    from gradsim_core.cuda.kernels.threads import slot_of_thread
 
     function, load, store, lanes_of_a_vector = leaf.function, lanes.load, lanes.store, lanes.LANES
     array = {32: types.float32, 64: types.float64}[leaf.bits][::1]

@@ -14,7 +14,8 @@ from gradsim_core.cuda.interface import GpuError
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
-    from gradsim_core.cuda import text, texts
+    from gradsim_core.cuda import texts
+    from gradsim_core.cuda.compiler import text
     from tests.core.cuda import fake_cuda
     from tests.core.cuda.test_simulator import QUICK, assert_same
 

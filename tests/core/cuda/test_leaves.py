@@ -34,7 +34,7 @@ SLOPPY = re.compile(r"\.ftz|\.approx|\.full|\b(?:mul|add|sub|mad|fma|div|sqrt|rc
 
 
 def text_of(leaf: Leaf, capability: tuple[int, int] = (9, 0)) -> str:
-    from gradsim_core.cuda.text import ptx_text
+    from gradsim_core.cuda.compiler.text import ptx_text
 
     return ptx_text(*on_gpu(leaf), capability)
 

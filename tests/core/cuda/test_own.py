@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
     from numba import njit, vectorize
 
-    from gradsim_core.cuda import own, powers, real_functions, scalars
+    from gradsim_core.cuda.compiler import own, powers, real_functions, scalars
     from tests.core.cuda.kernels import Case, complete, fast, same_bits
     from tests.core.cuda.kernels import on_cpu as networks_on_cpu
     from tests.core.cuda.pairs import EXACT, OF_LIBM

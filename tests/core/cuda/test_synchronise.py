@@ -12,26 +12,23 @@ from importlib.resources import files
 
 import pytest
 
-PACKAGES = "cuda", "laws", "results", "rng", "scaling", "schedules"
+PACKAGES = "cuda.kernels", "laws", "results", "rng", "scaling", "schedules"
 
 
 def source(module: str) -> str:
-    package, name = module.split(".")
-    return files("gradsim_core").joinpath(package, f"{name}.py").read_text()
+    return files("gradsim_core").joinpath(*module.split(".")[:-1], f"{module.split('.')[-1]}.py").read_text()
 
 
 CPU_ALONE = {"laws.dense", "laws.orthogonal", "results.statistics", "schedules.explicit"}
 """Stored weights and statistics: of them `cuda` imports no function."""
 
-ON_THE_HOST = {"cuda.driver"}
-
 MODULES = [
     module
     for package in PACKAGES
-    for each in sorted(files("gradsim_core").joinpath(package).iterdir(), key=lambda each: each.name)
+    for each in sorted(files("gradsim_core").joinpath(*package.split(".")).iterdir(), key=lambda each: each.name)
     if each.name.endswith(".py")
     for module in [f"{package}.{each.name[:-3]}"]
-    if module not in CPU_ALONE | ON_THE_HOST and re.search(r"\b(store|store_four|fill\w*)\(", source(module))
+    if module not in CPU_ALONE and re.search(r"\b(store|store_four|fill\w*)\(", source(module))
 ]
 """All that store vectors, or call what does."""
 
@@ -41,9 +38,9 @@ ALLOWED = {
     ("results.quantities", "greatest"): UNUSED,
     ("results.quantities", "repeat_last"): UNUSED,
     ("results.quantities", "recorder"): "a tuple of functions",
-    ("cuda.explicit", "multiply"): CALLER,
-    ("cuda.explicit", "run_forward"): "live is never written",
-    ("cuda.whole", "kernel"): "a mark, read before `deliver` synchronises and written after it",
+    ("cuda.kernels.explicit", "multiply"): CALLER,
+    ("cuda.kernels.explicit", "run_forward"): "live is never written",
+    ("cuda.kernels.whole", "kernel"): "a mark, read before `deliver` synchronises and written after it",
     ("scaling.per_element", "multiply"): UNUSED,
     ("scaling.per_element", "multiply_transposed"): UNUSED,
     ("scaling.per_element", "run_again"): UNUSED,
@@ -156,8 +153,13 @@ def test_what_is_left_out_is_not_used() -> None:
 
 
 PLANTED = [
-    ("cuda.explicit", "        synchronise()  # threads read x of all rows\n", "", "a caller of multiply"),
-    ("cuda.explicit", "        synchronise()  # before they write it", "        # before they write it", "a caller of"),
+    ("cuda.kernels.explicit", "        synchronise()  # threads read x of all rows\n", "", "a caller of multiply"),
+    (
+        "cuda.kernels.explicit",
+        "        synchronise()  # before they write it",
+        "        # before they write it",
+        "a caller of",
+    ),
     ("schedules.side_by_side", "    synchronise()\n", "", "deliver reads a number"),
     (
         "schedules.side_by_side",

@@ -49,7 +49,7 @@ def test_what_the_target_replaces_or_calls_is_there(module: str, name: str, para
 def test_bodies_for_the_cpu_are_left_out() -> None:
     """Numba keeps the lowerings of all targets in one registry; each primitive has one body here, for PTX."""
     from gradsim_core import lanes
-    from gradsim_core.cuda import target
+    from gradsim_core.cuda.compiler import target
     from gradsim_core.lanes import ptx
 
     jit.load_numba()
@@ -63,7 +63,7 @@ def test_bodies_for_the_cpu_are_left_out() -> None:
 def test_an_operation_without_its_rounding_is_refused(monkeypatch) -> None:
     from numba import types
 
-    from gradsim_core.cuda import text
+    from gradsim_core.cuda.compiler import text
 
     def kernel(x):
         x[0] = x[0] * x[1] + x[2]
@@ -76,7 +76,7 @@ def test_an_operation_without_its_rounding_is_refused(monkeypatch) -> None:
 
 
 def test_a_compiler_without_a_back_end_for_gpus_is_named(monkeypatch) -> None:
-    from gradsim_core.cuda import text
+    from gradsim_core.cuda.compiler import text
 
     monkeypatch.setattr(text, "TRIPLE", "no-such-processor")
     with pytest.raises(RuntimeError, match=r"llvmlite [0-9.]+ cannot compile for NVIDIA GPUs.*compute on the CPU"):

@@ -10,8 +10,8 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 
+from gradsim_core.cuda.compiler.target import compile_function, target
 from gradsim_core.cuda.interface import GpuError
-from gradsim_core.cuda.target import compile_function, target
 
 TRIPLE = "nvptx64-nvidia-cuda"
 ENTRY = "kernel"

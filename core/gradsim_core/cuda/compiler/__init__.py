@@ -1,0 +1,1 @@
+"""From the core's text to PTX: a Numba target, LLVM's back end, and the functions of a user's own activation."""
