@@ -106,10 +106,11 @@ def gpus() -> list[Facts]:
 
 
 def _facts(device: Any) -> Facts:
+    """What the driver says of a GPU, without a context on it, which takes half a gigabyte."""
     from cuda.bindings import driver
 
-    device.set_current()
-    _, memory = _values(driver.cuMemGetInfo())
+    (handle,) = _values(driver.cuDeviceGet(device.device_id))
+    (memory,) = _values(driver.cuDeviceTotalMem(handle))
     properties = device.properties
     threads = properties.multiprocessor_count * properties.max_threads_per_multiprocessor
     capability = tuple(map(int, device.compute_capability))
@@ -131,6 +132,7 @@ class CudaStream:
     """`interface.Stream` on a real GPU."""
 
     def __init__(self, device: Any, memory: int) -> None:
+        device.set_current()
         self._device, self.facts, self._memory = device, _facts(device), memory
         self._stream, self._buffers = device.create_stream(), dict[int, Any]()
 

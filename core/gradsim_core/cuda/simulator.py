@@ -29,7 +29,7 @@ from .kernels.threads import Launch
 from .texts import ROUTES, Family, Route
 
 MOST_NETWORKS = 2**17
-"""Of a block: two for each thread that the largest GPUs have in flight."""
+"""Of a block: more than an H100 has threads in flight, 84,480 with the registers of the fast conditional kernel."""
 
 _PER_BLOCK = 8  # slots in a thread block: 128 threads
 _SHARE_OF_MEMORY = 0.4  # of what is free, for the numbers of a block, and as much for its slots

@@ -32,7 +32,7 @@ SIGNATURES = {
 }
 PROPERTIES = ("device_id", "name", "compute_capability", "properties")
 ATTRIBUTES = ("multiprocessor_count", "max_threads_per_multiprocessor")
-BINDINGS = ("cuMemGetInfo", "cuDriverGetVersion")
+BINDINGS = ("cuDeviceGet", "cuDeviceTotalMem", "cuDriverGetVersion")
 
 FIRST, SIZE = 256, 2**26  # addresses of the GPU; those of the host are far greater
 
@@ -135,7 +135,9 @@ def _install_modules(monkeypatch: Any, **names: Any) -> None:
     core.LaunchConfig = lambda grid, block: SimpleNamespace(grid=grid, block=block)
     bindings: Any = ModuleType("cuda.bindings")
     bindings.driver = SimpleNamespace(
-        cuMemGetInfo=lambda: (0, SIZE // 2, SIZE), cuDriverGetVersion=lambda: (0, 13010)
+        cuDeviceGet=lambda number: (0, number),
+        cuDeviceTotalMem=lambda device: (0, SIZE),
+        cuDriverGetVersion=lambda: (0, 13010),
     )  # fmt: skip
     package: Any = ModuleType("cuda")
     package.core, package.bindings = core, bindings
