@@ -14,6 +14,7 @@ from bench.gpu import bits, blocks, loading, machine, markdown, timing, tools, t
 from bench.gpu.cases import FULL, SMALL, Timed
 from bench.gpu.lab import Device, Lab
 from bench.gpu.record import INCOMPLETE, Bench, Clock, Part, Report, run_parts
+from gradsim_core.cuda.interface import GpuError
 
 PARTS = [
     Part("loading", 80, loading.loading),
@@ -63,19 +64,17 @@ def session(lab: Lab, options: argparse.Namespace, threads: ThreadPoolExecutor) 
 
 def without_gpu(error: Exception, options: argparse.Namespace) -> int:
     """Say and note what is missing."""
-    report = Report(options.json, problems={"GPU": f"{type(error).__name__}: {error} {REMEDY}"})
+    reason = f"{type(error).__name__}: {error}"
+    package = not isinstance(error, GpuError) or "cuda-core" in reason
+    report = Report(options.json, problems={"GPU": f"{reason} {REMEDY}" if package else reason})
     machine.machine(report)
     report.save()
     print(markdown.markdown(report))
     return report.code
 
 
-def main() -> int:
-    """Run; returns the exit code."""
-    options = arguments()
-    watchdog = threading.Timer(options.seconds + _GRACE, os._exit, (INCOMPLETE,))
-    watchdog.daemon = True
-    watchdog.start()
+def run(options: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit code."""
     try:
         lab = Device()
     except Exception as error:  # an old package lacks what is called
@@ -88,6 +87,18 @@ def main() -> int:
             probe(lab, options.probe)
             return 0
         return session(lab, options, threads)
+
+
+def main() -> int:
+    """Run, but no longer than the time that is given; returns the exit code."""
+    options = arguments()
+    watchdog = threading.Timer(options.seconds + _GRACE, os._exit, (INCOMPLETE,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        return run(options)
+    finally:
+        watchdog.cancel()
 
 
 if __name__ == "__main__":

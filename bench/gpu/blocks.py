@@ -59,6 +59,8 @@ def engine(bench: Bench) -> None:
     found = bench.part("engine")
     try:
         import gradsim as gs
+
+        gs.run, gs.Sweep  # noqa: B018, whose modules are imported only now
     except ImportError as error:
         found["left_out"] = f"gradsim cannot be imported here: {error}"
         return

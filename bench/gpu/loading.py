@@ -23,6 +23,8 @@ from bench.gpu.processes import run_all
 from bench.gpu.record import Bench
 from bench.gpu.recorder import Recorder
 from gradsim_core.cuda import text
+from gradsim_core.cuda.texts import ROUTES
+from gradsim_core.laws import LAWS
 
 FEW = 32  # networks
 _MOST_PROCESSES = 16
@@ -88,7 +90,7 @@ def _of_case(
     expected = on_cpu(case, case.first, FEW, threads)
     told: dict[str, Any] = {"cpu_seconds": round(time.perf_counter() - begin, 2)}
     machine, cell = case.machine()
-    fast = own.texts.ROUTES[machine.schedule(cell).name].runs_fast(own.LAWS[machine.law.name.split("(")[0]])
+    fast = ROUTES[machine.schedule(cell).name].runs_fast(LAWS[machine.law.name.split("(")[0]])
     names = recorder.named(fast)
     rows = {name: {"ptx_seconds": made.get(each.text), **loaded[each.text]} for name, each in names.items()}
     if fast and any(each.case().kind() == case.kind() for each in sizes.timed):
