@@ -66,7 +66,8 @@ def without_gpu(error: Exception, options: argparse.Namespace) -> int:
     """Say and note what is missing."""
     reason = f"{type(error).__name__}: {error}"
     package = not isinstance(error, GpuError) or "cuda-core" in reason
-    report = Report(options.json, problems={"GPU": f"{reason} {REMEDY}" if package else reason})
+    path = None if options.warm or options.probe else options.json  # the file is that of the process above
+    report = Report(path, problems={"GPU": f"{reason} {REMEDY}" if package else reason})
     machine.machine(report)
     report.save()
     print(markdown.markdown(report))

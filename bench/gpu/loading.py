@@ -112,7 +112,8 @@ def loading(bench: Bench) -> None:
     commands = {name: again("--warm", name) for name in names}
     for name, ended in run_all(commands, bench.clock.left_of_part, min(cores, _MOST_PROCESSES)).items():
         if ended.code == 0:
-            _note(bench, name, json.loads(ended.output.splitlines()[-1]))
+            lines = [line for line in ended.output.splitlines() if line.startswith("{")]
+            _note(bench, name, json.loads(lines[-1]))
             found[name]["seconds"] = ended.seconds
         else:
             found[name] = {"error": f"exit code {ended.code}: {ended.output[-1500:]}", "seconds": ended.seconds}

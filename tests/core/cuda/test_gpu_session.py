@@ -28,7 +28,9 @@ def test_kernels_are_compiled_by_processes(monkeypatch) -> None:
 
     def again(option, name):
         fails = (
-            "import sys; sys.exit('nothing there')" if name == "normals" else f"print('a warning'); print({words!r})"
+            "import sys; sys.exit('nothing there')"
+            if name == "normals"
+            else f"print('a warning'); print({words!r}); print('bye')"
         )
         return [sys.executable, "-c", fails]
 
@@ -145,3 +147,7 @@ def test_the_command(monkeypatch, tmp_path, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["gpu", "--json", str(tmp_path / "gpu.json")])
     assert command.main() == 2
     assert "cuda-core is needed" in json.loads((tmp_path / "gpu.json").read_text())["problems"]["GPU"]
+    (tmp_path / "gpu.json").unlink()
+    monkeypatch.setattr(sys, "argv", ["gpu", "--warm", "normals", "--json", str(tmp_path / "gpu.json")])
+    assert command.main() == 2
+    assert not (tmp_path / "gpu.json").exists()
