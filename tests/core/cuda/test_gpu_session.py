@@ -27,12 +27,9 @@ def test_kernels_are_compiled_by_processes(monkeypatch) -> None:
     words = json.dumps({"kernels": {}, "cpu_seconds": 1.0, "difference": {"case": "this"}})
 
     def again(option, name):
-        fails = (
-            "import sys; sys.exit('nothing there')"
-            if name == "normals"
-            else f"print('a warning'); print({words!r}); print('bye')"
-        )
-        return [sys.executable, "-c", fails]
+        told = f"print('a warning'); print({words!r}); print('bye')"
+        fails = "import sys; sys.exit('nothing there')"
+        return [sys.executable, "-c", fails if name == "normals" else told]
 
     monkeypatch.setattr(loading, "again", again)
     loading.loading(bench)
