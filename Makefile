@@ -6,6 +6,7 @@
 # make verify  long statistical proofs
 # make faults  runs killed at every step, broken disks, damaged files, dying workers (under an hour)
 # make bench   the benchmarks
+# make gpu-check  on a machine with an NVIDIA GPU: its bits beside the CPU's, and its speed (6 minutes)
 PYTHON ?= python3
 OLDEST_PYTHON ?= python3.11
 BIN := .venv/bin
@@ -18,7 +19,7 @@ QUICK := -n 3 --dist worksteal -m "not verify and not faults"
 # Runs a part of the tests, and says how long it took.
 timed = @echo '$(1)'; start=$$(date +%s); ($(1)); code=$$?; echo "$@: $$(($$(date +%s) - start)) s"; exit $$code
 
-.PHONY: run lessons test test-oldest coverage lint types imports suite verify faults bench clean
+.PHONY: run lessons test test-oldest coverage lint types imports suite verify faults bench gpu-check clean
 
 run: .venv/run.stamp
 	$(BIN)/gradsim run phase-tanh --out out/phase-tanh
@@ -64,6 +65,10 @@ bench: .venv/test.stamp
 	$(BIN)/python -m bench.growth --plot out/growth.png
 	$(BIN)/python -m bench.compare_engines
 	$(BIN)/python -m bench.scale
+
+gpu-check: .venv/test.stamp
+	mkdir -p out
+	$(BIN)/python -m bench.gpu --json out/gpu.json
 
 clean:
 	rm -rf .venv $(OLDEST) out

@@ -69,7 +69,7 @@ def torch_bmm(job: Job, chunk: int) -> Step:
                 squares.append((delta * delta).sum(dim=(1, 2)))
                 if k:
                     torch.bmm(W[k].transpose(1, 2), delta, out=y)
-            return torch.log(squares[-1] / squares[0]).numpy()
+            return torch.log(squares[-1] / squares[0]).cpu().numpy()
 
     return step
 
@@ -91,7 +91,7 @@ def torch_vmap(job: Job, chunk: int) -> Step:
         W = torch.randn(chunk, job.depth, job.width, job.width).mul_(job.scale)
         x, v = torch.randn(chunk, job.width), torch.randn(chunk, job.width).mul_(job.width**-0.5)
         squares = deltas(zero, W, x, v).square().sum(dim=2)
-        return torch.log(squares[:, 0] / squares[:, -1]).numpy()
+        return torch.log(squares[:, 0] / squares[:, -1]).cpu().numpy()
 
     return step
 

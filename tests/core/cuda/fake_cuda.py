@@ -32,6 +32,7 @@ SIGNATURES = {
 }
 PROPERTIES = ("device_id", "name", "compute_capability", "properties")
 ATTRIBUTES = ("multiprocessor_count", "max_threads_per_multiprocessor")
+OF_KERNELS = ("attributes", "occupancy")
 BINDINGS = ("cuDeviceGet", "cuDeviceTotalMem", "cuDriverGetVersion")
 
 FIRST, SIZE = 256, 2**26  # addresses of the GPU; those of the host are far greater
@@ -90,6 +91,13 @@ class Buffer:
             self._state.top = FIRST
 
 
+class Kernel(Program):
+    """A program with what the driver tells of a kernel."""
+
+    attributes = SimpleNamespace(num_regs=80, local_size_bytes=0, shared_size_bytes=0)
+    occupancy = SimpleNamespace(max_active_blocks_per_multiprocessor=lambda block_size, dynamic_shared_memory_size: 4)
+
+
 def install(monkeypatch: Any) -> State:
     """Put the stand-in where Python looks for the packages."""
     state = State()
@@ -123,7 +131,7 @@ def install(monkeypatch: Any) -> State:
 
     def from_ptx(module: bytes) -> Any:
         state.check("load")
-        return SimpleNamespace(get_kernel=lambda name: Program(module.decode()) if name == "kernel" else None)
+        return SimpleNamespace(get_kernel=lambda name: Kernel(module.decode()) if name == "kernel" else None)
 
     _install_modules(monkeypatch, Device=Device, launch=launch, ObjectCode=SimpleNamespace(from_ptx=from_ptx))
     return state

@@ -91,6 +91,7 @@ def test_the_real_package_has_what_is_called(name, parameters) -> None:
 def test_the_real_package_without_a_driver() -> None:
     core, bindings = pytest.importorskip("cuda.core"), pytest.importorskip("cuda.bindings.driver")
     assert all(hasattr(core.Device, each) for each in fake_cuda.PROPERTIES)
+    assert all(hasattr(core.Kernel, each) for each in fake_cuda.OF_KERNELS)
     assert all(hasattr(bindings, each) for each in fake_cuda.BINDINGS)
     try:
         kind = "none" if driver.gpus() else "missing"
