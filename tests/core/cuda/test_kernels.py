@@ -84,6 +84,16 @@ def test_bits(quick, tmp_path) -> None:
 
 
 @pytest.mark.verify
+@pytest.mark.parametrize("schedule", ["conditional", "explicit"])
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_fast_kernels_fit_the_registers(activation: str, schedule: str, tmp_path) -> None:
+    case, texts = case_of(schedule, (activation, "gaussian", "float32"), (5, 2, 1.5, 0.3)), []
+    fast(case, lambda text: texts.append(text) or text)
+    check_text(texts[0], tmp_path, [activation, "gaussian"])
+    check_float64(texts[0], ("fast", schedule))
+
+
+@pytest.mark.verify
 @pytest.mark.parametrize("schedule", ["narrow", "conditional"])
 def test_whole_kernels_compute_in_float32(schedule: str) -> None:
     """But for sums of squares, and logarithms of what underflowed."""

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
 if not jit.disabled():
     from gradsim_core.cuda import statistics, texts
     from tests.core.cuda.stand_in import StandIn
+    from tests.core.cuda.test_kernels import check_text
 
 DEPTH = 3
 
@@ -58,6 +59,17 @@ def test_wide_histograms() -> None:
     assert_same(on_gpu(values, 0, 160), reduce(values))
     values[0, 0, 0], values[0, 1, 0] = -6e6, 6e6
     assert on_gpu(values, 0, 160) is None
+
+
+def test_texts(monkeypatch, tmp_path) -> None:
+    """A rounding in every float operation; NVIDIA's assembler, where it is there, takes shared memory and atomics."""
+    found = []
+    plain = texts.common_text
+    monkeypatch.setattr(statistics, "common_text", lambda *kind: found.append(plain(*kind)) or found[-1])
+    on_gpu(values_of(16, 3.0), 0, 16)
+    assert len(found) == 2
+    for text in found:
+        check_text(text, tmp_path, ["", ""])
 
 
 @pytest.mark.parametrize("barrier", [0, 1])
