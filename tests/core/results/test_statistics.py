@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradsim_core.results import statistics
+from gradsim_core.results import statistics, tally
 from gradsim_core.results.quantities import QUANTITIES
 
 LOGARITHMS = st.one_of(
@@ -34,10 +34,10 @@ def expected(values):
         for layer in range(values.shape[2]):
             undefined = (values[0, :, -1] == -math.inf) & (list(QUANTITIES)[q] == "log_gain")
             column = [float(v) for v, skip in zip(values[q, :, layer], undefined, strict=True) if not skip]
-            live = [v for v in column if abs(v) < statistics.LARGEST]
+            live = [v for v in column if abs(v) < tally.LARGEST]
             fixed = [round(v * 2**20) for v in live]  # ties to even, as the kernel does
             dead = column.count(-math.inf)
-            bins = Counter(math.floor(v * statistics.BINS_PER_LN) for v in live)
+            bins = Counter(math.floor(v * tally.BINS_PER_LN) for v in live)
             yield (q, layer), {
                 "networks": len(column), "dead": dead, "nonfinite": len(column) - dead - len(live),
                 "total": sum(fixed), "square": sum(v * v for v in fixed),

@@ -15,7 +15,7 @@ import pytest
 import gradsim as gs
 from gradsim.dataset.dataset import Dataset
 from gradsim.errors import CorruptDataError, RunExistsError, SweepError
-from gradsim.simulation import ensemble
+from gradsim.simulation import devices
 from gradsim.simulation.plan import Plan
 from gradsim.sweep.activations import OwnActivation
 
@@ -112,6 +112,6 @@ def test_an_interpreter_in_place_of_the_compiler_is_refused(call, tmp_path):
 def test_training_without_the_compiler_is_refused(monkeypatch):
     from gradsim.training.train import trainer_for
 
-    monkeypatch.setattr(ensemble.jit, "disabled", lambda: True)
+    monkeypatch.setattr(devices.jit, "disabled", lambda: True)
     with pytest.raises(SweepError, match="NUMBA_DISABLE_JIT"):
         trainer_for(None, None)
