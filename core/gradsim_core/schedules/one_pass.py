@@ -92,6 +92,11 @@ def draw_and_sum(neuron, cell, group, layer, work, scale):
         for i in range(0, live, LANES):
             z, g = load(work.few, i), load(work.few, half + i)
             sums = add_products(z, g, load(work.few, 2 * half + i), load(work.few, 3 * half + i), sums)
+    return keep_sums(work, layer, sums, scale)
+
+
+def keep_sums(work, layer, sums, scale):
+    """Keep a layer's inner products for the backward pass; returns |x|^2 and |h|^2, where h = scale z."""
     square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
     keep(work, layer, X_G, x_g)
     keep(work, layer, Z_DX, z_dx)

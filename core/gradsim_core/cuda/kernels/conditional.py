@@ -21,19 +21,15 @@ from gradsim_core.scaling.per_lane import exponent_of, is_extreme, is_far, scale
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.conditional import Backward, Scales, bring_in_reach
 from gradsim_core.schedules.one_pass import (
-    DG_DG,
-    DX_DG,
-    DX_DX,
     INVERSE_NORM,
     KEPT,
     SCALE,
     X_G,
-    Z_DG,
-    Z_DX,
     Combination,
     add_products,
     backward_source,
     keep,
+    keep_sums,
     kept,
     products_from_sums,
 )
@@ -90,14 +86,7 @@ def draw_and_sum_at_once(neuron, cell, group, layer, work, scale):
             sums = add_products(z[2], g[2], x[2], slope[2], sums)
         if live > 3:
             sums = add_products(z[3], g[3], x[3], slope[3], sums)
-    square_x, square_z, x_g, z_dx, z_dg, dx_dx, dx_dg, dg_dg = sums
-    keep(work, layer, X_G, x_g)
-    keep(work, layer, Z_DX, z_dx)
-    keep(work, layer, Z_DG, z_dg)
-    keep(work, layer, DX_DX, dx_dx)
-    keep(work, layer, DX_DG, dx_dg)
-    keep(work, layer, DG_DG, dg_dg)
-    return square_x, square_z * (scale * scale)
+    return keep_sums(work, layer, sums, scale)
 
 
 def add_delta(z, g, x, slope, y, square, along):
