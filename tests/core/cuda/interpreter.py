@@ -44,6 +44,8 @@ class Program:
     def _parse(body: str) -> tuple[list[Instruction], dict[str, int]]:
         code, labels = [], {}
         for line in (each.split("//")[0].strip() for each in body.splitlines()):
+            if scope := re.match(r"\{ \.reg \.b32 (\w+); (.*;) \}", line):  # of LLVM 20, for half a register
+                line = scope[2].replace(scope[1], "_")
             if label := re.match(r"(\$\w+):", line):
                 labels[label[1]] = len(code)
             elif found := re.match(r"(?:@(!?)(%p\d+)\s+)?([a-z][\w.:]*)\s*(.*?);", line):
@@ -51,6 +53,8 @@ class Program:
                 name, *parts = operation.split(".")
                 operands = [o.strip() for o in re.split(r",(?![^{\[]*[}\]])", rest)] if rest else []
                 code.append(Instruction(guard, negation == "!", name, parts, operands))
+            else:
+                assert not line or line[0] in ".{})" or line.startswith("ret"), f"not understood: {line}"
         return code, labels
 
     def run(self, parameters: Sequence[object], memory: np.ndarray, threads: int, block: int | None = None) -> Launch:

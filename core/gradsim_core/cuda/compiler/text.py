@@ -48,7 +48,6 @@ def ptx_text(function: Any, arguments: tuple[Any, ...], capability: tuple[int, i
     for each in module.functions:
         if not each.is_declaration and each.name != ENTRY:
             each.linkage = "internal"
-            each.add_function_attribute("alwaysinline")
     for each in module.global_variables:
         if not each.is_declaration:
             each.linkage = "internal"
@@ -84,7 +83,9 @@ def _intermediate(library: Any) -> str:
         if not library._finalized:
             library.finalize()
     text = re.sub(r'target triple = "[^"]*"', f'target triple = "{TRIPLE}"', str(library._final_module))
-    return re.sub(r'target datalayout = "[^"]*"\n', "", text)
+    text = re.sub(r'target datalayout = "[^"]*"\n', "", text)
+    # In the text, since llvmlite 0.45 adds attributes of a function to what it returns.
+    return re.sub(r"^(define .*) \{$", r"\1 alwaysinline {", text, flags=re.MULTILINE)
 
 
 def _entry(description: Any) -> ir.Module:
