@@ -25,6 +25,7 @@ NEVER_IN_FAST = {"div", "sqrt", "rcp", "fma"}
 LOOPS = {
     ("fast", "conditional"): (False, 0),
     ("fast", "explicit"): (True, 0),
+    ("fast", "sparse"): (True, 1),  # explicit, with the search for lost elements
     ("whole", "conditional"): (False, RESCUES),
     ("whole", "narrow"): (True, RESCUES),
 }
