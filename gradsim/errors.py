@@ -180,9 +180,6 @@ class DeviceLostError(GradsimError):
 
     exit_code = 75
 
-    def __str__(self) -> str:
-        return f"{self.args[0]} Finished shards are kept: give the same command again, or with --device cpu."
-
 
 class EngineError(GradsimError):
     """The workers of an engine cannot be reached or replaced. Committed shards stay, a run can be resumed."""

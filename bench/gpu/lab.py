@@ -62,14 +62,13 @@ class Device:
 
     def stream(self, share: float = 0.6) -> Stream:
         """As `Lab.stream`."""
-        return driver.open_stream(self.facts.number, int(share * self.facts.memory))
+        return driver.open_stream(self.facts.number, share)
 
     def load(self, text: str) -> Loaded:
         """As `Lab.load`; a driver may put the work off until it is asked about the kernel."""
         begin = time.perf_counter()
         self._device.set_current()
-        with driver._lock:
-            kernel = driver._kernel(text)
+        kernel = driver.kernel(text)
         attributes, occupancy = kernel.attributes, kernel.occupancy
         registers = int(attributes.num_regs)
         seconds = time.perf_counter() - begin

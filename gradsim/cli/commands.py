@@ -33,7 +33,8 @@ def cli() -> None:
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
 
     Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full
-    disk or I/O error (resumable); 75 stopped early (resumable); 128 + n stopped at once by a second signal n.
+    disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped at once by a second
+    signal n.
     """
 
 

@@ -53,5 +53,5 @@ def _seconds_per_normal(plan: Plan, cell: Cell, device: Processor, pool: ThreadP
     _, count = next(runner.blocks(0, max(1, int(most // normals))))
     start, done = time.monotonic(), 0
     while (elapsed := time.monotonic() - start) < seconds or not done:
-        done += sum(pool.map(block, [count] * pool._max_workers))
+        done += sum(pool.map(block, [count] * (device.streams or pool._max_workers)))
     return elapsed / (done * normals)

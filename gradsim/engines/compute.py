@@ -145,7 +145,8 @@ def ordered(
     try:
         while waiting:
             check_stop()
-            while not wait([waiting[0]], POLL_SECONDS).done:
+            while not waiting[0].done():  # of a pool that was abandoned, too, whose futures `wait` never returns
+                wait([waiting[0]], POLL_SECONDS)
                 check_stop()
             result = waiting.popleft().result()
             waiting.extend(pool.submit(job) for job in islice(source, 1))

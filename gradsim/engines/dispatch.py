@@ -12,7 +12,7 @@ from typing import Protocol
 from gradsim.dataset.directory import FAILURES
 from gradsim.engines.interface import POLL_SECONDS, Job
 from gradsim.engines.tasks import Receipt, Task, packed, run_task
-from gradsim.errors import EngineError, EngineStartError, GradsimError, ShardsFailedError, StorageError
+from gradsim.errors import DeviceLostError, EngineError, EngineStartError, GradsimError, ShardsFailedError, StorageError
 from gradsim.system import filesystem, provenance
 from gradsim.system.streams import counted
 
@@ -115,6 +115,8 @@ class Dispatch:
                 if error.cause.errno in _FULL or self._attempts[shard] == ATTEMPTS:
                     raise
                 self._waiting.appendleft(shard)  # first in line, so that a lost disk is reported soon
+            except DeviceLostError as error:  # other workers may go on
+                self._again(shard, error)
             except GradsimError:
                 raise
             except Exception as error:

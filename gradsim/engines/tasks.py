@@ -15,7 +15,7 @@ from gradsim.dataset import directory
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
-from gradsim.errors import OutputError, SweepError
+from gradsim.errors import DeviceError, DeviceLostError, OutputError, SweepError
 from gradsim.simulation.plan import Plan
 from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
@@ -67,11 +67,13 @@ def run_task(task: Task) -> Receipt:
         As in a local run.
     """
     start, dataset = time.monotonic(), _dataset(task.path, task.content_hash, task.sweep)
-    made = processor(task.device)
-    threads = max(_threads(task.threads), made.streams)
     try:
+        device = processor(task.device)
+        threads = max(_threads(task.threads), device.streams)
         with stopping_pool(threads) as pool:
-            compute_and_commit(dataset, task.shard, made, pool, 2 * threads, _Unattended(), _Unattended())
+            compute_and_commit(dataset, task.shard, device, pool, 2 * threads, _Unattended(), _Unattended())
+    except (DeviceError, DeviceLostError) as error:
+        raise type(error)(f"On {platform.node()}: {error.args[0]}") from error
     except SystemExit as error:  # from a user's function: it would end the process that waits for the task
         raise RuntimeError(f"the shard called sys.exit({error.code})") from error
     normals, networks = work_of(dataset.plan, dataset.plan.shard(task.shard))

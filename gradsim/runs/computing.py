@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gradsim import engines
 from gradsim.dataset.snapshot import Snapshot
 from gradsim.engines.compute import work_of
-from gradsim.errors import Interrupted, OutOfMemoryError
+from gradsim.errors import DeviceLostError, Interrupted, OutOfMemoryError
 from gradsim.simulation.partition import ALL, ShardPart
 from gradsim.simulation.plan import Plan
 from gradsim.system.progress import Mode, Progress
@@ -37,6 +37,9 @@ def compute(engine: engines.Engine, job: engines.Job, before: int) -> Snapshot:
             engine(job)
     except MemoryError as error:
         raise OutOfMemoryError(path, work.estimate(job.threads).peak_memory, error) from None
+    except DeviceLostError as error:
+        kept = "Finished shards are kept: give the same command again, or with --device cpu."
+        raise DeviceLostError(f"{path}: {error.args[0]} {kept}") from error
     except KeyboardInterrupt:
         finished = len(job.dataset.committed())
         job.progress.event("stopped", committed=finished, of_shards=work.shard_count)

@@ -10,6 +10,7 @@ from gradsim.simulation.devices import check_device
 from gradsim.simulation.partition import ShardPart
 from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
+from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.system.threads import resolve_threads
 
 
@@ -32,7 +33,9 @@ def _check_gpus(engine: Any, device: str) -> None:
         processor(device)
 
 
-def check_sweep(engine: Any, device: str, sweep: Sweep) -> None:
-    """Raise :class:`SweepError` if this process cannot run a sweep on the device."""
-    if engine == "local":
-        processor(device).check(sweep)
+def check_sweep(device: str, sweep: Sweep) -> None:
+    """Raise :class:`SweepError` if a sweep cannot run on a device, here or on workers."""
+    if device != "cpu":
+        for activation in sweep.activation:
+            if not isinstance(activation, str):
+                check_runs_on_gpus(activation)

@@ -258,7 +258,7 @@ def run(
     check_mode(progress)
     _check_type("yes", yes, bool, "True or False", "Write yes=True to confirm a large run")
     _check_type("stop", stop, Event | None, "a threading.Event", "Leave it out, or give threading.Event()")
-    check_sweep(engine, device, sweep)
+    check_sweep(device, sweep)
     work = plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING
 
-from gradsim.errors import DeviceError, DeviceLostError, GradsimError, SweepError
+from gradsim.errors import DeviceError, DeviceLostError, SweepError
 from gradsim_core import jit
 
 if TYPE_CHECKING:
-    from gradsim_core.cuda.interface import Facts, GpuError, Stream
+    from gradsim_core.cuda.interface import Facts, Stream
 
 NAMES = ("cpu", "cuda", "cuda:0", "cuda:0,1")
 """Examples of every form of a device's name."""
@@ -22,7 +22,7 @@ STREAMS = 4
 """Blocks that run at the same time on a GPU: small ones fill it together, and copies overlap with kernels."""
 
 _CUDA = re.compile(r"cuda(?::([0-9]{1,3}(?:,[0-9]{1,3})*))?")
-_SHARE_OF_MEMORY = 0.9  # the rest is for the driver and the code of kernels
+_SHARE_OF_MEMORY = 0.9  # of what is free; the rest is for the driver and the code of kernels
 _ALLOWED = "cpu, cuda (all GPUs), or the numbers of GPUs, such as cuda:0 or cuda:0,1"
 
 
@@ -45,22 +45,25 @@ class Gpus:
     ----------
     facts
         What the driver says of each.
+    memory
+        Bytes that a stream may use.
     """
 
     def __init__(self, facts: tuple[Facts, ...]) -> None:
         from gradsim_core.cuda import driver
 
-        self.facts = facts
+        self.facts, self._process = facts, os.getpid()
         self._free: queue.LifoQueue[Stream] = queue.LifoQueue()
-        with in_words():
-            for _ in range(STREAMS):
-                for each in facts:
-                    self._free.put(driver.open_stream(each.number, self.memory))
+        with translated_errors():
+            numbers = [each.number for each in facts] * STREAMS
+            streams = [driver.open_stream(number, _SHARE_OF_MEMORY / STREAMS) for number in numbers]
+        self.memory = min(each.free_memory() for each in streams)
+        for each in streams:
+            self._free.put(each)
 
     @staticmethod
-    @cache
     def of(device: str) -> Gpus:
-        """Return the GPUs that a device names; one object in a process.
+        """Return the GPUs that a device names; the same object whenever a process asks for the same GPUs.
 
         Raises
         ------
@@ -71,7 +74,7 @@ class Gpus:
         from gradsim_core.cuda.compiler.text import machine_for
         from gradsim_core.cuda.texts import target_of
 
-        with in_words():
+        with translated_errors():
             there = {each.number: each for each in driver.gpus()}
         listed = _CUDA.fullmatch(device)
         numbers = [int(n) for n in listed[1].split(",")] if listed and listed[1] else list(there)
@@ -80,15 +83,15 @@ class Gpus:
             found = ", ".join(f"{each.number} ({each.name})" for each in there.values()) or "none"
             raise SweepError("device", device, f"GPUs that are there: {found}", "Write device = cuda for all of them")
         chosen = tuple(there[number] for number in dict.fromkeys(numbers))
-        with in_words():
+        with translated_errors():
             for each in chosen:
                 machine_for(target_of(each.capability))
-        return Gpus(chosen)
-
-    @property
-    def memory(self) -> int:
-        """Bytes that one stream may use."""
-        return int(_SHARE_OF_MEMORY * min(each.memory for each in self.facts)) // STREAMS
+        found: Gpus = _opened(chosen)
+        if found._process != os.getpid():
+            raise DeviceError(
+                "A forked process cannot use the GPUs of its parent. Start processes by the method spawn."
+            )
+        return found
 
     @property
     def streams(self) -> int:
@@ -103,11 +106,16 @@ class Gpus:
         """Wait for a free stream, and yield it; errors are told in words."""
         taken = self._free.get()
         try:
-            with in_words():
+            with translated_errors():
                 taken.activate()
                 yield taken
         finally:
             self._free.put(taken)
+
+
+@jit.once
+def _opened(facts: tuple[Facts, ...]) -> Gpus:
+    return Gpus(facts)
 
 
 def described() -> dict[str, str]:
@@ -128,15 +136,11 @@ def described() -> dict[str, str]:
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turn an error of a GPU into :class:`DeviceError`, or :class:`DeviceLostError` if it may pass."""
     from gradsim_core.cuda.interface import GpuError
 
     try:
         yield
     except GpuError as error:
-        raise _told(error) from error
-
-
-def _told(error: GpuError) -> GradsimError:
-    return DeviceLostError(error.reason) if error.kind == "lost" else DeviceError(error.reason)
+        raise (DeviceLostError if error.kind == "lost" else DeviceError)(error.reason) from error

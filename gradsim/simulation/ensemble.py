@@ -16,6 +16,7 @@ from gradsim.simulation.blocks import in_memory, prepare
 from gradsim.simulation.devices import check_device
 from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
+from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core.results.quantities import QUANTITIES
@@ -122,7 +123,8 @@ def simulate(
         law=law, method=method, dtype=dtype,
     )  # fmt: skip
     made = processor(device)
-    made.check(sweep)
+    if device != "cpu" and not isinstance(activation, str):
+        check_runs_on_gpus(activation)
     runner = made.prepare(sweep, cell)
     values, status = _arrays(sweep.networks, cell.depth)
 

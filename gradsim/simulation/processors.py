@@ -12,9 +12,9 @@ import numpy.typing as npt
 from gradsim.simulation import blocks
 from gradsim.simulation.devices import Gpus
 from gradsim.sweep import Sweep
-from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.sweep.cells import Cell
 from gradsim_core.lanes import LANES
+from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums, merge, reduce
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 BLOCK_NORMALS = 5 * 10**10
 """Most random normals of a block on a GPU, so that stopping is prompt: a third of a second on the fastest."""
+
+BLOCK_BYTES = 2**30
+"""Most bytes of a block's quantities, which come to the host where single networks or wide histograms are wanted."""
 
 
 class Block(NamedTuple):
@@ -71,9 +74,6 @@ class Processor(Protocol):
     gpus: int
     streams: int
 
-    def check(self, sweep: Sweep) -> None:
-        """Raise :class:`SweepError` if it cannot run a sweep."""
-
     def prepare(self, sweep: Sweep, cell: Cell) -> CellRunner:
         """Return what computes networks of a cell."""
 
@@ -82,9 +82,6 @@ class Cpu:
     """This computer's processor."""
 
     name, gpus, streams = "cpu", 0, 0
-
-    def check(self, sweep: Sweep) -> None:
-        """As `Processor.check`; a sweep that could not be simulated was refused when it was made."""
 
     def prepare(self, sweep: Sweep, cell: Cell) -> CellRunner:
         """As `Processor.prepare`."""
@@ -111,20 +108,15 @@ class Gpu:
         self._gpus = gpus
         self.name, self.gpus, self.streams = str(gpus), len(gpus.facts), gpus.streams
 
-    def check(self, sweep: Sweep) -> None:
-        """As `Processor.check`."""
-        for activation in sweep.activation:
-            if not isinstance(activation, str):
-                check_runs_on_gpus(activation)
-
     def prepare(self, sweep: Sweep, cell: Cell) -> CellRunner:
         """As `Processor.prepare`."""
         simulator, params = blocks.prepare(sweep, cell)
         machine = _on_gpu(simulator)
         if not machine.runs(params):
             return _OnCpu(sweep, cell)
-        most = BLOCK_NORMALS // sweep.normals(cell) // LANES * LANES
-        return _OnGpu(machine, params, self._gpus, max(LANES, min(most, machine.block_size(params, self._gpus.memory))))
+        most = min(BLOCK_NORMALS // sweep.normals(cell), BLOCK_BYTES // (8 * len(QUANTITIES) * cell.depth))
+        size = min(most // LANES * LANES, machine.block_size(params, self._gpus.memory))
+        return _OnGpu(machine, params, self._gpus, max(LANES, size))
 
 
 class _OnGpu:
@@ -140,6 +132,7 @@ class _OnGpu:
 
     def run(self, first: int, count: int, *, keep: bool, check_stop: Callable[[], None] = lambda: None) -> Block:
         with self._gpus.stream() as stream:
+            check_stop()  # while this thread waited for the stream
             return Block(*self._machine.block(stream, self._params, first, count, keep=keep, check_stop=check_stop))
 
 
@@ -163,12 +156,12 @@ def processor(device: str) -> Processor:
     return Cpu() if device == "cpu" else Gpu(Gpus.of(device))
 
 
-def warm_up(sweep: Sweep, processor: Processor = Cpu()) -> int:  # noqa: B008, it has no state
+def warm_up(sweep: Sweep, device: Processor = Cpu()) -> int:  # noqa: B008, it has no state
     """Compile the kernels of a sweep, or load them from the cache; return how many there are."""
     kinds = {
         (cell.activation, cell.law, blocks.schedule_of(sweep, cell).name): cell for cell in reversed(sweep.cells())
     }
     for cell in kinds.values():
-        sums = processor.prepare(sweep, cell).run(0, 1, keep=False).sums
+        sums = device.prepare(sweep, cell).run(0, 1, keep=False).sums
         merge(sums, sums)
     return len(kinds)

@@ -12,15 +12,15 @@ Kind = Literal["missing", "driver", "memory", "lost"]
 
 
 class GpuError(RuntimeError):
-    """A GPU cannot be used, or no longer.
+    """A GPU cannot be used, or has failed.
 
     Parameters
     ----------
     kind : {"missing", "driver", "memory", "lost"}
-        A package, the driver or the device is not there; the driver cannot load our code; memory ran out; the device
+        A package, the driver or the device is not there; the driver is too old or refuses; memory ran out; the device
         failed while it computed.
     reason : str
-        What is the matter, and the remedy.
+        What is wrong, and the remedy.
     """
 
     def __init__(self, kind: Kind, reason: str) -> None:

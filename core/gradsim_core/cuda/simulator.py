@@ -1,7 +1,7 @@
 """Blocks of networks on a GPU, with the numbers of `simulator.Simulator` in every bit.
 
-The fast kernel runs all networks and marks those that it cannot do. Those are run by the schedule of the CPU as it is,
-compiled for the GPU, or by the CPU itself. Quantities, sums and histograms follow on the GPU; only these come back.
+The fast kernel runs all networks and marks those that leave its range. These are run by the schedule of the CPU as it
+is, compiled for the GPU, or by the CPU itself. Quantities, sums and histograms follow on the GPU; only these come back.
 """
 
 from __future__ import annotations
@@ -26,18 +26,17 @@ from .arguments import parameters, placed, types_of
 from .interface import DeviceArray, Stream
 from .kernels.slots import bytes_of
 from .kernels.threads import Launch
-from .texts import ROUTES, Family, Route
+from .texts import Family, Route, route_of
 
 MOST_NETWORKS = 2**17
 """Of a block: more than an H100 has threads in flight, 84,480 with the registers of the fast conditional kernel."""
 
 _PER_BLOCK = 8  # slots in a thread block: 128 threads
 _SHARE_OF_MEMORY = 0.4  # of what is free, for the numbers of a block, and as much for its slots
-_BYTES_PER_LAYER = 8 * (6 + len(QUANTITIES))  # of a network: sums, exponents, quantities
 
 
 class Block(NamedTuple):
-    """What a block gave; `values` and `status` as of `Simulator.block`, or None where they stayed on the GPU."""
+    """Result of a block; `values` and `status` as of `Simulator.block`, or None where they stayed on the GPU."""
 
     sums: Sums
     values: np.ndarray | None
@@ -61,11 +60,12 @@ class GpuSimulator:
 
     def runs(self, cell: Params) -> bool:
         """Whether a GPU runs networks of a cell at all."""
-        return ROUTES[self.cpu.schedule(cell).name].runs(self._law)
+        return route_of(self.cpu.schedule(cell)).runs(self._law)
 
     def block_size(self, cell: Params, memory: int) -> int:
         """How many networks a block should have: whole groups, as many as fit in so many bytes or as a GPU needs."""
-        fit = int(_SHARE_OF_MEMORY * memory) // (_BYTES_PER_LAYER * cell.depth)
+        of_network = 8 * (6 + len(QUANTITIES)) * cell.depth  # sums, exponents and quantities
+        fit = int(_SHARE_OF_MEMORY * memory) // of_network
         return max(LANES, min(fit, MOST_NETWORKS) // LANES * LANES)
 
     def block(
@@ -119,7 +119,7 @@ class _Run:
         self.group, self.groups = first // LANES, (first + count - 1) // LANES + 1 - first // LANES
         self.schedule: Schedule = self.cpu.schedule(cell)
         self.family = Family.of(machine._activation, machine._law, self.schedule)
-        self.route: Route = ROUTES[self.schedule.name]
+        self.route: Route = route_of(self.schedule)
         self.work = self.cpu._work(cell)
 
     def block(self, keep: bool) -> Block:

@@ -20,6 +20,7 @@ MOST_BINS = 2**24
 """Of all columns together: 64 MB. Wider histograms are counted on the CPU."""
 
 _THREADS = 256  # of a thread block
+_MOST_THREADS = 2**13  # of a column: each adds less than 2^50
 _GROUPS_PER_THREAD = 16  # enough that what a block adds at its end costs little; below MOST_AT_ONCE
 
 
@@ -53,6 +54,7 @@ def sums(stream: Stream, values: DeviceArray, counted: DeviceArray, depth: int) 
     rows = np.repeat(np.array([int(row.relative) for row in QUANTITIES.values()]), depth)
     groups = counted.shape[0] // (2 * LANES)
     chunks = max(1, -(-groups // (_GROUPS_PER_THREAD * _THREADS // LANES)))
+    assert chunks * _THREADS <= _MOST_THREADS, "the sum of their squares would exceed 64 bits"
     columns = _Columns(stream, values, counted, stream.upload(rows), chunks)
     fields = _totals(columns, len(rows))
     lowest, widths = _ranges(fields)

@@ -56,6 +56,13 @@ ROUTES = {
 }
 """By the schedule's name."""
 
+_CPU_ALONE = Route(None, whole=False, side_by_side=True)
+
+
+def route_of(schedule: Schedule) -> Route:
+    """Return how a GPU runs a schedule; one that has no row runs on the CPU."""
+    return ROUTES.get(schedule.name, _CPU_ALONE)
+
 
 class Family(NamedTuple):
     """What the kernels of a cell are built from."""
@@ -127,7 +134,7 @@ def _text(kind: str, family: Family, arguments: tuple[Any, ...], capability: tup
     identity = f"{kind} {schedule.name} {law.name} {content}"
 
     def build() -> Callable[..., None]:
-        functions, fast = family.functions(), ROUTES[schedule.name].fast
+        functions, fast = family.functions(), route_of(schedule).fast
         if kind == "fast" and fast is not None:
             return fast.build(*functions, law)  # type: ignore[no-any-return]
         return whole.build(schedule.build(*functions, law), f"{activation.name}_{law.name}_{schedule.name}_{content}")

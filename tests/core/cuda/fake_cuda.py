@@ -33,7 +33,7 @@ SIGNATURES = {
 PROPERTIES = ("device_id", "name", "compute_capability", "properties")
 ATTRIBUTES = ("multiprocessor_count", "max_threads_per_multiprocessor")
 OF_KERNELS = ("attributes", "occupancy")
-BINDINGS = ("cuDeviceGet", "cuDeviceTotalMem", "cuDriverGetVersion")
+BINDINGS = ("cuDeviceGet", "cuDeviceTotalMem", "cuMemGetInfo", "cuDriverGetVersion")
 
 FIRST, SIZE = 256, 2**26  # addresses of the GPU; those of the host are far greater
 
@@ -142,9 +142,11 @@ def _install_modules(monkeypatch: Any, **names: Any) -> None:
     vars(core).update(names, Buffer=Buffer)
     core.LaunchConfig = lambda grid, block: SimpleNamespace(grid=grid, block=block)
     bindings: Any = ModuleType("cuda.bindings")
+    bindings.__version__ = "13.0.0"
     bindings.driver = SimpleNamespace(
         cuDeviceGet=lambda number: (0, number),
         cuDeviceTotalMem=lambda device: (0, SIZE),
+        cuMemGetInfo=lambda: (0, SIZE // 2, SIZE),
         cuDriverGetVersion=lambda: (0, 13010),
     )  # fmt: skip
     package: Any = ModuleType("cuda")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -33,10 +34,10 @@ def test_a_block_of_networks(gpu) -> None:
     (facts,) = driver.gpus()
     assert facts == (0, "fake", (9, 0), fake_cuda.SIZE, 512)
     assert driver.driver_version() == "13.1"
-    stream = driver.open_stream(0, 2**24)
+    stream = driver.open_stream(0, 0.5)
     assert_same(*QUICK[0], stream=stream)
     assert gpu.live == 0
-    assert stream.free_memory() == 2**24
+    assert stream.free_memory() == fake_cuda.SIZE // 4
 
 
 @pytest.mark.parametrize(
@@ -51,12 +52,26 @@ def test_a_block_of_networks(gpu) -> None:
 )
 def test_errors_in_words(gpu, name, text, kind) -> None:
     """Each names the cause and the remedy, and no array stays on the GPU."""
-    stream = driver.open_stream(0, 2**24)
+    stream = driver.open_stream(0, 0.5)
     gpu.failing[name] = text
     with pytest.raises(GpuError, match=text.partition(":")[0]) as raised:
         assert_same(*QUICK[0], stream=stream)
     assert raised.value.kind == kind
     assert gpu.live == 0
+
+
+def test_errors_of_our_own_pass(gpu) -> None:
+    """Only what the driver says is told as an error of the GPU."""
+    stream = driver.open_stream(0, 0.5)
+    gpu.failing["launch"] = "an argument of the wrong type"
+    with pytest.raises(fake_cuda.CUDAError, match="an argument"):
+        assert_same(*QUICK[0], stream=stream)
+
+
+def test_packages_for_a_later_driver(gpu, monkeypatch) -> None:
+    monkeypatch.setattr(sys.modules["cuda.bindings"], "__version__", "14.0.1")
+    with pytest.raises(GpuError, match=r"has CUDA 13.1, but cuda-bindings 14.0.1 needs more.*'cuda-bindings<14'"):
+        driver.gpus()
 
 
 def test_no_gpu(gpu) -> None:
@@ -66,7 +81,7 @@ def test_no_gpu(gpu) -> None:
 
 
 def test_an_array_of_several_axes_and_none(gpu) -> None:
-    stream = driver.open_stream(0, 2**24)
+    stream = driver.open_stream(0, 0.5)
     for array in (np.arange(12.0).reshape(3, 4), np.zeros(0), np.arange(5, dtype=np.int8)):
         np.testing.assert_array_equal(stream.read(stream.upload(array)), array)
     assert not stream.read(stream.zeros((4, 2), np.int32)).any()

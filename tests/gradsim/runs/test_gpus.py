@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -35,8 +36,11 @@ class Driver:
         self.facts = [FACTS._replace(number=i, memory=memory) for i in range(2)]
         self.launches, self.fail_at, self.on_use = 0, 0, lambda: None
 
-    def open_stream(self, number: int, memory: int) -> StandIn:
-        stream, launch = StandIn(self.facts[number]._replace(memory=memory)), StandIn.launch
+    def open_stream(self, number: int, share: float) -> StandIn:
+        stream, launch = (
+            StandIn(self.facts[number]._replace(memory=int(share * self.facts[number].memory))),
+            StandIn.launch,
+        )
 
         def counted(*arguments):
             self.launches += 1
@@ -53,14 +57,14 @@ def gpus(monkeypatch):
     """Install a driver; returns the function that does."""
 
     def install(made: Driver) -> Driver:
-        devices.Gpus.of.cache_clear()
+        devices._opened.cache_clear()
         monkeypatch.setattr(driver, "gpus", lambda: made.facts)
         monkeypatch.setattr(driver, "driver_version", lambda: "13.0")
         monkeypatch.setattr(driver, "open_stream", made.open_stream)
         return made
 
     yield install
-    devices.Gpus.of.cache_clear()
+    devices._opened.cache_clear()
 
 
 def digest(run) -> str:
@@ -120,10 +124,20 @@ def test_a_gpu_that_fails(gpus, tmp_path, expected, at) -> None:
     """What is committed stays, and the run goes on on the CPU."""
     made = gpus(Driver())
     made.fail_at = at
-    with pytest.raises(DeviceLostError, match=r"The GPU has failed. Finished shards are kept: .* --device cpu"):
+    with pytest.raises(DeviceLostError, match=r"run: The GPU has failed. Finished shards are kept: .* --device cpu"):
         gs.run(SWEEP, tmp_path / "run", device="cuda:0", progress="none")
     assert not gs.open(tmp_path / "run").verify().problems
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gradsim-shard")]
     assert digest(gs.run(SWEEP, tmp_path / "run", progress="none")) == expected
+
+
+def test_one_set_of_streams(gpus) -> None:
+    """Threads that ask first at the same time, and names of the same GPUs, get the same: the memory is given once."""
+    gpus(Driver())
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(devices.Gpus.of, ["cuda", "cuda:0,1", "cuda", "cuda:0,1"]))
+    assert len(found) == 1
+    assert 0.2 * FACTS.memory < found.pop().memory < 0.25 * FACTS.memory
 
 
 def test_memory_that_is_too_small(gpus, tmp_path, expected) -> None:
@@ -183,7 +197,7 @@ def test_what_is_missing_is_told(missing, words, monkeypatch, tmp_path, call) ->
             raise GpuError("missing", f"The package cuda-core is needed for GPUs ({missing}). {driver.INSTALL}.")
         raise GpuError(*driver.in_words(missing))
 
-    devices.Gpus.of.cache_clear()
+    devices._opened.cache_clear()
     monkeypatch.setattr(driver, "gpus", absent)
     with pytest.raises(DeviceError, match=words):
         gs.run(SWEEP, tmp_path / "run", device="cuda")
@@ -221,6 +235,8 @@ def test_an_own_activation(gpus, tmp_path) -> None:
     ]
     assert digest(runs[0]) == digest(runs[1])
     gamma = gs.Activation("gamma", lambda h: math.gamma(3.0 + math.tanh(h)))
-    with pytest.raises(SweepError, match=r"'math.gamma' .* on GPUs"):
-        gs.run(gs.Sweep(activation=[gamma], **words), tmp_path / "gamma", device="cuda")
+    with ThreadPoolExecutor(1) as pool:
+        for engine in ("local", pool):
+            with pytest.raises(SweepError, match=r"'math.gamma' .* on GPUs"):
+                gs.run(gs.Sweep(activation=[gamma], **words), tmp_path / "gamma", device="cuda", engine=engine)
     assert not (tmp_path / "gamma").exists()

@@ -38,7 +38,7 @@ def sum_kernel(values, counted, rows, chunks, totals):
     counted : float64 array (2, groups, 16), flat
         1 for the networks that count, else 0: of all, and of those of a relative quantity.
     rows : int64 array (columns,)
-        Which row of `counted` is a column's.
+        For each column the row of `counted` that applies.
     chunks : int
         Into how many parts the networks are divided; as many blocks run as parts and columns. A thread must not have
         more than `MOST_AT_ONCE` groups.

@@ -22,7 +22,7 @@ _WORD = ir.IntType(32)
 
 @intrinsic
 def shared_window(typing_context):
-    """``shared_window()``: the block's array of WINDOW + 1 int32, with anything in it."""
+    """``shared_window()``: the block's array of WINDOW + 1 int32, uninitialised."""
     kind = types.int32[::1]
 
     def build(context, builder, sig, args):

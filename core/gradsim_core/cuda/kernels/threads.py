@@ -15,7 +15,7 @@ from gradsim_core.lanes.ptx import call
 
 
 class Launch(NamedTuple):
-    """What a launch computes, and for whom.
+    """What a launch computes.
 
     Attributes
     ----------
