@@ -86,8 +86,8 @@ class Gpus:
         with translated_errors():
             for each in chosen:
                 machine_for(target_of(each.capability))
-        found: Gpus = _opened(chosen)
-        if found._process != os.getpid():
+        gpus: Gpus = _opened(chosen)
+        if gpus._process != os.getpid():
             raise DeviceError(
                 "A forked process cannot use the GPUs of its parent. Start processes by the method spawn."
             )
