@@ -91,7 +91,7 @@ class Gpus:
             raise DeviceError(
                 "A forked process cannot use the GPUs of its parent. Start processes by the method spawn."
             )
-        return found
+        return gpus
 
     @property
     def streams(self) -> int:
