@@ -44,6 +44,9 @@ AXES = {
 }
 
 
+EVERY = 3  # of the combinations: all of them take an hour on one core (1 runs them all)
+
+
 def all_pairs(axes: dict[str, list], seed: int = 1) -> list[dict]:
     """Few combinations in which every two values of two axes meet."""
     names, rng, rows = list(axes), random.Random(seed), []
@@ -134,7 +137,7 @@ def check_text(text: str, folder: Path, words: list[str]) -> None:
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("row", all_pairs(AXES), ids=lambda row: "-".join(map(str, row.values())))
+@pytest.mark.parametrize("row", all_pairs(AXES)[::EVERY], ids=lambda row: "-".join(map(str, row.values())))
 def test_all_pairs(row) -> None:
     """Both methods; each schedule that can take the law. What a fast kernel gives up, the whole one runs."""
     words = row["activation"], row["law"], row["dtype"]
