@@ -108,7 +108,7 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
     """
     from dataclasses import replace
 
-    from gradsim.runs.slurm import Resources, memory_for, script
+    from gradsim.runs.slurm import MEMORY_PER_GPU, Resources, memory_for, script
     from gradsim.simulation.plan import check_cap, plan
     from gradsim.sweep import Sweep
 
@@ -117,7 +117,8 @@ def slurm(sweep: str, out: str | None, yes: bool, **options: Any) -> None:
     work = plan(changed(Sweep.from_toml(sweep), changes))
     check_cap(work, yes=yes)
     if options["memory"] is None:
-        resources = replace(resources, memory=memory_for(work.estimate(resources.cpus).peak_memory))
+        needed = work.estimate(resources.cpus).peak_memory + MEMORY_PER_GPU * (resources.gpus or 0)
+        resources = replace(resources, memory=memory_for(needed))
     words = [word for name, value in changes.items() if value is not None for word in (f"--{name}", str(value))]
     if resources.array > work.shard_count:
         say(

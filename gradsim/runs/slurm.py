@@ -21,6 +21,8 @@ SIGNAL_SECONDS = 60
 """Seconds before the time limit at which Slurm warns a job, which then stops and goes back into the queue."""
 RESTARTS = 100
 """Most times that a job goes back into the queue by itself."""
+MEMORY_PER_GPU = 8 * 2**30
+"""Bytes on the host for each GPU: the driver, a second shard, and quantities of four blocks where they come back."""
 SMALLEST_MEMORY = "2G"
 """Memory that every job asks for at least: compiling kernels takes more than a small sweep does."""
 

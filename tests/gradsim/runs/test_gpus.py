@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -205,7 +206,12 @@ def test_what_is_missing_is_told(missing, words, monkeypatch, tmp_path, call) ->
     assert "GPU           none. " in call("info")[1]
 
 
-def test_slurm() -> None:
+def test_slurm(call) -> None:
+    memory = [
+        int(re.search(r"--mem=(\d+)M", call("submit", "slurm", "phase-tanh", "--array", "2", *gpus)[1])[1])
+        for gpus in (("--gpus", "1"), ("--gpus", "2"))
+    ]
+    assert memory[1] - memory[0] == 10 * 2**10  # 8 GiB and a quarter
     text = script("phase-tanh", "out", Resources(array=4, gpus=2))
     assert "#SBATCH --gpus=2\n" in text
     assert text.count("--device cuda") == 2  # to warm up, and to run
