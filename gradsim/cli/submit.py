@@ -28,7 +28,8 @@ def echo_plan(sweep: Sweep, out: Path, placement: dict[str, Any]) -> None:
     from gradsim.system.progress import duration
     from gradsim.system.threads import resolve_threads
 
-    count, device = resolve_threads(placement["threads"]), processor(placement["device"])
+    here = placement["device"] if placement["engine"] == "local" else "cpu"  # GPUs of workers cannot be timed from here
+    count, device = resolve_threads(placement["threads"]), processor(here)
     part, work = ShardPart.parse(placement["shard"]), plan(sweep)
     found = Dataset.find(out, work)
     estimate = work.estimate(count)

@@ -170,7 +170,7 @@ def test_what_is_refused(gpus, tmp_path) -> None:
 
 
 def test_the_command_line(gpus, tmp_path, call, monkeypatch) -> None:
-    gpus(Driver())
+    made = gpus(Driver())
     monkeypatch.setattr(calibration, "_NORMALS_ON_GPU", 1e4)
     assert "cuda:1        stand-in, compute capability 9.0, 0 GiB" in call("info")[1]
     (tmp_path / "sweep.toml").write_text(SWEEP.to_toml())
@@ -178,6 +178,10 @@ def test_the_command_line(gpus, tmp_path, call, monkeypatch) -> None:
     code, out, _ = call("run", tmp_path / "sweep.toml", *options, "--dry-run")
     assert code == 0
     assert "on cuda:0 (stand-in) (from a measurement of 1 s)" in out
+    pool = ("--engine", "dask://10.0.0.1:8786", "--device", "cuda", "--out", tmp_path / "run", "--dry-run")
+    made.fail_at = made.launches + 1
+    assert "on 2 threads (from" in call("run", tmp_path / "sweep.toml", *pool, "--threads", "2")[1]
+    made.fail_at = 0
     assert call("warmup", tmp_path / "sweep.toml", "--device", "cuda")[0] == 0
 
 
