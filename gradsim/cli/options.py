@@ -37,6 +37,12 @@ def _methods() -> Iterable[str]:
     return METHODS
 
 
+def _devices() -> Iterable[str]:
+    from gradsim.simulation.devices import NAMES
+
+    return NAMES
+
+
 def activations() -> Iterable[str]:
     """Return the names of the table of activations."""
     from gradsim_core.activations import ACTIVATIONS
@@ -68,7 +74,7 @@ THREADS = click.option(
 )
 DEVICE = click.option(
     "--device", default="cpu", show_default=True, metavar="D",
-    shell_complete=completing(lambda: ("cpu", "cuda", "cuda:0", "cuda:0,1")),
+    shell_complete=completing(_devices),
     help="What computes: cpu; cuda (all NVIDIA GPUs) or some of them, cuda:0 or cuda:0,1. The numbers are the same.",
 )  # fmt: skip
 PROGRESS = click.option(
