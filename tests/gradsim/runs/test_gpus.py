@@ -18,7 +18,7 @@ from gradsim.errors import DeviceError, DeviceLostError, Interrupted, SweepError
 from gradsim.runs.slurm import Resources, script
 from gradsim.simulation import devices
 from gradsim_core import jit
-from gradsim_core.cuda import driver
+from gradsim_core.cuda import driver, texts
 from gradsim_core.cuda.interface import GpuError
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
@@ -81,6 +81,14 @@ def devices_of(path) -> set[str]:
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory) -> str:
     return digest(gs.run(SWEEP, tmp_path_factory.mktemp("cpu") / "run", progress="none"))
+
+
+def test_a_schedule_without_a_route_runs_on_the_cpu(gpus, tmp_path, expected, monkeypatch) -> None:
+    made = gpus(Driver())
+    monkeypatch.delitem(texts.ROUTES, "conditional")
+    run = gs.run(SWEEP, tmp_path / "run", device="cuda", progress="none")
+    assert made.launches == 0
+    assert digest(run) == expected
 
 
 def test_the_same_digest(gpus, tmp_path, expected) -> None:
