@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradsim.theory.functions import Array
+from gradsim.theory.hermite import FEWEST, MOST, series
 from gradsim.theory.moments import Moments
 from gradsim.theory.quadrature import gaussian_density, nodes_and_weights
 
@@ -14,6 +15,9 @@ _CHUNK = 256  # outer nodes at a time: bounds the memory
 _REACH = 12.0  # standard deviations
 _NEWTON_STEPS = 100
 _ZERO = 1e-12
+_NOISE = 1e-14  # rounding error of an average over two variables
+_LOST = 1e-13  # error of c_star, and of chi_c, that the terms left out may make
+_ENOUGH = 14.0  # c^MOST below exp(-14): more terms are worth their time
 
 
 def fixed_correlation(
@@ -27,8 +31,10 @@ def fixed_correlation(
     """
     if chi_1 <= 1.0 + 1e-12:
         return 1.0, chi_1
+    c, chi_c = (0.0, None) if q_star > table.wide else _by_series(table, q_star, sigma_w, sigma_b)
+    if chi_c is not None:
+        return (c if c > _ZERO else 0.0), chi_c
     act, derivative = table.activation, table.activation.derivative
-    c = 0.0
     for _ in range(_NEWTON_STEPS):
         image = (sigma_w**2 * pair_average(table, act, q_star, c) + sigma_b**2) / q_star
         slope = sigma_w**2 * pair_average(table, derivative, q_star, c)
@@ -36,9 +42,34 @@ def fixed_correlation(
         if slope >= 1.0 or c + step >= 1.0:  # the two fixed points have merged to rounding
             return 1.0, chi_1
         c += step
-        if abs(step) < 1e-13:
+        if abs(step) < max(1e-13, _NOISE / (1.0 - slope)):
             break
     return (c if c > _ZERO else 0.0), slope
+
+
+def _by_series(table: Moments, q_star: float, sigma_w: float, sigma_b: float) -> tuple[float, float | None]:
+    """The fixed point of the series with as many terms as it needs, and chi_c; None with a lower bound if too many.
+
+    A series of positive terms that is cut off lies below the map, and so does its fixed point.
+    """
+    c, terms = 0.0, FEWEST
+    while True:
+        cut = series(table, q_star, terms)
+        for _ in range(_NEWTON_STEPS):
+            average, slope = cut.average(c)
+            image, slope = (sigma_w**2 * average + sigma_b**2) / q_star, sigma_w**2 / q_star * slope
+            step = (image - c) / (1.0 - slope)
+            if slope >= 1.0 or c + step >= 1.0:
+                return c, None
+            c += step
+            if abs(step) < 1e-14:
+                break
+        lost, slope_lost = (sigma_w**2 / q_star * part for part in cut.error(c))
+        if lost < _LOST * (1.0 - slope) and slope_lost < _LOST:
+            return c, slope
+        if terms * 2 > MOST or MOST * np.log(max(c, _ZERO)) > -_ENOUGH:
+            return c, None
+        terms *= 2
 
 
 def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float) -> float:
