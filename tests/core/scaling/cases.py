@@ -52,8 +52,10 @@ def check_deep_values(activation, values):
         assert np.abs(log_q[:start]).max() > 30
         return
     assert activation in ONE_SIDED
+    # |h| before its e^-h^2 leaves the logarithms: 2^20; of e^(-0.07 |h|^3): 2^14
+    far = 19 if activation == "gelu_tanh" else 30
     last = np.flatnonzero(np.isnan(log_delta)).max(initial=-1)
-    assert last < 0 or log_q[last] > 30  # |h| > 2^20 before its e^-h^2 leaves the logarithms
+    assert last < 0 or log_q[last] > far
     for layer in np.flatnonzero(np.isnan(log_q)):
-        assert np.isnan(log_q[layer - 1]) or log_q[layer - 1] > 30
+        assert np.isnan(log_q[layer - 1]) or log_q[layer - 1] > far
     assert np.isnan(log_gain).any() == np.isnan(log_delta).any()
