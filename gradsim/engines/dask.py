@@ -33,10 +33,17 @@ _LOOK_SECONDS, _IDLE_LOOKS = 5.0, 3  # tasks wait and all workers idle at so man
 
 
 class Cluster:
-    """A Dask client, or a function that makes one and is called again after the scheduler was lost."""
+    """A Dask client, or a function that makes one and is called again after the scheduler was lost.
 
-    def __init__(self, source: Client | Callable[[float], Client], threads: int | None) -> None:
+    ``workers_return`` says whether a cluster without workers may get some: one of this process does not, since Dask
+    gives up a worker that dies while it starts.
+    """
+
+    def __init__(
+        self, source: Client | Callable[[float], Client], threads: int | None, *, workers_return: bool = True
+    ) -> None:
         self._make = source if callable(source) else None
+        self._workers_return = workers_return
         self.client = source(CONNECT_SECONDS) if callable(source) else source
         self.threads = None if threads is None else resolve_threads(threads)
         self._executor = self.client.get_executor(pure=False)
@@ -62,11 +69,13 @@ class Cluster:
         return bool(self.client.status != "running") or self._idles()
 
     def _idles(self) -> bool:
-        # Observed rarely on a busy computer while processes start: scheduler and workers run, tasks never arrive.
+        # Observed rarely on a busy computer while processes start: scheduler and workers run, tasks never arrive; and a
+        # local cluster whose workers were killed one after another, the last while they started.
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
             with suppress(OSError, RuntimeError, ValueError):
-                self._idle = 0 if self.client.call_stack() or not self.client.nthreads() else self._idle + 1
+                waits = self._workers_return and not self.client.nthreads()
+                self._idle = 0 if waits or self.client.call_stack() else self._idle + 1
         return self._idle >= self._patience
 
     def renew(self) -> None:
@@ -101,7 +110,7 @@ def opened(source: str | Client, threads: int | None) -> Iterator[Engine]:
         client = lambda timeout: dask_local.client(distributed, count)  # noqa: E731
     else:
         client = lambda timeout: _connected(distributed, source, timeout)  # noqa: E731
-    cluster = Cluster(client, threads)
+    cluster = Cluster(client, threads, workers_return=not (isinstance(source, str) and LOCAL.fullmatch(source)))
     try:
         yield lambda job: Dispatch(job, cluster).run()
     finally:

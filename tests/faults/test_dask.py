@@ -188,6 +188,27 @@ def test_tasks_that_never_reach_their_workers(client, local_run: Dataset, tmp_pa
     assert len(lost) == 2
 
 
+def test_all_workers_are_gone_for_good(distributed, tmp_path: Path, monkeypatch) -> None:
+    """Dask does not replace a worker that dies while it starts; a local cluster without workers is replaced."""
+    from gradsim.engines import dask as engine
+
+    made, start = [], engine.dask_local.client
+    monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(engine.dask_local, "client", lambda *args: made.append(start(*args)) or made[-1])
+
+    def remove() -> None:
+        wait_until(lambda: committed(tmp_path / "run") >= 3)
+        made[0].gradsim_cluster.scale(0)
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    sweep = LONGER.replace(networks=10_000)
+    found = verify(run(tmp_path / "run", "dask-local:2", sweep).dataset).digest
+    remover.join()
+    assert len(made) == 2
+    assert found == verify(gs.run(sweep, tmp_path / "local", progress="none").dataset).digest
+
+
 def test_a_scheduler_that_is_not_there(distributed, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no Dask scheduler") as caught:
         run(tmp_path / "run", f"dask://127.0.0.1:{free_port()}")
