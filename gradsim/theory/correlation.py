@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -73,14 +74,15 @@ def _by_series(table: Moments, q_star: float, sigma_w: float, sigma_b: float) ->
 
 
 def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float) -> float:
-    """Return E[f(u1) f(u2)] for u1, u2 ~ N(0, q) with correlation c in [0, 1).
+    """Return E[f(u1) f(u2)] for u1, u2 ~ N(0, q) with correlation c in (-1, 1).
 
     The inner average over u2 given u1 is split at the kinks; the outer one also around the values of u1 at which the
     mean of u2 crosses a kink, on the scale on which the inner average smooths it. For a wave under a wide Gaussian only
-    the variance of u1 - u2 matters, so a narrower Gaussian gives the same average.
+    the variance of u1 - u2 (of u1 + u2 if c < 0) matters, so a narrower Gaussian gives the same average.
     """
+    size = abs(c)
     if q > table.wide:
-        near = max(0.0, 1.0 - (1.0 - c) * q / table.wide)
+        near = math.copysign(max(0.0, 1.0 - (1.0 - size) * q / table.wide), c)
         rise = table.rise**2 if f is table.activation else 0.0
         return pair_average(table, f, table.wide, near) + rise * (c * q - near * table.wide)
     deviation, spread = float(np.sqrt(q)), float(np.sqrt(q * (1.0 - c * c)))
@@ -89,7 +91,7 @@ def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float
         return float(weights @ f(h)) ** 2
     centres = np.append(table.kinks, 0.0) / c
     scales = np.concatenate(
-        [[0.0], spread / c * 2.0 ** np.arange(-1, max(1.0, np.log2(14 * c * deviation / spread)) + 1)]
+        [[0.0], spread / size * 2.0 ** np.arange(-1, max(1.0, np.log2(14 * size * deviation / spread)) + 1)]
     )
     around = (centres[:, None] + np.concatenate([-scales[:0:-1], scales])).ravel()
     even = deviation * _lattice(table, deviation)

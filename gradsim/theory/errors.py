@@ -33,6 +33,21 @@ def check_sigma_b(sigma_b: float) -> float:
     return _check("sigma_b", sigma_b, "a finite number >= 0 (to 1e30)", 0.0)
 
 
+def check_q(q: float) -> float:
+    """Return ``q`` as a float, or raise SweepError unless it is a finite number >= 0."""
+    return _check("q", q, "a finite number >= 0 (to 1e300)", 0.0, 1e300)
+
+
+def check_correlation(c: float) -> float:
+    """Return ``c`` as a float, or raise SweepError unless it lies from -1 to 1."""
+    return _check("c", c, "a number from -1 to 1", -1.0, 1.0)
+
+
+def check_moment(s: float) -> float:
+    """Return ``s`` as a float, or raise SweepError unless 0 < s <= 2."""
+    return _check("s", s, "a number > 0 and <= 2", 5e-324, 2.0)
+
+
 def check_count(field: str, value: int, most: float = math.inf) -> int:
     """Return ``value``, or raise SweepError unless it is a whole number from 1 to ``most``."""
     if not _is_number(value) or value != int(value) or not 1 <= value <= most:
@@ -48,8 +63,8 @@ def check_probability(field: str, value: float) -> float:
     return float(value)
 
 
-def _check(field: str, value: float, allowed: str, least: float) -> float:
-    if not _is_number(value) or not least <= value <= 1e30:
+def _check(field: str, value: float, allowed: str, least: float, most: float = 1e30) -> float:
+    if not _is_number(value) or not least <= value <= most:
         raise SweepError(field, value, allowed, f"Write for example {field} = 0.5")
     return float(value)
 

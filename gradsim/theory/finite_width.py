@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
-from gradsim.theory.errors import NoCriticalPoint, check_count
+from gradsim.theory.errors import NoCriticalPoint, check_count, check_moment
 from gradsim.theory.functions import ignoring_floating_point_errors
 from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
@@ -39,7 +39,7 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
         For an argument that is not valid.
     """
     width = check_count("width", width, WIDEST)
-    slope = _negative_slope(current(activation))
+    slope = negative_slope(current(activation))
     if slope == 0.0:
         from scipy.stats import binom  # importing it takes half a second
 
@@ -86,10 +86,46 @@ def annealed_sigma_w(activation: str | Activation) -> float:
     NoCriticalPoint
         For an activation without an exact law.
     """
-    return float(np.sqrt(2.0) / np.hypot(1.0, _negative_slope(current(activation))))
+    return float(np.sqrt(2.0) / np.hypot(1.0, negative_slope(current(activation))))
 
 
-def _negative_slope(activation: Activation) -> float:
+def moment_sigma_w(activation: str | Activation, s: float, width: int) -> float:
+    """Return sigma_w at which E|delta^1|^s = E|delta^L|^s, dead networks counted as 0; at every depth > 1.
+
+    s = 2 is the annealed boundary. As s falls towards 0 it tends to the quenched one, until dead networks count. In
+    closed form; Gurbuzbalaban and Hu 2020 (arXiv:2005.11878) give it to first order in 1/width: for relu sigma_w^2 =
+    2 + 5 (2 - s) / (2 width).
+
+    Parameters
+    ----------
+    activation
+        linear, relu or leaky_relu.
+    s
+        The moment, 0 < s <= 2.
+    width
+        Number of neurons in each layer, from 1 to 2^20.
+
+    Raises
+    ------
+    NoCriticalPoint
+        For an activation without an exact law.
+    SweepError
+        For an argument that is not valid.
+
+    Examples
+    --------
+    >>> round(16 * (moment_sigma_w("relu", s=1.0, width=16) / 4) ** 2, 5)
+    2.16918
+    """
+    from gradsim.theory.factor_law import factor_law  # it uses this module
+
+    slope, s = negative_slope(current(activation)), check_moment(s)
+    width = check_count("width", width, WIDEST)
+    log_live = float(np.log(-np.expm1(-width * _LN2))) if slope == 0.0 else 0.0
+    return float(np.exp(-(factor_law(slope, width).level(0.5 * s) + log_live) / s))
+
+
+def negative_slope(activation: Activation) -> float:
     """Return |phi'| at h < 0 of an activation that has an exact law."""
     name = activation.name.partition("(")[0]
     if name == "leaky_relu":

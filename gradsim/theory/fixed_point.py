@@ -57,7 +57,6 @@ class MeanField(NamedTuple):
     xi_grad: float
 
 
-@ignoring_floating_point_errors
 def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> MeanField:
     """Return the mean field of an activation at one point of the plane (sigma_w, sigma_b).
 
@@ -82,6 +81,36 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     >>> round(found.q_star, 4), round(found.chi_1, 4)
     (0.7934, 1.1393)
     """
+    return mean_field_and_chi_c(activation, sigma_w, sigma_b)[0]
+
+
+def chi_c(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """Return chi_c = sigma_w^2 E[phi'(u1) phi'(u2)] at (q_star, c_star): the slope of the map of the correlation there.
+
+    Differences from c_star shrink by it in each layer, so xi_c = -1 / ln chi_c. It is chi_1 where c_star is 1, and 1
+    where q_star is 0 or infinite and phi has slopes there.
+
+    Parameters
+    ----------
+    activation, sigma_w, sigma_b
+        As :func:`mean_field`.
+
+    Raises
+    ------
+    SweepError
+        As :func:`mean_field`.
+
+    Examples
+    --------
+    >>> round(chi_c("tanh", sigma_w=2.5**0.5, sigma_b=0.05**0.5), 4)
+    0.9187
+    """
+    return mean_field_and_chi_c(activation, sigma_w, sigma_b)[1]
+
+
+@ignoring_floating_point_errors
+def mean_field_and_chi_c(activation: str | Activation, sigma_w: float, sigma_b: float) -> tuple[MeanField, float]:
+    """Return what `mean_field` and `chi_c` do, in the time of one."""
     resolved = current(activation)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
     table = moments(resolved)
@@ -90,11 +119,12 @@ def mean_field(activation: str | Activation, sigma_w: float, sigma_b: float = 0.
     if not 0.0 < q_star < np.inf:  # phi is linear on either side of 0 there, and dq'/dq is chi_1
         slopes = table.ends[0 if q_star == 0.0 else 1]
         bent, straight = slopes is not None and slopes[0] != slopes[1], slopes is not None and any(slopes)
-        c_star, xi_c = 1.0 if bent else float("nan"), float("inf") if straight else float("nan")
-        return MeanField(q_star, c_star, chi, _depth_scale(chi), xi_c, _depth_scale(chi))
+        c_star, chi_of_c = 1.0 if bent else float("nan"), 1.0 if straight else float("nan")
+        xi_c = _depth_scale(chi_of_c)
+        return MeanField(q_star, c_star, chi, _depth_scale(chi), xi_c, _depth_scale(chi)), chi_of_c
     slope = sigma_w**2 * table.slope_of_map(q_star)
-    c_star, chi_c = fixed_correlation(table, q_star, sigma_w, sigma_b, chi)
-    return MeanField(q_star, c_star, chi, _depth_scale(slope), _depth_scale(chi_c), _depth_scale(chi))
+    c_star, chi_of_c = fixed_correlation(table, q_star, sigma_w, sigma_b, chi)
+    return MeanField(q_star, c_star, chi, _depth_scale(slope), _depth_scale(chi_of_c), _depth_scale(chi)), chi_of_c
 
 
 @ignoring_floating_point_errors
@@ -198,7 +228,7 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
     """Fixed point of q reached from the default input: the first in the direction of the first step."""
     table = moments(activation)
     start = float(np.log(sigma_w**2 + sigma_b**2))
-    excess = float(_log_ratio(table, start, sigma_w, sigma_b))
+    excess = float(log_ratio(table, start, sigma_w, sigma_b))
     if np.isnan(excess) or (start > table.grown and excess <= _NOISE):
         raise table.refusal()
     if abs(excess) <= _NOISE:
@@ -210,14 +240,14 @@ def _q_star(activation: Activation, sigma_w: float, sigma_b: float) -> float:
         t = start + direction * steps[first : first + 65]
         bracket = _bracket(table, t, direction, sigma_w, sigma_b)
         if bracket is not None:
-            if np.sign(_log_ratio(table, bracket[0], sigma_w, sigma_b)) != direction:  # a fixed point to rounding
+            if np.sign(log_ratio(table, bracket[0], sigma_w, sigma_b)) != direction:  # a fixed point to rounding
                 return float(np.exp(bracket[0]))
-            root = brentq(lambda x: float(_log_ratio(table, x, sigma_w, sigma_b)), *bracket, xtol=1e-15, rtol=1e-15)
+            root = brentq(lambda x: float(log_ratio(table, x, sigma_w, sigma_b)), *bracket, xtol=1e-15, rtol=1e-15)
             return float(np.exp(root))
     return 0.0 if direction < 0 else np.inf
 
 
-def _log_ratio(table: Moments, log_q: float | np.ndarray, sigma_w: float, sigma_b: float) -> np.ndarray:
+def log_ratio(table: Moments, log_q: float | np.ndarray, sigma_w: float, sigma_b: float) -> np.ndarray:
     """ln(q' / q) for the map of one layer."""
     image = np.logaddexp(2 * np.log(sigma_w) + table.log_moments(log_q)[0], 2 * np.log(sigma_b))
     return np.asarray(image - log_q)
@@ -227,7 +257,7 @@ def _bracket(
     table: Moments, t: np.ndarray, direction: float, sigma_w: float, sigma_b: float
 ) -> tuple[float, float] | None:
     """First interval of the steps t in which q' - q changes sign by more than rounding, or None."""
-    ahead = direction * _log_ratio(table, t, sigma_w, sigma_b)
+    ahead = direction * log_ratio(table, t, sigma_w, sigma_b)
     crossed = np.flatnonzero(ahead < -_NOISE)
     last = int(crossed[0]) if crossed.size else len(t)
     if np.isnan(ahead[:last]).any() or (crossed.size and t[last] > table.grown):
@@ -237,7 +267,7 @@ def _bracket(
     dips = (inner <= ahead[:-2]) & (inner <= ahead[2:]) & (bend > _BENT) & (inner < 0.25 * bend)
     for k in np.flatnonzero(dips[: last - 1]) + 1:
         lowest = minimize_scalar(
-            lambda x: direction * float(_log_ratio(table, x, sigma_w, sigma_b)),
+            lambda x: direction * float(log_ratio(table, x, sigma_w, sigma_b)),
             bounds=sorted((t[k - 1], t[k + 1])),
             method="bounded",
             options={"xatol": 1e-10},
@@ -248,8 +278,8 @@ def _bracket(
 
 
 def _depth_scale(factor: float) -> float:
-    """-1 / ln(factor): inf at 1, NaN for a negative factor."""
-    if factor < 0.0:
+    """-1 / ln(factor): inf at 1, NaN for a negative factor and NaN."""
+    if not factor >= 0.0:
         return float("nan")
     if factor == 0.0:
         return 0.0
