@@ -71,8 +71,8 @@ def width_correction(activation: str | Activation, depth: int, sigma_w: float, s
     Returns
     -------
     pandas.DataFrame
-        A row per layer: layer, log_gain (infinite width), mean, variance, and log_q_variance: n times that of ln q^l, q^l being
-        the variance of the preactivations given the layer below.
+        A row per layer: layer, log_gain (infinite width), mean, variance, and log_q_variance: n times that of ln q^l,
+        q^l being the variance of the preactivations given the layer below.
 
     Raises
     ------
