@@ -6,6 +6,7 @@ Pure functions from frames to frames; nothing here touches the disk.
 from gradsim.analysis.boundaries import boundary
 from gradsim.analysis.crossings import Crossing, find_crossing
 from gradsim.analysis.histograms import BIN_WIDTH, layers_frame
+from gradsim.analysis.kinds import KINDS, find_kinds
 from gradsim.analysis.summaries import summary
 
-__all__ = ["BIN_WIDTH", "Crossing", "boundary", "find_crossing", "layers_frame", "summary"]
+__all__ = ["BIN_WIDTH", "KINDS", "Crossing", "boundary", "find_crossing", "find_kinds", "layers_frame", "summary"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from gradsim import theory
-from gradsim.analysis.histograms import BIN_WIDTH, Array, Histograms
+from gradsim.analysis import intervals
+from gradsim.analysis.annealed import MOST_TOP_SHARE, fewest_networks
+from gradsim.analysis.histograms import Array, Histograms, columns_of
+from gradsim.analysis.kinds import find_kind
 from gradsim.errors import SweepError, why_not_finite
 from gradsim.sweep.activations import find_activation
 from gradsim.theory import many_points
@@ -21,14 +24,8 @@ from gradsim_core.activations import Activation
 MARGIN = float(np.log(10.0))
 """A gain within a factor 10 of 1 is critical: half a decade of the gradient's norm."""
 
-MOST_TOP_SHARE = 0.1
-"""An annealed number is not trusted if its largest 0.01 % of networks contribute more than this share of the sum.
-
-For a log-normal gain with standard deviation s of its logarithm the largest fraction p contributes Phi(s - z), Phi(z) =
-1 - p, and the mean of n networks has relative error sqrt((exp(s^2) - 1) / n). A share of 0.1 means s = 2.4: a relative
-error of 0.2 with 8,192 networks, 0.02 with 10^6. At s = 3.5 the share is 0.4 and the error of 8,192 networks would
-be 5.
-"""
+DECADE = float(np.log(100.0))
+"""ln gain of a gradient whose norm differs by a decade."""
 
 _Z95 = float(ndtri(0.975))
 
@@ -40,6 +37,8 @@ def summary(
     histograms: pd.DataFrame,
     complete: pd.Series | bool = True,
     activations: Mapping[str, Activation] | None = None,
+    kinds: Sequence[str] = (),
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Summarise each cell by the log gain of its layer 1.
 
@@ -48,50 +47,87 @@ def summary(
     cells
         cell_id and every parameter.
     layers
-        Rows of :func:`gradsim.analysis.layers_frame`; at least log_gain and log_delta at layer 1, log_q at the last.
+        Merged sums; at least log_gain and log_delta at layer 1, log_q at the last.
     histograms
         Those of log_gain at layer 1 at least.
     complete
         Whether all networks of the cell are committed; a Series is indexed by cell_id.
     activations
         A user's own activations by name, for chi_1.
+    kinds
+        Further moments, such as "moment(0.5)": see :func:`gradsim.analysis.boundary`.
+    level
+        Probability that an interval covers what it estimates.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of ``cells``, then quenched_log_gain and quenched_se (mean of ln over live networks),
-        median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0), top_share,
-        trusted, decades (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1, complete, reason. NaN or None
-        where there are no networks yet. If some networks are not finite, the others are a biased sample: trusted is
-        False, phase is None, and reason says so; it also says why chi_1 is missing.
+        The columns of ``cells``, then of the log gain: quenched_log_gain and quenched_se (mean of ln over live
+        networks), median_log_gain and median_se, annealed_log_gain and annealed_se (ln of the mean, dead as 0),
+        top_share, trusted, decades (of the norm), std, q05, q95, live_share (share of all networks that are live and
+        whose gradient norm is within a decade), two_humps (whether the law clearly has two), live_networks;
+        dead_fraction, nonfinite_fraction, phase, chi_1, complete, reason. An interval ``<name>_low``, ``<name>_high``
+        of every estimate; none of an annealed one that is not trusted. NaN or None where there are no networks yet. If
+        some networks are not finite, the others are a biased sample: trusted is False, phase is None, and reason says
+        so; it also says why chi_1 is missing.
     """
-    gain = _at_first_layer(cells, layers, "log_gain")
-    delta = _at_first_layer(cells, layers, "log_delta")
-    histogram = Histograms.of(gain, histograms)
-    exponential = histogram.exponential(*_reached(cells, layers))
-    mean, se = (gain[name].to_numpy(np.float64, na_value=np.nan) for name in ("mean", "se"))
-    median, median_se = _median(histogram, gain["std"].to_numpy(np.float64, na_value=np.nan))
+    gain, delta = (_at_first_layer(cells, layers, quantity) for quantity in ("log_gain", "log_delta"))
+    bins = Histograms.of(gain, histograms)
+    reached = _reached(cells, layers)
+    annealed = bins.exponential(*reached)
+    mean, std, se = (gain[name].to_numpy(np.float64, na_value=np.nan) for name in ("mean", "std", "se"))
     networks = delta["networks"].replace(0, np.nan).to_numpy(np.float64)
-    dead_fraction, nonfinite = delta["dead"].to_numpy() / networks, delta["nonfinite"].to_numpy() / networks
+    dead, nonfinite = (delta[name].to_numpy(np.float64) for name in ("dead", "nonfinite"))
     phase = [None if share > 0 else name for name, share in zip(_phase(mean, se), nonfinite, strict=True)]
+    enough = reached[1] >= fewest_networks(cells, std, own=activations or ())
+    trusted = enough & (annealed.top_share <= MOST_TOP_SHARE) & ~(nonfinite > 0)
     chi_1 = np.asarray(_chi_1(cells, activations or {}), np.float64)
+    estimates = _estimates(bins, (mean, std, se), (dead, nonfinite, networks), level)
+    estimates["annealed_log_gain"] = annealed.log_mean, *_around(annealed.log_mean, annealed.se, trusted, level)
+    columns = columns_of(estimates)
+    for kind in kinds:
+        found = bins.exponential(*reached, power=find_kind(kind).power)
+        columns |= {f"{kind}_log_gain": found.log_mean, f"{kind}_se": found.se}
+    reach = (columns["median_log_gain_high"] - columns["median_log_gain_low"]) / (2.0 * ndtri(0.5 + level / 2))
     return cells.reset_index(drop=True).assign(
-        quenched_log_gain=mean,
+        **columns,
         quenched_se=se,
-        median_log_gain=median,
-        median_se=median_se,
-        annealed_log_gain=exponential.log_mean,
-        annealed_se=exponential.se,
-        top_share=exponential.top_share,
-        trusted=(exponential.top_share <= MOST_TOP_SHARE) & ~(nonfinite > 0),
+        median_se=np.where(np.isfinite(reach), reach, np.nan),
+        annealed_se=annealed.se,
+        top_share=annealed.top_share,
+        trusted=trusted,
         decades=mean / (2.0 * MARGIN),
-        dead_fraction=dead_fraction,
-        nonfinite_fraction=nonfinite,
+        live_networks=bins.live,
+        two_humps=bins.humps(),
         phase=pd.Series(phase, dtype=object),
         chi_1=chi_1,
         complete=complete.reindex(cells["cell_id"]).to_numpy(bool) if isinstance(complete, pd.Series) else complete,
-        reason=_reasons(cells, nonfinite, np.isnan(chi_1), activations or {}),
+        reason=_reasons(cells, nonfinite / networks, np.isnan(chi_1), activations or {}),
     )
+
+
+def _estimates(
+    bins: Histograms, moments: tuple[Array, Array, Array], counts: tuple[Array, Array, Array], level: float
+) -> dict[str, tuple[Array, Array, Array]]:
+    """Each estimate with its interval."""
+    (mean, std, se), (dead, nonfinite, networks) = moments, counts
+    live = bins.live.astype(np.float64)
+    near = bins.within(-DECADE, DECADE)
+    return {
+        "quenched_log_gain": (mean, *intervals.of_mean(mean, se, live, level)),
+        "std": (std, *intervals.of_std(std, bins.kurtosis(), live, level)),
+        "q05": bins.quantile_with_interval(0.05, std, level),
+        "median_log_gain": bins.quantile_with_interval(0.5, std, level),
+        "q95": bins.quantile_with_interval(0.95, std, level),
+        "live_share": (near / networks, *intervals.of_proportion(near, networks, level)),
+        "dead_fraction": (dead / networks, *intervals.of_proportion(dead, networks, level)),
+        "nonfinite_fraction": (nonfinite / networks, *intervals.of_proportion(nonfinite, networks, level)),
+    }
+
+
+def _around(value: Array, se: Array, known: NDArray[np.bool_], level: float) -> tuple[Array, Array]:
+    reach = np.where(known, ndtri(0.5 + level / 2) * se, np.nan)
+    return value - reach, value + reach
 
 
 def _at_first_layer(cells: pd.DataFrame, layers: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -100,21 +136,6 @@ def _at_first_layer(cells: pd.DataFrame, layers: pd.DataFrame, quantity: str) ->
     rows = cells[["cell_id"]].merge(rows, on="cell_id", how="left")
     counts = {name: rows[name].fillna(0).astype(np.int64) for name in ("networks", "dead", "nonfinite")}
     return rows.assign(layer=1, quantity=quantity, **counts)
-
-
-def _median(histogram: Histograms, std: Array) -> tuple[Array, Array]:
-    """Median and its standard error: half the distance of the order statistics one standard deviation away.
-
-    The error of linear interpolation inside a bin of width w, for a normal law at most w^3 / 16 std^2 and at most
-    w / 4, is added as two standard errors. It matters at great widths, where the distribution is as narrow as a bin.
-    """
-    networks = (histogram.live + histogram.dead).astype(np.float64)
-    away = 0.5 / np.sqrt(networks)
-    probabilities = np.clip(np.stack([0.5 - away, 0.5 + 0 * away, 0.5 + away], -1), 0.0, 1.0)
-    low, median, high = histogram.quantiles(np.nan_to_num(probabilities, nan=0.5)).T
-    missed = np.where(std > 0.0, np.minimum(BIN_WIDTH / 4, BIN_WIDTH**3 / (16 * std**2)), 0.0)
-    known = np.isfinite(low) & np.isfinite(high)
-    return median, np.where(known, 0.5 * np.hypot(np.where(known, high - low, 0.0), missed), np.nan)
 
 
 def _reached(cells: pd.DataFrame, layers: pd.DataFrame) -> tuple[Array, Array]:

@@ -12,6 +12,9 @@ from gradsim.cli.options import FORMAT, completing, quantities
 from gradsim.system.signals import EXIT_STOPPED
 
 _WATCH_SECONDS = 10.0
+LEVEL = click.option(
+    "--level", type=float, default=0.95, show_default=True, help="Coverage probability of the intervals."
+)
 _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
@@ -80,12 +83,14 @@ def _word(value: object) -> str:
 
 @click.command()
 @_DIRECTORY
+@LEVEL
 @FORMAT
-def summarize(directory: Path, form: Any) -> None:
-    """Print a table of cells: gain, dead fraction, phase.
+def summarize(directory: Path, level: float, form: Any) -> None:
+    """Print a table of cells: gain, its spread over networks, dead fraction, phase.
 
     A row per cell; log_gain is the natural logarithm of the mean square of delta at layer 1 over that at the last
-    layer, decades is log10 of the ratio of norms.
+    layer, decades is log10 of the ratio of norms. q05 and q95 are quantiles over networks, live_share is the share of
+    networks whose gradient norm is within a decade. With --format csv or json each number has its interval.
 
     The phase is critical if the 95 % interval of the quenched log_gain lies within ±ln 10: the squared gradient changes
     by less than a factor of 10, its norm by less than half a decade. It is vanishing or exploding if the interval lies
@@ -94,24 +99,41 @@ def summarize(directory: Path, form: Any) -> None:
     from gradsim import runs
     from gradsim.report import text
 
-    click.echo(text.render(runs.open(directory).summary(), form, text.SUMMARY_COLUMNS))
+    click.echo(text.render(runs.open(directory).summary(level), form, text.SUMMARY_COLUMNS))
 
 
 @click.command()
 @_DIRECTORY
-@click.option("--level", type=float, default=0.95, show_default=True, help="Coverage probability of the intervals.")
+@LEVEL
+@click.option(
+    "--kind", "kinds", multiple=True, default=("quenched", "annealed", "median"), show_default=True, metavar="KIND",
+    help="Which boundary; also moment(s), decades(k). Repeat for several.",
+)  # fmt: skip
 @FORMAT
-def boundary(directory: Path, level: float, form: Any) -> None:
+def boundary(directory: Path, level: float, kinds: tuple[str, ...], form: Any) -> None:
     """Print the phase boundary, compared with theory.
 
-    A row per depth, other axes and kind (quenched, annealed, median): sigma_w between vanishing and exploding
-    gradients with its interval, and the theory at infinite width: at this depth (theory), and the critical point, which
-    is its limit for infinite depth (theory_inf). Cells near the boundary are critical: see gradsim summarize.
+    A row per depth, other axes and kind: sigma_w between vanishing and exploding gradients with its interval, and the
+    theory at infinite width: at this depth (theory), and the critical point, which is its limit for infinite depth
+    (theory_inf). Cells near the boundary are critical: their gradient norm changes by less than half a decade.
+
+    
+    quenched      the mean of ln gain over live networks is 0: typical networks
+    median        half of the networks gain, half lose
+    annealed      the mean of the squared gain is 1, dead networks counted as 0: rare networks may make it up
+    moment(s)     the mean of the s-th power of the gain of the norm is 1, 0 < s <= 2: annealed is s = 2
+    decades(k)    the median gradient norm grows by k decades towards layer 1
+
+    live_share is the share of networks near the boundary whose gradient norm is within a decade; where it is small,
+    or the mean is made up by rare networks, reason says so.
+
+    
+      gradsim boundary out/run --kind quenched --kind "decades(1)" --kind "decades(-1)"
     """
     from gradsim import runs
     from gradsim.report import text
 
-    click.echo(text.render(runs.open(directory).boundary(level), form, text.BOUNDARY_COLUMNS))
+    click.echo(text.render(runs.open(directory).boundary(level, kinds=kinds), form, text.BOUNDARY_COLUMNS))
 
 
 @click.command()
@@ -124,14 +146,15 @@ def boundary(directory: Path, level: float, form: Any) -> None:
     shell_complete=completing(quantities),
     help="log_delta, log_weight_grad, log_q or log_gain; repeat for several.  [default: all]",
 )
+@LEVEL
 @FORMAT
 def layers(
-    directory: Path, cells: tuple[int, ...], layer: tuple[int, ...], quantity: tuple[str, ...], form: Any
+    directory: Path, cells: tuple[int, ...], layer: tuple[int, ...], quantity: tuple[str, ...], level: float, form: Any
 ) -> None:
     """Print the statistics of every layer.
 
     A row per cell, layer and quantity, in natural log: networks, dead, nonfinite; mean, std, se, min and max over live
-    finite networks; quantiles with the dead as -inf.
+    finite networks; quantiles with the dead as -inf. With --format csv or json each number has its interval.
 
     \b
       gradsim layers out/run --quantity log_gain --format csv > layers.csv
@@ -141,5 +164,7 @@ def layers(
     from gradsim.sweep.model import AXES
 
     run = runs.open(directory)
-    rows = run.layers(cells or None, layer or None, quantity or None)
-    click.echo(text.render(run.cells()[["cell_id", *AXES]].merge(rows, on="cell_id"), form))
+    rows = run.layers(cells or None, layer or None, quantity or None, level=level)
+    found = run.cells()[["cell_id", *AXES]].merge(rows, on="cell_id")
+    shown = [name for name in map(str, found) if not name.endswith(("_low", "_high", "_fraction"))]
+    click.echo(text.render(found, form, shown))

@@ -13,12 +13,12 @@ Format = Literal["table", "csv", "json"]
 
 SUMMARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "sigma_w", "quenched_log_gain", "quenched_se", "median_log_gain",
-    "annealed_log_gain", "trusted", "decades", "dead_fraction", "nonfinite_fraction", "phase", "chi_1",
-    "complete", "reason",
+    "annealed_log_gain", "trusted", "decades", "std", "q05", "q95", "live_share", "dead_fraction",
+    "nonfinite_fraction", "phase", "chi_1", "complete", "reason",
 ]  # fmt: skip
 BOUNDARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf",
-    "theory_width", "direction", "reason", "theory_reason",
+    "theory_width", "direction", "live_share", "reason", "theory_reason",
 ]  # fmt: skip
 _AXES = (
     "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",

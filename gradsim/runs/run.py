@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -21,6 +22,7 @@ from gradsim.simulation.plan import check_cap, plan
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode, check_mode
 from gradsim.system.streams import counted
+from gradsim.theory.errors import check_probability
 
 if TYPE_CHECKING:
     from gradsim_core.activations import Activation
@@ -67,7 +69,9 @@ class Run:
         """Return a row per cell: cell_id and every parameter."""
         return self.dataset.cells()
 
-    def layers(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
+    def layers(
+        self, cells: Ids = None, layer: Ids = None, quantity: Names = None, *, level: float = 0.95
+    ) -> pd.DataFrame:
         """Return a row per (cell, layer, quantity), in natural log.
 
         Parameters
@@ -76,16 +80,19 @@ class Run:
             Numbers of cells (cell_id) and layers (from 1); all by default. Only their rows are read.
         quantity : str or list of str, optional
             Names of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; all by default.
+        level : float
+            Probability that an interval covers what it estimates.
 
         Returns
         -------
         pandas.DataFrame
             cell_id, layer, quantity, networks, dead, nonfinite; mean, std, se, min, max over live finite networks;
-            q05, q25, median, q75, q95 with the dead as -inf.
+            q05, q25, median, q75, q95 with the dead as -inf; dead_fraction, nonfinite_fraction; and an interval
+            ``<name>_low``, ``<name>_high`` of each of them but se, min and max.
         """
-        now = self.dataset.snapshot()
+        level, now = check_probability("level", level), self.dataset.snapshot()
         return analysis.layers_frame(
-            now.read_layers(cells, layer, quantity), now.read_histograms(cells, layer, quantity)
+            now.read_layers(cells, layer, quantity), now.read_histograms(cells, layer, quantity), level
         )
 
     def histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
@@ -105,25 +112,39 @@ class Run:
         """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
         return self.dataset.read_networks(cells, layer)
 
-    def summary(self) -> pd.DataFrame:
+    def summary(self, level: float = 0.95, kinds: Sequence[str] = ()) -> pd.DataFrame:
         """Return a row per cell.
+
+        Parameters
+        ----------
+        level : float
+            Probability that an interval covers what it estimates.
+        kinds : list of str
+            Further moments of the gain for `boundary`, such as ``"moment(0.5)"``.
 
         Returns
         -------
         pandas.DataFrame
             Every parameter, then of log_gain at layer 1: quenched_log_gain, median_log_gain, annealed_log_gain and
             their standard errors, top_share and trusted (False if rare networks dominate the annealed mean), decades
-            (of the norm), dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete, reason (why networks
-            are not finite, or chi_1 is missing).
+            (of the norm), std, q05, q95, live_share (share of all networks whose gradient norm is within a decade),
+            two_humps; dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete, reason (why networks are
+            not finite, or chi_1 is missing). An interval ``<name>_low``, ``<name>_high`` of each estimate.
         """
+        level, moments = (
+            check_probability("level", level),
+            [kind.name for kind in analysis.find_kinds(kinds) if kind.is_moment],
+        )
         cells, now = self.cells(), self.dataset.snapshot()
         complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
         depths = sorted({int(depth) for depth in self.sweep.depth})
         sums = now.merged_layers(Rows(None, [1], ["log_gain", "log_delta"]), Rows(None, depths, ["log_q"]))
         histograms = now.read_histograms(layer=[1], quantity="log_gain")
-        return analysis.summary(cells, sums, histograms, complete, self._own_activations)
+        return analysis.summary(cells, sums, histograms, complete, self._own_activations, moments, level)
 
-    def boundary(self, level: float = 0.95, summary: pd.DataFrame | None = None) -> pd.DataFrame:
+    def boundary(
+        self, level: float = 0.95, summary: pd.DataFrame | None = None, kinds: str | Sequence[str] = analysis.KINDS
+    ) -> pd.DataFrame:
         """Return the boundary between vanishing and exploding, a row per kind and (axes except sigma_w).
 
         Parameters
@@ -131,16 +152,23 @@ class Run:
         level : float
             Probability that an interval covers the boundary.
         summary : pandas.DataFrame, optional
-            What `summary` returned, so that it is not computed again.
+            What `summary` returned for these kinds, so that it is not computed again.
+        kinds : str or list of str
+            "quenched" (the mean of ln gain over live networks is 0), "annealed" (ln of the mean is 0), "median";
+            "moment(s)" with 0 < s <= 2 (the mean of the s-th power of the norm's gain is 1: annealed is s = 2);
+            "decades(k)" (the median norm grows by k decades towards layer 1).
 
         Returns
         -------
         pandas.DataFrame
-            kind ("quenched", "annealed", "median"), sigma_w, ci_low, ci_high; theory (infinite width at this depth),
-            theory_inf (chi_1 = 1), theory_width (exact at this width); crossing, direction, trusted, reason,
-            theory_reason.
+            kind, sigma_w, ci_low, ci_high; theory (infinite width at this depth), theory_inf (chi_1 = 1), theory_width
+            (exact at this width); crossing, direction, trusted, live_share, reason, theory_reason.
         """
-        return analysis.boundary(self.summary() if summary is None else summary, level, self._own_activations)
+        found = analysis.find_kinds(kinds)
+        names = [kind.name for kind in found]
+        if summary is None:
+            summary = self.summary(kinds=names)
+        return analysis.boundary(summary, level, self._own_activations, names)
 
     def verify(self, progress: Mode = "none", repair: bool = False) -> verification.Verification:
         """Read every byte and row again and compare it with the manifests.

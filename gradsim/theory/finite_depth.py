@@ -100,7 +100,9 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
 
 
 @ignoring_floating_point_errors
-def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None) -> float:
+def boundary(
+    activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None, *, log_gain: float = 0.0
+) -> float:
     """Return sigma_w at which the gain over ``depth`` layers is 1, from the default input.
 
     Parameters
@@ -115,6 +117,8 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
         None: infinite width, the smallest upward root of sum over l = 1 .. L-1 of ln(sigma_w^2 E[phi'(sqrt(q^l) z)^2]).
         A number: the exact quenched boundary at this width, for relu, leaky_relu and linear with zero bias and
         Gaussian weights.
+    log_gain
+        ln of the gain on the boundary, if it is not 1.
 
     Raises
     ------
@@ -141,10 +145,10 @@ def boundary(activation: str | Activation, depth: int, sigma_b: float = 0.0, wid
                 f"The boundary is computed to depth {DEEPEST:,}, not {depth:,}. For "
                 "more layers, the boundary at infinite depth is close."
             )
-        return _infinite_width(resolved, depth, sigma_b)
+        return _infinite_width(resolved, depth, sigma_b, float(log_gain))
     if sigma_b > 0.0:
         raise NoCriticalPoint("No exact finite-width law is known with biases: only for sigma_b = 0.")
-    return quenched_sigma_w(resolved, width)
+    return quenched_sigma_w(resolved, width) * float(np.exp(0.5 * log_gain / (depth - 1)))
 
 
 def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float) -> Array:
@@ -176,12 +180,12 @@ def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float
 
 
 @kept(1024)
-def _infinite_width(activation: Activation, depth: int, sigma_b: float) -> float:
+def _infinite_width(activation: Activation, depth: int, sigma_b: float, log_gain: float) -> float:
     """Smallest upward root of the log gain of layer 1 in sigma_w: a scan, then finer scans of the bracket."""
     low, high, points = np.log(LOWEST), np.log(HIGHEST), _SCAN
     for points in (_SCAN, _ZOOM, _ZOOM, _ZOOM):
         grid = np.linspace(low, high, points)
-        gain = _log_gain(activation, depth, np.exp(grid), sigma_b)
+        gain = _log_gain(activation, depth, np.exp(grid), sigma_b) - log_gain
         upward = np.flatnonzero((gain[:-1] < 0.0) & (gain[1:] >= 0.0))
         if np.isnan(gain[: upward[0] if upward.size else None]).any():
             raise moments(activation).refusal()

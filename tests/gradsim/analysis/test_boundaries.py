@@ -180,7 +180,8 @@ def test_theory_columns_of_relu() -> None:
     frame = analysis.boundary(rows).set_index("kind")
     assert frame.loc["quenched", "theory_width"] == pytest.approx(theory.boundary("relu", 4, width=64))
     assert frame.loc["annealed", "theory_width"] == pytest.approx(math.sqrt(2))
-    assert math.isnan(frame.loc["median", "theory_width"])
+    law = theory.gain_law("relu", 4, 64, frame.loc["median", "theory_width"])
+    assert law.median == pytest.approx(0.0, abs=1e-12)
     assert analysis.boundary(rows.assign(law="orthogonal"))["theory_width"].isna().all()
     assert analysis.boundary(rows.assign(activation="mine"))[["theory", "theory_inf"]].isna().all(axis=None)
     own = {"mine": Activation("mine", lambda h: max(h, 0.0), lambda h: float(h > 0.0))}
