@@ -23,14 +23,20 @@ from gradsim.cli.options import FORMAT, activations, completing
     show_default=True,
     help="Number of layers; repeat the option for several.",
 )
-@click.option("--width", type=int, help="Adds the exact boundary at this width, known for relu, leaky_relu and linear.")
+@click.option(
+    "--width",
+    type=int,
+    help="Adds the boundary at this width: exact for relu, leaky_relu and linear, else to first order in 1/width.",
+)
 @FORMAT
 def theory(
     activation: str, sigma_w: float | None, sigma_b: float, depth: tuple[int, ...], width: int | None, form: Any
 ) -> None:
     """Print the theoretical boundary of an activation, per depth.
 
-    At the boundary sigma_w gradients neither vanish nor explode. ACTIVATION is a name such as tanh or leaky_relu(0.2).
+    At the boundary sigma_w gradients neither vanish nor explode: the gradient of layer 1 is as large as that of the
+    last layer. ACTIVATION is a name such as tanh or leaky_relu(0.2). With --sigma-w the mean field there, and all fixed
+    points of the mean square preactivation q, with the one that the default input reaches.
 
     \b
     Examples:
@@ -39,6 +45,7 @@ def theory(
       gradsim theory tanh --sigma-w 1.5 --depth 100
     """
     from gradsim.report import text
+    from gradsim.theory.stability import fixed_points
     from gradsim.theory.tables import boundaries, everything, numbers
 
     if form != "table":
@@ -46,6 +53,7 @@ def theory(
         return
     if sigma_w is not None:
         click.echo(text.render(numbers(activation, sigma_w, sigma_b), form) + "\n")
+        click.echo(text.render(fixed_points(activation, sigma_w, sigma_b), form) + "\n")
     click.echo(text.render(boundaries(activation, sigma_b, depth, width), form))
 
 

@@ -13,8 +13,7 @@ from gradsim import theory
 
 def numbers(activation: str, sigma_w: float, sigma_b: float) -> pd.DataFrame:
     """Return one row with the mean-field numbers at one point (sigma_w, sigma_b)."""
-    field = theory.mean_field(activation, sigma_w, sigma_b)
-    return pd.DataFrame([{"activation": activation, "sigma_w": sigma_w, "sigma_b": sigma_b, **field._asdict()}])
+    return theory.plane(activation, sigma_w, sigma_b).drop(columns="reason")
 
 
 def everything(
@@ -31,19 +30,19 @@ def everything(
 def boundaries(activation: str, sigma_b: float, depths: Sequence[int], width: int | None) -> pd.DataFrame:
     """Return a row per depth, the last for infinite depth: sigma_w of the boundary, or the reason why there is none.
 
-    With a width, ``sigma_w_at_width`` is the exact quenched boundary at that width, the same at every depth, and
-    ``reason_at_width`` says why there is none.
+    With a width, ``sigma_w_at_width`` is the quenched boundary at that width: exact for relu, leaky_relu and linear
+    without biases, else to first order in 1/width; ``reason_at_width`` says why there is none.
     """
     roots = {str(depth): partial(theory.boundary, activation, depth, sigma_b) for depth in depths}
     roots["inf"] = partial(theory.critical_sigma_w, activation, sigma_b)
-    rows = [
-        {"activation": activation, "sigma_b": sigma_b, "depth": depth, **_root(root)} for depth, root in roots.items()
-    ]
-    if width is not None:
-        exact = _root(partial(theory.boundary, activation, 2, sigma_b, width))
-        for row in rows:
-            row["sigma_w_at_width"] = exact["sigma_w"]
-            row["reason_at_width"] = exact["reason"]
+    at_width = {str(depth): partial(theory.typical_sigma_w, activation, depth, sigma_b, width) for depth in depths}
+    at_width["inf"] = partial(theory.boundary, activation, 2, sigma_b, width)
+    rows = []
+    for depth, root in roots.items():
+        rows.append({"activation": activation, "sigma_b": sigma_b, "depth": depth, **_root(root)})
+        if width is not None:
+            found = _root(at_width[depth])
+            rows[-1] |= {"sigma_w_at_width": found["sigma_w"], "reason_at_width": found["reason"]}
     return pd.DataFrame(rows)
 
 
