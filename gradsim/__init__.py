@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from gradsim import lessons, theory
     from gradsim.errors import GradsimError
     from gradsim.report.plots import layer_profile, phase_diagram
-    from gradsim.runs.run import Run, run
+    from gradsim.runs.results import Run
     from gradsim.runs.run import open as open
+    from gradsim.runs.run import run
     from gradsim.simulation.ensemble import Ensemble, simulate, weights
     from gradsim.sweep import Sweep
     from gradsim_core.activations import Activation

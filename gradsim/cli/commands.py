@@ -11,7 +11,7 @@ import click
 
 from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
-from gradsim.cli.maintain import compact, gc, verify
+from gradsim.cli.maintain import compact, export, gc, verify
 from gradsim.cli.messages import asks_for_json, error_event, report
 from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
@@ -38,7 +38,22 @@ def cli() -> None:
     """
 
 
-for _command in (run, submit, warmup, status, verify, summarize, boundary, layers, compact, gc, theory, lesson, info):
+for _command in (
+    run,
+    submit,
+    warmup,
+    status,
+    verify,
+    summarize,
+    boundary,
+    layers,
+    export,
+    compact,
+    gc,
+    theory,
+    lesson,
+    info,
+):
     cli.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""Commands that keep a dataset sound and small: verify, compact, gc."""
+"""Commands that keep a dataset sound and small, or take it elsewhere: verify, compact, gc, export."""
 
 from __future__ import annotations
 
@@ -84,3 +84,27 @@ def gc(directory: Path) -> None:
     for name in removed:
         click.echo(name)
     click.echo(f"{counted(len(removed), 'file')} removed.")
+
+
+@click.command()
+@_DIRECTORY
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="Folder; files of the same names are replaced."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet", "latex", "sql"]), default="csv", show_default=True,
+    help="latex: summary and boundary, for booktabs. sql: views.sql, the tables as views of DuckDB.",
+)  # fmt: skip
+def export(directory: Path, output: Path, form: str) -> None:
+    """Write the tables of a run for other programs.
+
+    cells, layers, summary and boundary, each as a file with every column in full precision.
+
+    \b
+      gradsim export out/run --output tables --format parquet
+      gradsim export out/run --output . --format sql; cd out/run; duckdb -init ../../views.sql
+    """
+    from gradsim import runs
+
+    for path in runs.open(directory).export(output, form):
+        click.echo(str(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from gradsim import engines
@@ -39,3 +41,15 @@ def check_sweep(device: str, sweep: Sweep) -> None:
         for activation in sweep.activation:
             if not isinstance(activation, str):
                 check_runs_on_gpus(activation)
+
+
+def checked_path(field: str, value: Any) -> Path:
+    """Return a path, or raise SweepError for anything else."""
+    check_type(field, value, str | os.PathLike, "a path, as text or a Path", f'Write for example {field}="out/run"')
+    return Path(value)
+
+
+def check_type(field: str, value: Any, kind: Any, allowed: str, remedy: str) -> None:
+    """Raise SweepError unless the value has a type."""
+    if not isinstance(value, kind):
+        raise SweepError(field, value, allowed, remedy)

@@ -1,206 +1,19 @@
-"""Runs: simulate a sweep into a dataset or resume it, and read it as tables."""
+"""Simulate a sweep into a dataset or resume it, and open one."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
-
-from gradsim import analysis, engines
-from gradsim.dataset import maintenance, verification
+from gradsim import engines
 from gradsim.dataset.dataset import Dataset
-from gradsim.dataset.reading import Ids, Names, Rows
-from gradsim.errors import SweepError
 from gradsim.runs import computing
-from gradsim.runs.placement import check_placement, check_sweep
+from gradsim.runs.placement import check_placement, check_sweep, check_type, checked_path
+from gradsim.runs.results import Run
 from gradsim.simulation.plan import check_cap, plan
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode, check_mode
-from gradsim.system.streams import counted
-from gradsim.theory.errors import check_probability
-
-if TYPE_CHECKING:
-    from gradsim_core.activations import Activation
-
-
-class Run:
-    """The results of a sweep in a directory, made by `run` or `open`.
-
-    Each table is read from what is committed at that moment, so a run under way can be inspected.
-
-    Parameters
-    ----------
-    dataset
-        The dataset on disk.
-    computed
-        Number of networks that this call of `run` computed.
-    """
-
-    def __init__(self, dataset: Dataset, computed: int = 0) -> None:
-        self.dataset, self.computed = dataset, computed
-
-    def __repr__(self) -> str:
-        done, shards = len(self.dataset.committed()), self.dataset.plan.shard_count
-        return (
-            f"Run({str(self.path)!r}: {counted(self.sweep.cell_count, 'cell')}, {done} of {counted(shards, 'shard')})"
-        )
-
-    @property
-    def path(self) -> Path:
-        """The run's directory."""
-        return self.dataset.path
-
-    @property
-    def sweep(self) -> Sweep:
-        """The sweep that was run."""
-        return self.dataset.sweep
-
-    @property
-    def complete(self) -> bool:
-        """Whether every shard is committed."""
-        return not self.dataset.missing()
-
-    def cells(self) -> pd.DataFrame:
-        """Return a row per cell: cell_id and every parameter."""
-        return self.dataset.cells()
-
-    def layers(
-        self, cells: Ids = None, layer: Ids = None, quantity: Names = None, *, level: float = 0.95
-    ) -> pd.DataFrame:
-        """Return a row per (cell, layer, quantity), in natural log.
-
-        Parameters
-        ----------
-        cells, layer : int or list of int, optional
-            Numbers of cells (cell_id) and layers (from 1); all by default. Only their rows are read.
-        quantity : str or list of str, optional
-            Names of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; all by default.
-        level : float
-            Probability that an interval covers what it estimates.
-
-        Returns
-        -------
-        pandas.DataFrame
-            cell_id, layer, quantity, networks, dead, nonfinite; mean, std, se, min, max over live finite networks;
-            q05, q25, median, q75, q95 with the dead as -inf; dead_fraction, nonfinite_fraction; and an interval
-            ``<name>_low``, ``<name>_high`` of each of them but se, min and max.
-        """
-        level, now = check_probability("level", level), self.dataset.snapshot()
-        return analysis.layers_frame(
-            now.read_layers(cells, layer, quantity), now.read_histograms(cells, layer, quantity), level
-        )
-
-    def histograms(self, cells: Ids = None, layer: Ids = None, quantity: Names = None) -> pd.DataFrame:
-        """Return a row per (cell, layer, quantity, bin): how many networks have values in it; as `layers` selects.
-
-        Returns
-        -------
-        pandas.DataFrame
-            cell_id, layer, quantity, bin, networks (live and finite), and the bin's edges in natural log, ``low`` <=
-            value < ``high``: a bin is 1/16 of an octave of the plain value. Bins without networks have no row.
-        """
-        found = self.dataset.read_histograms(cells, layer, quantity)
-        low = found["bin"] * analysis.BIN_WIDTH
-        return found.assign(low=low, high=low + analysis.BIN_WIDTH)
-
-    def networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
-        """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
-        return self.dataset.read_networks(cells, layer)
-
-    def summary(self, level: float = 0.95, kinds: Sequence[str] = ()) -> pd.DataFrame:
-        """Return a row per cell.
-
-        Parameters
-        ----------
-        level : float
-            Probability that an interval covers what it estimates.
-        kinds : list of str
-            Further moments of the gain for `boundary`, such as ``"moment(0.5)"``.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Every parameter, then of log_gain at layer 1: quenched_log_gain, median_log_gain, annealed_log_gain and
-            their standard errors, top_share and trusted (False if rare networks dominate the annealed mean), decades
-            (of the norm), std, q05, q95, live_share (share of all networks whose gradient norm is within a decade),
-            two_humps; dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete, reason (why networks are
-            not finite, or chi_1 is missing). An interval ``<name>_low``, ``<name>_high`` of each estimate.
-        """
-        level, moments = (
-            check_probability("level", level),
-            [kind.name for kind in analysis.find_kinds(kinds) if kind.is_moment],
-        )
-        cells, now = self.cells(), self.dataset.snapshot()
-        complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
-        depths = sorted({int(depth) for depth in self.sweep.depth})
-        sums = now.merged_layers(Rows(None, [1], ["log_gain", "log_delta"]), Rows(None, depths, ["log_q"]))
-        histograms = now.read_histograms(layer=[1], quantity="log_gain")
-        return analysis.summary(cells, sums, histograms, complete, self._own_activations, moments, level)
-
-    def boundary(
-        self, level: float = 0.95, summary: pd.DataFrame | None = None, kinds: str | Sequence[str] = analysis.KINDS
-    ) -> pd.DataFrame:
-        """Return the boundary between vanishing and exploding, a row per kind and (axes except sigma_w).
-
-        Parameters
-        ----------
-        level : float
-            Probability that an interval covers the boundary.
-        summary : pandas.DataFrame, optional
-            What `summary` returned for these kinds, so that it is not computed again.
-        kinds : str or list of str
-            "quenched" (the mean of ln gain over live networks is 0), "annealed" (ln of the mean is 0), "median";
-            "moment(s)" with 0 < s <= 2 (the mean of the s-th power of the norm's gain is 1: annealed is s = 2);
-            "decades(k)" (the median norm grows by k decades towards layer 1).
-
-        Returns
-        -------
-        pandas.DataFrame
-            kind, sigma_w, ci_low, ci_high; theory (infinite width at this depth), theory_inf (chi_1 = 1), theory_width
-            (exact at this width); crossing, direction, trusted, live_share, reason, theory_reason.
-        """
-        found = analysis.find_kinds(kinds)
-        names = [kind.name for kind in found]
-        if summary is None:
-            summary = self.summary(kinds=names)
-        return analysis.boundary(summary, level, self._own_activations, names)
-
-    def verify(self, progress: Mode = "none", repair: bool = False) -> verification.Verification:
-        """Read every byte and row again and compare it with the manifests.
-
-        With ``repair`` the manifests of what is damaged are removed, so that the next run computes it anew.
-
-        Returns
-        -------
-        Verification
-            ``problems``, a sentence for each damaged or missing file; ``digest`` of all values.
-        """
-        return verification.verify(self.dataset, progress, repair)
-
-    def compact(self, output: str | Path, progress: Mode = "none", partial: bool = False) -> Run:
-        """Write the same values with fewer, larger files into a new directory, and return that run.
-
-        Raises
-        ------
-        OutputError
-            If the directory exists and holds anything else, or the run is unfinished and not ``partial``.
-        """
-        return Run(maintenance.compact(self.dataset, _checked_path("output", output), progress, partial))
-
-    def gc(self) -> list[str]:
-        """Remove leftovers of killed runs: files that no manifest names. Return their paths in the directory."""
-        return maintenance.gc(self.dataset)
-
-    @cached_property
-    def _own_activations(self) -> dict[str, Activation]:
-        from gradsim_core.activations import Activation
-
-        return {value.name: value for value in self.sweep.activation if isinstance(value, Activation)}
 
 
 def open(path: str | Path) -> Run:
@@ -211,7 +24,7 @@ def open(path: str | Path) -> Run:
     OutputError
         If the directory holds no dataset.
     """
-    return Run(Dataset.open(_checked_path("path", path)))
+    return Run(Dataset.open(checked_path("path", path)))
 
 
 def run(
@@ -281,11 +94,11 @@ def run(
         If a shard was committed before with different numbers.
     """
     if not isinstance(sweep, Sweep):
-        sweep = Sweep.from_toml(_checked_path("sweep", sweep))
-    part, out = check_placement(engine, device, threads, shard), _checked_path("out", out)
+        sweep = Sweep.from_toml(checked_path("sweep", sweep))
+    part, out = check_placement(engine, device, threads, shard), checked_path("out", out)
     check_mode(progress)
-    _check_type("yes", yes, bool, "True or False", "Write yes=True to confirm a large run")
-    _check_type("stop", stop, Event | None, "a threading.Event", "Leave it out, or give threading.Event()")
+    check_type("yes", yes, bool, "True or False", "Write yes=True to confirm a large run")
+    check_type("stop", stop, Event | None, "a threading.Event", "Leave it out, or give threading.Event()")
     check_sweep(device, sweep)
     work = plan(sweep)
     check_cap(work, yes=yes)
@@ -301,13 +114,3 @@ def run(
             job = engines.Job(dataset, shards, threads, meter, stop or Event(), device)
             computing.compute(compute, job, len(before.shards)).manifests(part)
     return Run(dataset, computed + meter.done_networks)
-
-
-def _checked_path(field: str, value: Any) -> Path:
-    _check_type(field, value, str | os.PathLike, "a path, as text or a Path", f'Write for example {field}="out/run"')
-    return Path(value)
-
-
-def _check_type(field: str, value: Any, kind: Any, allowed: str, remedy: str) -> None:
-    if not isinstance(value, kind):
-        raise SweepError(field, value, allowed, remedy)
