@@ -31,6 +31,8 @@ Of log-normal gains the 95 % interval of the mean then covers 94.2 to 94.7 %, wi
 A spread of 1.0 needs 380 networks, 1.5 needs 11,000, and 2.0 needs 1.7 million.
 """
 
+_LARGE, _LARGEST = 12.0, 600.0  # ln of a raw moment
+
 
 @ignoring_floating_point_errors
 def fewest_networks(cells: pd.DataFrame, std: Array, power: float = 1.0, own: Collection[str] = ()) -> Array:
@@ -55,7 +57,7 @@ def fewest_networks(cells: pd.DataFrame, std: Array, power: float = 1.0, own: Co
         with suppress(ValueError):  # no known law, or no such activation here
             rows = np.flatnonzero(exact)[place]
             variance[rows], skewness[rows] = _known(name, int(width), int(depth), power)
-    return np.maximum(FEWEST_PER_SKEWNESS * skewness**2, variance)
+    return np.nan_to_num(np.maximum(FEWEST_PER_SKEWNESS * skewness**2, variance), nan=np.inf, posinf=np.inf)
 
 
 def _known(activation: str, width: int, depth: int, power: float) -> tuple[float, float]:
@@ -64,6 +66,9 @@ def _known(activation: str, width: int, depth: int, power: float) -> tuple[float
     law = factor_law(slope, width)
     log_live = float(np.log(-np.expm1(-width * np.log(2.0)))) if slope == 0.0 else 0.0
     first, second, third = ((depth - 1) * (law.level(k * power) + log_live) for k in (1.0, 2.0, 3.0))
-    raw2, raw3 = np.exp(second - 2.0 * first), np.exp(third - 3.0 * first)
+    log2, log3 = second - 2.0 * first, third - 3.0 * first
+    if log2 > _LARGE:  # of raw moments only the largest matter, and they may leave float64
+        return float(np.exp(min(log2, _LARGEST))), float(np.exp(min(log3 - 1.5 * log2, _LARGEST / 2)))
+    raw2, raw3 = np.exp(log2), np.exp(log3)
     variance = max(raw2 - 1.0, 0.0)
-    return variance, float((raw3 - 3.0 * raw2 + 2.0) / variance**1.5) if variance > 0.0 else 0.0
+    return variance, float((raw3 - 3.0 * raw2 + 2.0) / variance**1.5) if variance > 1e-12 else 0.0

@@ -139,7 +139,7 @@ def _trust(group: dict[str, Any], near: pd.DataFrame, crossing: Crossing, kind: 
 def _carried_by_few(near: pd.DataFrame, kind: Kind) -> str | None:
     """The sentence about a mean that rare networks make up."""
     needed = fewest_networks(near, near["std"].to_numpy(np.float64), kind.power)
-    if (near["live_networks"].to_numpy() < needed).any():
+    if not (near["live_networks"].to_numpy() >= needed).all():
         most = _rounded_up(float(needed.max()))
         return f"Not to be trusted: the gain is so widely spread that its mean near it needs {most} networks."
     share = float(near["top_share"].max())

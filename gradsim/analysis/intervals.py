@@ -40,7 +40,9 @@ def of_proportion(hits: Array, count: Array, level: float) -> Interval:
     share = hits / count
     middle = (share + 0.5 * z2 / count) / (1.0 + z2 / count)
     reach = np.sqrt(z2 * (share * (1.0 - share) + 0.25 * z2 / count) / count) / (1.0 + z2 / count)
-    return np.where(hits == 0, 0.0, middle - reach), np.where(hits == count, 1.0, middle + reach)
+    known = count > 0
+    low, high = np.where(hits == 0, 0.0, middle - reach), np.where(hits == count, 1.0, middle + reach)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 @ignoring_floating_point_errors

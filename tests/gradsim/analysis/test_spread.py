@@ -10,6 +10,7 @@ import pytest
 
 import gradsim as gs
 from gradsim import analysis, theory
+from gradsim.analysis.annealed import fewest_networks
 from gradsim.errors import SweepError
 from tests.gradsim.analysis.frames import cell_frame, joined, reduced, run_frames
 
@@ -138,3 +139,23 @@ def test_a_run_has_every_kind(tmp_path):
     pd.testing.assert_frame_equal(run.layers(level=0.95), run.layers())
     with pytest.raises(SweepError, match="level"):
         run.layers(level=2)
+
+
+@pytest.mark.parametrize("name", ["relu", "linear", "tanh"])
+@pytest.mark.parametrize(("depth", "width"), [(2, 1), (64, 4), (10_000, 64), (5, 100_000)])
+def test_what_an_annealed_mean_needs(name, depth, width):
+    """A number of networks, whatever the spread; more for deeper and narrower ones."""
+    cells = cell_frame(0, depth, activation=name, width=width)
+    std = theory.gain_law("relu", depth, width, 1.0).std
+    needed, narrower, deeper = (
+        fewest_networks(frame, np.array([value]))[0]
+        for frame, value in (
+            (cells, std),
+            (cells.assign(width=max(width // 2, 1)), 1.5 * std),
+            (cells.assign(depth=2 * depth), 1.5 * std),
+        )
+    )
+    assert 0 <= needed <= min(narrower, deeper)
+    assert fewest_networks(cells, np.array([np.nan]))[0] == np.inf or name != "tanh"
+    half = fewest_networks(cells, np.array([std]), power=0.5)[0]
+    assert half <= needed
