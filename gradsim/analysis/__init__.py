@@ -7,6 +7,19 @@ from gradsim.analysis.boundaries import boundary
 from gradsim.analysis.crossings import Crossing, find_crossing
 from gradsim.analysis.histograms import BIN_WIDTH, layers_frame
 from gradsim.analysis.kinds import KINDS, find_kinds
+from gradsim.analysis.scaling import infinite_width, slopes, spread_per_depth
 from gradsim.analysis.summaries import summary
 
-__all__ = ["BIN_WIDTH", "KINDS", "Crossing", "boundary", "find_crossing", "find_kinds", "layers_frame", "summary"]
+__all__ = [
+    "BIN_WIDTH",
+    "KINDS",
+    "Crossing",
+    "boundary",
+    "find_crossing",
+    "find_kinds",
+    "infinite_width",
+    "layers_frame",
+    "slopes",
+    "spread_per_depth",
+    "summary",
+]

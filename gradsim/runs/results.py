@@ -18,7 +18,7 @@ from gradsim.runs.placement import checked_path
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode
 from gradsim.system.streams import counted
-from gradsim.theory.errors import check_probability
+from gradsim.theory.errors import check_count, check_probability
 
 if TYPE_CHECKING:
     import xarray
@@ -167,6 +167,31 @@ class Run:
         if summary is None:
             summary = self.summary(kinds=names)
         return analysis.boundary(summary, level, self._own_activations, names)
+
+    def slopes(self, layer: int = 1, level: float = 0.95) -> pd.DataFrame:
+        """Return the slope of ln |delta| per layer of each cell, from the last layer back to ``layer``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Every parameter, slope, slope_se, slope_low, slope_high (mean over live networks; the error allows for the
+            layers' correlation), annealed_slope, annealed_slope_se (half of ln of the mean gain per layer). A layer > 1
+            leaves out the layers in which q still relaxes.
+        """
+        now, layer = self.dataset.snapshot(), check_count("layer", layer)
+        gains, histograms = (
+            now.merged_layers(Rows(None, [layer], ["log_gain"])),
+            now.read_histograms(None, [layer], "log_gain"),
+        )
+        return analysis.slopes(self.cells(), gains, histograms, layer, level)
+
+    def spread_per_depth(self, level: float = 0.95) -> pd.DataFrame:
+        """Return how the variance of ln gain grows with depth over width: :func:`gradsim.analysis.spread_per_depth`."""
+        return analysis.spread_per_depth(self.summary(), level)
+
+    def infinite_width(self, level: float = 0.95, kinds: str | Sequence[str] = analysis.KINDS) -> pd.DataFrame:
+        """Return the boundaries extrapolated to infinite width: :func:`gradsim.analysis.infinite_width`."""
+        return analysis.infinite_width(self.boundary(kinds=kinds), level)
 
     def export(self, output: str | Path, format: str = "csv") -> list[Path]:
         """Write cells, layers, summary and boundary as files of other programs, and return their paths.

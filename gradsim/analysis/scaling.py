@@ -1,0 +1,160 @@
+"""How results scale: the slope of ln |delta| per layer, the spread with depth over width, boundaries with 1/width."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+from gradsim.analysis import intervals
+from gradsim.analysis.histograms import Histograms
+from gradsim.theory.errors import check_probability
+from gradsim.theory.functions import ignoring_floating_point_errors
+
+Array = NDArray[np.float64]
+
+_GROUP = ["activation", "law", "sigma_b", "depth", "kind"]
+_FEWEST = 3  # widths
+
+
+@ignoring_floating_point_errors
+def slopes(
+    cells: pd.DataFrame, gains: pd.DataFrame, histograms: pd.DataFrame, layer: int = 1, level: float = 0.95
+) -> pd.DataFrame:
+    """Return the slope of ln |delta| per layer, from the last layer back to ``layer``.
+
+    A network's slope is half its log gain over the number of steps, and networks are independent: so the error holds
+    although the layers of one network are correlated. A layer > 1 leaves out those in which q still relaxes.
+
+    Parameters
+    ----------
+    cells
+        cell_id and every parameter.
+    gains
+        Merged sums of log_gain at ``layer``.
+    histograms
+        Those of log_gain at ``layer``.
+    layer
+        From 1 to depth - 1; deeper cells only.
+    level
+        Probability that an interval covers the slope.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per cell with more layers: the columns of ``cells``; slope, slope_se, slope_low, slope_high: the mean over
+        live networks; annealed_slope and annealed_slope_se: half of ln of the mean gain per step over live networks,
+        which tends to ln(chi_1) / 2 for wide networks.
+    """
+    rows = cells[cells["depth"] > layer].merge(gains, on="cell_id", how="left", suffixes=("", "_counted"))
+    rows = rows.assign(layer=layer, quantity="log_gain")
+    counts = {name: rows[name].fillna(0).astype(np.int64) for name in ("dead", "nonfinite")}
+    bins = Histograms.of(rows.assign(**counts), histograms)
+    everyone = np.ones(len(rows)), np.maximum(bins.live, 1).astype(np.float64)
+    annealed = bins.exponential(*everyone)
+    steps = 2.0 * (rows["depth"].to_numpy(np.float64) - layer)
+    mean, se = (rows[name].to_numpy(np.float64, na_value=np.nan) / steps for name in ("mean", "se"))
+    low, high = intervals.of_mean(mean, se, bins.live.astype(np.float64), check_probability("level", level))
+    return rows[cells.columns].assign(
+        slope=mean, slope_se=se, slope_low=low, slope_high=high,
+        annealed_slope=annealed.log_mean / steps, annealed_slope_se=annealed.se / steps,
+    )  # fmt: skip
+
+
+@ignoring_floating_point_errors
+def spread_per_depth(summary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Return how the variance of ln gain grows with depth over width: std^2 = beta (depth - 1) / width.
+
+    For relu beta tends to 5, for linear to 2 (Hanin and Nica 2018, arXiv:1812.05994). Each cell is weighted by its
+    interval of std.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per (activation, law, sigma_b, sigma_w): cells, beta, beta_se, beta_low, beta_high, and misfit: chi^2 per
+        degree of freedom, above 1 where the cells do not lie on a line. NaN with one cell.
+    """
+    level, found = check_probability("level", level), []
+    usable = summary[(summary["depth"] > 1) & np.isfinite(summary["std_high"] - summary["std_low"])]
+    for key, rows in usable.groupby(["activation", "law", "sigma_b", "sigma_w"]):
+        x = (rows["depth"].to_numpy(np.float64) - 1.0) / rows["width"].to_numpy(np.float64)
+        std = rows["std"].to_numpy(np.float64)
+        se = 2.0 * std * (rows["std_high"] - rows["std_low"]).to_numpy(np.float64) / (2.0 * ndtri(0.975))
+        beta, beta_se, misfit = _line(x[:, None], std**2, se)
+        reach = ndtri(0.5 + level / 2) * float(beta_se[0])
+        numbers = {"cells": len(rows), "beta": float(beta[0]), "beta_se": float(beta_se[0])}
+        found.append(
+            _named(key) | numbers | {"beta_low": beta[0] - reach, "beta_high": beta[0] + reach, "misfit": misfit}
+        )
+    columns = ["activation", "law", "sigma_b", "sigma_w", "cells", "beta", "beta_se", "beta_low", "beta_high", "misfit"]
+    return pd.DataFrame(found, columns=columns)
+
+
+@ignoring_floating_point_errors
+def infinite_width(boundary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Return boundaries extrapolated in 1/width to infinite width, beside the theory at that depth.
+
+    ln sigma_w is fitted as a + b / width, with four widths and more + c / width^2, weighted by the intervals. Without
+    the square, the term that it would add at the largest width is taken as a further error.
+
+    Parameters
+    ----------
+    boundary
+        Rows of :func:`gradsim.analysis.boundary` at several widths, with 95 % intervals.
+    level
+        Probability that an interval covers the boundary.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per (activation, law, sigma_b, depth, kind): widths, sigma_w, ci_low, ci_high, theory, misfit (chi^2 per
+        degree of freedom), reason: why there is no number.
+    """
+    level, rows = check_probability("level", level), []
+    for key, group in boundary.groupby(_GROUP, sort=True):
+        usable = group[np.isfinite(group["ci_high"] - group["ci_low"])]
+        row: dict[str, Any] = dict(zip(_GROUP, key, strict=True)) | {"widths": len(usable)}
+        row |= {"theory": float(group["theory"].iloc[0]), "reason": None}
+        if len(usable) < _FEWEST:
+            row["reason"] = f"Too few widths: {len(usable)} with a boundary and its interval, {_FEWEST} are needed."
+        else:
+            row |= _extrapolated(usable, level)
+        rows.append(row)
+    columns = [*_GROUP, "widths", "sigma_w", "ci_low", "ci_high", "theory", "misfit", "reason"]
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    types = {name: boundary[name].dtype for name in _GROUP}
+    numbers = ("sigma_w", "ci_low", "ci_high", "theory", "misfit")
+    return frame.astype({**types, **dict.fromkeys(numbers, float), "widths": int})
+
+
+def _extrapolated(rows: pd.DataFrame, level: float) -> dict[str, float]:
+    x = 1.0 / rows["width"].to_numpy(np.float64)
+    y, low, high = (np.log(rows[name].to_numpy(np.float64)) for name in ("sigma_w", "ci_low", "ci_high"))
+    se = np.maximum((high - low) / (2.0 * ndtri(0.975)), 1e-12)
+    terms = 3 if len(x) > _FEWEST else 2
+    found, error, misfit = _line(x[:, None] ** np.arange(terms), y, se)
+    extra = 0.0 if terms == 3 else abs(float(found[1])) * float(x.min()) * float(x.min() / x.max())
+    freedom = len(x) - terms
+    reach = (
+        float(stdtrit(freedom, 0.5 + level / 2) if misfit > 1.0 else ndtri(0.5 + level / 2)) * float(error[0]) + extra
+    )
+    ends = {"sigma_w": found[0], "ci_low": found[0] - reach, "ci_high": found[0] + reach}
+    return {name: float(np.exp(value)) for name, value in ends.items()} | {"misfit": misfit}
+
+
+def _line(terms: Array, y: Array, se: Array) -> tuple[Array, Array, float]:
+    """Weighted least squares: coefficients, errors (widened if the points lie off), chi^2 per degree of freedom."""
+    scaled, target = terms / se[:, None], y / se
+    found: Array = np.asarray(np.linalg.lstsq(scaled, target, rcond=None)[0], np.float64)
+    freedom = len(y) - terms.shape[1]
+    misfit = float(np.sum((target - scaled @ found) ** 2) / freedom) if freedom else float("nan")
+    covariance = np.linalg.pinv(scaled.T @ scaled)
+    error: Array = np.sqrt(np.diag(covariance)) * max(1.0, np.sqrt(misfit) if freedom else 1.0)
+    return found, error, misfit
+
+
+def _named(key: Any) -> dict[str, Any]:
+    return dict(zip(["activation", "law", "sigma_b", "sigma_w"], key, strict=True))
