@@ -86,7 +86,7 @@ def test_workers_share_the_threads_of_the_environment(monkeypatch, name: str) ->
         assert Pool(processes, None).threads == 2
         assert Pool(pool, 7).threads == 7
     made: list[int | None] = []
-    monkeypatch.setattr(dask, "Cluster", lambda client, count: made.append(count) or _Closed())
+    monkeypatch.setattr(dask, "Cluster", lambda client, count, **others: made.append(count) or _Closed())
     for engine in ("dask-local:3", "dask-local:20", "dask://host:8786"):
         with dask.opened(engine, None):
             pass
