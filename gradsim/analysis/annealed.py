@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.theory.factor_law import factor_law
-from gradsim.theory.finite_width import negative_slope
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
+from gradsim.theory.finite_width.factor_law import factor_law
+from gradsim.theory.finite_width.roots import negative_slope
 from gradsim_core.activations import resolve_activation
 
 Array = NDArray[np.float64]

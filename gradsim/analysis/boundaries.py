@@ -13,10 +13,12 @@ from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
 from gradsim.analysis.kinds import KINDS, Kind, find_kinds
 from gradsim.analysis.summaries import why_unknown
 from gradsim.errors import SweepError, why_not_finite
-from gradsim.theory import NoCriticalPoint, finite_depth, finite_width, gain_law
+from gradsim.theory import NoCriticalPoint, gain_law
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
+from gradsim.theory.boundaries import boundary as theory_boundary
 from gradsim.theory.errors import check_probability
-from gradsim.theory.fixed_point import critical_sigma_w
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.finite_width import roots
+from gradsim.theory.infinite_width.fixed_point import critical_sigma_w
 from gradsim_core.activations import Activation
 
 AXES = ["activation", "law", "sigma_b", "width", "depth"]
@@ -171,7 +173,7 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: Kind) -> 
     if unknown:
         columns = ("theory", "theory_inf", "theory_width")
         return {**dict.fromkeys(columns, float("nan")), "theory_reason": unknown}
-    at_depth, why = _root(lambda: finite_depth.boundary(activation, depth, sigma_b, log_gain=kind.log_gain))
+    at_depth, why = _root(lambda: theory_boundary(activation, depth, sigma_b, log_gain=kind.log_gain))
     infinite, why_infinite = _root(lambda: critical_sigma_w(activation, sigma_b))
     exact = group["law"] == "gaussian" and sigma_b == 0.0 and depth > 1
     at_width = _root(lambda: _exact(activation, depth, width, kind))[0] if exact else float("nan")
@@ -181,10 +183,10 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: Kind) -> 
 def _exact(activation: str | Activation, depth: int, width: int, kind: Kind) -> float:
     """The boundary at a width, of activations whose law is known."""
     if kind.power:
-        return finite_width.moment_sigma_w(activation, 2.0 * kind.power, width)
+        return roots.moment_sigma_w(activation, 2.0 * kind.power, width)
     if kind.column == "median":
         return float(np.exp((kind.log_gain - gain_law(activation, depth, width, 1.0).median) / (2.0 * (depth - 1))))
-    return finite_width.quenched_sigma_w(activation, width)
+    return roots.quenched_sigma_w(activation, width)
 
 
 def _root(root: Callable[[], float]) -> tuple[float, str | None]:

@@ -11,8 +11,8 @@ from scipy.interpolate import CubicSpline, PchipInterpolator, PPoly
 from scipy.optimize import isotonic_regression
 
 from gradsim.errors import SweepError
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.errors import check_probability
-from gradsim.theory.functions import ignoring_floating_point_errors
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from gradsim.analysis import intervals
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim_core.results.tally import BINS_PER_LN
 
 Array = NDArray[np.float64]

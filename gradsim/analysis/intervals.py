@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
 
 Array = NDArray[np.float64]
 Interval = tuple[Array, Array]

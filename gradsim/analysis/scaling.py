@@ -11,8 +11,8 @@ from scipy.special import ndtri, stdtrit
 
 from gradsim.analysis import intervals
 from gradsim.analysis.histograms import Histograms
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.errors import check_probability
-from gradsim.theory.functions import ignoring_floating_point_errors
 
 Array = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from gradsim.analysis.histograms import Array, Histograms, columns_of
 from gradsim.analysis.kinds import find_kind
 from gradsim.errors import SweepError, why_not_finite
 from gradsim.sweep.activations import find_activation
-from gradsim.theory import many_points
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
+from gradsim.theory.infinite_width import many_points
 from gradsim_core.activations import Activation
 
 MARGIN = float(np.log(10.0))

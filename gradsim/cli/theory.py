@@ -45,7 +45,7 @@ def theory(
       gradsim theory tanh --sigma-w 1.5 --depth 100
     """
     from gradsim.report import text
-    from gradsim.theory.stability import fixed_points
+    from gradsim.theory.infinite_width.stability import fixed_points
     from gradsim.theory.tables import boundaries, everything, numbers
 
     if form != "table":

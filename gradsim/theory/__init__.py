@@ -14,14 +14,16 @@ row for each combination, with a column ``reason`` where there may be no result:
 2   softplus       NaN
 """
 
-from gradsim.theory import finite_depth, finite_width, first_order, fixed_point, maps, stability, typical
+from gradsim.theory import boundaries, typical
 from gradsim.theory.arrays import for_arrays
 from gradsim.theory.errors import NoCriticalPoint
-from gradsim.theory.exact_law import GainLaw, gain_law
-from gradsim.theory.finite_depth import Trajectory, trajectory
-from gradsim.theory.fixed_point import MeanField
-from gradsim.theory.maps import gaussian_mean
-from gradsim.theory.planes import plane
+from gradsim.theory.finite_width import first_order, roots
+from gradsim.theory.finite_width.exact_law import GainLaw, gain_law
+from gradsim.theory.infinite_width import fixed_point, maps, stability
+from gradsim.theory.infinite_width.finite_depth import Trajectory, trajectory
+from gradsim.theory.infinite_width.fixed_point import MeanField
+from gradsim.theory.infinite_width.maps import gaussian_mean
+from gradsim.theory.infinite_width.planes import plane
 from gradsim.theory.typical import Gains, GainSpread
 
 mean_field = for_arrays(fixed_point.mean_field, *MeanField._fields)
@@ -32,11 +34,11 @@ c_map = for_arrays(maps.c_map, "next_c")
 fixed_points = for_arrays(stability.fixed_points)
 half_stable_points = for_arrays(stability.half_stable_points)
 critical_sigma_w = for_arrays(fixed_point.critical_sigma_w, "sigma_w")
-boundary = for_arrays(finite_depth.boundary, "sigma_w")
-quenched_sigma_w = for_arrays(finite_width.quenched_sigma_w, "sigma_w")
-moment_sigma_w = for_arrays(finite_width.moment_sigma_w, "sigma_w")
+boundary = for_arrays(boundaries.boundary, "sigma_w")
+quenched_sigma_w = for_arrays(roots.quenched_sigma_w, "sigma_w")
+moment_sigma_w = for_arrays(roots.moment_sigma_w, "sigma_w")
 typical_sigma_w = for_arrays(typical.typical_sigma_w, "sigma_w")
-log_factor_mean = for_arrays(finite_width.log_factor_mean, "log_factor_mean")
+log_factor_mean = for_arrays(roots.log_factor_mean, "log_factor_mean")
 width_correction = for_arrays(first_order.width_correction)
 gains = for_arrays(typical.gains, *Gains._fields)
 gain_spread = for_arrays(typical.gain_spread, *GainSpread._fields)

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
+from gradsim.theory.averages.moments import moments
+from gradsim.theory.boundaries import boundary
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b
-from gradsim.theory.exact_law import gain_law
-from gradsim.theory.finite_depth import boundary
-from gradsim.theory.finite_width import WIDEST
-from gradsim.theory.first_order import width_correction
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.finite_width.exact_law import gain_law
+from gradsim.theory.finite_width.first_order import width_correction
+from gradsim.theory.finite_width.roots import WIDEST
 from gradsim.theory.memory import current
-from gradsim.theory.moments import moments
 from gradsim_core.activations import Activation
 
 _DECADE = float(np.log(100.0))  # of the norm of delta; ln gain is that of its square

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gradsim import analysis, theory
-from gradsim.theory.finite_width import annealed_sigma_w
+from gradsim.theory.finite_width.roots import annealed_sigma_w
 from tests.verification.replicas import draw_gains, summaries
 
 SLOPES = {"relu": 0.0, "leaky_relu(0.2)": 0.2}

@@ -10,7 +10,7 @@ import numpy as np
 from gradsim.lessons.images import load_images
 from gradsim.sweep.activations import find_activation
 from gradsim.theory import mean_field
-from gradsim.theory.moments import moments
+from gradsim.theory.averages.moments import moments
 from gradsim.training import Recipe
 
 DEPTH, WIDTH, BATCH = 10, 30, 10

@@ -12,7 +12,7 @@ import pytest
 
 from gradsim import theory
 from gradsim.errors import SweepError
-from gradsim.theory.finite_width import annealed_sigma_w
+from gradsim.theory.finite_width.roots import annealed_sigma_w
 
 MASKED = np.ma.array([1.0, 2.0], mask=[False, True])
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gradsim import theory
-from gradsim.theory.correlation import pair_average
-from gradsim.theory.moments import moments
+from gradsim.theory.averages.moments import moments
+from gradsim.theory.averages.pairs import pair_average
 from gradsim_core.activations import resolve_activation
 from tests import naive
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gradsim import theory
-from gradsim.theory.finite_depth import HIGHEST, LOWEST
-from gradsim.theory.fixed_point import _q_star
-from gradsim.theory.moments import moments
+from gradsim.theory.averages.moments import moments
+from gradsim.theory.infinite_width.finite_depth import HIGHEST, LOWEST
+from gradsim.theory.infinite_width.fixed_point import _q_star
 from gradsim_core.activations import ACTIVATIONS, Activation, resolve_activation
 
 FINE = np.geomspace(LOWEST, HIGHEST, 9601)

@@ -12,7 +12,7 @@ from scipy.stats import binom, chi2, norm
 
 import gradsim as gs
 from gradsim import theory
-from gradsim.theory.finite_width import annealed_sigma_w, log_factor_mean
+from gradsim.theory.finite_width.roots import annealed_sigma_w, log_factor_mean
 
 X = np.linspace(-7.0, 4.0, 23)  # standard deviations from the mean
 

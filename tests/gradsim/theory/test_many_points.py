@@ -10,7 +10,7 @@ import pytest
 import gradsim as gs
 from gradsim import theory
 from gradsim.errors import SweepError
-from gradsim.theory import many_points
+from gradsim.theory.infinite_width import many_points
 from gradsim_core.activations import ACTIVATIONS
 
 SIGMA_W = np.array([1e-30, 1e-3, 0.4, 0.9, 1.0, 1.0, 1.0, 1.2, 2**0.5, 2**0.5, 1.7, 2.5, 3.9, 50.0, 1e30])

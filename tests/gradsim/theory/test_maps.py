@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from gradsim import theory
-from gradsim.theory import correlation
-from gradsim.theory.correlation import fixed_correlation, pair_average
-from gradsim.theory.hermite import series
-from gradsim.theory.moments import moments
+from gradsim.theory.averages.hermite import series
+from gradsim.theory.averages.moments import moments
+from gradsim.theory.averages.pairs import pair_average
+from gradsim.theory.infinite_width import correlation
+from gradsim.theory.infinite_width.correlation import fixed_correlation
 from gradsim_core.activations import ACTIVATIONS, resolve_activation
 
 MEANS = [

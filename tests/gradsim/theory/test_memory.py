@@ -37,7 +37,7 @@ def test_a_value_that_changes(monkeypatch) -> None:
 def test_nothing_is_computed_again_while_nothing_changes(monkeypatch) -> None:
     steep = Activation("steep", phi, dphi)
     theory.critical_sigma_w(steep)
-    monkeypatch.setattr("gradsim.theory.moments.Moments", None)
+    monkeypatch.setattr("gradsim.theory.averages.moments.Moments", None)
     theory.critical_sigma_w(Activation("steep", phi, dphi))
 
 
@@ -53,5 +53,5 @@ def test_a_known_activation_is_not_forgotten_where_no_more_fit(monkeypatch) -> N
     theory.critical_sigma_w(steep)
     for i in range(memory._MOST - 1):
         memory.current(Activation(f"b{i}", phi, dphi))
-    monkeypatch.setattr("gradsim.theory.moments.Moments", None)
+    monkeypatch.setattr("gradsim.theory.averages.moments.Moments", None)
     theory.critical_sigma_w(steep)

@@ -12,8 +12,8 @@ from scipy.stats import binom, chi2
 
 from gradsim import theory
 from gradsim.errors import SweepError
-from gradsim.theory.correlation import pair_average
-from gradsim.theory.moments import moments
+from gradsim.theory.averages.moments import moments
+from gradsim.theory.averages.pairs import pair_average
 from gradsim_core.activations import ACTIVATIONS, Activation, resolve_activation
 
 LOG_Q = np.array([-200.0, -100.0, -70.0, -30.0, -10.0, -3.0, -1.01, 0.0, 0.37, 1.0, 2.5, 5.0, 9.2])

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradsim.errors import SweepError
+from gradsim.theory.averages.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.averages.moments import moments
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b, check_sigma_w
-from gradsim.theory.finite_width import quenched_sigma_w
-from gradsim.theory.functions import Array, ignoring_floating_point_errors
 from gradsim.theory.memory import current, kept
-from gradsim.theory.moments import moments
 from gradsim_core.activations import Activation
 
 LOWEST, HIGHEST = 1e-3, 1e3  # range of sigma_w in which boundaries are searched
@@ -99,58 +98,6 @@ def trajectory(activation: str | Activation, depth: int, sigma_w: Any, sigma_b: 
     return Trajectory(log_q, log_chi)
 
 
-@ignoring_floating_point_errors
-def boundary(
-    activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None, *, log_gain: float = 0.0
-) -> float:
-    """Return sigma_w at which the gain over ``depth`` layers is 1, from the default input.
-
-    Parameters
-    ----------
-    activation
-        A name, or a user's own activation.
-    depth
-        Number of layers, from 2 to 16,384.
-    sigma_b
-        Bias standard deviation, >= 0.
-    width
-        None: infinite width, the smallest upward root of sum over l = 1 .. L-1 of ln(sigma_w^2 E[phi'(sqrt(q^l) z)^2]).
-        A number: the exact quenched boundary at this width, for relu, leaky_relu and linear with zero bias and
-        Gaussian weights.
-    log_gain
-        ln of the gain on the boundary, if it is not 1.
-
-    Raises
-    ------
-    NoCriticalPoint
-        If there is none, with the reason; also for a depth of 1 or above 16,384.
-    SweepError
-        For an argument that is not valid.
-    ValueError
-        For an unknown activation.
-
-    Examples
-    --------
-    >>> [round(boundary("tanh", depth), 3) for depth in (4, 64)]
-    [1.648, 1.166]
-    >>> round(boundary("relu", depth=8, width=16), 6)
-    1.544611
-    """
-    resolved, depth, sigma_b = current(activation), check_count("depth", depth), check_sigma_b(sigma_b)
-    if depth == 1:
-        raise NoCriticalPoint("A network of depth 1 has no boundary: its gain is 1 by definition.")
-    if width is None:
-        if depth > DEEPEST:
-            raise NoCriticalPoint(
-                f"The boundary is computed to depth {DEEPEST:,}, not {depth:,}. For "
-                "more layers, the boundary at infinite depth is close."
-            )
-        return _infinite_width(resolved, depth, sigma_b, float(log_gain))
-    if sigma_b > 0.0:
-        raise NoCriticalPoint("No exact finite-width law is known with biases: only for sigma_b = 0.")
-    return quenched_sigma_w(resolved, width) * float(np.exp(0.5 * log_gain / (depth - 1)))
-
-
 def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float) -> Array:
     """ln of E|delta^1|^2 over E|delta^L|^2 for an array of sigma_w.
 
@@ -180,8 +127,8 @@ def _log_gain(activation: Activation, depth: int, sigma_w: Array, sigma_b: float
 
 
 @kept(1024)
-def _infinite_width(activation: Activation, depth: int, sigma_b: float, log_gain: float) -> float:
-    """Smallest upward root of the log gain of layer 1 in sigma_w: a scan, then finer scans of the bracket."""
+def root_at_depth(activation: Activation, depth: int, sigma_b: float, log_gain: float) -> float:
+    """Return the smallest sigma_w at which the log gain rises to a value: a scan, then finer scans of the bracket."""
     low, high, points = np.log(LOWEST), np.log(HIGHEST), _SCAN
     for points in (_SCAN, _ZOOM, _ZOOM, _ZOOM):
         grid = np.linspace(low, high, points)

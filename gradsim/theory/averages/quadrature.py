@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradsim.theory.functions import RADIUS, Array, Extended, Function, refusal
+from gradsim.theory.averages.functions import RADIUS, Array, Extended, Function, refusal
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _REACH = 14.0  # standard deviations: the Gaussian weight beyond is below 1e-42

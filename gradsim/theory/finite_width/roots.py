@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma
 
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_moment
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.finite_width.factor_law import factor_law
 from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
 
@@ -117,8 +118,6 @@ def moment_sigma_w(activation: str | Activation, s: float, width: int) -> float:
     >>> round(16 * (moment_sigma_w("relu", s=1.0, width=16) / 4) ** 2, 5)
     2.16918
     """
-    from gradsim.theory.factor_law import factor_law  # it uses this module
-
     slope, s = negative_slope(current(activation)), check_moment(s)
     width = check_count("width", width, WIDEST)
     log_live = float(np.log(-np.expm1(-width * _LN2))) if slope == 0.0 else 0.0

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.integrate import quad_vec
 
 from gradsim.errors import SweepError
-from gradsim.theory.correlation import pair_average
+from gradsim.theory.averages.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.averages.moments import moments
+from gradsim.theory.averages.pairs import pair_average
+from gradsim.theory.averages.quadrature import gaussian_density
 from gradsim.theory.errors import check_correlation, check_q, check_sigma_b, check_sigma_w
-from gradsim.theory.fixed_point import mean_field
-from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.infinite_width.fixed_point import mean_field
 from gradsim.theory.memory import current
-from gradsim.theory.moments import moments
-from gradsim.theory.quadrature import gaussian_density
 from gradsim_core.activations import Activation
 
 _REACH = 38.0  # standard deviations: the density beyond is 0 in float64

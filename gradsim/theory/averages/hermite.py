@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradsim.theory.functions import Array
-from gradsim.theory.moments import Moments
-from gradsim.theory.quadrature import gaussian_density, gaussian_grid
+from gradsim.theory.averages.functions import Array
+from gradsim.theory.averages.moments import Moments
+from gradsim.theory.averages.quadrature import gaussian_density, gaussian_grid
 
 FEWEST, MOST = 64, 8192  # terms; more cost more than averages over two variables
 _RADIANS = 16.0  # of a Hermite polynomial on a panel: 20 nodes integrate its products to rounding

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval
 
 from gradsim.errors import SweepError
-from gradsim.theory.functions import Array, Extended, ignoring_floating_point_errors, refusal, values
+from gradsim.theory.averages.functions import Array, Extended, ignoring_floating_point_errors, refusal, values
+from gradsim.theory.averages.quadrature import OSCILLATION, feature_edges, gaussian_density, gaussian_grid
 from gradsim.theory.memory import kept
-from gradsim.theory.quadrature import OSCILLATION, feature_edges, gaussian_density, gaussian_grid
 from gradsim_core.activations import Activation
 
 SLOPE_RANGE = 83.0  # beyond |ln q| = 83 (|h| about 2^+-60) phi equals its asymptote at 0 or infinity to rounding

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gradsim.theory.arrays import for_arrays
-from gradsim.theory.fixed_point import MeanField, mean_field_and_chi_c
+from gradsim.theory.infinite_width.fixed_point import MeanField, mean_field_and_chi_c
 from gradsim_core.activations import Activation
 
 

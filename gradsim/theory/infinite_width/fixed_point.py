@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from gradsim.theory.correlation import fixed_correlation
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
+from gradsim.theory.averages.moments import SLOPE_RANGE, Moments, moments
 from gradsim.theory.errors import NoCriticalPoint, check_sigma_b, check_sigma_w
-from gradsim.theory.finite_depth import HIGHEST, LOWEST
-from gradsim.theory.fixed_curve import fixed_points
-from gradsim.theory.functions import ignoring_floating_point_errors
+from gradsim.theory.infinite_width.correlation import fixed_correlation
+from gradsim.theory.infinite_width.finite_depth import HIGHEST, LOWEST
+from gradsim.theory.infinite_width.fixed_curve import fixed_points
 from gradsim.theory.memory import current, kept
-from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
 _NOISE = 4e-13  # rounding error of ln(q'/q): below it q counts as a fixed point

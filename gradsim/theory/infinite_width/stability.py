@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq, minimize_scalar
 
+from gradsim.theory.averages.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.averages.moments import Moments, moments
 from gradsim.theory.errors import check_sigma_b, check_sigma_w
-from gradsim.theory.fixed_point import log_ratio, mean_field
-from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.infinite_width.fixed_point import log_ratio, mean_field
 from gradsim.theory.memory import current
-from gradsim.theory.moments import Moments, moments
 from gradsim_core.activations import Activation
 
 _RANGE = 83.0  # of |ln q|: beyond it phi is linear, and no fixed point follows

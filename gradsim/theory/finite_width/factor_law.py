@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, loggamma, polygamma
 
-from gradsim.theory.functions import Array
-from gradsim.theory.quadrature import nodes_and_weights
+from gradsim.theory.averages.functions import Array
+from gradsim.theory.averages.quadrature import nodes_and_weights
 
 Complex = NDArray[np.complex128]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from gradsim.theory.functions import Array
-from gradsim.theory.moments import Moments
+from gradsim.theory.averages.functions import Array
+from gradsim.theory.averages.moments import Moments
 
 _RANGE = 40.0  # chi_1 at greater |ln q| differs from its limit by less than 2e-9
 _STEP = 0.125  # in ln(q - sigma_b^2)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from gradsim.theory.averages.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.averages.moments import SLOPE_RANGE, Moments, moments
 from gradsim.theory.errors import check_count, check_sigma_b, check_sigma_w
-from gradsim.theory.finite_depth import trajectory
-from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.infinite_width.finite_depth import trajectory
 from gradsim.theory.memory import current
-from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
 DEEPEST = 2**12  # layers

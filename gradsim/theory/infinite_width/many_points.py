@@ -11,10 +11,10 @@ from contextlib import suppress
 import numpy as np
 
 from gradsim.errors import SweepError
-from gradsim.theory import fixed_point
-from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.averages.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.averages.moments import SLOPE_RANGE, Moments, moments
+from gradsim.theory.infinite_width import fixed_point
 from gradsim.theory.memory import current
-from gradsim.theory.moments import SLOPE_RANGE, Moments, moments
 from gradsim_core.activations import Activation
 
 _STRIDE = 0.125  # step in ln q of the search, as for a single point

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradsim.errors import SweepError
+from gradsim.theory.averages.functions import Array, ignoring_floating_point_errors
 from gradsim.theory.errors import check_count, check_sigma_w
-from gradsim.theory.factor_law import Complex, factor_law
-from gradsim.theory.finite_width import WIDEST, negative_slope
-from gradsim.theory.functions import Array, ignoring_floating_point_errors
+from gradsim.theory.finite_width.factor_law import Complex, factor_law
+from gradsim.theory.finite_width.roots import WIDEST, negative_slope
 from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
 

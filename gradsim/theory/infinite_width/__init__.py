@@ -1,0 +1,1 @@
+"""The mean field: fixed points, depth scales, and boundaries at infinite width."""
