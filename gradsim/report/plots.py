@@ -83,7 +83,7 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
             named.values(),
             named.keys(),
             loc="outside lower center",
-            ncols=min(len(named), 2 * columns + 1),
+            ncols=min(len(named), columns + 1),
             frameon=False,
             fontsize=10,
         )
@@ -197,7 +197,7 @@ def _boundaries(panel: Axes, rows: pd.DataFrame) -> None:
                 place, line["depth"] * shift, xerr=interval, linestyle="none", markersize=6, capsize=3, elinewidth=1.4,
                 color=mark["color"], marker=mark["marker"], markerfacecolor=mark["color"] if trusted else _WHITE,
                 markeredgecolor=_WHITE if trusted else mark["color"],
-                label=mark["label"] + ("" if trusted else ", carried by few"),
+                label=mark["label"] + ("" if trusted else ", not to be trusted"),
             )  # fmt: skip
 
 

@@ -51,6 +51,22 @@ def test_phase_diagram(tmp_path: Path, widths: tuple[int, ...], grid: np.ndarray
     assert "matplotlib.pyplot" not in sys.modules
 
 
+@pytest.mark.parametrize("widths", [(64,), (16, 64), (16, 32, 64)])
+def test_the_legend_lies_within_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, widths) -> None:
+    """Also with every mark: theory, and boundaries that are to be trusted and that are not."""
+    made = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: made.append(figure))
+    summary, boundary = made_up(widths, np.linspace(0.5, 3.0, 6))
+    boundary = boundary.assign(trusted=boundary["depth"] == 4, theory_width=boundary["theory"])
+    plots.phase_diagram(summary, boundary, tmp_path / "unused.png")
+    made[0].canvas.draw()
+    legend, whole = made[0].legends[0], made[0].bbox
+    assert len(legend.get_texts()) == 6
+    box = legend.get_window_extent()
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert whole.y0 <= box.y0
+
+
 def test_too_many_panels_are_cut_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     titles = []
     monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, text, **_: titles.append(text))
