@@ -12,6 +12,8 @@ import pytest
 
 import gradsim as gs
 
+TABLES = ("cells", "layers", "summary", "boundary")
+
 
 def test_tables_for_programs(call, sweep, tmp_path):
     call("run", sweep, "--out", tmp_path / "run", "--progress", "none", "--no-plot")
@@ -28,6 +30,30 @@ def test_tables_for_programs(call, sweep, tmp_path):
     assert json.loads(out)[0]["complete"] is True
     code, out, _ = call("status", tmp_path / "run")
     assert "complete           yes" in out
+
+
+def test_boundaries_of_any_kind(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--quiet")
+    kinds = ("--kind", "moment(0.5)", "--kind", "decades(1)")
+    rows = json.loads(call("boundary", tmp_path / "run", *kinds, "--format", "json")[1])
+    assert {row["kind"] for row in rows} == {"moment(0.5)", "decades(1)"}
+    code, _, err = call("boundary", tmp_path / "run", "--kind", "mode")
+    assert (code, "moment(s) with 0 < s <= 2" in err) == (2, True)
+    wide, narrow = (
+        json.loads(call("summarize", tmp_path / "run", "--level", level, "--format", "json")[1])[0]
+        for level in ("0.99", "0.5")
+    )
+    assert wide["std_low"] < narrow["std_low"] < narrow["std_high"] < wide["std_high"]
+
+
+def test_export(call, sweep, tmp_path):
+    call("run", sweep, "--out", tmp_path / "run", "--quiet")
+    code, out, _ = call("export", tmp_path / "run", "--output", tmp_path / "tables", "--format", "parquet")
+    assert code == 0
+    assert {line.rpartition("/")[2] for line in out.split()} == {f"{name}.parquet" for name in TABLES}
+    assert len(pd.read_parquet(tmp_path / "tables" / "summary.parquet")) == 8
+    code, out, _ = call("export", tmp_path / "run", "--output", tmp_path / "sql", "--format", "sql")
+    assert "view summary" in (tmp_path / "sql" / "views.sql").read_text()
 
 
 def test_layers(call, sweep, tmp_path):
@@ -85,6 +111,15 @@ def test_theory(call):
         ("4", 1.5, pytest.approx(1.125)),
         ("inf", 1.5, pytest.approx(1.125)),
     ]
+    _, out, _ = call("theory", "gelu", "--sigma-w", "1.42", "--sigma-b", "0.1", "--depth", "4")
+    assert [line.split()[1] for line in out.splitlines() if line.endswith(("yes", "no"))] == [
+        "stable",
+        "unstable",
+        "stable",
+    ]
+    _, out, _ = call("theory", "tanh", "--depth", "8", "--width", "256", "--format", "json")
+    expected = gs.theory.typical_sigma_w("tanh", 8, 0.0, 256)
+    assert json.loads(out)[0]["sigma_w_at_width"] == pytest.approx(expected, rel=1e-14)
 
 
 def test_info(call):
