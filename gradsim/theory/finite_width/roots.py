@@ -57,7 +57,8 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
 def quenched_sigma_w(activation: str | Activation, width: int) -> float:
     """Return sigma_w at which the mean of the log gain over live networks is 0, at every depth > 1.
 
-    The law holds for Gaussian weights and zero bias.
+    The law holds for Gaussian weights and zero bias. The fit of Sussillo and Abbott 2014 (arXiv:1412.6558) for relu,
+    sqrt(2) exp(1.2 / (max(width, 6) - 2.4)), is off by 1.5 % at width 8, by 0.004 % at 16 and by -0.06 % at 64.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def moment_sigma_w(activation: str | Activation, s: float, width: int) -> float:
 
     s = 2 is the annealed boundary. As s falls towards 0 it tends to the quenched one, until dead networks count. In
     closed form; Gurbuzbalaban and Hu 2020 (arXiv:2005.11878) give it to first order in 1/width: for relu sigma_w^2 =
-    2 + 5 (2 - s) / (2 width).
+    2 + 5 (2 - s) / (2 width). For s = 0.5 that is off by -0.8 % at width 16 and by -0.05 % at 64.
 
     Parameters
     ----------

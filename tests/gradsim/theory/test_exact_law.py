@@ -102,6 +102,15 @@ def test_roots_of_the_moments():
     assert theory.moment_sigma_w("relu", 1.0, 10_000) ** 2 == pytest.approx(2 + 5 / 20_000, abs=1e-7)
 
 
+def test_how_far_published_formulas_are_off():
+    """Sussillo and Abbott 2014 (arXiv:1412.6558); Gurbuzbalaban and Hu 2020 (arXiv:2005.11878) at s = 0.5."""
+    for width, fit, first_order in ((8, 0.0150, -0.0347), (16, 0.00004, -0.0079), (64, -0.00057, -0.00047)):
+        published = math.sqrt(2) * math.exp(1.2 / (max(width, 6) - 2.4))
+        assert published / theory.quenched_sigma_w("relu", width) - 1 == pytest.approx(fit, abs=6e-5)
+        root = math.sqrt(2 + 5 * 1.5 / (2 * width))
+        assert root / theory.moment_sigma_w("relu", 0.5, width) - 1 == pytest.approx(first_order, abs=6e-5)
+
+
 @pytest.mark.parametrize(("name", "width", "depth"), [("relu", 4, 8), ("linear", 6, 5), ("leaky_relu(0.2)", 5, 12)])
 def test_quantiles_of_simulated_networks(name, width, depth):
     """100,000 networks: the share below each exact quantile, within 4.4 standard errors (1e-5 each)."""
