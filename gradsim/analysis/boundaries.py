@@ -83,7 +83,7 @@ def _row(
 ) -> dict[str, Any]:
     crossing = _crossing(group, cells, kind, level)
     near = _near(cells, crossing)
-    trusted, reason = _trust(group, near, crossing, kind)
+    trusted, reason = _trust(near, kind) if crossing.reason is None else (False, _why_none(group, cells, crossing))
     if kind.power and crossing.reason is None and not trusted:  # rare networks: the sample has no interval to give
         crossing = crossing._replace(ci_low=float("nan"), ci_high=float("nan"))
     return {
@@ -125,11 +125,14 @@ def _near(cells: pd.DataFrame, crossing: Crossing) -> pd.DataFrame:
     return cells.iloc[np.argsort(distance)[:2]]
 
 
-def _trust(group: dict[str, Any], near: pd.DataFrame, crossing: Crossing, kind: Kind) -> tuple[bool, str | None]:
+def _why_none(group: dict[str, Any], cells: pd.DataFrame, crossing: Crossing) -> str | None:
+    """The sentence about a boundary that is not there: all networks of all cells are lost, or the crossing's own."""
+    return why_not_finite(group["activation"], float(cells["nonfinite_fraction"].min())) or crossing.reason
+
+
+def _trust(near: pd.DataFrame, kind: Kind) -> tuple[bool, str | None]:
     """Whether the boundary can be trusted, and if not the sentence for ``reason``."""
     lost = float(near["nonfinite_fraction"].max())
-    if crossing.reason is not None:
-        return False, why_not_finite(group["activation"], float(near["nonfinite_fraction"].min())) or crossing.reason
     if lost > 0:
         return False, f"Not to be trusted: {lost:.2g} of the networks near it are not finite."
     if kind.power and (reason := _carried_by_few(near, kind)):

@@ -6,6 +6,7 @@ arXiv:1812.05994). It enters by its cumulant ln E S^s, for complex s.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +43,7 @@ class FactorLaw(Protocol):
         """Return the first two derivatives of the cumulant on the real line."""
 
 
+@lru_cache(maxsize=64)  # a wide leaky layer takes a second, and tables of cells ask for it again and again
 def factor_law(slope: float, width: int, rare: float = 0.0) -> FactorLaw:
     """Return the law for a slope of phi at h < 0.
 

@@ -121,6 +121,8 @@ def moment_sigma_w(activation: str | Activation, s: float, width: int) -> float:
     """
     slope, s = negative_slope(current(activation)), check_moment(s)
     width = check_count("width", width, WIDEST)
+    if s == 2.0:
+        return annealed_sigma_w(activation)
     log_live = float(np.log(-np.expm1(-width * _LN2))) if slope == 0.0 else 0.0
     return float(np.exp(-(factor_law(slope, width).level(0.5 * s) + log_live) / s))
 

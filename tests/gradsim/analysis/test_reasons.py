@@ -101,6 +101,11 @@ def test_all_networks_not_finite_is_said_with_the_cause() -> None:
     assert rising()["reason"].tolist() == [None] * 7
 
 
+def test_some_cells_not_finite_are_not_all() -> None:
+    lost = [np.full(50, np.nan)] * 3 + [np.linspace(-2.0, -1.0, 50)] * 4
+    assert analysis.boundary(summary_of(lost))["reason"].str.startswith("No crossing").all()
+
+
 def test_annealed_gain_of_relu_at_tiny_width() -> None:
     """Width 1, depth 4, sigma_w^2 = 2: the mean gain is 1, though most networks have none at all."""
     rng = np.random.default_rng(2)
