@@ -82,6 +82,7 @@ clean:
 .venv/test.stamp: .venv/run.stamp
 	$(PIP) -e ".[plot,test]"
 	-$(PIP) "$(TORCH)"
+	-$(PIP) flax keras  # in which tests run the code that `gradsim recommend` prints
 	-$(PIP) --no-deps nvidia-cuda-nvcc  # for its assembler, which says how many registers a kernel takes
 	-$(PIP) -e ".[cuda]"  # without a GPU, tests compare its names with those of their stand-in
 	touch $@

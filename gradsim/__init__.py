@@ -18,6 +18,8 @@ from gradsim.version import __version__
 if TYPE_CHECKING:
     from gradsim import lessons, theory
     from gradsim.errors import GradsimError
+    from gradsim.recommendation.recommend import recommend
+    from gradsim.recommendation.result import Recommendation
     from gradsim.report.plots import layer_profile, phase_diagram
     from gradsim.runs.results import Run
     from gradsim.runs.run import open as open
@@ -31,12 +33,14 @@ _HOMES = {
     "Activation": "gradsim_core.activations",
     "Ensemble": "gradsim.simulation.ensemble",
     "GradsimError": "gradsim.errors",
+    "Recommendation": "gradsim.recommendation",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
     "layer_profile": "gradsim.report.plots",
     "lessons": "gradsim",
     "open": "gradsim.runs",
     "phase_diagram": "gradsim.report.plots",
+    "recommend": "gradsim.recommendation",
     "run": "gradsim.runs",
     "simulate": "gradsim.simulation.ensemble",
     "theory": "gradsim",
@@ -45,8 +49,8 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Ensemble", "GradsimError", "Run", "Sweep", "__version__", "layer_profile", "lessons",
-    "phase_diagram", "run", "simulate", "theory", "weights",
+    "Activation", "Ensemble", "GradsimError", "Recommendation", "Run", "Sweep", "__version__", "layer_profile",
+    "lessons", "phase_diagram", "recommend", "run", "simulate", "theory", "weights",
 ]  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def test_commands_of_the_readme_exist():
     from gradsim.cli.commands import cli
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert words & set(cli.commands) == {"run", "boundary", "info", "lesson", "submit", "status", "verify"}
+    assert words & set(cli.commands) == {"run", "boundary", "info", "lesson", "recommend", "submit", "status", "verify"}
 
 
 def test_readme_lists_the_tables():

@@ -13,12 +13,13 @@ from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
 from gradsim.analysis.kinds import KINDS, Kind, find_kinds
 from gradsim.analysis.summaries import why_unknown
 from gradsim.errors import SweepError, why_not_finite
-from gradsim.theory import NoCriticalPoint, gain_law
+from gradsim.theory import NoCriticalPoint
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.boundaries import boundary as theory_boundary
 from gradsim.theory.errors import check_probability
 from gradsim.theory.finite_width import roots
 from gradsim.theory.infinite_width.fixed_point import critical_sigma_w
+from gradsim.theory.typical import median_sigma_w
 from gradsim_core.activations import Activation
 
 AXES = ["activation", "law", "sigma_b", "width", "depth"]
@@ -188,7 +189,7 @@ def _exact(activation: str | Activation, depth: int, width: int, kind: Kind) -> 
     if kind.power:
         return roots.moment_sigma_w(activation, 2.0 * kind.power, width)
     if kind.column == "median":
-        return float(np.exp((kind.log_gain - gain_law(activation, depth, width, 1.0).median) / (2.0 * (depth - 1))))
+        return median_sigma_w(activation, depth, width, kind.log_gain)
     return roots.quenched_sigma_w(activation, width)
 
 

@@ -13,6 +13,7 @@ from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, export, gc, verify
 from gradsim.cli.messages import asks_for_json, error_event, report
+from gradsim.cli.recommend import recommend
 from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
@@ -31,6 +32,7 @@ def cli() -> None:
       gradsim run phase-tanh --out out/phase-tanh    the classic phase diagram, about two minutes
       gradsim boundary out/phase-tanh                its boundary, compared with theory
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
+      gradsim recommend --activation gelu --depth 64 --width 512    which sigma_w to set
 
     Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full
     disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped at once by a second
@@ -51,6 +53,7 @@ for _command in (
     compact,
     gc,
     theory,
+    recommend,
     lesson,
     info,
 ):

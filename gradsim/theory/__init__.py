@@ -37,6 +37,7 @@ critical_sigma_w = for_arrays(fixed_point.critical_sigma_w, "sigma_w")
 boundary = for_arrays(boundaries.boundary, "sigma_w")
 quenched_sigma_w = for_arrays(roots.quenched_sigma_w, "sigma_w")
 moment_sigma_w = for_arrays(roots.moment_sigma_w, "sigma_w")
+median_sigma_w = for_arrays(typical.median_sigma_w, "sigma_w")
 typical_sigma_w = for_arrays(typical.typical_sigma_w, "sigma_w")
 log_factor_mean = for_arrays(roots.log_factor_mean, "log_factor_mean")
 width_correction = for_arrays(first_order.width_correction)
@@ -63,6 +64,7 @@ __all__ = [
     "half_stable_points",
     "log_factor_mean",
     "mean_field",
+    "median_sigma_w",
     "moment_sigma_w",
     "plane",
     "q_map",

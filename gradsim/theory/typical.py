@@ -133,6 +133,37 @@ def typical_sigma_w(activation: str | Activation, depth: int, sigma_b: float = 0
     raise reason
 
 
+@ignoring_floating_point_errors
+def median_sigma_w(activation: str | Activation, depth: int, width: int, log_gain: float = 0.0) -> float:
+    """Return sigma_w at which the median of ln gain over live networks is ``log_gain``, from the exact law.
+
+    Parameters
+    ----------
+    activation
+        linear, relu or leaky_relu, with zero bias and Gaussian weights.
+    depth
+        Number of layers, from 2.
+    width
+        Number of neurons in each layer.
+    log_gain
+        ln of the gain of the mean square of delta.
+
+    Raises
+    ------
+    NoCriticalPoint
+        For an activation without an exact law.
+    SweepError
+        For an argument that is not valid.
+
+    Examples
+    --------
+    >>> round(median_sigma_w("relu", depth=8, width=16), 6)
+    1.533607
+    """
+    median = gain_law(activation, depth, width, 1.0).median
+    return float(np.exp((log_gain - median) / (2.0 * (depth - 1))))
+
+
 class GainSpread(NamedTuple):
     """How the gain spreads over networks, exactly: log_gain is ln of the ratio of mean squares of delta.
 
