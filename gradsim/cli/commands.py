@@ -16,6 +16,7 @@ from gradsim.cli.messages import asks_for_json, error_event, report
 from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
+from gradsim.cli.validate import validate
 from gradsim.system import streams
 from gradsim.system.signals import EXIT_STOPPED, StopSignals, leave
 from gradsim.version import __version__
@@ -32,9 +33,9 @@ def cli() -> None:
       gradsim boundary out/phase-tanh                its boundary, compared with theory
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
 
-    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full
-    disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped at once by a second
-    signal n.
+    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data, or a
+    claim failed; 5 full disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped
+    at once by a second signal n.
     """
 
 
@@ -52,6 +53,7 @@ for _command in (
     gc,
     theory,
     lesson,
+    validate,
     info,
 ):
     cli.add_command(_command)
