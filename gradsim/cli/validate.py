@@ -75,7 +75,7 @@ def _sources(loaded: list[Any], form: str) -> str:
     from gradsim.report import text
 
     rows = [
-        {"source": source.name, "claims": len(source.claims), "year": source.year, "link": source.link}
+        {"source": source.name, "claims": len(source.claims), "by": source.label, "link": source.link}
         for source in loaded
     ]
     return text.render(pd.DataFrame(rows), "table" if form == "markdown" else form)  # type: ignore[arg-type]

@@ -93,7 +93,9 @@ class Claim(ValidatedModel):
         for name in _COMPUTED:
             if name not in present:
                 field = type(self).model_fields[name]
-                raise SweepError(name, MISSING, str(field.description), f"Add it, or beyond = the reason; {name}")
+                raise SweepError(
+                    name, MISSING, str(field.description), "Add it, or say in beyond why nothing is computed"
+                )
         self._check_estimator()
         if self.margin is not None and self.margin.kind == "units" and formulas.last_place(str(self.value)) is None:
             raise SweepError("margin", {"units": self.margin.size}, "another kind, since a formula has no last place",
@@ -120,9 +122,16 @@ class Source(ValidatedModel):
     name: str = Field(pattern=_NAME, description="the file's name without .toml", examples=["he-2015"])
     title: _Text = Field(description="the title", examples=["Delving deep into rectifiers"])
     authors: _Text = Field(description="the authors", examples=["He, Zhang, Ren, Sun"])
-    year: int = Field(ge=1900, le=2100, description="a year", examples=[2015])
+    year: int | None = Field(
+        None, ge=1900, le=2100, description="a year; absent for a library, which has versions", examples=[2015]
+    )
     link: _Text = Field(description="arXiv id, DOI or address", examples=["arXiv:1502.01852"])
     claims: tuple[Claim, ...] = Field(min_length=1, description="at least one [[claims]] table", examples=["[{ … }]"])
+
+    @property
+    def label(self) -> str:
+        """Authors, and the year if there is one."""
+        return f"{self.authors} {self.year}" if self.year else self.authors
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -186,6 +195,8 @@ def parse_source(data: bytes, name: str, place: str) -> Source:
     if len(data) > files.SIZE_CAP:
         raise SweepFileError(f"{place}: the file is larger than 1 MiB. Check that it is a file of claims.")
     values = files.parse(data, place)
+    if "name" in values:
+        raise SweepError(f"{place}: name", values["name"], "absent, since the file's name is the source's", "Remove it")
     rows = values.get("claims")
     claims: list[Any] = []
     for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
@@ -199,8 +210,4 @@ def _located(place: str, model: type[Model], values: dict[str, Any]) -> Model:
     try:
         return model(**values)
     except SweepError as error:
-        first, *others = (
-            SweepError(f"{place}: {fault.field}", fault.value, fault.allowed, fault.remedy)
-            for fault in (error, *error.others)
-        )
-        raise first.joined(others) from None
+        raise error.at(place) from None

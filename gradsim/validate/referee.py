@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradsim.errors import GradsimError
+from gradsim.errors import SweepError
 from gradsim.system.progress import Mode, Share, check_mode
 from gradsim.theory.errors import NoCriticalPoint
 from gradsim.validate.claims import VALUE, Claim, Source, load
@@ -80,7 +80,9 @@ def decide(source: Source, claim: Claim) -> Outcome:
         ours = estimator(claim.given)
         control = _with_error(claim, ours)
         second = ESTIMATORS[claim.dispute.route](claim.given) if claim.dispute else None
-    except (GradsimError, NoCriticalPoint) as error:
+    except SweepError as error:
+        raise error.at(f"{source.name}/{claim.id}") from None
+    except (NoCriticalPoint, ArithmeticError, LookupError, ValueError) as error:
         reason = f"There is no number: {error}"
         return Outcome(source, claim, Verdict("failed", reason), seconds=time.monotonic() - start)
     verdict = judge(claim, ours, control, second)

@@ -19,7 +19,7 @@ from gradsim.validate.verdicts import VERDICTS, Outcome, compare, compare_instea
 COLUMNS = ["id", "what", "claimed", "ours", "margin", "verdict", "control"]
 """Columns of the table for people."""
 
-_WIDE = 44  # characters of a sentence in the table for people
+_WIDE = 36  # characters of a sentence in the table for people
 
 
 def frame(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "id": f"{source.name}/{claim.id}",
         "what": claim.what,
         "where": claim.where,
-        "source": f"{source.authors} {source.year}",
+        "source": source.label,
         "link": source.link,
         "basis": claim.basis,
         "claimed": claim.value,
@@ -71,7 +71,7 @@ def table(found: pd.DataFrame) -> str:
     """Return the table for people; the reasons of verdicts but confirmed stand below it."""
     shown = found.assign(
         what=[_cut(what) for what in found["what"]],
-        claimed=[_cut(_word(claimed), 24) for claimed in found["claimed"]],
+        claimed=[_cut(_word(claimed), 20) for claimed in found["claimed"]],
         ours=[_ours(row) for row in found.to_dict("records")],
         control=[_control(row) for row in found.to_dict("records")],
     )
@@ -105,7 +105,7 @@ def markdown(found: pd.DataFrame) -> str:
             verdict = f"**{row['verdict']}**" + (f": {row['reason']}" if isinstance(row["reason"], str) else "")
             cells = [f"`{str(row['id']).partition('/')[2]}`", row["what"], row["where"], row["basis"],
                      _word(row["claimed"]), _ours(row), _word(row["margin"]), _control(row), verdict]  # fmt: skip
-            lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+            lines.append("| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -121,7 +121,8 @@ def _ours(row: dict[Any, Any]) -> str:
 def _control(row: dict[Any, Any]) -> str:
     if not isinstance(row["control"], str):
         return "-"
-    return f"{row['control']} ({row['control_margins']:.3g})"
+    margins = row["control_margins"]
+    return f"{row['control']} ({margins:.2g})" if isinstance(margins, float) and margins == margins else row["control"]
 
 
 def _word(value: object) -> str:

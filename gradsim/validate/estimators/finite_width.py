@@ -14,11 +14,6 @@ def quenched_sigma_w(activation: str, width: int) -> float:
     return float(theory.quenched_sigma_w(activation, width))
 
 
-def quenched_variance(activation: str, width: int) -> float:
-    """sigma_w^2 at which the mean of ln gain is 0."""
-    return quenched_sigma_w(activation, width) ** 2
-
-
 def log_factor_mean(activation: str, width: int, sigma_w: float) -> float:
     """E ln S, S being the factor of |delta|^2 of one layer."""
     return float(theory.log_factor_mean(activation, width)) + 2.0 * math.log(sigma_w)
@@ -49,20 +44,10 @@ def lyapunov_exponent(k: int, width: int) -> float:
     return 0.5 * (math.log(2.0 / width) + float(digamma(0.5 * (width - k + 1))))
 
 
-def distance_to_normal(activation: str, depth: int, width: int, sigma_w: float, mean: float, variance: float) -> float:
-    """Largest difference of the distribution function of ln gain from that of N(mean, variance)."""
-    import numpy as np
-    from scipy.stats import norm
-
-    law = theory.gain_law(activation, depth, width, sigma_w)
-    x = law.mean + law.std * np.linspace(-5.0, 5.0, 2001)
-    return float(np.abs(law.cdf(x) - norm.cdf(x, mean, math.sqrt(variance))).max())
-
-
 ROWS = {
     function.__name__: function
     for function in (
-        quenched_sigma_w, quenched_variance, log_factor_mean, log_factor_variance, moment_variance, dead_fraction,
-        lyapunov_exponent, distance_to_normal,
+        quenched_sigma_w, log_factor_mean, log_factor_variance, moment_variance, dead_fraction,
+        lyapunov_exponent,
     )
 }  # fmt: skip

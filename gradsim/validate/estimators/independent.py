@@ -6,18 +6,22 @@ Nothing here uses gradsim's activations, quadrature or laws, so an error of thei
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import digamma, expit, polygamma
-from scipy.stats import binom, truncnorm
+from scipy.stats import binom
+
+from gradsim.errors import SweepError, suggestion
+
+Function = Callable[[float], float]
 
 _SELU = 1.0507009873554805, 1.6732632423543772
 
-_ACTIVATIONS: dict[str, Callable[[float], float]] = {
+_ACTIVATIONS: dict[str, Function] = {
     "celu": lambda h: h if h > 0.0 else math.expm1(h),
     "elu": lambda h: h if h > 0.0 else math.expm1(h),
     "gelu": lambda h: 0.5 * h * math.erfc(-h / math.sqrt(2.0)),
@@ -33,7 +37,7 @@ _ACTIVATIONS: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,
 }  # fmt: skip
 
-_SLOPES: dict[str, Callable[[float], float]] = {
+_SLOPES: dict[str, Function] = {
     "selu": lambda h: _SELU[0] * (1.0 if h > 0.0 else _SELU[1] * math.exp(h)),
     "silu": lambda h: float(expit(h)) * (1.0 + h * (1.0 - float(expit(h)))),
     "tanh": lambda h: math.cosh(h) ** -2,
@@ -42,12 +46,13 @@ _SLOPES: dict[str, Callable[[float], float]] = {
 
 def quad_mean_square(activation: str, q: float = 1.0) -> float:
     """E phi(h)^2 for h ~ N(0, q)."""
-    return _average(lambda h: _ACTIVATIONS[activation](h) ** 2, q)
+    phi = _known(activation)
+    return _average(lambda h: phi(h) ** 2, q)
 
 
 def quad_standardising_gain(activation: str, q: float = 1.0) -> float:
     """1 / standard deviation of phi(h), for h ~ N(0, q)."""
-    return float((quad_mean_square(activation, q) - _average(_ACTIVATIONS[activation], q) ** 2) ** -0.5)
+    return float((quad_mean_square(activation, q) - _average(_known(activation), q) ** 2) ** -0.5)
 
 
 def quad_forward_gain(activation: str, q: float = 1.0) -> float:
@@ -55,24 +60,25 @@ def quad_forward_gain(activation: str, q: float = 1.0) -> float:
     return float(quad_mean_square(activation, q) ** -0.5)
 
 
-def quad_half_stable_bias_variance(activation: str, scale: float = 1.0) -> float:
-    """sigma_b^2 at which the map of q is tangent to the line and chi_1 = 1, times a scale.
+def quad_half_stable_bias_variance(activation: str) -> float:
+    """sigma_b^2 at which the map of q is tangent to the line and chi_1 = 1.
 
     There the slope of E phi^2 equals E phi'^2; by Stein's lemma it is E[phi^2 (z^2 - 1)] / (2 q).
     """
-    phi, slope = _ACTIVATIONS[activation], _SLOPES[activation]
+    phi, slope = _known(activation), _known(activation, _SLOPES)
 
     def excess(q: float) -> float:
         return _average(lambda h: phi(h) ** 2 * (h * h / q - 1.0) / (2.0 * q) - slope(h) ** 2, q)
 
     q = float(brentq(excess, 2.0, 50.0, xtol=1e-12))
-    return scale * (q - quad_mean_square(activation, q) / _average(lambda h: slope(h) ** 2, q))
+    return float(q - quad_mean_square(activation, q) / _average(lambda h: slope(h) ** 2, q))
 
 
 def quad_chi_1(activation: str, sigma_w: float) -> float:
     """chi_1 at the fixed point of q without biases."""
+    slope = _known(activation, _SLOPES)
     q = brentq(lambda q: sigma_w**2 * quad_mean_square(activation, q) / q - 1.0, 1e-2, 1e2, xtol=1e-13)
-    return sigma_w**2 * _average(lambda h: _SLOPES[activation](h) ** 2, float(q))
+    return sigma_w**2 * _average(lambda h: slope(h) ** 2, float(q))
 
 
 def sum_quenched_sigma_w(activation: str, width: int) -> float:
@@ -95,12 +101,14 @@ def _log_factor(activation: str, width: int) -> tuple[float, float]:
     return mean, float(share @ (polygamma(1, 0.5 * active) + (means - mean) ** 2))
 
 
-def scipy_truncated_normal_std(cut: float) -> float:
-    """Standard deviation of a standard normal cut at +-cut, by SciPy."""
-    return float(truncnorm.std(-cut, cut))
+def _known(activation: str, table: Mapping[str, Function] = _ACTIVATIONS) -> Function:
+    if activation not in table:
+        allowed = f"one of {', '.join(table)} for this second route"
+        raise SweepError("activation", activation, allowed, suggestion(activation, table))
+    return table[activation]
 
 
-def _average(function: Callable[[float], float], q: float) -> float:
+def _average(function: Function, q: float) -> float:
     """E f(h), h ~ N(0, q), by adaptive quadrature between the kinks that any of the activations has."""
     deviation = math.sqrt(q)
     edges = sorted({-12.0 * deviation, *(h for h in (0.0, 6.0) if h < 12.0 * deviation), 12.0 * deviation})
@@ -116,6 +124,6 @@ ROWS = {
     function.__name__: function
     for function in (
         quad_mean_square, quad_standardising_gain, quad_forward_gain, quad_half_stable_bias_variance, quad_chi_1,
-        sum_quenched_sigma_w, sum_log_factor_variance, scipy_truncated_normal_std,
+        sum_quenched_sigma_w, sum_log_factor_variance,
     )
 }  # fmt: skip

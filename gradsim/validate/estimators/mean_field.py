@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gradsim import theory
-from gradsim.theory import MeanField
+from gradsim.theory import MeanField, NoCriticalPoint
 from gradsim_core.activations import Activation, resolve_activation
 
 
@@ -70,23 +70,26 @@ def boundary(activation: str, depth: int, sigma_b: float = 0.0) -> float:
     return float(theory.boundary(activation, depth, sigma_b))
 
 
-def half_stable_q(activation: str, scale: float = 1.0) -> float:
-    """q at the half-stable critical point, times a scale."""
-    return scale * _half_stable(activation, "q")
+def half_stable_q(activation: str) -> float:
+    """q at the half-stable critical point."""
+    return _half_stable(activation, "q")
 
 
-def half_stable_weight_variance(activation: str, scale: float = 1.0) -> float:
-    """sigma_w^2 at the half-stable critical point, times a scale."""
-    return scale * _half_stable(activation, "sigma_w") ** 2
+def half_stable_weight_variance(activation: str) -> float:
+    """sigma_w^2 at the half-stable critical point."""
+    return _half_stable(activation, "sigma_w") ** 2
 
 
-def half_stable_bias_variance(activation: str, scale: float = 1.0) -> float:
-    """sigma_b^2 at the half-stable critical point, times a scale."""
-    return scale * _half_stable(activation, "sigma_b") ** 2
+def half_stable_bias_variance(activation: str) -> float:
+    """sigma_b^2 at the half-stable critical point."""
+    return _half_stable(activation, "sigma_b") ** 2
 
 
 def _half_stable(activation: str, column: str) -> float:
-    return float(theory.half_stable_points(activation)[column].iloc[0])
+    points = theory.half_stable_points(activation)
+    if len(points) == 0:
+        raise NoCriticalPoint(f"{activation} has no half-stable point.")
+    return float(points[column].iloc[0])
 
 
 def correlation(activation: str, layers: int, c: float, sigma_w: float, sigma_b: float = 0.0) -> float:

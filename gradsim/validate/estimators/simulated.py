@@ -36,15 +36,15 @@ def variance_log_gain(
 def mean_gain(
     activation: str, sigma_w: float, depth: int, width: int, networks: int, law: str = "gaussian", seed: int = 1
 ) -> Estimate:
-    """Mean of the gain itself, dead networks counted as 0."""
+    """Mean of the gain itself; one that dies on the way back from the last layer counts as 0."""
     chunks = _chunks(activation, sigma_w, depth, width, networks, seed=seed, law=law)
-    return _mean(np.concatenate([np.exp(chunk.log_gain[:, 0]) for chunk in chunks]))
+    return _mean(np.concatenate([np.exp(_gains(chunk)) for chunk in chunks]))
 
 
 def mean_square_gain(activation: str, sigma_w: float, depth: int, width: int, networks: int, seed: int = 1) -> Estimate:
-    """Mean of the squared gain, dead networks counted as 0."""
+    """Mean of the squared gain; one that dies on the way back from the last layer counts as 0."""
     chunks = _chunks(activation, sigma_w, depth, width, networks, seed=seed)
-    return _mean(np.concatenate([np.exp(2.0 * chunk.log_gain[:, 0]) for chunk in chunks]))
+    return _mean(np.concatenate([np.exp(2.0 * _gains(chunk)) for chunk in chunks]))
 
 
 def mean_q(
@@ -81,6 +81,12 @@ def dead_share(activation: str, sigma_w: float, depth: int, width: int, networks
     """Share of networks that are dead in some layer."""
     chunks = _chunks(activation, sigma_w, depth, width, networks, seed=seed)
     return _mean(np.concatenate([(chunk.status == 1).astype(float) for chunk in chunks]))
+
+
+def _gains(chunk: Ensemble) -> Array:
+    """ln gain of networks whose last layer has a gradient: without one, the gain is 0 over 0."""
+    found: Array = chunk.log_gain[chunk.log_delta[:, -1] > -np.inf, 0]
+    return found
 
 
 def _log_gain(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gradsim.errors import MISSING, SweepError, suggestion
+from gradsim.sweep.activations import check_activation, check_law
 from gradsim.validate import formulas
 
 
@@ -25,6 +26,8 @@ class Estimate(NamedTuple):
     value: float
     error: float = 0.0
 
+
+_NAMES: dict[str, Callable[[str, object], object]] = {"activation": check_activation, "law": check_law}
 
 Function = Callable[..., "float | Estimate"]
 
@@ -86,6 +89,8 @@ def _argument(name: str, value: object, kind: type) -> Any:
     if kind is str:
         if not isinstance(value, str):
             raise SweepError(f"given.{name}", value, "a name in quotes", 'Write for example "tanh"')
+        if name in _NAMES:
+            _NAMES[name](f"given.{name}", value)
         return value
     try:
         number = formulas.evaluate(value)  # type: ignore[arg-type]  # others are refused as no formulas
