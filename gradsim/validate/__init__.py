@@ -6,7 +6,7 @@ The claims are data, ``gradsim_data/claims/*.toml``, one file a source. The modu
 >>> import gradsim as gs
 >>> gs.validate("he-2015", progress="none")[["id", "verdict"]].head(2)
                          id    verdict
-0  he-2015/relu-critical     confirmed
+0     he-2015/relu-critical  confirmed
 1  he-2015/leaky-critical-1  confirmed
 """
 

@@ -54,7 +54,7 @@ class Margin(NamedTuple):
             case "standard_errors":
                 return f"{self.size:g} s.e."
             case "relative":
-                return f"{100 * self.size:g} %"
+                return f"{100 * self.size:g} %" if self.size >= 1e-4 else f"{self.size:g} relative"
         return f"{self.size:g}"
 
 

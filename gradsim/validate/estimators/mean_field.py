@@ -6,7 +6,6 @@ import math
 
 from gradsim import theory
 from gradsim.theory import MeanField, NoCriticalPoint
-from gradsim_core.activations import Activation, resolve_activation
 
 
 def _at(activation: str, sigma_w: float, sigma_b: float) -> MeanField:
@@ -55,14 +54,11 @@ def critical_variance(activation: str, sigma_b: float = 0.0) -> float:
 
 
 def critical_of_rescaled(activation: str, factor: float, stretch: float, sigma_b: float = 0.0) -> float:
-    """sigma_w at which chi_1 = 1 for factor * phi(stretch * h), as a user's own pair."""
-    phi = resolve_activation(activation)
-    pair = Activation(
-        f"{factor!r} * {activation}({stretch!r} * h)",
-        lambda h: factor * float(phi(stretch * h)),
-        lambda h: factor * stretch * float(phi.derivative(stretch * h)),
-    )
-    return float(theory.critical_sigma_w(pair, sigma_b))
+    """sigma_w at which chi_1 = 1 for the activation factor * phi(stretch * h).
+
+    The stretched preactivations are those of phi with sigma_w * factor * stretch and sigma_b * stretch.
+    """
+    return float(theory.critical_sigma_w(activation, sigma_b * stretch)) / (factor * stretch)
 
 
 def boundary(activation: str, depth: int, sigma_b: float = 0.0) -> float:

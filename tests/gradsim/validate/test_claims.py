@@ -134,7 +134,7 @@ def test_the_page_lists_exactly_the_claims() -> None:
     from gradsim.validate.verdicts import VERDICTS
 
     page = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
-    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    rows = [line.replace("\\|", "|").split(" | ") for line in page.splitlines() if line.startswith("| `")]
     every = [claim for source in claims.load() for claim in source.claims]
     listed = [(row[0].strip("|` "), " ".join(row[1].split()), row[3], row[4]) for row in rows]
     assert listed == [(claim.id, claim.what, claim.basis, claim.value or "-") for claim in every]

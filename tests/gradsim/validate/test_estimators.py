@@ -87,10 +87,20 @@ def gelu_bias():
     return q - square(PHI["gelu"], q) / square(DPHI["gelu"], q)
 
 
-def erf_chi(sigma_w, sigma_b):
-    """chi_1 of erf in closed form (Williams 1997)."""
-    q = mp.findroot(lambda q: sigma_w**2 * 2 / mp.pi * mp.asin(2 * q / (1 + 2 * q)) + sigma_b**2 - q, 0.3)
-    return sigma_w**2 * 4 / mp.pi / mp.sqrt(1 + 4 * q)
+def critical_erf(factor, stretch, sigma_b):
+    """sigma_w at which chi_1 of factor * erf(stretch * h) is 1: the averages are closed (Williams 1997)."""
+    sigma_b, square = mp.mpf(sigma_b), mp.mpf(stretch) ** 2
+
+    def excess(sigma_w):
+        weight = (sigma_w * factor) ** 2
+
+        def growth(q):
+            return weight * 2 / mp.pi * mp.asin(2 * square * q / (1 + 2 * square * q)) + sigma_b**2 - q
+
+        q = mp.findroot(growth, 0.3)
+        return weight * square * 4 / mp.pi / mp.sqrt(1 + 4 * square * q) - 1
+
+    return mp.findroot(excess, 1 / (mp.mpf(factor) * mp.mpf(stretch)))
 
 
 def active(width):
@@ -125,11 +135,11 @@ EXACT = {
     "q_star": (AT, lambda: tanh_q(1.6, 0.2)),
     "chi_1": (AT, lambda: tanh_chi(1.6, 0.2)),
     "xi_grad": (AT, lambda: -1 / mp.log(tanh_chi(1.6, 0.2))),
-    "critical_sigma_w": (
-        {"activation": "erf", "sigma_b": 0.2}, lambda: mp.findroot(lambda s: erf_chi(s, mp.mpf("0.2")) - 1, (1.0, 1.1))
-    ),
+    "critical_sigma_w": ({"activation": "erf", "sigma_b": 0.2}, lambda: critical_erf(1, 1, "0.2")),
     "critical_variance": ({"activation": "relu", "sigma_b": 0.3}, lambda: 2),
-    "critical_of_rescaled": ({"activation": "relu", "factor": 2, "stretch": 1.5}, lambda: mp.sqrt(2) / 3),
+    "critical_of_rescaled": (
+        {"activation": "erf", "factor": 1.5, "stretch": 0.7, "sigma_b": 0.2}, lambda: critical_erf(1.5, "0.7", "0.2")
+    ),
     "boundary": ({"activation": "relu", "depth": 7}, lambda: mp.sqrt(2)),
     "correlation": ({"activation": "relu", "layers": 3, "c": 0.1, "sigma_w": 1}, lambda: arc_cosine(mp.mpf("0.1"), 3)),
     "decorrelation": (
