@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import gradsim as gs
+from gradsim.validate import load, referee
+from gradsim.validate.estimators import ESTIMATORS, Estimate, Estimator
 
 PAGE = Path(__file__).parents[2] / "docs/claims.md"
 
@@ -31,3 +33,24 @@ def test_all_claims() -> None:
     computed = found[found["verdict"] != "beyond scope"]
     assert (computed["control_margins"] > 1.0).all()
     assert found["verdict"].tolist() == verdicts_of_the_page()
+
+
+@pytest.mark.verify
+def test_an_error_of_2_percent_in_any_estimator_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every quick claim fails once its estimator gives 2 % more, whatever the claim's own control is."""
+    sound = dict(ESTIMATORS)
+    claims = [(source, claim) for source in load() for claim in source.claims]
+    for source, claim in claims:
+        if claim.beyond or claim.cost == "full":
+            continue
+        estimator = sound[str(claim.estimator)]
+        ours = estimator(claim.given)
+
+        def wrong(*, found: Estimate = ours, **given: object) -> Estimate:
+            return Estimate(1.02 * found.value, found.error)
+
+        wrong.__signature__ = estimator.signature  # type: ignore[attr-defined]
+        monkeypatch.setitem(ESTIMATORS, estimator.name, Estimator(estimator.name, estimator.family, wrong))
+        verdict = referee.decide(source, claim).verdict
+        monkeypatch.setitem(ESTIMATORS, estimator.name, estimator)
+        assert verdict.name == "failed", (source.name, claim.id)

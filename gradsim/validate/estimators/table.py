@@ -49,9 +49,9 @@ class Estimator:
     function: Function
 
     @property
-    def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The function's parameters by name."""
-        return inspect.signature(self.function, eval_str=True).parameters
+    def signature(self) -> inspect.Signature:
+        """The function's parameters, with their annotations as types."""
+        return inspect.signature(self.function, eval_str=True)
 
     def check(self, given: Mapping[str, object]) -> dict[str, Any]:
         """Return the arguments for the parameters given: numbers and formulas as numbers.
@@ -61,7 +61,7 @@ class Estimator:
         SweepError
             A parameter that is unknown, missing, or not of its kind.
         """
-        parameters = self.parameters
+        parameters = self.signature.parameters
         for name, value in given.items():
             if name not in parameters:
                 allowed = f"a parameter of {self.name}: {', '.join(parameters) or 'none'}"

@@ -12,6 +12,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from scipy import special, stats
+from scipy.optimize import brentq
 
 from gradsim.errors import SweepError
 from gradsim.theory import NoCriticalPoint
@@ -89,18 +90,18 @@ def gelu_bias():
 
 def critical_erf(factor, stretch, sigma_b):
     """sigma_w at which chi_1 of factor * erf(stretch * h) is 1: the averages are closed (Williams 1997)."""
-    sigma_b, square = mp.mpf(sigma_b), mp.mpf(stretch) ** 2
+    square = stretch**2
 
     def excess(sigma_w):
         weight = (sigma_w * factor) ** 2
 
         def growth(q):
-            return weight * 2 / mp.pi * mp.asin(2 * square * q / (1 + 2 * square * q)) + sigma_b**2 - q
+            return weight * 2 / np.pi * np.arcsin(2 * square * q / (1 + 2 * square * q)) + sigma_b**2 - q
 
-        q = mp.findroot(growth, 0.3)
-        return weight * square * 4 / mp.pi / mp.sqrt(1 + 4 * square * q) - 1
+        q = brentq(growth, sigma_b**2, 100.0, xtol=1e-15, rtol=1e-14)
+        return weight * square * 4 / np.pi / np.sqrt(1 + 4 * square * q) - 1
 
-    return mp.findroot(excess, 1 / (mp.mpf(factor) * mp.mpf(stretch)))
+    return brentq(excess, 0.5, 3.0, xtol=1e-15, rtol=1e-14)
 
 
 def active(width):
@@ -135,10 +136,10 @@ EXACT = {
     "q_star": (AT, lambda: tanh_q(1.6, 0.2)),
     "chi_1": (AT, lambda: tanh_chi(1.6, 0.2)),
     "xi_grad": (AT, lambda: -1 / mp.log(tanh_chi(1.6, 0.2))),
-    "critical_sigma_w": ({"activation": "erf", "sigma_b": 0.2}, lambda: critical_erf(1, 1, "0.2")),
+    "critical_sigma_w": ({"activation": "erf", "sigma_b": 0.2}, lambda: critical_erf(1, 1, 0.2)),
     "critical_variance": ({"activation": "relu", "sigma_b": 0.3}, lambda: 2),
     "critical_of_rescaled": (
-        {"activation": "erf", "factor": 1.5, "stretch": 0.7, "sigma_b": 0.2}, lambda: critical_erf(1.5, "0.7", "0.2")
+        {"activation": "erf", "factor": 1.5, "stretch": 0.7, "sigma_b": 0.2}, lambda: critical_erf(1.5, 0.7, 0.2)
     ),
     "boundary": ({"activation": "relu", "depth": 7}, lambda: mp.sqrt(2)),
     "correlation": ({"activation": "relu", "layers": 3, "c": 0.1, "sigma_w": 1}, lambda: arc_cosine(mp.mpf("0.1"), 3)),
