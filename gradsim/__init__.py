@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradsim.runs.run import run
     from gradsim.simulation.ensemble import Ensemble, simulate, weights
     from gradsim.sweep import Sweep
+    from gradsim.validation.referee import validate
     from gradsim_core.activations import Activation
 
 # Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
@@ -44,13 +45,14 @@ _HOMES = {
     "run": "gradsim.runs",
     "simulate": "gradsim.simulation.ensemble",
     "theory": "gradsim",
+    "validate": "gradsim.validation",
     "weights": "gradsim.simulation.ensemble",
 }
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
     "Activation", "Ensemble", "GradsimError", "Recommendation", "Run", "Sweep", "__version__", "layer_profile",
-    "lessons", "phase_diagram", "recommend", "run", "simulate", "theory", "weights",
+    "lessons", "phase_diagram", "recommend", "run", "simulate", "theory", "validate", "weights",
 ]  # fmt: skip
 
 

@@ -72,6 +72,14 @@ class SweepError(GradsimError, ValueError):
         """Return this fault as an error that also reports ``others``."""
         return SweepError(self.field, self.value, self.allowed, self.remedy, others)
 
+    def at(self, place: str) -> SweepError:
+        """Return this fault, and those joined to it, with a place before each field: a file or a row of it."""
+        first, *others = (
+            SweepError(f"{place}: {fault.field}", fault.value, fault.allowed, fault.remedy)
+            for fault in (self, *self.others)
+        )
+        return first.joined(others)
+
     def __str__(self) -> str:
         fault = "is missing" if self.value is MISSING else f"= {shown(self.value)} is refused"
         sentence = f"{self.field} {fault}; allowed: {self.allowed}. {self.remedy}."

@@ -17,6 +17,7 @@ from gradsim.cli.recommend import recommend
 from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
+from gradsim.cli.validate import validate
 from gradsim.system import streams
 from gradsim.system.signals import EXIT_STOPPED, StopSignals, leave
 from gradsim.version import __version__
@@ -34,9 +35,9 @@ def cli() -> None:
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
       gradsim recommend --activation gelu --depth 64 --width 512    which sigma_w to set
 
-    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data; 5 full
-    disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped at once by a second
-    signal n.
+    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data, or a
+    claim failed; 5 full disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped
+    at once by a second signal n.
     """
 
 
@@ -55,6 +56,7 @@ for _command in (
     theory,
     recommend,
     lesson,
+    validate,
     info,
 ):
     cli.add_command(_command)

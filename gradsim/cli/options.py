@@ -64,6 +64,13 @@ def lessons() -> Iterable[str]:
     return [*SUMMARIES, "all"]
 
 
+def claims() -> Iterable[str]:
+    """Return the names of the sources of claims that are shipped."""
+    from gradsim.validation.claims import shipped
+
+    return shipped()
+
+
 SWEEP = click.argument("sweep", metavar="SWEEP", shell_complete=completing(_sweeps, files=True))
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
