@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gradsim import theory
 from gradsim.errors import SweepError
-from gradsim.recommendation.search import Networks
+from gradsim.recommendation.samples import Networks
 from gradsim.theory.typical import gains
 
 _EXACT, _FIRST_ORDER, _INFINITE = "exact", "first order in 1/width", "infinite width"

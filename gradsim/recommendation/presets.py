@@ -9,7 +9,7 @@ from math import sqrt
 import pandas as pd
 
 from gradsim.analysis.summaries import DECADE
-from gradsim.recommendation.search import Networks, Sample
+from gradsim.recommendation.samples import Networks, Sample
 from gradsim_core.activations import Activation, resolve_activation
 
 COLUMNS = [

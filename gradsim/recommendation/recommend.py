@@ -12,7 +12,8 @@ from gradsim.analysis.summaries import DECADE
 from gradsim.errors import SweepError
 from gradsim.recommendation.expected import expected
 from gradsim.recommendation.result import LEVEL, TYPICAL, Recommendation
-from gradsim.recommendation.search import Networks, Sample, find_boundary
+from gradsim.recommendation.samples import Networks, Sample
+from gradsim.recommendation.search import find_boundary
 from gradsim.sweep import Sweep
 from gradsim.theory.infinite_width.stability import half_stable_points
 from gradsim_core.activations import Activation

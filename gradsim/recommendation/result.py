@@ -14,7 +14,7 @@ from gradsim.analysis.crossings import Crossing
 from gradsim.analysis.summaries import DECADE
 from gradsim.recommendation import presets, snippets
 from gradsim.recommendation.expected import Expected
-from gradsim.recommendation.search import Networks, Sample
+from gradsim.recommendation.samples import Networks, Sample
 from gradsim.recommendation.text import described
 from gradsim.sweep.activations import name_of
 from gradsim.theory.typical import gain_spread

@@ -10,7 +10,8 @@ import pytest
 
 import gradsim as gs
 from gradsim.recommendation import Recommendation, recommend
-from gradsim.recommendation.search import Networks, find_boundary
+from gradsim.recommendation.samples import Networks
+from gradsim.recommendation.search import find_boundary
 from gradsim_core.activations import ACTIVATIONS, resolve_activation
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")

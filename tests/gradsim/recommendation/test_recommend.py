@@ -10,7 +10,8 @@ import pytest
 import gradsim as gs
 from gradsim.errors import SweepError
 from gradsim.recommendation.presets import torch_gain
-from gradsim.recommendation.search import Networks, Sample, find_boundary
+from gradsim.recommendation.samples import Networks, Sample
+from gradsim.recommendation.search import find_boundary
 
 DECADE = log(100.0)
 
