@@ -7,7 +7,7 @@ from gradsim.analysis.boundaries import boundary
 from gradsim.analysis.crossings import Crossing, find_crossing
 from gradsim.analysis.histograms import BIN_WIDTH, layers_frame
 from gradsim.analysis.kinds import KINDS, find_kinds
-from gradsim.analysis.scaling import infinite_width, slopes, spread_per_depth
+from gradsim.analysis.scaling import collapse, infinite_width, slopes, spread_per_depth
 from gradsim.analysis.summaries import summary
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "KINDS",
     "Crossing",
     "boundary",
+    "collapse",
     "find_crossing",
     "find_kinds",
     "infinite_width",

@@ -17,6 +17,7 @@ from gradsim.theory.errors import check_probability
 Array = NDArray[np.float64]
 
 _GROUP = ["activation", "law", "sigma_b", "depth", "kind"]
+_AXES = ["activation", "law", "sigma_b", "width", "depth", "sigma_w"]
 _FEWEST = 3  # widths
 
 
@@ -62,6 +63,35 @@ def slopes(
         slope=mean, slope_se=se, slope_low=low, slope_high=high,
         annealed_slope=annealed.log_mean / steps, annealed_slope_se=annealed.se / steps,
     )  # fmt: skip
+
+
+@ignoring_floating_point_errors
+def collapse(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the gain over depth in units of the depth scale of gradients, on which cells of all sigma_w collapse.
+
+    In mean field the gain changes by chi_1 per layer once q has reached its fixed point, so ln gain is -depth_over_xi
+    with xi_grad = -1 / ln(chi_1): Schoenholz et al. 2017 (arXiv:1611.01232).
+
+    Parameters
+    ----------
+    summary
+        Rows of :func:`gradsim.analysis.summary`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per cell whose chi_1 is known: activation, law, sigma_b, width, depth, sigma_w; xi_grad, in layers,
+        negative where gradients explode; depth_over_xi, (depth - 1) / xi_grad; quenched_log_gain with its interval;
+        excess, by which it lies above the common line: of the layers in which q relaxes, and of a finite width.
+    """
+    known = summary[summary["chi_1"].gt(0.0) & np.isfinite(summary["chi_1"])]
+    log_chi = np.log(known["chi_1"].to_numpy(np.float64))
+    depth_over_xi = -(known["depth"].to_numpy(np.float64) - 1.0) * log_chi + 0.0
+    gain = ["quenched_log_gain", "quenched_log_gain_low", "quenched_log_gain_high"]
+    found = known[[*_AXES, *gain]].assign(
+        xi_grad=-1.0 / log_chi, depth_over_xi=depth_over_xi, excess=known["quenched_log_gain"] + depth_over_xi
+    )
+    return found[[*_AXES, "xi_grad", "depth_over_xi", *gain, "excess"]].reset_index(drop=True)
 
 
 @ignoring_floating_point_errors

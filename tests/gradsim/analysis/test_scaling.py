@@ -68,6 +68,26 @@ def test_boundaries_extrapolate_to_infinite_width(relu):
         assert row["ci_high"] - row["ci_low"] < 0.13
 
 
+def test_gains_collapse_on_one_line(tmp_path):
+    """tanh at its fixed point from the start (sigma_b 0.3, width 512): all depths and sigma_w lie on ln gain = -x."""
+    sweep = gs.Sweep(
+        activation="tanh", sigma_w=[0.9, 1.1, 1.3, 1.6, 2.0], sigma_b=0.3, depth=[10, 20, 40], width=512, networks=400,
+        seed=2, method="conditional",
+    )  # fmt: skip
+    found = analysis.collapse(gs.run(sweep, tmp_path / "run", progress="none").summary())
+    assert len(found) == 15
+    row = found.query("depth == 20 and sigma_w == 1.6").iloc[0]
+    xi = theory.mean_field("tanh", 1.6, 0.3).xi_grad
+    assert row["xi_grad"] == pytest.approx(xi, rel=1e-9)
+    assert row["depth_over_xi"] == pytest.approx(19 / xi)
+    line = np.polyfit(found["depth_over_xi"], found["quenched_log_gain"], 1)
+    assert line[0] == pytest.approx(-1.0, abs=0.03)
+    # The rest is of the first layers, in which q relaxes, so it does not grow with depth; and of 1/width, which does.
+    assert found["excess"].abs().max() < 1.0
+    first, last = (found.query(f"depth == {depth}").set_index("sigma_w")["excess"] for depth in (10, 40))
+    assert (last - first).abs().max() < 0.3
+
+
 @pytest.mark.parametrize("widths", [(32, 64, 128), (32, 64, 128, 256, 512)])
 def test_the_interval_of_the_extrapolation_covers(widths):
     """The exact quenched roots of relu with noise of their intervals: 400 times, 95 % and more cover."""
