@@ -88,7 +88,7 @@ def collapse(summary: pd.DataFrame) -> pd.DataFrame:
     log_chi = np.log(known["chi_1"].to_numpy(np.float64))
     depth_over_xi = -(known["depth"].to_numpy(np.float64) - 1.0) * log_chi + 0.0
     gain = ["quenched_log_gain", "quenched_log_gain_low", "quenched_log_gain_high"]
-    found = known[[*_AXES, *gain]].assign(
+    found: pd.DataFrame = known[[*_AXES, *gain]].assign(
         xi_grad=-1.0 / log_chi, depth_over_xi=depth_over_xi, excess=known["quenched_log_gain"] + depth_over_xi
     )
     return found[[*_AXES, "xi_grad", "depth_over_xi", *gain, "excess"]].reset_index(drop=True)
