@@ -32,6 +32,9 @@ _SAFETY = 1.05  # of the number of networks: a small round more costs less than 
 _CLEAR = 10.0  # standard errors by which the log gain rises over the cells that give the slope
 _FURTHER = 6  # further cells on either side, at most, that may give the slope
 _REACH, _FEWEST = 1.5, 3.0  # half-widths, and times the aim, from the root to new cells: see `_Root._place`
+_BEND = 0.2  # of the aim that may come from the cells beyond the two, and most of the networks for that
+_GROWTH = 1.2  # times as many networks, at least, in a round: so that no round is spent on a few
+_SPARE = 0.1  # least share of one of two cells: the root may turn out to lie on that side
 _NOISE = 1.5  # times the half-width that the noise explains, up to which it is the noise that has to shrink
 _WIDE, _ALMOST = 9.0, 1.5  # times the aim: the distance of two cells, or a half-width, up to which the cells are kept
 _MOST = 2**47  # networks that are asked for at once: far more than can be run
@@ -158,12 +161,36 @@ class _Root:
         """Return the networks to add, by sigma_w: at the two cells beside the root, or where fewer do it at others."""
         left, right = (float(self.x[place]) for place in self.pair)
         errors = self._weights(left, right) / np.sqrt([self.networks[left], self.networks[right]])
-        stay = self._shares(left, right, (self.half / self.aim) ** 2 / float(np.sum(errors**2)))
+        stay = self._shares(left, right, max((self.half / self.aim) ** 2, _GROWTH) / float(np.sum(errors**2)))
         if not self.slope > 0.0:
             return stay
-        places = self._place(-1.0, planned), self._place(1.0, planned)
-        move = self._shares(*places, (self.z * self.deviation / (self.slope * self.aim)) ** 2)
-        return stay if not move or self._may_stay(left, right) else move
+        if self._may_stay(left, right):
+            return self._supports(left, right) | stay
+        left, right = self._place(-1.0, planned), self._place(1.0, planned)
+        move = self._shares(left, right, self._networks(self.aim))
+        return self._supports(left, right) | (move or stay)
+
+    def _networks(self, half_width: float) -> float:
+        """Networks of two cells around the root, together, that give it with this half-width."""
+        return (self.z * self.deviation / (self.slope * half_width)) ** 2
+
+    def _supports(self, left: float, right: float) -> dict[float, int]:
+        """What the next cells beyond two lack, which bend the interpolant (PCHIP) between them.
+
+        A rise that is wrong by e over the gap h beyond changes the slope at the cell by w e / h, w = (2 g + h) / (3 (g
+        + h)) for a gap g between the two, and moves a root in the middle by g / 8 times that. Few networks keep it
+        small; without them, it may be half of the interval.
+        """
+        found, gap = {}, right - left
+        for side, edge in ((-1.0, left), (1.0, right)):
+            beyond = [x for x in self.x.tolist() if side * (x - edge) > 0.0]
+            if beyond:
+                x = min(beyond, key=lambda x: abs(x - edge))
+                share = gap / 8.0 * (2.0 * gap + abs(x - edge)) / (3.0 * (gap + abs(x - edge))) / abs(x - edge)
+                lacking = min(self._networks(_BEND * self.aim / share), _BEND * self._networks(self.aim))
+                if lacking > self.networks[x]:
+                    found[x] = _rounded_up(lacking - self.networks[x])
+        return found
 
     def _slope(self) -> float:
         """Rise of the log gain over the nearest cells of which it is clear, or over those of which it is clearest."""
@@ -185,7 +212,7 @@ class _Root:
 
     def _shares(self, left: float, right: float, networks: float) -> dict[float, int]:
         """What two cells lack of so many networks, shared out by their weights; nothing where they have enough."""
-        shares = _SAFETY * networks * self._weights(left, right)
+        shares = _SAFETY * networks * np.clip(self._weights(left, right), _SPARE, 1.0 - _SPARE)
         lacking = {
             x: share - self.networks.get(x, 0.0) for x, share in zip((left, right), shares.tolist(), strict=True)
         }

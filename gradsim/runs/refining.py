@@ -22,7 +22,7 @@ from gradsim.system.progress import Progress
 from gradsim.system.streams import counted
 from gradsim.theory.errors import check_probability
 
-MOST_ROUNDS = 8
+MOST_ROUNDS = 12
 """Most extensions that one call makes: three reach a target that is a hundred times narrower."""
 
 _TYPES = {"sigma_w": float, "ci_low": float, "ci_high": float, "half_width_before": float, "half_width": float}
