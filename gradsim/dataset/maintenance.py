@@ -109,13 +109,14 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", parti
 
 def _begun(path: Path, dataset: Dataset, spans: list[Span]) -> Dataset:
     """The dataset to be filled, with the extensions of the other one, which come before any manifest."""
-    made = Dataset.create(path, dataset.before.plan)
-    for extension in dataset.plan.extensions[len(made.plan.extensions) :]:
+    made, wanted = Dataset.create(path, dataset.before.plan), dataset.plan.extensions
+    others = [span.manifest for span in sorted(set(made.spans()) - set(spans))]
+    if made.plan.extensions != wanted[: len(made.plan.extensions)]:
+        others.append("other extensions")
+    if others:
+        raise OutputError(f"{path}: another compaction, of other shards, left {others[0]}. Remove this directory.")
+    for extension in wanted[len(made.plan.extensions) :]:
         made = made.extended(extension)
-    others = sorted(set(made.spans()) - set(spans))
-    left = others[0].manifest if others else "other extensions"
-    if others or made.plan.extensions != dataset.plan.extensions:
-        raise OutputError(f"{path}: another compaction, of other shards, left {left}. Remove this directory.")
     return made
 
 
