@@ -31,7 +31,7 @@ The stage before the last costs 1/16 of it.
 _SAFETY = 1.05  # of the number of networks: a small round more costs less than a larger margin
 _CLEAR = 10.0  # standard errors by which the log gain rises over the cells that give the slope
 _FURTHER = 6  # further cells on either side, at most, that may give the slope
-_REACH, _FEWEST = 1.5, 3.0  # half-widths, and times the aim, from the root to new cells: see `_Root._place`
+_REACH, _FEWEST = 2.0, 3.0  # half-widths, and times the aim, from the root to new cells: see `_Root._place`
 _BEND = 0.2  # of the aim that may come from the cells beyond the two, and most of the networks for that
 _GROWTH = 1.2  # times as many networks, at least, in a round: so that no round is spent on a few
 _SPARE = 0.1  # least share of one of two cells: the root may turn out to lie on that side

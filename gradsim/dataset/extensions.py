@@ -78,8 +78,12 @@ def _read(name: Path) -> Extension:
         raise CorruptDataError(f"{name}: larger than {SIZE_CAP // 2**20} MiB, which no extension is. {_RESTORE}")
     try:
         return Extension.from_text(data, str(name))
-    except (SweepFileError, SweepError) as error:
-        raise CorruptDataError(f"{name}: the extension cannot be read: {error} {_RESTORE}") from error
+    except SweepFileError as error:
+        raise CorruptDataError(f"{name}: the file is damaged: it is no TOML. {_RESTORE}") from error
+    except SweepError as error:
+        raise CorruptDataError(
+            f"{name}: the file is damaged: {error.field} is not as it was written. {_RESTORE}"
+        ) from error
 
 
 _RESTORE = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradsim as gs
+from tests.gradsim.small_dataset import contents
 
 SWEEP = gs.Sweep(
     activation="tanh",
@@ -26,3 +27,12 @@ def base(path: Path) -> gs.Run:
 def refined(path: Path, target: float = TARGET, **options: object) -> gs.Run:
     """The run, refined; what was begun there goes on."""
     return base(path).refine(target, progress="none", **options).run
+
+
+def same(run: gs.Run, clean: gs.Run) -> None:
+    """The bytes of all tables, what manifests say of them, the extensions and the digest are equal; no problem."""
+    assert contents(run.path) == contents(clean.path)
+    assert [one.parts for one in run.dataset.manifests()] == [one.parts for one in clean.dataset.manifests()]
+    assert run.dataset.plan.extensions == clean.dataset.plan.extensions
+    found = run.verify()
+    assert (found.problems, found.digest) == ([], clean.verify().digest)
