@@ -14,6 +14,7 @@ from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, export, gc, verify
 from gradsim.cli.messages import asks_for_json, error_event, report
 from gradsim.cli.recommend import recommend
+from gradsim.cli.refine import refine
 from gradsim.cli.run import run, warmup
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
@@ -49,6 +50,7 @@ for _command in (
     verify,
     summarize,
     boundary,
+    refine,
     layers,
     export,
     compact,

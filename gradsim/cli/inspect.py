@@ -8,18 +8,14 @@ from typing import Any
 
 import click
 
-from gradsim.cli.options import FORMAT, completing, quantities
+from gradsim.cli.options import DIRECTORY, FORMAT, LEVEL, completing, quantities
 from gradsim.system.signals import EXIT_STOPPED
 
 _WATCH_SECONDS = 10.0
-LEVEL = click.option(
-    "--level", type=float, default=0.95, show_default=True, help="Coverage probability of the intervals."
-)
-_DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @click.option(
     "--array",
     "jobs",
@@ -82,7 +78,7 @@ def _word(value: object) -> str:
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @LEVEL
 @FORMAT
 def summarize(directory: Path, level: float, form: Any) -> None:
@@ -103,7 +99,7 @@ def summarize(directory: Path, level: float, form: Any) -> None:
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @LEVEL
 @click.option(
     "--kind", "kinds", multiple=True, default=("quenched", "annealed", "median"), show_default=True, metavar="KIND",
@@ -137,7 +133,7 @@ def boundary(directory: Path, level: float, kinds: tuple[str, ...], form: Any) -
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @click.option("--cell", "cells", type=int, multiple=True, help="Number of a cell; repeat for several.  [default: all]")
 @click.option("--layer", type=int, multiple=True, help="Number of a layer, from 1; repeat for several.  [default: all]")
 @click.option(

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from gradsim.cli.options import FORMAT, PROGRESS
+from gradsim.cli.options import DIRECTORY, FORMAT, PROGRESS
 from gradsim.system.streams import counted
-
-_DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @FORMAT
 @PROGRESS
 @click.option(
@@ -49,7 +47,7 @@ def verify(directory: Path, form: str, progress: str, repair: bool) -> None:
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory of the new dataset.")
 @PROGRESS
 @click.option("--partial", is_flag=True, help="Compact an unfinished run; its copy can be finished like any run.")
@@ -71,7 +69,7 @@ def compact(directory: Path, output: Path, progress: str, partial: bool) -> None
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 def gc(directory: Path) -> None:
     """Remove leftovers of killed runs.
 
@@ -87,7 +85,7 @@ def gc(directory: Path) -> None:
 
 
 @click.command()
-@_DIRECTORY
+@DIRECTORY
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Folder; files of the same names are replaced."
 )

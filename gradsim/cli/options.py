@@ -72,6 +72,16 @@ def claims() -> Iterable[str]:
 
 
 SWEEP = click.argument("sweep", metavar="SWEEP", shell_complete=completing(_sweeps, files=True))
+DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+LEVEL = click.option(
+    "--level", type=float, default=0.95, show_default=True, help="Coverage probability of the intervals."
+)
+ENGINE = click.option(
+    "--engine", default="local", show_default=True, metavar="E",
+    shell_complete=completing(lambda: ("local", "dask-local:", "dask://", "dask+tls://")),
+    help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
+    "Dask cluster at dask://HOST:PORT or dask+tls://HOST:PORT.",
+)  # fmt: skip
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True,
     help="table for people (main columns); csv or json for programs (every column).",

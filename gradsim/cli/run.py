@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli import submit
-from gradsim.cli.options import DEVICE, PROGRESS, SWEEP, THREADS, changed, completing, directory_of, override_options
+from gradsim.cli.options import (
+    DEVICE,
+    ENGINE,
+    PROGRESS,
+    SWEEP,
+    THREADS,
+    changed,
+    completing,
+    directory_of,
+    override_options,
+)
 from gradsim.system.streams import counted, say, shell_join
 
 if TYPE_CHECKING:
@@ -23,15 +33,7 @@ if TYPE_CHECKING:
 @click.command()
 @SWEEP
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the dataset.  [default: out/NAME]")
-@click.option(
-    "--engine",
-    default="local",
-    show_default=True,
-    metavar="E",
-    shell_complete=completing(lambda: ("local", "dask-local:", "dask://", "dask+tls://")),
-    help="What computes the shards: local (this process), dask-local:N (N processes on this computer), or a running "
-    "Dask cluster at dask://HOST:PORT or dask+tls://HOST:PORT.",
-)
+@ENGINE
 @DEVICE
 @THREADS
 @click.option(

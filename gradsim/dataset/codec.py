@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from gradsim.dataset import schema, wide
 from gradsim.dataset.manifest import Kind
 from gradsim.errors import CorruptDataError
-from gradsim.simulation.plan import Shard
-from gradsim.sweep import Sweep
+from gradsim.simulation.plan import Plan
+from gradsim.simulation.segments import Shard
 from gradsim.sweep.cells import Cell
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums
@@ -41,11 +41,12 @@ _LOW_BITS = 50  # a sum of squares is stored as square_high * 2^50 + square_low
 _NAMES = pa.array(list(QUANTITIES))
 
 
-def cells_table(sweep: Sweep, cells: list[Cell]) -> pa.Table:
-    """Return a row per cell with every parameter (`schema.CELLS`)."""
-    columns: dict[str, Any] = dict(zip(Cell._fields, map(list, zip(*cells, strict=True)), strict=True))
-    for name in ("networks", "seed", "method", "dtype"):
-        columns[name] = [getattr(sweep, name)] * len(cells)
+def cells_table(plan: Plan) -> pa.Table:
+    """Return a row per cell of a plan with every parameter (`schema.CELLS`)."""
+    columns: dict[str, Any] = dict(zip(Cell._fields, map(list, zip(*plan.cells, strict=True)), strict=True))
+    columns["networks"] = plan.cell_networks
+    for name in ("seed", "method", "dtype"):
+        columns[name] = [getattr(plan.sweep, name)] * len(plan.cells)
     return pa.table(columns, schema.CELLS)
 
 

@@ -62,7 +62,7 @@ def commit(
     plan
         The plan of its sweep.
     span, contents
-        The shards and what is stored of them.
+        The shards, of one segment of the plan, and what is stored of them.
     seconds, device
         Time it took to compute them, and what computed them.
 
@@ -84,7 +84,7 @@ def commit(
     start = time.monotonic()
     parts = {kind: _place(root, plan, span, kind, contents) for kind in contents}
     ours = Manifest(
-        sweep=plan.sweep.content_hash,
+        sweep=plan.hash_of(plan.segment_of(span.first)),
         shard=span.first,
         shards=span.last - span.first + 1,
         slices=triples(plan.slices(*span)),
@@ -153,7 +153,7 @@ def _compare(root: Path, plan: Plan, span: Span, contents: Mapping[Kind, Content
     """Compare values with those that were committed, if they were; older manifests have no digests."""
     if not filesystem.exists(root / span.manifest):
         return
-    committed = manifest.read(root, span, plan.sweep.content_hash, plan)
+    committed = manifest.read(root, span, plan)
     if any(part.digest not in (None, contents[kind].digest) for kind, part in committed.parts.items()):
         raise DeterminismError(_other_numbers(root / span.manifest))
 

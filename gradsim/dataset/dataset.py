@@ -13,15 +13,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gradsim.dataset import codec, directory
+from gradsim.dataset import codec, directory, extensions
 from gradsim.dataset.commit import commit, content
 from gradsim.dataset.manifest import Kind, Manifest, Span
 from gradsim.dataset.reading import Ids, Names
 from gradsim.dataset.snapshot import Snapshot
 from gradsim.errors import CorruptDataError, OutputError, RunExistsError
 from gradsim.simulation.partition import ALL, ShardPart
-from gradsim.simulation.plan import SHARD_CAP, Plan, Shard, versions_now
+from gradsim.simulation.plan import SHARD_CAP, Plan, extended, versions_now
+from gradsim.simulation.segments import Shard
 from gradsim.sweep import Sweep
+from gradsim.sweep.extension import Extension
 from gradsim.system import filesystem
 from gradsim_core.results.statistics import Sums
 
@@ -60,8 +62,7 @@ class Dataset:
             If writing fails.
         """
         path = filesystem.absolute(Path(path))
-        info = directory.create(path, plan)
-        return cls(path, plan if info.generators == plan.generators else Plan(plan.sweep, info.generators))
+        return cls(path, directory.create(path, plan))
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
@@ -78,7 +79,7 @@ class Dataset:
         sweep = directory.stored_sweep(path)
         if sweep is None:
             raise OutputError(f"{path}: there is no gradsim dataset. Give the directory of a run.")
-        dataset = cls(path, Plan(sweep, directory.generators(path)))
+        dataset = cls(path, extensions.stored(path, Plan(sweep, directory.generators(path))))
         if dataset.plan.shard_count > SHARD_CAP:
             raise CorruptDataError(f"{path}: the sweep has {dataset.plan.shard_count:,} shards, more than can be run.")
         return dataset
@@ -92,7 +93,31 @@ class Dataset:
         RunExistsError
             If the directory holds the dataset of another sweep.
         """
-        return cls(path, plan) if directory.stored_sweep(path, plan.sweep) else None
+        return cls(path, extensions.stored(path, plan)) if directory.stored_sweep(path, plan.sweep) else None
+
+    @property
+    def before(self) -> Dataset:
+        """The dataset as it was before its extensions."""
+        return Dataset(self.path, Plan(self.sweep, self.plan.generators)) if self.plan.extensions else self
+
+    def now(self) -> Dataset:
+        """Return the dataset with the extensions that it has now: another process may have made some."""
+        plan = extensions.stored(self.path, self.plan)
+        return self if plan is self.plan else Dataset(self.path, plan)
+
+    def extended(self, extension: Extension) -> Dataset:
+        """Add an extension, and return the dataset with it: its shards are missing.
+
+        If another process has made one of this number meanwhile, that stands, and the dataset with it is returned.
+
+        Raises
+        ------
+        SweepError
+            If the extension does not fit; nothing is written then.
+        StorageError
+            If writing fails.
+        """
+        return Dataset(self.path, directory.extend(self.path, extended(self.plan, extension)))
 
     def check_can_grow(self) -> None:
         """Refuse a dataset that was begun with other random numbers than those of now, with `RunExistsError`."""
@@ -107,7 +132,7 @@ class Dataset:
 
     def cells(self) -> pd.DataFrame:
         """Return a row per cell: cell_id and every parameter."""
-        return pd.DataFrame(codec.cells_table(self.sweep, self.plan.cells).to_pandas())
+        return pd.DataFrame(codec.cells_table(self.plan).to_pandas())
 
     def snapshot(self) -> Snapshot:
         """Return what is committed now; use one snapshot for several questions, so that manifests are listed once."""

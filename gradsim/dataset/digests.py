@@ -17,11 +17,13 @@ from gradsim.dataset import wide
 from gradsim.dataset.codec import Columns, from_table
 from gradsim.dataset.manifest import Kind
 from gradsim.dataset.merging import KEYS, Merging
+from gradsim.simulation.segments import Segment
 
 _Words = npt.NDArray[np.uint64]
 
 _SEEDS = np.array([0x243F6A8885A308D3, 0x13198A2E03707344], np.uint64)  # digits of pi
 _MASK = 2**64 - 1
+_ALL = 2**31  # beyond any cell_id
 
 
 class Digest:
@@ -62,19 +64,23 @@ class WholeDigest:
     ----------
     kind
         Of which tables.
-    networks
-        Networks of a cell: one that has fewer in a shard goes on in another, and its rows are merged first.
     """
 
-    def __init__(self, kind: Kind, networks: int) -> None:
-        self.kind, self.networks = kind, networks
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
         self._digest, self._cut = Digest(), dict[int, Merging]()
+        self._segment: Segment | None = None
 
-    def start(self, slices: Iterable[tuple[int, int, int]]) -> None:
-        """Begin with the next shards, in their order: those of these slices."""
+    def start(self, slices: Iterable[tuple[int, int, int]], segment: Segment) -> None:
+        """Begin with the next shards, in their order: those of these slices of a segment.
+
+        A cell that has fewer networks here than in the segment goes on in another shard, and its rows are merged first.
+        """
         slices = list(slices)
-        self._finish(slices[0][0])
-        self._partial = [cell for cell, _, count in slices if count < self.networks and self.kind in KEYS]
+        self._finish(slices[0][0] if segment is self._segment else _ALL)
+        self._segment = segment
+        cut = (cell for cell, _, count in slices if count < segment.networks_of(cell))
+        self._partial = list(cut) if self.kind in KEYS else []
 
     def add(self, rows: Columns) -> None:
         """Add rows of these shards."""
@@ -89,7 +95,7 @@ class WholeDigest:
 
     def hexdigest(self) -> str:
         """Return the digest of all that was added."""
-        self._finish(2**31)
+        self._finish(_ALL)
         return self._digest.hexdigest()
 
     def _finish(self, before: int) -> None:

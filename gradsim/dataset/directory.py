@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from gradsim.dataset import codec, manifest, schema
+from gradsim.dataset import codec, extensions, manifest, schema
 from gradsim.dataset.manifest import Manifest, Span
 from gradsim.dataset.sealed_json import seal, unseal
 from gradsim.errors import CorruptDataError, OutputError, RunExistsError, StorageError, SweepError, SweepFileError
@@ -16,26 +16,29 @@ from gradsim.simulation.plan import Plan
 from gradsim.sweep import Sweep
 from gradsim.system import filesystem, provenance
 
-FOLDERS = ("tmp", "manifests", "data", "data/layers", "data/histograms", "data/networks")
+FOLDERS = ("tmp", "manifests", "data", "data/layers", "data/histograms", "data/networks", extensions.FOLDER)
 FAILURES = "failures.jsonl"
 SIZE_CAP = 2**26
 """Most bytes of a file beside the shards."""
 
 _SWEEP_CAP = 2**25  # most bytes of the sweep's text: an axis of a million values is written out, in 20 bytes each
 
-_FIRST_NAMES = {"tmp", "manifests", "data", "cells.parquet", "run.json", FAILURES}
+_FIRST_NAMES = {"tmp", "manifests", "data", extensions.FOLDER, "cells.parquet", "run.json", FAILURES}
+_OPTIONAL = {"data/networks", extensions.FOLDER}  # folders that a dataset may lack
 _RUN_REMEDY = "Remove it, and run the sweep again: nothing is computed anew"
 
 
-def create(path: Path, plan: Plan) -> RunInfo:
+def create(path: Path, plan: Plan) -> Plan:
     """Make the directory of a planned sweep, the sweep's text, its cells and ``run.json``, each if it is not there.
 
-    Returns what ``run.json`` says.
+    Returns the plan with the extensions and the versions of random numbers that the dataset has.
 
     Raises
     ------
     RunExistsError
         If the directory holds the dataset of another sweep.
+    CorruptDataError
+        If it holds one that is damaged.
     OutputError
         If it holds other files or cannot be written; nothing is written then.
     StorageError
@@ -50,26 +53,55 @@ def create(path: Path, plan: Plan) -> RunInfo:
     _make_folders(path, sweep)
     if stored is None and not _write_new(path, "sweep.toml", sweep.stored_text().encode()):
         stored_sweep(path, sweep)  # another process was first, perhaps with another sweep
-    info = _matching_run_info(path, sweep)
-    if not has_cells(path, plan):
-        table = schema.encode([codec.cells_table(sweep, plan.cells)])
-        if not _write_new(path, "cells.parquet", table) and not has_cells(path, plan):
-            filesystem.replace(path / "tmp", path / "cells.parquet", table)
-    if info is None:
+    versions = generators(path)  # run.json may be lost, and the shards be older
+    plan = extensions.stored(path, plan if versions in (None, plan.generators) else Plan(sweep, versions))
+    _write_cells(path, plan)
+    if _matching_run_info(path, sweep) is None:
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        versions = generators(path) if stored else None  # run.json may be lost, and the shards be older
-        facts = {"sweep_toml": text, "generators": plan.generators if versions is None else versions}
+        facts = {"sweep_toml": text, "generators": plan.generators}
         info = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), **facts)
         _write_new(path, "run.json", seal(info.model_dump(mode="json") | {"environment": provenance.environment()}))
-    return info
+    if plan.extensions:
+        _mark_extended(path)
+    return plan
+
+
+def extend(path: Path, plan: Plan) -> Plan:
+    """Write the last extension of a plan into its dataset, unless there is one of this number already.
+
+    Returns the plan with the extensions that the dataset has then: another process may have been first. The dataset's
+    sweep and earlier extensions are there, and ``run.json``, which is marked first: an older gradsim, which would
+    count no networks of extensions, then refuses the dataset.
+    """
+    _mark_extended(path)
+    extensions.write(path, len(plan.extensions) - 1, plan.extensions[-1])
+    plan = extensions.stored(path, plan)
+    _write_cells(path, plan)
+    return plan
+
+
+def _write_cells(path: Path, plan: Plan) -> None:
+    if not has_cells(path, plan):
+        table = schema.encode([codec.cells_table(plan)])
+        if not _write_new(path, "cells.parquet", table) and not has_cells(path, plan):
+            filesystem.replace(path / "tmp", path / "cells.parquet", table)
+
+
+def _mark_extended(path: Path) -> None:
+    """Raise the version in ``run.json`` to that of datasets with extensions."""
+    name = path / "run.json"
+    values = unseal(filesystem.read_bytes(name, SIZE_CAP) or b"", str(name), _RUN_REMEDY)
+    if values.pop("schema_version") < schema.EXTENDED_VERSION:
+        values.pop("check", None)
+        filesystem.replace(path / "tmp", name, seal(values, schema.EXTENDED_VERSION))
 
 
 def has_cells(path: Path, plan: Plan) -> bool:
-    """Whether ``cells.parquet`` is there and has the rows of this sweep, in whatever bytes."""
+    """Whether ``cells.parquet`` is there and has the rows of this plan, in whatever bytes."""
     data = filesystem.read_bytes(path / "cells.parquet", SIZE_CAP)
     if data is None or len(data) > SIZE_CAP:
         return False
-    expected = codec.cells_table(plan.sweep, plan.cells)
+    expected = codec.cells_table(plan)
     try:
         return bool(schema.decode(data, "cells.parquet", schema.CELLS, expected.num_rows).equals(expected))
     except CorruptDataError:
@@ -202,7 +234,7 @@ def _make_folders(path: Path, sweep: Sweep) -> None:
         raise OutputError(f"{path}: the output directory cannot be made: {reason}. Choose another one.") from error
     for folder in FOLDERS:
         filesystem.is_dir(path / folder)
-        if folder != "data/networks" or sweep.record == "networks":
+        if folder not in _OPTIONAL or (folder == "data/networks" and sweep.record == "networks"):
             filesystem.make_dirs(path / folder)
 
 

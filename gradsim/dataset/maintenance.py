@@ -17,6 +17,7 @@ from gradsim.dataset.manifest import Kind, Manifest, Span
 from gradsim.dataset.reading import Rows
 from gradsim.dataset.verification import is_named, pending, tables
 from gradsim.errors import OutputError, StorageError
+from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
 from gradsim.system.streams import counted
@@ -46,7 +47,9 @@ def gc(dataset: Dataset) -> list[str]:
     """
     leftovers = [f"tmp/{name}" for name in filesystem.names(dataset.path / "tmp")]
     # Whether it is named is asked last: a shard may be committed meanwhile, and after that nothing changes.
-    found, committed = tables(dataset), dataset.committed()
+    found = tables(dataset)
+    dataset = dataset.now()  # an extension is there before its tables
+    committed = dataset.committed()
     orphans = [path for path in found if not pending(dataset, path, committed) and not is_named(dataset, path)]
     removed, failed = [], None
     for path in leftovers + orphans:
@@ -86,18 +89,14 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", parti
             f"{dataset.path}: of {shards} {missing:,} must still be computed, and a copy would lack them. Finish the "
             "run first, or compact what is there with --partial (Python: partial=True)."
         )
-    groups = list(_groups(now.manifests()))
+    groups = list(_groups(now.manifests(), dataset.plan))
     spans = [Span(group[0].span.first, group[-1].span.last) for group in groups]
     if filesystem.exists(final) and (filesystem.names(final) or not final.is_dir()):
         done = Dataset.find(final, dataset.plan) if final.is_dir() else None
         if done is not None and done.spans() == spans:  # it was killed just before it could say so
             return done
         raise OutputError(f"{output}: already exists and is not an empty directory. Choose a new directory.")
-    made = Dataset.create(final.with_name(final.name + ".compacting"), dataset.plan)
-    if others := set(made.spans()) - set(spans):
-        raise OutputError(
-            f"{made.path}: another compaction, of other shards, left {min(others).manifest}. Remove this directory."
-        )
+    made = _begun(final.with_name(final.name + ".compacting"), dataset, spans)
     with Share("compacting", progress) as share:
         for span, group in zip(spans, groups, strict=True):
             if span not in made.spans():
@@ -108,6 +107,19 @@ def compact(dataset: Dataset, output: str | Path, progress: Mode = "none", parti
     return Dataset.open(final)
 
 
+def _begun(path: Path, dataset: Dataset, spans: list[Span]) -> Dataset:
+    """The dataset to be filled, with the extensions of the other one, which come before any manifest."""
+    made, wanted = Dataset.create(path, dataset.before.plan), dataset.plan.extensions
+    others = [span.manifest for span in sorted(set(made.spans()) - set(spans))]
+    if made.plan.extensions != wanted[: len(made.plan.extensions)]:
+        others.append("other extensions")
+    if others:
+        raise OutputError(f"{path}: another compaction, of other shards, left {others[0]}. Remove this directory.")
+    for extension in wanted[len(made.plan.extensions) :]:
+        made = made.extended(extension)
+    return made
+
+
 def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest]) -> None:
     start = time.monotonic()
     contents = {kind: _content(dataset, kind, group) for kind in group[0].parts}
@@ -115,11 +127,15 @@ def _compact(dataset: Dataset, made: Dataset, span: Span, group: list[Manifest])
     commit(made.path, made.plan, span, contents, time.monotonic() - start, ", ".join(devices))
 
 
-def _groups(manifests: list[Manifest]) -> Iterator[list[Manifest]]:
-    """Cut manifests into runs of consecutive shards, whose merged files have about the size that is wanted."""
+def _groups(manifests: list[Manifest], plan: Plan) -> Iterator[list[Manifest]]:
+    """Cut manifests into runs of consecutive shards of a segment, whose merged files have about the size wanted."""
     runs: list[list[Manifest]] = []
     for manifest in manifests:
-        if runs and manifest.span.first == runs[-1][-1].span.last + 1:
+        if (
+            runs
+            and plan.has(runs[-1][0].span.first, manifest.span.last)
+            and (manifest.span.first == runs[-1][-1].span.last + 1)
+        ):
             runs[-1].append(manifest)
         else:
             runs.append([manifest])

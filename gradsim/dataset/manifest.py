@@ -12,7 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from gradsim.dataset.sealed_json import seal, unseal
 from gradsim.errors import CorruptDataError
-from gradsim.simulation.plan import Plan, Slice
+from gradsim.simulation.plan import Plan
+from gradsim.simulation.segments import Slice
 from gradsim.system import filesystem
 from gradsim_core.results.quantities import QUANTITIES
 
@@ -80,7 +81,10 @@ class Part(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a commit holds, of which sweep, and how it was made."""
+    """What a commit holds, of which sweep, and how it was made.
+
+    ``sweep`` is the hash of the sweep, or with that of the extension whose networks these are, which covers all before.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -123,11 +127,12 @@ class Manifest(BaseModel):
         except (ValidationError, RecursionError) as error:
             raise CorruptDataError(f"{name}: the file is damaged ({_reason(error)}). {REMEDY}.") from None
 
-    def check(self, sweep_hash: str, plan: Plan, span: Span, name: str) -> None:
+    def check(self, plan: Plan, span: Span, name: str) -> None:
         """Refuse a manifest of another sweep or shard, or of other files, with :class:`CorruptDataError`."""
         kinds: Sequence[Kind] = KINDS if plan.sweep.record == "networks" else KINDS[:2]
         slices = triples(plan.slices(*span))
-        if (self.sweep, self.span, self.slices) != (sweep_hash, span, slices):
+        expected = plan.hash_of(plan.segment_of(span.first))
+        if (self.sweep, self.span, self.slices) != (expected, span, slices):
             raise CorruptDataError(f"{name}: the manifest is not of this sweep's shard {span.name}. {REMEDY}.")
         if self.generators != plan.generators:
             raise CorruptDataError(f"{name}: the random numbers are of another version than run.json says. {REMEDY}.")
@@ -145,7 +150,7 @@ class Manifest(BaseModel):
             raise CorruptDataError(f"{name}: the manifest has more rows than its shard can have. {REMEDY}.")
 
 
-def read(root: Path, span: Span, sweep_hash: str, plan: Plan) -> Manifest:
+def read(root: Path, span: Span, plan: Plan) -> Manifest:
     """Return a manifest of a dataset, checked against its plan.
 
     Raises
@@ -154,10 +159,13 @@ def read(root: Path, span: Span, sweep_hash: str, plan: Plan) -> Manifest:
         If it is missing or damaged, or of another sweep or shard.
     """
     path = root / span.manifest
-    if not span.first <= span.last < plan.shard_count:
-        raise CorruptDataError(f"{path}: the sweep has no shard {span.last}. Remove this manifest.")
+    if not plan.has(*span):
+        raise CorruptDataError(
+            f"{path}: the sweep has no shard {span.name}. Remove this manifest; or if a file of extensions/ is lost, "
+            "restore that file from a copy."
+        )
     manifest = Manifest.decode(filesystem.read_bytes(path, SIZE_CAP) or b"", str(path))
-    manifest.check(sweep_hash, plan, span, str(path))
+    manifest.check(plan, span, str(path))
     return manifest
 
 

@@ -49,7 +49,7 @@ class Rows(NamedTuple):
         SweepError
             If a quantity is unknown, or a cell or layer is not one of the sweep's.
         """
-        last, depth = plan.sweep.cell_count - 1, max(plan.sweep.depth)
+        last, depth = len(plan.cells) - 1, max(plan.sweep.depth)
         return cls(_ids("cells", cells, 0, last), _ids("layer", layer, 1, depth), _quantities(quantity))
 
     def chosen(self) -> dict[str, Sequence[Any]]:

@@ -19,7 +19,10 @@ from gradsim.errors import CorruptDataError, SchemaVersionError
 from gradsim_core.results.quantities import LN, QUANTITIES
 
 SCHEMA_VERSION = 2
-"""Written into every file; higher ones are refused, lower ones read."""
+"""Written into every file but those of `EXTENDED_VERSION`; lower ones are read."""
+
+EXTENDED_VERSION = 3
+"""Written into ``run.json`` of a dataset with extensions, which older versions refuse; higher ones are refused."""
 
 ROW_GROUP = 2**16
 """Rows that a filter skips at once: rows are sorted, so one cell or layer touches few groups."""
@@ -209,10 +212,10 @@ def _decoding(name: str) -> Iterator[None]:
 
 def check_version(version: int, name: str) -> None:
     """Refuse a newer layout with :class:`SchemaVersionError`."""
-    if version > SCHEMA_VERSION:
+    if version > EXTENDED_VERSION:
         raise SchemaVersionError(
             f"{name}: schema version {version} was written by a newer gradsim; this one reads up to "
-            f"{SCHEMA_VERSION}. Update it: pip install --upgrade gradsim."
+            f"{EXTENDED_VERSION}. Update it: pip install --upgrade gradsim."
         )
 
 

@@ -16,9 +16,9 @@ _SEAL = re.compile(rb',\n "check": "([0-9a-f]{64})"\n}\n\Z')
 _SEAL_LENGTH = 81
 
 
-def seal(values: Mapping[str, Any]) -> bytes:
+def seal(values: Mapping[str, Any], version: int = SCHEMA_VERSION) -> bytes:
     """Return the values as JSON text, the layout's version first, the SHA-256 of all before it last."""
-    body = json.dumps({"schema_version": SCHEMA_VERSION, **values}, indent=1, allow_nan=False)
+    body = json.dumps({"schema_version": version, **values}, indent=1, allow_nan=False)
     body = body.removesuffix("\n}")
     digest = hashlib.sha256(body.encode()).hexdigest()
     return f'{body},\n "check": "{digest}"\n}}\n'.encode()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from gradsim.dataset import manifest, merging, reading
+from gradsim.dataset import extensions, manifest, merging, reading
 from gradsim.dataset.manifest import Kind, Manifest, Span
 from gradsim.dataset.reading import Ids, Names, Rows
 from gradsim.errors import CorruptDataError, GradsimError, StorageError, SweepError
@@ -34,7 +34,7 @@ class Snapshot:
     Attributes
     ----------
     spans : list of Span
-        What is committed, in order: mostly single shards.
+        What is committed, in order: mostly single shards. Those of extensions that the plan lacks are left out.
 
     Raises
     ------
@@ -50,6 +50,9 @@ class Snapshot:
         if not names and not filesystem.is_dir(path / "manifests"):
             raise _vanished(path)
         self.spans = sorted(filter(None, map(Span.of_manifest, names)))
+        end = plan.shard_count
+        if self.spans and self.spans[-1].last >= end and extensions.count(path) > len(plan.extensions):
+            self.spans = [span for span in self.spans if span.first < end]
 
     @cached_property
     def shards(self) -> list[int]:
@@ -79,7 +82,7 @@ class Snapshot:
         spans = [span for span in self.spans if span.first != span.last or part.has(span.first)]
         for span in spans:
             if span not in self._known:
-                self._known[span] = manifest.read(self._path, span, self._plan.sweep.content_hash, self._plan)
+                self._known[span] = manifest.read(self._path, span, self._plan)
         return [self._known[span] for span in spans]
 
     def damaged(self, part: ShardPart = ALL) -> dict[Span, CorruptDataError]:
@@ -95,7 +98,7 @@ class Snapshot:
 
     def networks_done(self) -> np.ndarray:
         """Return the number of committed networks of each cell, int64 (cells,)."""
-        done = np.zeros(self._plan.sweep.cell_count, np.int64)
+        done = np.zeros(len(self._plan.cells), np.int64)
         for found in self.manifests():
             cell_ids, _, counts = np.array(found.slices, np.int64).T
             np.add.at(done, cell_ids, counts)

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from gradsim.dataset import directory, manifest, reading, schema
+from gradsim.dataset import directory, extensions, manifest, reading, schema
 from gradsim.dataset.codec import SCHEMAS, from_table
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.digests import Digest, WholeDigest
 from gradsim.dataset.manifest import KINDS, Kind, Manifest, Part, Span, triples
 from gradsim.errors import CorruptDataError, GradsimError
+from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
 from gradsim.system.streams import counted
@@ -62,8 +63,9 @@ def verify(dataset: Dataset, progress: Mode = "none", repair: bool = False) -> V
     run then computes their shards anew. Files that could not be read because of the disk stay.
     """
     listed = tables(dataset)  # before the manifests: what is committed later is then not an orphan
+    dataset = dataset.now()
     spans = dataset.spans()
-    problems, frame_notes = _frame(dataset, begun=bool(spans))
+    problems, frame_notes = _frame(dataset, spans)
     checks = {kind: _Values(dataset, kind) for kind in KINDS}
     read: list[Part] = []
     errors: list[tuple[Span, GradsimError]] = []
@@ -72,7 +74,7 @@ def verify(dataset: Dataset, progress: Mode = "none", repair: bool = False) -> V
             if i and span.first <= spans[i - 1].last:
                 problems.append(f"{dataset.path / span.manifest}: holds a shard of {spans[i - 1].manifest} again.")
             try:
-                shard = manifest.read(dataset.path, span, dataset.sweep.content_hash, dataset.plan)
+                shard = manifest.read(dataset.path, span, dataset.plan)
                 for kind in shard.parts:
                     checks[kind].add(shard)
                 read += shard.parts.values()
@@ -113,8 +115,8 @@ class _Values:
     """
 
     def __init__(self, dataset: Dataset, kind: Kind) -> None:
-        self._root, self._kind = dataset.path, kind
-        self.whole = WholeDigest(kind, dataset.sweep.networks)
+        self._root, self._plan, self._kind = dataset.path, dataset.plan, kind
+        self.whole = WholeDigest(kind)
         self._held: list[tuple[Manifest, Digest, pa.Table]] = []
         self._ended: list[tuple[Manifest, Digest]] = []
         self._started, self._rows = Span(-1, -1), 0
@@ -163,7 +165,8 @@ class _Values:
         Digest.add_each([digest for _, digest, _ in held], rows, starts[:-1])
         for (shard, _, _), first, last in zip(held, starts, starts[1:], strict=False):
             if shard.span != self._started:
-                self.whole.start(shard.slices)
+                segment = self._plan.segment_of(shard.span.first)
+                self.whole.start(shard.slices, self._plan.segments[segment])
                 self._started = shard.span
             self.whole.add({name: column[first:last] for name, column in rows.items()})
 
@@ -173,7 +176,7 @@ def _check_cells(cell_ids: np.ndarray, slices: list[tuple[int, int, int]], root:
         raise CorruptDataError(f"{root / path}: has rows of cells that are not of this shard. Remove the file.")
 
 
-def _frame(dataset: Dataset, begun: bool) -> tuple[list[str], list[str]]:
+def _frame(dataset: Dataset, spans: list[Span]) -> tuple[list[str], list[str]]:
     """Problems and notes about the files beside the shards, which a run writes before its first shard."""
     path, again = dataset.path, "Run the sweep again: it is written anew."
     problems, missing = [], [name for name in ("run.json", "cells.parquet") if not filesystem.exists(path / name)]
@@ -182,13 +185,37 @@ def _frame(dataset: Dataset, begun: bool) -> tuple[list[str], list[str]]:
         problems.append(
             f"{path / 'sweep.toml'}: the file was changed after the dataset was made. Restore it from a copy."
         )
+    problems += _problems_of_extensions(dataset)
+    notes = []
     if "cells.parquet" not in missing and not directory.has_cells(path, dataset.plan):
-        problems.append(f"{path / 'cells.parquet'}: the file is damaged. {again}")
-    if begun:
-        return problems + [f"{path / name}: the file is missing. {again}" for name in missing], []
-    return problems, [
+        if _just_extended(dataset, spans):
+            notes.append(f"{path / 'cells.parquet'}: lacks the last extension, which has just been made. {again}")
+        else:
+            problems.append(f"{path / 'cells.parquet'}: the file is damaged. {again}")
+    if spans:
+        return problems + [f"{path / name}: the file is missing. {again}" for name in missing], notes
+    return problems, notes + [
         f"{path / name}: not there yet: a run has just begun, or was stopped at once." for name in missing
     ]
+
+
+def _just_extended(dataset: Dataset, spans: list[Span]) -> bool:
+    """Whether no shard of the last extension is committed, and ``cells.parquet`` is as it was before it was made."""
+    plan = dataset.plan
+    if not plan.extensions or (spans and spans[-1].last >= plan.segments[-1].first_shard):
+        return False
+    return directory.has_cells(dataset.path, Plan(plan.sweep, plan.generators, plan.extensions[:-1]))
+
+
+def _problems_of_extensions(dataset: Dataset) -> list[str]:
+    problems = []
+    for number, extension in enumerate(dataset.plan.extensions):
+        if not extensions.is_canonical(dataset.path, number, extension):
+            path = dataset.path / extensions.path_of(number)
+            problems.append(f"{path}: the file was changed after it was made. Restore it from a copy.")
+    for name in extensions.strangers(dataset.path):
+        problems.append(f"{dataset.path / extensions.FOLDER / name}: no extension has such a name. Remove the file.")
+    return problems
 
 
 def _others(dataset: Dataset, listed: list[str]) -> tuple[list[str], list[str]]:
@@ -249,7 +276,7 @@ def pending(dataset: Dataset, path: str, committed: list[int]) -> Span | None:
     ``committed`` are the shards that were committed a moment ago.
     """
     span, kind = _place(path)
-    if span is None or path != span.part(kind) or is_named(dataset, path) or span.last >= dataset.plan.shard_count:
+    if span is None or path != span.part(kind) or is_named(dataset, path) or not dataset.plan.has(*span):
         return None
     clash = bisect_left(committed, span.first) < bisect_right(committed, span.last)
     return None if clash or is_named(dataset, path) else span

@@ -26,17 +26,21 @@ def predicted_seconds(plan: Plan, threads: int, device: Processor) -> float:
     kinds: dict[tuple[str, str, int], list[Cell]] = {}
     for cell in plan.cells:
         kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
-    heaviest = sorted(kinds.values(), key=lambda cells: -sum(map(plan.sweep.normals, cells)))[:_KINDS]
+    networks = plan.cell_networks.tolist()
+
+    def work(cells: list[Cell]) -> float:
+        return float(sum(plan.sweep.normals(cell) * networks[cell.cell_id] for cell in cells))
+
+    heaviest = sorted(kinds.values(), key=work, reverse=True)[:_KINDS]
     timed = seconds = 0.0
     threads = max(threads, device.streams)
     with ThreadPool(threads) as pool:
         for cells in heaviest:
-            normals = float(sum(map(plan.sweep.normals, cells)))
+            normals = work(cells)
             timed += normals
             shallow = min(cells, key=lambda cell: cell.depth)
             seconds += normals * _seconds_per_normal(plan, shallow, device, pool, SECONDS / len(heaviest))
-    total = float(sum(map(plan.sweep.normals, plan.cells)))
-    return seconds * plan.sweep.networks * total / timed
+    return seconds * plan.normals / timed
 
 
 def _seconds_per_normal(plan: Plan, cell: Cell, device: Processor, pool: ThreadPool, seconds: float) -> float:

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.interface import POLL_SECONDS, Cancellation, ProgressSink
-from gradsim.simulation.plan import Plan, Shard
+from gradsim.simulation.plan import Plan
 from gradsim.simulation.processors import Processor
+from gradsim.simulation.segments import Shard
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
 from gradsim_core.results.statistics import Sums, merge

@@ -94,7 +94,7 @@ class Dispatch:
 
     def _submit(self, shard: int) -> None:
         dataset = self.job.dataset
-        found = str(dataset.path.resolve()), dataset.sweep.content_hash
+        found = str(dataset.path.resolve()), dataset.plan.content_hash
         task = Task(*found, shard, self.workers.threads, self._sweep, self.job.device)
         self._running[self.workers.submit(run_task, task)] = shard
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from gradsim.dataset import directory
+from gradsim.dataset import directory, extensions
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
 from gradsim.engines.local import stopping_pool
@@ -25,7 +25,10 @@ from gradsim.system.threads import resolve_threads
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One shard of the dataset in a directory, for a device; `sweep` is the result of `packed`."""
+    """One shard of the dataset in a directory, for a device; `sweep` is the result of `packed`.
+
+    ``content_hash`` is that of the plan: with the extensions, so that a worker does not keep an older plan.
+    """
 
     path: str
     content_hash: str
@@ -103,14 +106,15 @@ def packed(sweep: Sweep) -> bytes | None:
 @lru_cache(maxsize=4)
 def _dataset(path: str, content_hash: str, sweep: bytes | None) -> Dataset:
     stored = directory.stored_sweep(Path(path))
-    if stored is None or stored.content_hash != content_hash:
-        found = "there is no gradsim dataset" if stored is None else "this is the dataset of another sweep"
+    plan = extensions.stored(Path(path), Plan(stored)) if stored else None
+    if plan is None or content_hash not in map(plan.hash_of, range(len(plan.segments))):
+        found = "there is no gradsim dataset" if plan is None else "this is the dataset of another sweep"
         raise OutputError(f"{path}: on {platform.node()} {found}. All workers must see the same disk.")
     if sweep is not None:
         import cloudpickle
 
-        stored = cloudpickle.loads(sweep)
-    return Dataset(Path(path), Plan(stored))
+        plan = Plan(cloudpickle.loads(sweep), plan.generators, plan.extensions)
+    return Dataset(Path(path), plan)
 
 
 def _threads(threads: int | None) -> int:

@@ -20,6 +20,10 @@ BOUNDARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf",
     "theory_width", "direction", "live_share", "reason", "theory_reason",
 ]  # fmt: skip
+PRECISION_COLUMNS = [
+    "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "half_width_before",
+    "half_width", "reached", "networks", "uniform_networks", "reason",
+]  # fmt: skip
 _AXES = (
     "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",
     "nonfinite_fraction",

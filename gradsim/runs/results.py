@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -13,7 +13,8 @@ from gradsim import analysis
 from gradsim.dataset import maintenance, verification
 from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.reading import Ids, Names, Rows
-from gradsim.runs import export
+from gradsim.runs import export, refining, tables
+from gradsim.runs.computing import Means
 from gradsim.runs.placement import checked_path
 from gradsim.sweep import Sweep
 from gradsim.system.progress import Mode
@@ -23,7 +24,12 @@ from gradsim.theory.errors import check_count, check_probability
 if TYPE_CHECKING:
     import xarray
 
-    from gradsim_core.activations import Activation
+
+class Refined(NamedTuple):
+    """What `Run.refine` returns: the refined run, and how well its boundaries are known."""
+
+    run: Run
+    precision: refining.Precision
 
 
 class Run:
@@ -43,10 +49,9 @@ class Run:
         self.dataset, self.computed = dataset, computed
 
     def __repr__(self) -> str:
-        done, shards = len(self.dataset.committed()), self.dataset.plan.shard_count
-        return (
-            f"Run({str(self.path)!r}: {counted(self.sweep.cell_count, 'cell')}, {done} of {counted(shards, 'shard')})"
-        )
+        done, plan = len(self.dataset.committed()), self.dataset.plan
+        cells, shards = counted(len(plan.cells), "cell"), counted(plan.shard_count, "shard")
+        return f"Run({str(self.path)!r}: {cells}, {done} of {shards})"
 
     @property
     def path(self) -> Path:
@@ -129,16 +134,7 @@ class Run:
             two_humps; dead_fraction, nonfinite_fraction, phase, chi_1 (mean field), complete, reason (why networks are
             not finite, or chi_1 is missing). An interval ``<name>_low``, ``<name>_high`` of each estimate.
         """
-        level, moments = (
-            check_probability("level", level),
-            [kind.name for kind in analysis.find_kinds(kinds) if kind.is_moment],
-        )
-        cells, now = self.cells(), self.dataset.snapshot()
-        complete = pd.Series(now.networks_done() == self.sweep.networks, index=cells["cell_id"])
-        depths = sorted({int(depth) for depth in self.sweep.depth})
-        sums = now.merged_layers(Rows(None, [1], ["log_gain", "log_delta"]), Rows(None, depths, ["log_q"]))
-        histograms = now.read_histograms(layer=[1], quantity="log_gain")
-        return analysis.summary(cells, sums, histograms, complete, self._own_activations, moments, level)
+        return tables.summary(self.dataset, level, kinds)
 
     def boundary(
         self, level: float = 0.95, summary: pd.DataFrame | None = None, kinds: str | Sequence[str] = analysis.KINDS
@@ -162,11 +158,54 @@ class Run:
             kind, sigma_w, ci_low, ci_high; theory (infinite width at this depth), theory_inf (chi_1 = 1), theory_width
             (exact at this width); crossing, direction, trusted, live_share, reason, theory_reason.
         """
-        found = analysis.find_kinds(kinds)
-        names = [kind.name for kind in found]
-        if summary is None:
-            summary = self.summary(kinds=names)
-        return analysis.boundary(summary, level, self._own_activations, names)
+        return tables.boundary(self.dataset, level, kinds, summary)
+
+    def refine(
+        self,
+        target: float,
+        *,
+        kinds: str | Sequence[str] = "quenched",
+        level: float = 0.95,
+        engine: Any = "local",
+        device: str = "cpu",
+        threads: int | None = None,
+        progress: Mode = "auto",
+        yes: bool = False,
+        stop: Event | None = None,
+    ) -> Refined:
+        """Add cells and networks where boundaries lie, until half the width of each interval is at most ``target``.
+
+        The run's directory grows by numbered extensions; it stays a dataset of the same sweep, and cells and networks
+        that there are keep their numbers. Missing shards are computed first. The same call goes on after a stop, with
+        any engine, and the numbers are the same.
+
+        Parameters
+        ----------
+        target : float
+            Half-width of an interval to be reached, in sigma_w.
+        kinds : str or list of str
+            Which boundaries: see `boundary`. Those without an interval, or not to be trusted, are left out.
+        level : float
+            Probability that an interval covers the boundary.
+        engine, device, threads, progress, yes, stop
+            As for `gradsim.run`.
+
+        Returns
+        -------
+        Refined
+            ``run``, the run with its extensions; ``precision``, whose ``table`` has a row per boundary: half-widths
+            before and now, networks, and those of a uniform grid of the same precision.
+
+        Raises
+        ------
+        SweepError
+            For a wrong value; or where the next extension is more work than may be run without ``yes``.
+        GradsimError
+            As `gradsim.run`.
+        """
+        means, aim = Means(engine, device, threads, progress, yes, stop), refining.Aim(target, kinds, level)
+        dataset, computed, precision = refining.refine(self.dataset, aim, means)
+        return Refined(Run(dataset, computed), precision)
 
     def slopes(self, layer: int = 1, level: float = 0.95) -> pd.DataFrame:
         """Return the slope of ln |delta| per layer of each cell, from the last layer back to ``layer``.
@@ -264,9 +303,3 @@ class Run:
     def gc(self) -> list[str]:
         """Remove leftovers of killed runs: files that no manifest names. Return their paths in the directory."""
         return maintenance.gc(self.dataset)
-
-    @cached_property
-    def _own_activations(self) -> dict[str, Activation]:
-        from gradsim_core.activations import Activation
-
-        return {value.name: value for value in self.sweep.activation if isinstance(value, Activation)}

@@ -9,11 +9,11 @@ from typing import Any
 from gradsim import engines
 from gradsim.dataset.dataset import Dataset
 from gradsim.runs import computing
-from gradsim.runs.placement import check_placement, check_sweep, check_type, checked_path
+from gradsim.runs.placement import checked_path
 from gradsim.runs.results import Run
 from gradsim.simulation.plan import check_cap, plan
 from gradsim.sweep import Sweep
-from gradsim.system.progress import Mode, check_mode
+from gradsim.system.progress import Mode
 
 
 def open(path: str | Path) -> Run:
@@ -95,22 +95,11 @@ def run(
     """
     if not isinstance(sweep, Sweep):
         sweep = Sweep.from_toml(checked_path("sweep", sweep))
-    part, out = check_placement(engine, device, threads, shard), checked_path("out", out)
-    check_mode(progress)
-    check_type("yes", yes, bool, "True or False", "Write yes=True to confirm a large run")
-    check_type("stop", stop, Event | None, "a threading.Event", "Leave it out, or give threading.Event()")
-    check_sweep(device, sweep)
-    work = plan(sweep)
+    means, out = computing.Means(engine, device, threads, progress, yes, stop), checked_path("out", out)
+    part, work = means.check(sweep, shard), plan(sweep)
     check_cap(work, yes=yes)
     with engines.opened(engine, threads) as compute:
         dataset = Dataset.create(out, work)
-        before = dataset.snapshot()
-        for error in before.damaged(part).values():  # found before anything is computed
-            raise error
-        meter = computing.meter(work, part, shards := before.missing(part), progress)
-        computed = -meter.done_networks
-        if shards:
-            dataset.check_can_grow()
-            job = engines.Job(dataset, shards, threads, meter, stop or Event(), device)
-            computing.compute(compute, job, len(before.shards)).manifests(part)
-    return Run(dataset, computed + meter.done_networks)
+        check_cap(dataset.plan, yes=yes)
+        computed = computing.complete(dataset, part, compute, means)
+    return Run(dataset, computed)

@@ -27,6 +27,7 @@ def run_status(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
     jobs
         The number n of jobs ``i/n`` that share the run: ``rerun_array`` then names those with shards left.
     """
+    dataset = dataset.now()
     plan, now = dataset.plan, dataset.snapshot()
     missing, manifests, done = now.missing(), now.manifests(), now.networks_done()
     damaged = sorted(index for span in now.damaged() for index in range(span.first, span.last + 1))
@@ -37,7 +38,8 @@ def run_status(dataset: Dataset, jobs: int | None = None) -> dict[str, Any]:
     return {
         "directory": str(dataset.path),
         "sweep": dataset.sweep.content_hash[:12],
-        "cells": dataset.sweep.cell_count,
+        "extensions": len(plan.extensions) or None,
+        "cells": len(plan.cells),
         "networks": plan.networks,
         "networks_done": int(done.sum()),
         "shards": plan.shard_count,

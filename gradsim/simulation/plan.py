@@ -1,18 +1,23 @@
-"""The plan of a sweep: its cells cut into shards of equal work. A pure function of the sweep."""
+"""The plan of a sweep and its extensions: cells cut into shards of equal work. A pure function of these."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
+from operator import mul
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from gradsim.errors import SweepError
 from gradsim.simulation.blocks import schedule_of, thread_bytes
+from gradsim.simulation.segments import COMMON_BINS, VALUES_PER_SHARD, Segment, Shard, Slice
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
+from gradsim.sweep.extension import Extension
+from gradsim.sweep.model import NETWORKS_CAP
 from gradsim.system.threads import resolve_threads
 from gradsim_core.results.quantities import QUANTITIES
 
@@ -22,38 +27,11 @@ WORK_CAP = 10**14
 SHARD_CAP = 10**7
 """Most shards of a run; each is three files."""
 
-VALUES_PER_SHARD = 2**22
-"""Stored values that cost as much as ``shard_size`` normals: bounds a shard's memory where networks draw few."""
-
-_COST_QUANTITIES = 4  # in the cost of a network: fixed, so that a new quantity moves no boundary of a shard
-_BINS = 256  # most occupied bins of a histogram in the shipped sweeps
 _SPREAD = 64  # times as many bins as is typical: safely more than any distribution has
 _BYTES_PER_LAYER_ROW, _BYTES_PER_BIN, _BYTES_PER_VALUE = 31, 1, 7  # measured on phase-tanh
 _BYTES_PER_SHARD = 12_000  # a manifest, and the metadata of two Parquet files
 _MEMORY_BASE = 300 * 2**20  # interpreter, NumPy, Numba, PyArrow and pandas
 _MEMORY_PER_VALUE = 110  # measured: a bin in sums, sorted columns and the Arrow table
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Networks ``first`` to ``first + count - 1`` of one cell."""
-
-    cell_id: int
-    first: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """The unit of commit: consecutive slices in the order of the cells."""
-
-    index: int
-    slices: tuple[Slice, ...]
-
-    @property
-    def name(self) -> str:
-        """The shard in file names: at least six digits, so that names sort."""
-        return f"{self.index:06d}"
 
 
 class Estimate(NamedTuple):
@@ -69,11 +47,10 @@ class Estimate(NamedTuple):
 
 
 class Plan:
-    """The cells of a sweep, cut into shards. A shard is made when it is asked for.
+    """The cells of a sweep and its extensions, cut into shards. A shard is made when it is asked for.
 
-    Each network has a cost: its random normals, or more if storing it costs more, and at most ``shard_size``. Lay all
-    networks end to end, cell after cell: shard k holds those whose start lies in [k, k + 1) times ``shard_size``. So
-    each shard has at least one network, and no table of networks is needed.
+    The networks of the sweep come first, then those of each extension: a segment each, so that an extension changes no
+    earlier shard.
 
     Parameters
     ----------
@@ -83,29 +60,82 @@ class Plan:
     generators
         Versions of the schedules' random numbers by the schedules' names, as a dataset stores them: those above 1. By
         default those of this version of gradsim.
+    extensions
+        What was added to the sweep, in order.
+
+    Raises
+    ------
+    SweepError
+        If an extension does not fit what is before it.
     """
 
-    def __init__(self, sweep: Sweep, generators: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, sweep: Sweep, generators: Mapping[str, int] | None = None, extensions: Sequence[Extension] = ()
+    ) -> None:
         self.sweep = sweep
+        self.extensions: tuple[Extension, ...] = ()
         self.cells: list[Cell] = sweep.cells()
-        shapes = {(cell.depth, cell.width): cell for cell in self.cells}
         self.generators = versions_now(sweep, self.cells) if generators is None else dict(generators)
-        costs = {shape: _cost(sweep, cell.depth, sweep.normals(cell)) for shape, cell in shapes.items()}
-        self._costs = [costs[cell.depth, cell.width] for cell in self.cells]
-        # Python integers: the sums may exceed 2^63.
-        self._starts = [0, *accumulate(cost * sweep.networks for cost in self._costs)]
-        last = self._starts[-1] - self._costs[-1]
-        self.shard_count: int = last // sweep.shard_size + 1
+        count = len(self.cells)
+        self.cell_networks: npt.NDArray[np.int64] = np.full(count, sweep.networks, np.int64)
+        self.segments = [Segment(sweep, self.cells[:count], [0] * count, [sweep.networks] * count)]
+        for extension in extensions:
+            self._append(extension)
+
+    def _append(self, extension: Extension) -> None:
+        if extension.parent != self.content_hash:
+            remedy = "Take the extensions of this sweep, in their order"
+            raise SweepError("parent", extension.parent, f"{self.content_hash}, the hash before it", remedy)
+        new = extension.new_cells(self.cells)
+        self.cells += new
+        self.cell_networks = np.append(self.cell_networks, np.zeros(len(new), np.int64))
+        ids, counts = map(list, zip(*extension.networks, strict=True))
+        firsts: list[int] = self.cell_networks[ids].tolist()
+        most = max(first + count for first, count in zip(firsts, counts, strict=True))
+        if most > NETWORKS_CAP:
+            raise SweepError("networks", most, f"at most {NETWORKS_CAP} networks of a cell", "Add fewer")
+        self.cell_networks[ids] += np.array(counts)
+        self.segments.append(Segment(self.sweep, [self.cells[i] for i in ids], firsts, counts, self.shard_count))
+        self.extensions = (*self.extensions, extension)
+
+    @property
+    def shard_count(self) -> int:
+        """Number of shards."""
+        return self.segments[-1].first_shard + self.segments[-1].shard_count
 
     @property
     def networks(self) -> int:
         """Number of networks of all cells."""
-        return len(self.cells) * self.sweep.networks
+        return sum(sum(segment.counts) for segment in self.segments)
 
     @property
     def normals(self) -> int:
         """Number of random normals of all cells: the work."""
-        return self.sweep.networks * sum(map(self.sweep.normals, self.cells))
+        return sum(map(self.normals_of, range(len(self.segments))))
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the sweep with all its extensions."""
+        return self.hash_of(len(self.extensions))
+
+    def normals_of(self, segment: int) -> int:
+        """Return the number of random normals of the sweep itself (0) or of an extension (from 1)."""
+        found = self.segments[segment]
+        return sum(map(mul, map(self.sweep.normals, found.cells), found.counts))
+
+    def hash_of(self, segment: int) -> str:
+        """Return the hash of the sweep itself (0), or of the sweep with extensions 1 to ``segment``."""
+        return self.extensions[segment - 1].content_hash if segment else self.sweep.content_hash
+
+    def segment_of(self, shard: int) -> int:
+        """Return which segment has a shard: 0 is the sweep; IndexError for a number outside 0 .. shard_count - 1."""
+        if not 0 <= shard < self.shard_count:
+            raise IndexError(f"shard {shard}: the plan has shards 0 to {self.shard_count - 1}")
+        return bisect_right(self.segments, shard, key=lambda segment: segment.first_shard) - 1
+
+    def has(self, first: int, last: int) -> bool:
+        """Whether these are consecutive shards of one segment: a commit never goes from one to the next."""
+        return 0 <= first <= last < self.shard_count and self.segments[self.segment_of(first)].holds(last)
 
     def most_bins(self, cell_id: int, networks: int) -> int:
         """Return the most bins of a layer and quantity that so many networks of a cell can occupy.
@@ -120,23 +150,11 @@ class Plan:
 
     def shard(self, index: int) -> Shard:
         """Return one shard; IndexError for a number outside 0 .. shard_count - 1."""
-        if not 0 <= index < self.shard_count:
-            raise IndexError(f"shard {index}: the plan has shards 0 to {self.shard_count - 1}")
         return Shard(index, tuple(self.slices(index, index)))
 
     def slices(self, first: int, last: int) -> list[Slice]:
-        """Return the networks of shards ``first`` to ``last``, one slice per cell."""
-        start, stop = first * self.sweep.shard_size, (last + 1) * self.sweep.shard_size
-        slices = []
-        from_cell = bisect_right(self._starts, start) - 1
-        for cell_id in range(from_cell, bisect_left(self._starts, stop, hi=len(self.cells))):
-            begin, end = (
-                min(max(-((self._starts[cell_id] - edge) // self._costs[cell_id]), 0), self.sweep.networks)
-                for edge in (start, stop)
-            )
-            if begin < end:
-                slices.append(Slice(cell_id, begin, end - begin))
-        return slices
+        """Return the networks of shards ``first`` to ``last`` of one segment, one slice per cell."""
+        return self.segments[self.segment_of(first)].slices(first, last)
 
     def shards(self) -> Iterator[Shard]:
         """Iterate over all shards in order."""
@@ -158,15 +176,12 @@ class Plan:
         and the arrays of each thread.
         """
         sweep, shapes = self.sweep, {(cell.law, cell.depth, cell.width): cell for cell in self.cells}
-        rows = bins = 0
-        for cell, cost in zip(self.cells, self._costs, strict=True):
-            of_cell = len(QUANTITIES) * cell.depth * -(-cost * sweep.networks // sweep.shard_size)
-            rows, bins = rows + of_cell, bins + of_cell * _bins(cell, sweep.networks)
-        network_rows = sweep.networks * sum(cell.depth for cell in self.cells) * (sweep.record == "networks")
-        wide = max(_bins(cell, sweep.networks) for cell in shapes.values())
-        largest = VALUES_PER_SHARD * max(1, wide // _BINS) + 2 * len(QUANTITIES) * wide * max(sweep.depth)
+        rows, bins, layers = self._stored()
+        network_rows, most = layers * (sweep.record == "networks"), int(self.cell_networks.max())
+        wide = max(_bins(cell, most) for cell in shapes.values())
+        largest = VALUES_PER_SHARD * max(1, wide // COMMON_BINS) + 2 * len(QUANTITIES) * wide * max(sweep.depth)
         held = min(bins + len(QUANTITIES) * network_rows, largest)
-        work = max(thread_bytes(sweep, cell, _bins(cell, sweep.networks)) for cell in shapes.values())
+        work = max(thread_bytes(sweep, cell, _bins(cell, most)) for cell in shapes.values())
         return Estimate(
             len(self.cells),
             self.shard_count,
@@ -176,9 +191,19 @@ class Plan:
             + bins * _BYTES_PER_BIN
             + network_rows * len(QUANTITIES) * _BYTES_PER_VALUE
             + self.shard_count * _BYTES_PER_SHARD,
-            self.shard_count * (3 + (sweep.record == "networks")) + 3,
+            self.shard_count * (3 + (sweep.record == "networks")) + 3 + len(self.extensions),
             _MEMORY_BASE + held * _MEMORY_PER_VALUE + resolve_threads(threads) * work,
         )
+
+    def _stored(self) -> tuple[int, int, int]:
+        """Rows of statistics, bins of histograms, and layers of single networks that are stored, about."""
+        rows = bins = layers = 0
+        for segment in self.segments:
+            for cell, each, count in zip(segment.cells, segment.costs, segment.counts, strict=True):
+                of_cell = len(QUANTITIES) * cell.depth * -(-each * count // self.sweep.shard_size)
+                rows, bins = rows + of_cell, bins + of_cell * _bins(cell, count)
+                layers += count * cell.depth
+        return rows, bins, layers
 
 
 def versions_now(sweep: Sweep, cells: list[Cell]) -> dict[str, int]:
@@ -198,6 +223,20 @@ def plan(sweep: Sweep) -> Plan:
     """
     made = Plan(sweep)
     _refuse_equal_keys(made.cells, sweep.seed)
+    return made
+
+
+def extended(plan: Plan, extension: Extension) -> Plan:
+    """Return a plan with one more extension, to be run.
+
+    Raises
+    ------
+    SweepError
+        If it does not fit, or two cells have the same key of random numbers.
+    """
+    made = Plan(plan.sweep, plan.generators, (*plan.extensions, extension))
+    if extension.cells:
+        _refuse_equal_keys(made.cells, plan.sweep.seed)
     return made
 
 
@@ -222,17 +261,6 @@ def check_cap(plan: Plan, *, yes: bool = False) -> None:
 def _bins(cell: Cell, networks: int) -> int:
     """Occupied bins of a layer and quantity: 850 measured for tanh at depth 1,000 and width 16, 16 to an octave."""
     return int(min(networks, 64 + 100 * sqrt(cell.depth / cell.width)))
-
-
-def _cost(sweep: Sweep, depth: int, normals: int) -> int:
-    """Cost of a network in normals, from 1 to ``shard_size``: its normals, or what storing it costs if that is more."""
-    size = sweep.shard_size
-    # The networks of a cell share the cost of its histograms, which take space however few networks there are.
-    values = min(_COST_QUANTITIES * depth * min(sweep.networks, _BINS), VALUES_PER_SHARD)
-    cost = max(normals, size * values // (sweep.networks * VALUES_PER_SHARD))
-    if sweep.record == "networks":
-        cost = max(cost, size * _COST_QUANTITIES * depth // VALUES_PER_SHARD)
-    return min(cost, size)
 
 
 def _refuse_equal_keys(cells: list[Cell], seed: int) -> None:

@@ -65,8 +65,8 @@ def _method(value: object) -> object:
 _Axis = BeforeValidator(_values)
 _Float = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
 _Int = Annotated[int, Field(strict=True), BeforeValidator(plain)]
-_SMALLEST, _LARGEST = 1e-30, 1e30  # beyond, sigma_w / sqrt(width) could leave float32
-_DEPTH_CAP, _WIDTH_CAP, _NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # limits of the fields of the random numbers' counter
+SMALLEST_SIGMA, LARGEST_SIGMA = 1e-30, 1e30  # beyond, sigma_w / sqrt(width) could leave float32
+_DEPTH_CAP, _WIDTH_CAP, NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # limits of the fields of the random numbers' counter
 
 
 class Sweep(ValidatedModel):
@@ -118,10 +118,10 @@ class Sweep(ValidatedModel):
         description="a list of one or more weight laws",
         examples=["gaussian"],
     )
-    sigma_w: Annotated[tuple[Annotated[_Float, Field(ge=_SMALLEST, le=_LARGEST)], ...], FailFast(), _Axis] = Field(
-        min_length=1, description="one or more finite numbers > 0 (from 1e-30 to 1e30)", examples=[1.5]
+    sigma_w: Annotated[tuple[Annotated[_Float, Field(ge=SMALLEST_SIGMA, le=LARGEST_SIGMA)], ...], FailFast(), _Axis] = (
+        Field(min_length=1, description="one or more finite numbers > 0 (from 1e-30 to 1e30)", examples=[1.5])
     )
-    sigma_b: Annotated[tuple[Annotated[_Float, Field(ge=0, le=_LARGEST)], ...], FailFast(), _Axis] = Field(
+    sigma_b: Annotated[tuple[Annotated[_Float, Field(ge=0, le=LARGEST_SIGMA)], ...], FailFast(), _Axis] = Field(
         default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
     depth: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_DEPTH_CAP)], ...], FailFast(), _Axis] = Field(
@@ -130,7 +130,7 @@ class Sweep(ValidatedModel):
     width: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_WIDTH_CAP)], ...], FailFast(), _Axis] = Field(
         min_length=1, description=f"one or more whole numbers from 1 to {_WIDTH_CAP}", examples=[64]
     )
-    networks: _Int = Field(ge=1, le=_NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
+    networks: _Int = Field(ge=1, le=NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
     seed: _Int = Field(ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1", examples=[1])
     method: Annotated[str, BeforeValidator(_method)] = Field(
         default="explicit", description=_METHODS, examples=["explicit"]

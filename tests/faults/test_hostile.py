@@ -190,7 +190,7 @@ def test_more_bins_than_values_can_spread_over(path: Path, activation: str) -> N
         parts["histograms"] = parts["histograms"].model_copy(update={"rows": rows})
         changes = {"sweep": plan.sweep.content_hash, "slices": triples(slices), "parts": parts}
         with refusal:
-            stored.model_copy(update=changes).check(plan.sweep.content_hash, plan, Span(0, 0), "manifest")
+            stored.model_copy(update=changes).check(plan, Span(0, 0), "manifest")
 
 
 def test_phi_that_grows_faster_than_a_line_may_fill_any_bin() -> None:

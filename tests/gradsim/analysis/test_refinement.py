@@ -1,0 +1,147 @@
+"""What is added where: as many networks as theory says, at the right places, and nothing that need not be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradsim.analysis import find_crossing
+from gradsim.analysis.boundaries import curve
+from gradsim.analysis.kinds import find_kind
+from gradsim.analysis.refinement import additions, half_widths
+from gradsim.errors import SweepError
+from tests.gradsim.analysis.made_boundary import ROOT, SLOPE, STD, MadeBoundary, Z, bent, line
+
+GRID = np.linspace(0.8, 2.0, 13)
+
+
+@pytest.mark.parametrize(("law", "grid", "target"), [(line, GRID, 0.004), (bent, GRID, 0.004), (bent, GRID[::2], 0.01)])
+def test_targets_are_reached_with_about_as_many_networks_as_are_needed(law, grid, target) -> None:
+    """Two cells around the root need (z std / (slope target))^2 networks; all rounds together take about twice that.
+
+    No interval of 20 lies off the root by more than twice its half-width: false alarms below 20 * 1e-4.
+    """
+    needed, taken = (Z * STD / (SLOPE * target)) ** 2, []
+    for seed in range(20):
+        made = MadeBoundary(seed, grid, 300, law)
+        before = sum(made.counts)
+        rounds, found = made.refine(target)
+        assert half_widths(found)[0] <= target
+        assert rounds <= 8
+        taken.append((sum(made.counts) - before) / needed)
+        assert abs(found["sigma_w"][0] - ROOT) < 2 * target
+    assert np.mean(taken) < 2.2
+    assert max(taken) < 3.5
+
+
+def test_a_uniform_grid_takes_more() -> None:
+    """All 25 cells with (half-width / target)^2 times the networks: those far away from the root are for nothing."""
+    saved = []
+    for seed in range(8):
+        made = MadeBoundary(seed, np.linspace(0.8, 2.0, 25), 300, bent)
+        before = half_widths(made.boundary())[0]
+        made.refine(0.001)
+        saved.append((before / 0.001) ** 2 * 300 * 25 / sum(made.counts))
+    assert np.mean(saved) > 8
+    assert min(saved) > 3
+
+
+def test_additions_are_a_function_of_the_tables_alone() -> None:
+    made = MadeBoundary(1, GRID, 300)
+    summary, boundary = made.summary(), made.boundary()
+    found = additions(summary, boundary, 0.01)
+    assert found
+    assert additions(summary.sample(frac=1.0, random_state=1), boundary, 0.01) == found
+    nudged = summary.assign(quenched_log_gain=summary["quenched_log_gain"] * (1 + 1e-15))
+    moved = boundary.assign(**{name: boundary[name] * (1 + 1e-15) for name in ("sigma_w", "ci_low", "ci_high")})
+    assert additions(nudged, moved, 0.01) == found  # another processor's last bits change no number of networks
+
+
+def test_places() -> None:
+    """On either side of the root: new cells a little beyond the interval, at a few digits, later the same cells."""
+    made = MadeBoundary(3, GRID[::3], 30_000)
+    found, boundary = additions(made.summary(), made.boundary(), 0.0005), made.boundary()
+    half, root = half_widths(boundary)[0], boundary["sigma_w"][0]
+    left, right = sorted(sigma_w for _, sigma_w in found.cells)
+    assert left < boundary["ci_low"][0] < boundary["ci_high"][0] < right
+    assert 2 * half < right - left < 6 * half
+    assert all(len(str(sigma_w)) <= 7 for sigma_w in (left, right))
+    assert all(len(str(count).rstrip("0")) <= 3 for count in found.cells.values())
+    assert {template for template, _ in found.cells} == {0}
+    made.add(found)
+    again = additions(made.summary(), made.boundary(), half_widths(made.boundary())[0] * 0.9)
+    assert again.cells == {}
+    assert {left, right} <= {made.sigma_w[cell] for cell in again.networks}
+    assert abs(root - ROOT) < 3 * half
+
+
+def test_intervals_narrow_in_stages() -> None:
+    made = MadeBoundary(2, GRID, 300)
+    at_once = additions(made.summary(), made.boundary(), 0.0002, stage=float("inf"))
+    first = additions(made.summary(), made.boundary(), 0.0002)
+    assert at_once.total > 50 * first.total > 0
+
+
+def test_nothing_is_added_where_nothing_is_needed_or_possible() -> None:
+    made = MadeBoundary(4, GRID, 300)
+    summary, boundary = made.summary(), made.boundary()
+    assert not additions(summary, boundary, half_widths(boundary)[0])
+    assert not additions(summary, boundary.assign(trusted=False), 0.001)
+    assert not additions(summary, boundary.assign(ci_low=np.nan), 0.001)
+    assert additions(summary, boundary, 0.001).total > 0
+    assert np.isnan(half_widths(boundary.assign(trusted=False))).all()
+
+
+def test_kinds_share_cells_and_networks() -> None:
+    made = MadeBoundary(5, GRID, 300)
+    one = additions(made.summary(), made.boundary("median"), 0.006)
+    both = additions(made.summary(), made.boundary("quenched", "median"), 0.006)
+    assert len(both.cells) == len(one.cells)
+    assert one.total <= both.total < 1.3 * one.total
+
+
+def test_downward_crossings() -> None:
+    made = MadeBoundary(6, GRID, 300, lambda sigma_w: -line(sigma_w))
+    assert made.boundary()["direction"][0] == "down"
+    made.refine(0.006)
+    assert abs(made.boundary()["sigma_w"][0] - ROOT) < 0.012
+
+
+def test_a_cell_without_an_estimate_gets_networks_in_place_of_an_equal_new_one() -> None:
+    made = MadeBoundary(7, GRID[::3], 30_000)
+    new = min(sigma_w for _, sigma_w in additions(made.summary(), made.boundary(), 0.0005).cells)
+    summary, boundary = made.summary(), made.boundary()
+    dead = summary.iloc[[0]].assign(cell_id=99, sigma_w=new, quenched_log_gain=np.nan, live_networks=0.0)
+    found = additions(pd.concat([summary, dead]), boundary, 0.0005)
+    assert 99 in found.networks
+    assert new not in {sigma_w for _, sigma_w in found.cells}
+
+
+@pytest.mark.parametrize("target", [0, -1, float("nan"), float("inf"), True, "0.005", None])
+def test_targets_that_are_no_width(target) -> None:
+    made = MadeBoundary(1, GRID, 300)
+    with pytest.raises(SweepError, match=r"target = .*allowed: a finite number > 0"):
+        additions(made.summary(), made.boundary(), target)
+
+
+def test_the_fit_weighs_cells_by_their_errors() -> None:
+    """Two cells are in the wrong order; the precise one says on which side of them the root is."""
+    x, y = np.array([1.0, 1.1, 1.2, 1.3]), np.array([-1.0, 0.2, -0.1, 1.0])
+    precise_right = find_crossing(x, y, np.array([0.01, 1.0, 0.001, 0.01]), key="a")
+    precise_left = find_crossing(x, y, np.array([0.01, 0.001, 1.0, 0.01]), key="a")
+    assert precise_left.sigma_w < 1.1
+    assert precise_right.sigma_w > 1.2
+
+
+def test_errors_of_medians_allow_for_unequal_networks() -> None:
+    """One multiple of std / sqrt(networks) for all cells; of equal cells exactly that of their mean square ratio."""
+    made = MadeBoundary(8, GRID, 400)
+    equal = made.summary()
+    noisy = equal.assign(median_se=equal["median_se"] * np.exp(np.random.default_rng(1).normal(0, 0.3, len(GRID))))
+    _, _, se = curve(noisy, find_kind("median"))
+    share = noisy["median_se"].to_numpy() / noisy["std"].to_numpy()
+    assert se.tolist() == (noisy["std"].to_numpy() * np.sqrt(np.mean(share**2))).tolist()
+    made.draw(3, 400 * 99)
+    _, _, se = curve(made.summary(), find_kind("median"))
+    np.testing.assert_allclose(se, np.sqrt(np.pi / 2) * STD / np.sqrt(made.counts), rtol=1e-12)
