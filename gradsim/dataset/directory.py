@@ -53,14 +53,16 @@ def create(path: Path, plan: Plan) -> Plan:
     _make_folders(path, sweep)
     if stored is None and not _write_new(path, "sweep.toml", sweep.stored_text().encode()):
         stored_sweep(path, sweep)  # another process was first, perhaps with another sweep
-    versions = generators(path)  # run.json may be lost, and the shards be older
+    info = _matching_run_info(path, sweep)
+    lost = generators(path) if stored and info is None else None  # run.json may be lost, and the shards be older
+    versions = info.generators if info else lost
     plan = extensions.stored(path, plan if versions in (None, plan.generators) else Plan(sweep, versions))
     _write_cells(path, plan)
-    if _matching_run_info(path, sweep) is None:
+    if info is None:
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
         facts = {"sweep_toml": text, "generators": plan.generators}
-        info = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), **facts)
-        _write_new(path, "run.json", seal(info.model_dump(mode="json") | {"environment": provenance.environment()}))
+        made = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), **facts)
+        _write_new(path, "run.json", seal(made.model_dump(mode="json") | {"environment": provenance.environment()}))
     if plan.extensions:
         _mark_extended(path)
     return plan

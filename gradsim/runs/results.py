@@ -108,8 +108,7 @@ class Run:
             value < ``high``: a bin is 1/16 of an octave of the plain value. Bins without networks have no row.
         """
         found = self.dataset.read_histograms(cells, layer, quantity)
-        low = found["bin"] * analysis.BIN_WIDTH
-        return found.assign(low=low, high=low + analysis.BIN_WIDTH)
+        return found.assign(low=found["bin"] * analysis.BIN_WIDTH, high=(found["bin"] + 1) * analysis.BIN_WIDTH)
 
     def networks(self, cells: Ids = None, layer: Ids = None) -> pd.DataFrame:
         """Return a row per (cell, network, layer) with every quantity; needs ``record = "networks"``."""
@@ -210,23 +209,19 @@ class Run:
     def slopes(self, layer: int = 1, level: float = 0.95) -> pd.DataFrame:
         """Return the slope of ln |delta| per layer of each cell, from the last layer back to ``layer``.
 
-        Returns
-        -------
-        pandas.DataFrame
-            Every parameter, slope, slope_se, slope_low, slope_high (mean over live networks; the error allows for the
-            layers' correlation), annealed_slope, annealed_slope_se (half of ln of the mean gain per layer). A layer > 1
-            leaves out the layers in which q still relaxes.
+        See :func:`gradsim.analysis.slopes`. A layer > 1 leaves out the layers in which q still relaxes.
         """
         now, layer = self.dataset.snapshot(), check_count("layer", layer)
-        gains, histograms = (
-            now.merged_layers(Rows(None, [layer], ["log_gain"])),
-            now.read_histograms(None, [layer], "log_gain"),
-        )
-        return analysis.slopes(self.cells(), gains, histograms, layer, level)
+        gains = now.merged_layers(Rows(None, [layer], ["log_gain"]))
+        return analysis.slopes(self.cells(), gains, now.read_histograms(None, [layer], "log_gain"), layer, level)
 
     def spread_per_depth(self, level: float = 0.95) -> pd.DataFrame:
         """Return how the variance of ln gain grows with depth over width: :func:`gradsim.analysis.spread_per_depth`."""
         return analysis.spread_per_depth(self.summary(), level)
+
+    def collapse(self) -> pd.DataFrame:
+        """Return the gain of each cell over depth in units of the depth scale: :func:`gradsim.analysis.collapse`."""
+        return analysis.collapse(self.summary())
 
     def infinite_width(self, level: float = 0.95, kinds: str | Sequence[str] = analysis.KINDS) -> pd.DataFrame:
         """Return the boundaries extrapolated to infinite width: :func:`gradsim.analysis.infinite_width`."""

@@ -74,7 +74,7 @@ def test_gains_collapse_on_one_line(tmp_path):
         activation="tanh", sigma_w=[0.9, 1.1, 1.3, 1.6, 2.0], sigma_b=0.3, depth=[10, 20, 40], width=512, networks=400,
         seed=2, method="conditional",
     )  # fmt: skip
-    found = analysis.collapse(gs.run(sweep, tmp_path / "run", progress="none").summary())
+    found = gs.run(sweep, tmp_path / "run", progress="none").collapse()
     assert len(found) == 15
     row = found.query("depth == 20 and sigma_w == 1.6").iloc[0]
     xi = theory.mean_field("tanh", 1.6, 0.3).xi_grad
