@@ -89,7 +89,8 @@ def precision(dataset: Dataset, aim: Aim, found: pd.DataFrame | None = None) -> 
     base = cells["cell_id"] < dataset.sweep.cell_count
     sizes = cells.assign(base=np.where(base, dataset.sweep.networks, 0)).groupby(AXES)[["networks", "base"]].sum()
     table = table.join(sizes, on=AXES)
-    table["uniform_networks"] = np.ceil(grown.groupby([table[name] for name in AXES]).transform("max") * table["base"])
+    uniform = np.ceil(grown.groupby([table[name] for name in AXES]).transform("max") * table["base"])
+    table["uniform_networks"] = uniform.astype("Int64")
     table["reason"] = [
         reason if not known else None if done else f"Half the width of its interval is still {width:.3g}."
         for reason, known, done, width in zip(
@@ -97,7 +98,7 @@ def precision(dataset: Dataset, aim: Aim, found: pd.DataFrame | None = None) -> 
         )
     ]
     once = table[usable].drop_duplicates(AXES)[["networks", "uniform_networks"]].sum()
-    totals = int(once["networks"]), int(np.nan_to_num(once["uniform_networks"]))
+    totals = int(once["networks"]), int(once["uniform_networks"])
     return Precision(table.drop(columns="base"), *totals, len(dataset.plan.extensions))
 
 
