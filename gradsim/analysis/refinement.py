@@ -28,12 +28,11 @@ STAGE = 4.0
 The stage before the last costs 1/16 of it.
 """
 
-_SAFETY = 1.05  # of the number of networks: a small round more costs less than a larger margin
 _CLEAR = 10.0  # standard errors by which the log gain rises over the cells that give the slope
 _FURTHER = 6  # further cells on either side, at most, that may give the slope
 _REACH, _FEWEST = 2.0, 3.0  # half-widths, and times the aim, from the root to new cells: see `_Root._place`
 _BEND = 0.2  # of the aim that may come from the cells beyond the two, and most of the networks for that
-_GROWTH = 1.2  # times as many networks, at least, in a round: so that no round is spent on a few
+_GROWTH, _EARLY_GROWTH = 1.05, 2.0  # times as many networks, at least, in the last stage, and in those before it
 _SPARE = 0.1  # least share of one of two cells: the root may turn out to lie on that side
 _NOISE = 1.5  # times the half-width that the noise explains, up to which it is the noise that has to shrink
 _WIDE, _ALMOST = 9.0, 1.5  # times the aim: the distance of two cells, or a half-width, up to which the cells are kept
@@ -112,8 +111,9 @@ def additions(
     groups, found = dict(list(summary.sort_values("sigma_w").groupby(AXES, sort=True))), Additions({}, {})
     records: list[dict[Any, Any]] = wide.to_dict("records")
     for row in records:
-        cells = groups[tuple(row[name] for name in AXES)]
-        _add(found, cells, _Root(cells, row, _aim(row["half_width"], target, stage), z).wanted(_planned(found, cells)))
+        cells, aim = groups[tuple(row[name] for name in AXES)], _aim(row["half_width"], target, stage)
+        growth = _EARLY_GROWTH if aim > target else _GROWTH
+        _add(found, cells, _Root(cells, row, aim, z).wanted(_planned(found, cells), growth))
     return found
 
 
@@ -157,11 +157,14 @@ class _Root:
         self.deviation = float(np.sqrt(np.mean(self.se[self.pair] ** 2 * networks[self.pair])))
         self.slope = self._slope()
 
-    def wanted(self, planned: Sequence[float]) -> dict[float, int]:
-        """Return the networks to add, by sigma_w: at the two cells beside the root, or where fewer do it at others."""
+    def wanted(self, planned: Sequence[float], growth: float) -> dict[float, int]:
+        """Return the networks to add, by sigma_w: at the two cells beside the root if that helps, else at nearer ones.
+
+        ``planned`` are cells that will be there; the networks are to become ``growth`` times as many at least.
+        """
         left, right = (float(self.x[place]) for place in self.pair)
         errors = self._weights(left, right) / np.sqrt([self.networks[left], self.networks[right]])
-        stay = self._shares(left, right, max((self.half / self.aim) ** 2, _GROWTH) / float(np.sum(errors**2)))
+        stay = self._shares(left, right, max((self.half / self.aim) ** 2, growth) / float(np.sum(errors**2)))
         if not self.slope > 0.0:
             return stay
         if self._may_stay(left, right):
@@ -212,7 +215,7 @@ class _Root:
 
     def _shares(self, left: float, right: float, networks: float) -> dict[float, int]:
         """What two cells lack of so many networks, shared out by their weights; nothing where they have enough."""
-        shares = _SAFETY * networks * np.clip(self._weights(left, right), _SPARE, 1.0 - _SPARE)
+        shares = networks * np.maximum(self._weights(left, right), _SPARE)
         lacking = {
             x: share - self.networks.get(x, 0.0) for x, share in zip((left, right), shares.tolist(), strict=True)
         }

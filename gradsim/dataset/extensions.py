@@ -29,7 +29,7 @@ def count(path: Path) -> int:
     )
 
 
-def strangers(path: Path) -> list[str]:
+def orphans(path: Path) -> list[str]:
     """Return the names in the folder of extensions that no extension has; not what NFS keeps for open files."""
     found = filesystem.names(path / FOLDER)
     return [name for name in found if _number(name) is None and not name.startswith(".nfs")]

@@ -213,7 +213,7 @@ def _problems_of_extensions(dataset: Dataset) -> list[str]:
         if not extensions.is_canonical(dataset.path, number, extension):
             path = dataset.path / extensions.path_of(number)
             problems.append(f"{path}: the file was changed after it was made. Restore it from a copy.")
-    for name in extensions.strangers(dataset.path):
+    for name in extensions.orphans(dataset.path):
         problems.append(f"{dataset.path / extensions.FOLDER / name}: no extension has such a name. Remove the file.")
     return problems
 

@@ -174,9 +174,8 @@ class Run:
     ) -> Refined:
         """Add cells and networks where boundaries lie, until half the width of each interval is at most ``target``.
 
-        The run's directory grows by numbered extensions; it stays a dataset of the same sweep, and cells and networks
-        that there are keep their numbers. Missing shards are computed first. The same call goes on after a stop, with
-        any engine, and the numbers are the same.
+        The directory stays a dataset of the same sweep; what is added is a numbered extension of it, which changes no
+        earlier number. Missing shards are computed first. After a stop the same call goes on, with any engine.
 
         Parameters
         ----------
@@ -198,9 +197,7 @@ class Run:
         Raises
         ------
         SweepError
-            For a wrong value; or where the next extension is more work than may be run without ``yes``.
-        GradsimError
-            As `gradsim.run`.
+            For a wrong value, or if the next extension is more work than may be run without ``yes``; else as `run`.
         """
         means, aim = Means(engine, device, threads, progress, yes, stop), refining.Aim(target, kinds, level)
         dataset, computed, precision = refining.refine(self.dataset, aim, means)

@@ -68,7 +68,7 @@ class MadeBoundary:
             rows.append(row | {"kind": kind, "trusted": crossing.reason is None, "crossing": crossing.number})
         return pd.DataFrame(rows)[COLUMNS]
 
-    def refine(self, target: float, rounds: int = 12) -> tuple[int, pd.DataFrame]:
+    def refine(self, target: float, rounds: int = 16) -> tuple[int, pd.DataFrame]:
         """Add until the target is reached; the number of rounds and the boundary."""
         for done in range(rounds):
             found = additions(self.summary(), self.boundary(), target)

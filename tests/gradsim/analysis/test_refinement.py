@@ -9,7 +9,7 @@ import pytest
 from gradsim.analysis import find_crossing
 from gradsim.analysis.boundaries import curve
 from gradsim.analysis.kinds import find_kind
-from gradsim.analysis.refinement import additions, half_widths
+from gradsim.analysis.refinement import _Root, additions, half_widths
 from gradsim.errors import SweepError
 from tests.gradsim.analysis.made_boundary import ROOT, SLOPE, STD, MadeBoundary, Z, bent, line
 
@@ -91,6 +91,18 @@ def test_nothing_is_added_where_nothing_is_needed_or_possible() -> None:
     assert not additions(summary, boundary.assign(ci_low=np.nan), 0.001)
     assert additions(summary, boundary, 0.001).total > 0
     assert np.isnan(half_widths(boundary.assign(trusted=False))).all()
+
+
+def test_something_is_added_as_long_as_a_target_is_not_reached() -> None:
+    """Wherever between two cells the root is, and whichever of them has the networks."""
+    made = MadeBoundary(1, GRID, 1000)
+    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 0.01}, 0.0099, Z)
+    left, right = (float(found.x[place]) for place in found.pair)
+    for share in np.linspace(0.0, 1.0, 41):
+        for ratio in np.geomspace(1e-3, 1e3, 25):
+            found.root = left + share * (right - left)
+            found.networks |= {left: 1000.0 * ratio, right: 1000.0}
+            assert sum(found.wanted([], 1.05).values()) > 0, (share, ratio)
 
 
 def test_kinds_share_cells_and_networks() -> None:
