@@ -13,7 +13,12 @@ from gradsim_core import elementary, jit
 from gradsim_core.lanes import load, store
 from gradsim_core.rng.normals import normal_pair
 
-mp.mp.dps = 50
+
+@pytest.fixture(autouse=True)
+def digits():
+    """Fifty digits in these tests alone: the precision of mpmath is global."""
+    with mp.workdps(50):
+        yield
 
 
 @cache

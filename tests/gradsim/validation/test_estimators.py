@@ -18,7 +18,13 @@ from gradsim.errors import SweepError
 from gradsim.theory import NoCriticalPoint
 from gradsim.validation.estimators import ESTIMATORS, FAMILIES
 
-mp.mp.dps = 20
+
+@pytest.fixture(autouse=True)
+def digits():
+    """Twenty digits in these tests alone: the precision of mpmath is global."""
+    with mp.workdps(20):
+        yield
+
 
 PHI = {
     "tanh": mp.tanh,
