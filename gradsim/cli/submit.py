@@ -33,8 +33,7 @@ def echo_plan(sweep: Sweep, out: Path, placement: dict[str, Any]) -> None:
     part, work = ShardPart.parse(placement["shard"]), plan(sweep)
     found = Dataset.find(out, work)
     work = found.plan if found else work
-    estimate = work.estimate(count)
-    seconds = predicted_seconds(work, count, device)
+    estimate, seconds = work.estimate(count), predicted_seconds(work, count, device)
     computes = device.name if device.streams else counted(count, "thread")
     rows = {
         "cells": f"{estimate.cells:,}",

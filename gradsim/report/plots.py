@@ -156,8 +156,10 @@ def _decades(panel: Axes, cells: pd.DataFrame, limit: float) -> Any:
     if not table.size:
         return None
     panel.set_facecolor("0.85")  # cells without a value
+    there = cells.groupby(["depth", "sigma_w"]).size().unstack().reindex_like(table).notna().to_numpy()
+    values = _nearest(sigma_w, table.to_numpy(np.float64, copy=True), there)
     mesh = panel.pcolormesh(
-        _edges(sigma_w), 2.0 ** _edges(np.log2(depth)), np.ma.masked_invalid(table.to_numpy(np.float64)),
+        _edges(sigma_w), 2.0 ** _edges(np.log2(depth)), np.ma.masked_invalid(values),
         cmap="RdBu_r", vmin=-limit, vmax=limit, edgecolors="none", rasterized=True,
     )  # fmt: skip
     panel.set_yscale("log", base=2)
@@ -170,6 +172,13 @@ def _decades(panel: Axes, cells: pd.DataFrame, limit: float) -> Any:
         panel.set_xticks(ticks, [f"{value:.3g}" for value in ticks])
         panel.minorticks_off()
     return mesh
+
+
+def _nearest(sigma_w: Array, values: Array, there: NDArray[np.bool_]) -> Array:
+    """Values (depth, sigma_w) in which each depth has the value of its nearest cell: refined ones have cells alone."""
+    for row, own in zip(values, map(np.flatnonzero, there), strict=True):
+        row[:] = row[own[np.abs(sigma_w[:, None] - sigma_w[own]).argmin(axis=1)]]
+    return values
 
 
 def _boundaries(panel: Axes, rows: pd.DataFrame) -> None:

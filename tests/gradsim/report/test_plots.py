@@ -144,3 +144,11 @@ def test_matplotlib_that_is_set_up_wrongly(tmp_path: Path, settings: dict[str, s
         env=os.environ | settings,
     )  # fmt: skip
     assert said in done.stdout
+
+
+def test_cells_that_one_depth_has_alone_leave_no_gap_at_others():
+    sigma_w, nan = np.array([1.0, 1.4, 1.5, 2.0]), np.nan
+    values = np.array([[1.0, nan, nan, 2.0], [3.0, 4.0, nan, 5.0]])
+    there = np.array([[True, False, False, True], [True, True, True, True]])
+    filled = plots._nearest(sigma_w, values.copy(), there)
+    np.testing.assert_array_equal(filled, [[1.0, 1.0, 1.0, 2.0], [3.0, 4.0, nan, 5.0]])
