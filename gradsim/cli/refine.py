@@ -91,8 +91,8 @@ def _echo(found: Precision, form: Any) -> None:
         ratio = found.uniform_networks / found.networks
         click.echo(
             f"\n{counted(found.networks, 'network')} in the cells of these boundaries "
-            f"({counted(found.rounds, 'extension')} of the sweep); a uniform grid of the same precision has "
-            f"{found.uniform_networks:,}, {ratio:.3g} times as many."
+            f"({counted(found.rounds, 'extension')} of the sweep); a uniform grid of the same precision would take "
+            f"about {found.uniform_networks:,}, {ratio:.2g} times as many: an estimate, right within a factor of two."
         )
 
 

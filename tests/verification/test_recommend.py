@@ -99,8 +99,8 @@ def _planted(found: Recommendation) -> Recommendation:
 
 
 def test_the_intervals_of_the_search_cover():
-    """300 seeds: 95 % but for chance (3 standard errors), and for the few percent that order statistics miss."""
+    """300 seeds: 95 % but for one case in a thousand (3.3 standard errors)."""
     exact = gs.theory.median_sigma_w("relu", 8, 16)
     found = [find_boundary(Networks("relu", "gaussian", 0.0, 8, 16, seed), 1.4) for seed in range(100, 400)]
     assert all(crossing.reason is None for crossing in found)
-    assert 0.90 < np.mean([crossing.ci_low < exact < crossing.ci_high for crossing in found]) < 0.99
+    assert 0.908 < np.mean([crossing.ci_low < exact < crossing.ci_high for crossing in found]) < 0.992

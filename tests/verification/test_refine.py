@@ -23,7 +23,7 @@ def slack(replicas: int) -> float:
 @pytest.mark.verify
 @pytest.mark.parametrize(("law", "cells", "target"), [(line, 13, 0.005), (bent, 13, 0.005), (bent, 25, 0.002)])
 def test_coverage_of_made_boundaries(law, cells, target):
-    replicas, hits = 600, 0
+    replicas, hits = 1000, 0
     for seed in range(replicas):
         made = MadeBoundary(seed, np.linspace(0.8, 2.0, cells), 300, law)
         row = made.refine(target)[1].iloc[0]
@@ -51,7 +51,9 @@ def test_coverage_of_relu(tmp_path):
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize(("cells", "target", "least"), [(13, 0.001, 4.0), (25, 0.002, 5.0), (25, 0.001, 8.0)])
+@pytest.mark.parametrize(
+    ("cells", "target", "least"), [(13, 0.002, 5.0), (13, 0.001, 5.0), (25, 0.002, 5.0), (25, 0.001, 8.0)]
+)
 def test_a_uniform_grid_that_was_really_run(tmp_path, cells, target, least):
     """Its networks follow from the formula of the saving; its measured interval then says what it takes.
 
@@ -76,4 +78,4 @@ def test_a_uniform_grid_that_was_really_run(tmp_path, cells, target, least):
     print(f"{cells} cells to {target}: uniform {np.mean(measured):,.0f} networks (formula {np.mean(predicted):,.0f}), "
           f"refined {np.mean(refined):,.0f}: {ratios[1]:.2f} times as many (formula {ratios[0]:.2f})")  # fmt: skip
     assert ratios[1] > least
-    assert 0.45 < ratios[0] / ratios[1] < 1.6
+    assert 0.6 < ratios[0] / ratios[1] < 1.7
