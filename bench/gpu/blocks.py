@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.gpu.cases import Timed
 from bench.gpu.record import Bench
-from bench.gpu.timing import CPU, summary
+from bench.gpu.timing import over_cpu, summary
 from gradsim_core.cuda.interface import Stream
 from gradsim_core.cuda.simulator import GpuSimulator
 
@@ -45,12 +45,10 @@ def blocks(bench: Bench) -> None:
                 if number and bench.cut("blocks"):
                     break
                 seconds[count].append(run_blocks(timed, streams[:count], BLOCKS) / (BLOCKS * count))
-        cpu = CPU.get((timed.method, timed.job.width, timed.job.depth))
         for count, each in seconds.items():
             row = summary(each, timed.networks)
-            if cpu:
-                row["over_two_cpu_cores"] = round(row["networks_per_second"][0] / cpu, 1)
-            found.setdefault(str(timed), {})[f"{count} streams"] = row
+            told = row | over_cpu(timed, row["networks_per_second"][0])
+            found.setdefault(str(timed), {})[f"{count} streams"] = told
         bench.report.save()
 
 

@@ -44,18 +44,20 @@ class Case(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """A job that is timed: tanh, normal weights, no biases, float32."""
+    """A job that is timed: tanh, normal weights, no biases."""
 
     method: str
     job: Job
     networks: int
+    dtype: str = "float32"
 
     def __str__(self) -> str:
-        return f"{self.method} {self.job.width} x {self.job.depth}"
+        words = f"{self.method} {self.job.width} x {self.job.depth}"
+        return words if self.dtype == "float32" else f"{words} {self.dtype}"
 
     def case(self) -> Case:
         """Its cell."""
-        words = "tanh", "gaussian", "float32", self.method
+        words = "tanh", "gaussian", self.dtype, self.method
         return Case(*words, self.job.depth, self.job.width, self.job.sigma_w, 0.0, 0, self.networks)
 
 
@@ -118,6 +120,8 @@ FULL = Sizes(
         Timed("explicit", SMALL_JOB, 2**15),
         Timed("conditional", LARGE_JOB, 2**17),
         Timed("explicit", LARGE_JOB, 2**13),
+        Timed("conditional", SMALL_JOB, 2**17, "float64"),
+        Timed("explicit", SMALL_JOB, 2**15, "float64"),
     ),
     registers=(128, 96),
     thread_blocks=(64, 128, 256),

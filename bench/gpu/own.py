@@ -22,6 +22,11 @@ NAMES = ("normals", "weights", "storing")
 OF_METHOD = {"conditional": ("normals",), "explicit": ("weights", "storing")}
 
 
+def names(timed: Timed) -> tuple[str, ...]:
+    """The kernels beside which a job is timed. They compute in float32."""
+    return OF_METHOD[timed.method] if timed.dtype == "float32" else ()
+
+
 def launch(name: str, recorder: Recorder, timed: Timed) -> Launched:
     """Launch a kernel once; the launch."""
     if name == "storing":

@@ -14,7 +14,6 @@ from bench.gpu.cases import Timed
 from bench.gpu.loading import limited
 from bench.gpu.record import Bench
 from bench.gpu.recorder import Launched, Recorder
-from bench.peers import Job
 from gradsim_core.cuda.simulator import GpuSimulator
 
 LANES_PER_CLOCK = 128  # of a multiprocessor, compute capability 8.6 on and 9.0: four schedulers of a warp each
@@ -26,16 +25,22 @@ CPU = {
     ("explicit", 64, 32): 45_205,
     ("explicit", 256, 64): 1_412,
 }
-"""Networks a second of two cores, from bench/README.md, by method, width and depth."""
+"""Networks a second of two cores in float32, from bench/README.md, by method, width and depth."""
 
 
-def instructions(method: str, job: Job) -> float:
+def over_cpu(timed: Timed, rate: float) -> dict[str, float]:
+    """A rate over that of two cores, where that has been measured."""
+    cpu = CPU.get((timed.method, timed.job.width, timed.job.depth)) if timed.dtype == "float32" else None
+    return {"over_two_cpu_cores": round(rate / cpu, 1)} if cpu else {}
+
+
+def instructions(timed: Timed) -> float:
     """Of a network, estimated from machine code for compute capability 9.0 with tanh in float32.
 
     Conditional: 144 a neuron, and 600 a layer. Explicit: 50 a weight in the forward and 49 in the backward pass.
     """
-    per_layer = 144 * job.width + 600 if method == "conditional" else 99 * job.width**2
-    return float(job.depth * per_layer)
+    per_layer = 144 * timed.job.width + 600 if timed.method == "conditional" else 99 * timed.job.width**2
+    return float(timed.job.depth * per_layer)
 
 
 def summary(seconds: list[float], networks: int) -> dict[str, Any]:
@@ -102,7 +107,7 @@ def check_variants(bench: Bench, timed: Timed, recorder: Recorder, launches: dic
 def own_kernels(bench: Bench, timed: Timed, recorder: Recorder) -> dict[str, Launched]:
     """The benchmark's own kernels for a job; the one that stores weights gives the sums of the one that does not."""
     found = {}
-    for name in own.OF_METHOD[timed.method]:
+    for name in own.names(timed):
         before = len(recorder.arrays)
         found[name] = own.launch(name, recorder, timed)
         stored = [recorder.read(a) for a in recorder.arrays[before : before + 2]] if name == "storing" else []
@@ -145,12 +150,11 @@ def ratios(bench: Bench, timed: Timed, found: dict[str, Any]) -> dict[str, Any]:
     """The fast kernel's rate over what the multiprocessors can issue, over the CPU's, and over own kernels."""
     rate = {name: row["networks_per_second"][0] for name, row in found["kernels"].items()}
     clock = float(found["clock"] or USUAL_CLOCK)
-    most = bench.lab.multiprocessors * LANES_PER_CLOCK * clock * 1e6 / instructions(timed.method, timed.job)
-    told: dict[str, Any] = {"percent_of_issue": round(100 * rate["fast"] / most, 1), "clock_taken": clock}
-    cpu = CPU.get((timed.method, timed.job.width, timed.job.depth))
-    if cpu:
-        told["over_two_cpu_cores"] = round(rate["fast"] / cpu, 1)
-    for name in own.OF_METHOD[timed.method]:
+    told: dict[str, Any] = {"clock_taken": clock, **over_cpu(timed, rate["fast"])}
+    if timed.dtype == "float32":
+        most = bench.lab.multiprocessors * LANES_PER_CLOCK * clock * 1e6 / instructions(timed)
+        told["percent_of_issue"] = round(100 * rate["fast"] / most, 1)
+    for name in own.names(timed):
         if rate.get(name):
             told[f"time_over_{name}"] = round(rate[name] / rate["fast"], 3)
     return told
@@ -159,13 +163,13 @@ def ratios(bench: Bench, timed: Timed, found: dict[str, Any]) -> dict[str, Any]:
 def timing(bench: Bench) -> None:
     """Part: kernels by themselves."""
     found = bench.part("timing")
-    methods: set[str] = set()
+    kernels: set[tuple[str, str]] = set()
     for timed in bench.sizes.timed:
         if bench.cut("timing"):
             return
         try:
-            found[str(timed)] = time_job(bench, timed, with_variants=timed.method not in methods)
+            found[str(timed)] = time_job(bench, timed, with_variants=(timed.method, timed.dtype) not in kernels)
         except Exception as error:
             bench.report.problems[f"timing {timed}"] = f"{type(error).__name__}: {error}"
-        methods.add(timed.method)
+        kernels.add((timed.method, timed.dtype))
         bench.report.save()

@@ -19,7 +19,11 @@ SIZES = Sizes(
     bits=(CONDITIONAL, EXPLICIT),
     again=(CONDITIONAL,),
     block=16,
-    timed=(Timed("conditional", Job(8, 3), 32), Timed("explicit", Job(29, 2), 8)),
+    timed=(
+        Timed("conditional", Job(8, 3), 32),
+        Timed("explicit", Job(29, 2), 8),
+        Timed("conditional", Job(8, 3), 32, "float64"),
+    ),
     registers=(96,),
     thread_blocks=(64, 128),
     rounds=1,
