@@ -1,8 +1,9 @@
-"""Where more networks narrow a boundary's interval: new cells at its two sides, and how many networks each needs.
+"""Where more networks narrow a boundary's interval: a new cell at its root, and how many networks each cell needs.
 
-Near the root the log gain is a line in sigma_w with slope b, and the mean of n networks has the error s / sqrt(n). Two
-cells around the root, whose networks are shared out by their weights in the interpolation, N in total, give the root
-with the error s / (b sqrt(N)), wherever between them it lies.
+Near the root the log gain is a line in ln sigma_w with slope b, and the mean of n networks has the error s / sqrt(n).
+The root of the interpolant (PCHIP) moves by g / b where a cell's mean errs by 1; g depends on the places of the cells
+alone. So the root has the variance (s / b)^2 times the sum of g^2 / n, which is least for a given number of networks
+if n is in proportion to g. A cell at the root has g = 1, all others 0, and needs the fewest networks.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtri
 
 from gradsim.analysis.annealed import Array
@@ -28,14 +30,13 @@ STAGE = 4.0
 The stage before the last costs 1/16 of it.
 """
 
-_CLEAR = 10.0  # standard errors by which the log gain rises over the cells that give the slope
+_LATE = 1.25  # times the stage's aim, up to which an interval goes on to the next stage
+_CLEAR = 30.0  # standard errors by which the log gain rises over the cells that give the slope
 _FURTHER = 6  # further cells on either side, at most, that may give the slope
-_REACH, _FEWEST = 2.0, 3.0  # half-widths, and times the aim, from the root to new cells: see `_Root._place`
-_BEND = 0.2  # of the aim that may come from the cells beyond the two, and most of the networks for that
-_GROWTH, _EARLY_GROWTH = 1.05, 2.0  # times as many networks, at least, in the last stage, and in those before it
-_SPARE = 0.1  # least share of one of two cells: the root may turn out to lie on that side
+_KNOTS = 3  # cells on either side of the root in the interpolant, which depends on two of them there
+_NEAR, _ALMOST = 1.4, 1.5  # half-widths from the root to a cell, and aims in a half-width, without a new cell
+_GROWTH, _EARLY_GROWTH = 1.1, 1.5  # times as many networks, at least, in the last stage, and in those before it
 _NOISE = 1.5  # times the half-width that the noise explains, up to which it is the noise that has to shrink
-_WIDE, _ALMOST = 9.0, 1.5  # times the aim: the distance of two cells, or a half-width, up to which the cells are kept
 _MOST = 2**47  # networks that are asked for at once: far more than can be run
 _LEAST = 100  # networks of a new cell: its standard error has to be known
 
@@ -117,10 +118,36 @@ def additions(
     return found
 
 
+@ignoring_floating_point_errors
+def uniform_networks(
+    summary: pd.DataFrame, boundary: pd.DataFrame, cells: int, target: float, level: float = 0.95
+) -> Array:
+    """Return how many networks each cell of the sweep needs by itself for an interval of the target half-width.
+
+    The noise alone is counted, with the slope that is known now; NaN for a boundary without a trusted interval.
+
+    Parameters
+    ----------
+    summary, boundary, target, level
+        As for :func:`additions`; shape of the result (boundaries,).
+    cells
+        Number of cells of the sweep: those with a smaller cell_id.
+    """
+    z, halves = float(ndtri(0.5 + check_probability("level", level) / 2)), half_widths(boundary)
+    groups, found = dict(list(summary.sort_values("sigma_w").groupby(AXES, sort=True))), np.full(len(boundary), np.nan)
+    records: list[dict[Any, Any]] = boundary.assign(half_width=halves).to_dict("records")
+    for place in np.flatnonzero(np.isfinite(halves)):
+        row = records[place]
+        group = groups[tuple(row[name] for name in AXES)]
+        uniform = group.loc[group["cell_id"] < cells, "sigma_w"].to_numpy(np.float64)
+        found[place] = _Root(group, row, target, z).uniform_networks(uniform)
+    return found
+
+
 def _aim(half_width: float, target: float, stage: float) -> float:
     """The half-width of the next stage: the target times the least power of ``stage`` that is not too far away."""
     aim = target
-    while half_width > 1.5 * stage * aim:
+    while half_width > _LATE * stage * aim:
         aim *= stage
     return aim
 
@@ -143,7 +170,7 @@ def _add(found: Additions, cells: pd.DataFrame, wanted: Mapping[float, int]) -> 
 
 
 class _Root:
-    """A root, the cells on its two sides, and the networks that narrow its interval to an aim."""
+    """A root, the cells about it, and the networks that narrow its interval to an aim."""
 
     def __init__(self, cells: pd.DataFrame, row: Mapping[str, Any], aim: float, z: float) -> None:
         self.root, self.half, self.aim, self.z = float(row["sigma_w"]), float(row["half_width"]), aim, z
@@ -156,44 +183,64 @@ class _Root:
         self.pair = [right - 1, right]
         self.deviation = float(np.sqrt(np.mean(self.se[self.pair] ** 2 * networks[self.pair])))
         self.slope = self._slope()
+        self.unit = self.z * self.deviation / self.slope if self.slope > 0.0 else np.inf
 
     def wanted(self, planned: Sequence[float], growth: float) -> dict[float, int]:
-        """Return the networks to add, by sigma_w: at the two cells beside the root if that helps, else at nearer ones.
+        """Return the networks to add, by sigma_w: to the cells about the root, or also to a new one if that is cheaper.
 
-        ``planned`` are cells that will be there; the networks are to become ``growth`` times as many at least.
+        ``planned`` are cells that will be there; the networks are to become ``growth`` times as many at least. The
+        slope between two near cells is noisy, and half the width with it: hence the geometric mean with what the
+        slope over more cells lets expect.
         """
-        left, right = (float(self.x[place]) for place in self.pair)
-        errors = self._weights(left, right) / np.sqrt([self.networks[left], self.networks[right]])
-        stay = self._shares(left, right, max((self.half / self.aim) ** 2, growth) / float(np.sum(errors**2)))
-        if not self.slope > 0.0:
+        weights = self._weights(self.x)
+        now = sum(weight**2 / self.networks[x] for x, weight in weights.items())
+        noise = self.unit * float(np.sqrt(now))
+        stay = self._lacking(
+            weights, now / max(self.half * min(self.half, noise) / self.aim**2, self.half / self.aim, growth)
+        )
+        place = self._place(planned) if self.slope > 0.0 and self.half > _ALMOST * self.aim else None
+        if place is None:
             return stay
-        if self._may_stay(left, right):
-            return self._supports(left, right) | stay
-        left, right = self._place(-1.0, planned), self._place(1.0, planned)
-        move = self._shares(left, right, self._networks(self.aim))
-        return self._supports(left, right) | (move or stay)
+        move = self._lacking(self._weights(np.append(self.x, place)), (self.aim / self.unit) ** 2)
+        return move if self.half > _NOISE * noise or sum(move.values()) < sum(stay.values()) else stay
 
-    def _networks(self, half_width: float) -> float:
-        """Networks of two cells around the root, together, that give it with this half-width."""
-        return (self.z * self.deviation / (self.slope * half_width)) ** 2
+    def uniform_networks(self, sigma_w: Array) -> float:
+        """Networks of each of these cells, if they were the only ones, that give the aim."""
+        weights = self._weights(sigma_w[np.isin(sigma_w, self.x)])
+        return (self.unit / self.aim) ** 2 * sum(weight**2 for weight in weights.values())
 
-    def _supports(self, left: float, right: float) -> dict[float, int]:
-        """What the next cells beyond two lack, which bend the interpolant (PCHIP) between them.
+    def _weights(self, x: Array) -> dict[float, float]:
+        """How far the root moves with the mean of each cell about it, times the slope.
 
-        A rise that is wrong by e over the gap h beyond changes the slope at the cell by w e / h, w = (2 g + h) / (3 (g
-        + h)) for a gap g between the two, and moves a root in the middle by g / 8 times that. Few networks keep it
-        small; without them, it may be half of the interval.
+        The root mean square over where the root may be: three nodes of Gauss and Hermite.
         """
-        found, gap = {}, right - left
-        for side, edge in ((-1.0, left), (1.0, right)):
-            beyond = [x for x in self.x.tolist() if side * (x - edge) > 0.0]
-            if beyond:
-                x = min(beyond, key=lambda x: abs(x - edge))
-                share = gap / 8.0 * (2.0 * gap + abs(x - edge)) / (3.0 * (gap + abs(x - edge))) / abs(x - edge)
-                lacking = min(self._networks(_BEND * self.aim / share), _BEND * self._networks(self.aim))
-                if lacking > self.networks[x]:
-                    found[x] = _rounded_up(lacking - self.networks[x])
-        return found
+        near = np.sort(x)[slice(*self._about(x))]
+        step = 1e-3 * (near[-1] - near[0])
+        line = near - self.root
+        curves = PchipInterpolator(near, np.vstack([line, line + step * np.eye(len(near))]), axis=1)
+        roots = self.root + np.array([-1.0, 0.0, 1.0]) * np.sqrt(3.0) * self.half / self.z
+        values = curves(np.clip(roots, near[0], near[-1]))
+        square = ((values[1:] - values[0]) / step) ** 2 @ np.array([1.0, 4.0, 1.0]) / 6.0
+        return dict(zip(near.tolist(), np.sqrt(square).tolist(), strict=True))
+
+    def _about(self, x: Array) -> tuple[int, int]:
+        """First and last + 1 of the cells about the root."""
+        right = int(np.sum(x < self.root))
+        return max(right - _KNOTS, 0), right + _KNOTS
+
+    def _lacking(self, weights: Mapping[float, float], variance: float) -> dict[float, int]:
+        """The fewest networks that bring the sum of weight^2 / networks to a variance, beside those that there are."""
+        weight, have = np.array(list(weights.values())), np.array([self.networks.get(x, 0.0) for x in weights])
+        short, share = weight > 0.0, np.zeros_like(weight)
+        for _ in weights:
+            enough = ~short & (weight > 0.0)
+            rest = variance - np.sum(weight[enough] ** 2 / have[enough])
+            share = np.where(short, weight * np.sum(weight[short]) / rest, 0.0)
+            if not np.any(short & (share <= have)):
+                break
+            short &= share > have
+        lacking = np.where(short, share - have, 0.0)
+        return {x: _rounded_up(n) for x, n in zip(weights, lacking.tolist(), strict=True) if n > 0.0}
 
     def _slope(self) -> float:
         """Rise of the log gain over the nearest cells of which it is clear, or over those of which it is clearest."""
@@ -208,40 +255,15 @@ class _Root:
                 break
         return slope
 
-    def _weights(self, left: float, right: float) -> Array:
-        """Weights of two cells in the interpolation at the root."""
-        share = min(max((self.root - left) / (right - left), 0.0), 1.0)
-        return np.array([1.0 - share, share])
-
-    def _shares(self, left: float, right: float, networks: float) -> dict[float, int]:
-        """What two cells lack of so many networks, shared out by their weights; nothing where they have enough."""
-        shares = networks * np.maximum(self._weights(left, right), _SPARE)
-        lacking = {
-            x: share - self.networks.get(x, 0.0) for x, share in zip((left, right), shares.tolist(), strict=True)
-        }
-        return {x: _rounded_up(count) for x, count in lacking.items() if count > 0.0 or x not in self.networks}
-
-    def _place(self, side: float, planned: Sequence[float]) -> float:
-        """The nearest cell on one side, or a new one a little beyond the interval if there is none so near.
+    def _place(self, planned: Sequence[float]) -> float | None:
+        """Where a new cell would be: at the root, or where one is planned near it; None if a cell is near.
 
         It is rounded, so that it does not depend on the last bits of the root.
         """
-        reach = min(max(_REACH * self.half, _FEWEST * self.aim), 0.5 * self.root)
-        here = [x for x in (*self.x.tolist(), *planned) if (x < self.root) == (side < 0.0)]
-        near = [x for x in here if abs(x - self.root) < 2.0 * reach]
+        near = [x for x in (*self.x.tolist(), *planned) if abs(x - self.root) < _NEAR * self.half]
         if near:
-            return float(min(near, key=lambda x: abs(x - self.root)))
-        digits = 1 - int(np.floor(np.log10(reach)))
-        return round12(round(self.root + side * reach, digits))
-
-    def _may_stay(self, left: float, right: float) -> bool:
-        """Whether more networks at these two cells narrow the interval: it is noise that makes it wide.
-
-        The error of the interpolation, unseen as long as the noise is larger, is small between near cells.
-        """
-        noise = self.z * float(np.linalg.norm(self._weights(left, right) * self.se[self.pair])) / self.slope
-        near = 0.5 * (right - left) <= _WIDE * self.aim or self.half <= _ALMOST * self.aim
-        return near and self.half <= _NOISE * noise
+            return next((x for x in near if x not in self.networks), None)
+        return round12(round(self.root, 1 - int(np.floor(np.log10(self.half)))))
 
 
 def _rounded_up(count: float) -> int:

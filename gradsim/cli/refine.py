@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 def refine(directory: Path, target: float, kinds: tuple[str, ...], level: float, form: str, **options: Any) -> None:
     """Narrow the intervals of the boundaries of a run.
 
-    Adds cells beside each boundary, and networks to them, until half the width of its interval is at most --target, and
-    so spends its work where the boundary is: a uniform grid of the same precision takes several times the networks.
+    Adds a cell at each boundary, and networks to the cells about it, until half the width of its interval is at most
+    --target, and so spends its work where the boundary is: a uniform grid of the same precision takes several times
+    the networks.
 
     The directory stays a dataset of the same sweep. What is added is an extension, a numbered file in DIR/extensions;
     cells and networks that there are keep their numbers. Shards that are missing are computed first. Ctrl-C stops it;
@@ -92,17 +93,18 @@ def _echo(found: Precision, form: Any) -> None:
         click.echo(
             f"\n{counted(found.networks, 'network')} in the cells of these boundaries "
             f"({counted(found.rounds, 'extension')} of the sweep); a uniform grid of the same precision would take "
-            f"about {found.uniform_networks:,}, {ratio:.2g} times as many: an estimate, right within a factor of two."
+            f"about {found.uniform_networks:,}, {ratio:.2g} times as many: an estimate from the noise alone."
         )
 
 
 def _echo_plan(dataset: Dataset, aim: Aim, form: Any) -> None:
     """Print the boundaries as they are, and an estimate of what it takes to reach the target. Nothing is written."""
-    from gradsim.runs.refining import precision, wanted
+    from gradsim.runs.refining import Tables, precision, wanted
 
     missing = len(dataset.missing())
-    found, more = wanted(dataset, aim, stage=float("inf"))
-    _echo(precision(dataset, aim, found), form)
+    known = Tables.of(dataset, aim)
+    more = wanted(known, aim, stage=float("inf"))
+    _echo(precision(dataset, aim, known), form)
     if missing:
         say(f"{counted(missing, 'shard')} must be computed first: `gradsim refine` does that, and then decides.")
     elif form == "table":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from gradsim import analysis, engines
 from gradsim.analysis.boundaries import AXES
-from gradsim.analysis.refinement import Additions, additions, check_target, half_widths
+from gradsim.analysis.refinement import STAGE, Additions, additions, check_target, half_widths, uniform_networks
 from gradsim.dataset.dataset import Dataset
 from gradsim.errors import SweepError
 from gradsim.runs import computing, tables
@@ -75,25 +75,40 @@ class Precision(NamedTuple):
         return 0 < self.refinable == self.table["reached"].sum()
 
 
-def precision(dataset: Dataset, aim: Aim, found: pd.DataFrame | None = None) -> Precision:
-    """Return how well the boundaries of a dataset are known; ``found`` is its table of boundaries, if at hand."""
-    found = tables.boundary(dataset, aim.level, aim.kinds) if found is None else found
+class Tables(NamedTuple):
+    """What is known of a complete dataset: its cells, and the boundaries that are refined."""
+
+    summary: pd.DataFrame
+    boundary: pd.DataFrame
+
+    @classmethod
+    def of(cls, dataset: Dataset, aim: Aim) -> Self:
+        """Compute them."""
+        names = [kind.name for kind in analysis.find_kinds(aim.kinds)]
+        summary = tables.summary(dataset, kinds=names)
+        return cls(summary, tables.boundary(dataset, aim.level, names, summary))
+
+
+def precision(dataset: Dataset, aim: Aim, known: Tables | None = None) -> Precision:
+    """Return how well the boundaries of a dataset are known; ``known`` are its tables, if at hand."""
+    known = Tables.of(dataset, aim) if known is None else known
+    found, sweep = known.boundary, dataset.sweep
     before = tables.boundary(dataset.before, aim.level, aim.kinds) if dataset.plan.extensions else found
     table = found[[*AXES, "kind", "sigma_w", "ci_low", "ci_high"]].assign(
         half_width_before=half_widths(before), half_width=half_widths(found)
     )
     usable = table["half_width"].notna()
     table["reached"] = usable & (table["half_width"] <= aim.target)
-    grown = (table["half_width_before"] / aim.target).clip(lower=1.0) ** 2
+    alone = uniform_networks(known.summary, found, sweep.cell_count, aim.target, aim.level)
+    each = pd.Series(alone, table.index).clip(lower=sweep.networks)
     cells = dataset.cells()
-    base = cells["cell_id"] < dataset.sweep.cell_count
-    sizes = cells.assign(base=np.where(base, dataset.sweep.networks, 0)).groupby(AXES)[["networks", "base"]].sum()
+    sizes = cells.assign(base=cells["cell_id"] < sweep.cell_count).groupby(AXES)[["networks", "base"]].sum()
     table = table.join(sizes, on=AXES)
-    uniform = np.ceil(grown.groupby([table[name] for name in AXES]).transform("max") * table["base"])
+    uniform = np.ceil(each.groupby([table[name] for name in AXES]).transform("max") * table["base"])
     table["uniform_networks"] = uniform.astype("Int64")
     table["reason"] = [
-        reason if not known else None if done else f"Half the width of its interval is still {width:.3g}."
-        for reason, known, done, width in zip(
+        reason if not there else None if done else f"Half the width of its interval is still {width:.3g}."
+        for reason, there, done, width in zip(
             found["reason"], usable, table["reached"], table["half_width"], strict=True
         )
     ]
@@ -102,13 +117,9 @@ def precision(dataset: Dataset, aim: Aim, found: pd.DataFrame | None = None) -> 
     return Precision(table.drop(columns="base"), *totals, len(dataset.plan.extensions))
 
 
-def wanted(dataset: Dataset, aim: Aim, stage: float | None = None) -> tuple[pd.DataFrame, Additions]:
-    """Return the boundaries of a complete dataset, and what is to be added next; of all at once with ``stage`` inf."""
-    names = [kind.name for kind in analysis.find_kinds(aim.kinds)]
-    summary = tables.summary(dataset, kinds=names)
-    found = tables.boundary(dataset, aim.level, names, summary)
-    options = {} if stage is None else {"stage": stage}
-    return found, additions(summary, found, aim.target, aim.level, **options)
+def wanted(known: Tables, aim: Aim, stage: float = STAGE) -> Additions:
+    """Return what is to be added next; all at once with ``stage`` inf."""
+    return additions(known.summary, known.boundary, aim.target, aim.level, stage)
 
 
 def refine(dataset: Dataset, aim: Aim, means: computing.Means) -> tuple[Dataset, int, Precision]:
@@ -127,14 +138,15 @@ def refine(dataset: Dataset, aim: Aim, means: computing.Means) -> tuple[Dataset,
         for rounds in range(MOST_ROUNDS + 1):
             check_cap(dataset.plan, yes=means.yes)
             computed += computing.complete(dataset, ALL, engine, means)
-            found, more = wanted(dataset, aim)
+            known = Tables.of(dataset, aim)
+            more = wanted(known, aim)
             if not more or rounds == MOST_ROUNDS:
                 break
             extension = extension_of(dataset.plan, more)
-            _check_work(dataset, extension, aim, found, means.yes)
-            _say(means, found, aim, more, len(dataset.plan.extensions))
+            _check_work(dataset, extension, aim, known.boundary, means.yes)
+            _say(means, known.boundary, aim, more, len(dataset.plan.extensions))
             dataset = dataset.extended(extension)
-    return dataset, computed, precision(dataset, aim, found)
+    return dataset, computed, precision(dataset, aim, known)
 
 
 def extension_of(work: Plan, more: Additions) -> Extension:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import brentq, minimize
 
 from gradsim.analysis import find_crossing
 from gradsim.analysis.boundaries import curve
 from gradsim.analysis.kinds import find_kind
-from gradsim.analysis.refinement import _Root, additions, half_widths
+from gradsim.analysis.refinement import _Root, additions, half_widths, uniform_networks
 from gradsim.errors import SweepError
 from tests.gradsim.analysis.made_boundary import ROOT, SLOPE, STD, MadeBoundary, Z, bent, line
 
@@ -58,22 +60,63 @@ def test_additions_are_a_function_of_the_tables_alone() -> None:
     assert additions(nudged, moved, 0.01) == found  # another processor's last bits change no number of networks
 
 
-def test_places() -> None:
-    """On either side of the root: new cells a little beyond the interval, at a few digits, later the same cells."""
+def test_the_place() -> None:
+    """At the root, at a few digits, where no cell is near; later the same cell."""
     made = MadeBoundary(3, GRID[::3], 30_000)
-    found, boundary = additions(made.summary(), made.boundary(), 0.0005), made.boundary()
-    half, root = half_widths(boundary)[0], boundary["sigma_w"][0]
-    left, right = sorted(sigma_w for _, sigma_w in found.cells)
-    assert left < boundary["ci_low"][0] < boundary["ci_high"][0] < right
-    assert 2 * half < right - left < 6 * half
-    assert all(len(str(sigma_w)) <= 7 for sigma_w in (left, right))
+    boundary = made.boundary()
+    found = additions(made.summary(), boundary, half_widths(boundary)[0] / 5)
+    ((template, place),) = found.cells
+    assert abs(place - boundary["sigma_w"][0]) < 0.1 * half_widths(boundary)[0]
+    assert len(str(place)) <= 7
     assert all(len(str(count).rstrip("0")) <= 3 for count in found.cells.values())
-    assert {template for template, _ in found.cells} == {0}
+    assert template == 0
     made.add(found)
     again = additions(made.summary(), made.boundary(), half_widths(made.boundary())[0] * 0.9)
     assert again.cells == {}
-    assert {left, right} <= {made.sigma_w[cell] for cell in again.networks}
-    assert abs(root - ROOT) < 3 * half
+    assert place in {made.sigma_w[cell] for cell in again.networks}
+
+
+@pytest.mark.parametrize("law", [line, bent])
+@pytest.mark.parametrize("cells", [7, 13, 25])
+def test_networks_of_a_uniform_grid(law, cells) -> None:
+    """Grids with so many networks have intervals of the target width, on average within 10 %."""
+    grid, target = np.linspace(0.8, 2.0, cells), 0.004
+    known = MadeBoundary(1, grid, 400_000, law)
+    (each,) = uniform_networks(known.summary(), known.boundary(), cells, target)
+    halves = [half_widths(MadeBoundary(seed, grid, round(each), law).boundary())[0] for seed in range(20)]
+    assert abs(np.mean(halves) / target - 1) < 0.1
+
+
+def test_the_root_moves_with_the_weights() -> None:
+    """Beside differences of the interpolant's own root, of a cell at a time."""
+    made = MadeBoundary(1, GRID, 400_000, line)
+    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 1e-9}, 0.001, Z)
+    x = np.array(GRID)
+    for place, weight in found._weights(x).items():
+        low, high = (
+            brentq(PchipInterpolator(x, x - found.root + shift * (x == place)), x[0], x[-1]) for shift in (-1e-5, 1e-5)
+        )
+        assert weight == pytest.approx(abs(high - low) / 2e-5, rel=0.01, abs=1e-6)
+
+
+def test_the_fewest_networks() -> None:
+    """Shared out as a numerical search for the least total finds it, with and without cells that have enough."""
+    made = MadeBoundary(1, GRID, 400, line)
+    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 0.01}, 0.001, Z)
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        weight, have = rng.uniform(0.05, 1.0, 4), rng.integers(1, 3000, 4)
+        found.networks = dict(zip("abcd", have.tolist(), strict=True))
+        variance = float(np.sum(weight**2 / have)) / rng.uniform(1.5, 20.0)
+        lacking = found._lacking(dict(zip("abcd", weight.tolist(), strict=True)), variance)
+        there = have + np.array([lacking.get(name, 0) for name in "abcd"])
+        assert np.sum(weight**2 / there) <= variance
+        least = minimize(
+            lambda n: n.sum(), there * 1.2, bounds=[(h, None) for h in have], method="SLSQP",
+            constraints={"type": "ineq", "fun": lambda n, w=weight, v=variance: 1.0 - np.sum(w**2 / n) / v},
+            options={"maxiter": 1000, "ftol": 1e-10},
+        )  # fmt: skip
+        assert sum(lacking.values()) < 1.01 * (least.x - have).sum() + 4 * 10
 
 
 def test_intervals_narrow_in_stages() -> None:
@@ -105,12 +148,14 @@ def test_something_is_added_as_long_as_a_target_is_not_reached() -> None:
             assert sum(found.wanted([], 1.05).values()) > 0, (share, ratio)
 
 
-def test_kinds_share_cells_and_networks() -> None:
-    made = MadeBoundary(5, GRID, 300)
-    one = additions(made.summary(), made.boundary("median"), 0.006)
-    both = additions(made.summary(), made.boundary("quenched", "median"), 0.006)
-    assert len(both.cells) == len(one.cells)
-    assert one.total <= both.total < 1.3 * one.total
+@pytest.mark.parametrize(("grid", "networks", "target"), [(GRID, 300, 0.006), (GRID[::3], 30_000, 0.0006)])
+def test_kinds_share_cells_and_networks(grid, networks, target) -> None:
+    """Together they take little more than the one that takes more, and no further cell."""
+    made = MadeBoundary(5, grid, networks)
+    alone = [additions(made.summary(), made.boundary(kind), target) for kind in ("quenched", "median")]
+    both = additions(made.summary(), made.boundary("quenched", "median"), target)
+    assert len(both.cells) == max(len(one.cells) for one in alone) == 1
+    assert max(one.total for one in alone) <= both.total < 1.3 * max(one.total for one in alone)
 
 
 def test_downward_crossings() -> None:
@@ -122,10 +167,11 @@ def test_downward_crossings() -> None:
 
 def test_a_cell_without_an_estimate_gets_networks_in_place_of_an_equal_new_one() -> None:
     made = MadeBoundary(7, GRID[::3], 30_000)
-    new = min(sigma_w for _, sigma_w in additions(made.summary(), made.boundary(), 0.0005).cells)
     summary, boundary = made.summary(), made.boundary()
+    target = half_widths(boundary)[0] / 5
+    ((_, new),) = additions(summary, boundary, target).cells
     dead = summary.iloc[[0]].assign(cell_id=99, sigma_w=new, quenched_log_gain=np.nan, live_networks=0.0)
-    found = additions(pd.concat([summary, dead]), boundary, 0.0005)
+    found = additions(pd.concat([summary, dead]), boundary, target)
     assert 99 in found.networks
     assert new not in {sigma_w for _, sigma_w in found.cells}
 
