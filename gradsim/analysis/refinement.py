@@ -8,7 +8,7 @@ if n is in proportion to g. A cell at the root has g = 1, all others 0, and need
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +36,7 @@ _FURTHER = 6  # further cells on either side, at most, that may give the slope
 _KNOTS = 3  # cells on either side of the root in the interpolant, which depends on two of them there
 _NEAR, _ALMOST = 1.4, 1.5  # half-widths from the root to a cell, and aims in a half-width, without a new cell
 _GROWTH, _EARLY_GROWTH = 1.1, 1.5  # times as many networks, at least, in the last stage, and in those before it
-_NOISE = 1.5  # times the half-width that the noise explains, up to which it is the noise that has to shrink
+_NOISE = 1.5  # most times that half-width and expected noise exceed each other by, for noise to be the reason
 _MOST = 2**47  # networks that are asked for at once: far more than can be run
 _LEAST = 100  # networks of a new cell: its standard error has to be known
 
@@ -107,14 +107,12 @@ def additions(
         For a target that is no positive number, or a level outside (0, 1).
     """
     target, z = check_target(target), float(ndtri(0.5 + check_probability("level", level) / 2))
-    wide = boundary.assign(half_width=half_widths(boundary))
-    wide = wide[wide["half_width"] > target]
-    groups, found = dict(list(summary.sort_values("sigma_w").groupby(AXES, sort=True))), Additions({}, {})
-    records: list[dict[Any, Any]] = wide.to_dict("records")
-    for row in records:
-        cells, aim = groups[tuple(row[name] for name in AXES)], _aim(row["half_width"], target, stage)
-        growth = _EARLY_GROWTH if aim > target else _GROWTH
-        _add(found, cells, _Root(cells, row, aim, z).wanted(_planned(found, cells), growth))
+    found = Additions({}, {})
+    for cells, root in _roots(summary, boundary, z):
+        if root.width > target:
+            aim = _aim(root.width, target, stage)
+            growth = _EARLY_GROWTH if aim > target else _GROWTH
+            _add(found, cells, root.wanted(_planned(found, cells), aim, growth))
     return found
 
 
@@ -133,15 +131,22 @@ def uniform_networks(
     cells
         Number of cells of the sweep: those with a smaller cell_id.
     """
-    z, halves = float(ndtri(0.5 + check_probability("level", level) / 2)), half_widths(boundary)
-    groups, found = dict(list(summary.sort_values("sigma_w").groupby(AXES, sort=True))), np.full(len(boundary), np.nan)
-    records: list[dict[Any, Any]] = boundary.assign(half_width=halves).to_dict("records")
-    for place in np.flatnonzero(np.isfinite(halves)):
-        row = records[place]
-        group = groups[tuple(row[name] for name in AXES)]
-        uniform = group.loc[group["cell_id"] < cells, "sigma_w"].to_numpy(np.float64)
-        found[place] = _Root(group, row, target, z).uniform_networks(uniform)
+    z, found = float(ndtri(0.5 + check_probability("level", level) / 2)), np.full(len(boundary), np.nan)
+    places = np.flatnonzero(np.isfinite(half_widths(boundary)))
+    for place, (group, root) in zip(places, _roots(summary, boundary, z), strict=True):
+        sigma_w = group.loc[group["cell_id"] < cells, "sigma_w"].to_numpy(np.float64)
+        found[place] = root.uniform_networks(sigma_w, target)
     return found
+
+
+def _roots(summary: pd.DataFrame, boundary: pd.DataFrame, z: float) -> Iterator[tuple[pd.DataFrame, _Root]]:
+    """The roots that can be refined, each with its cells in order of sigma_w."""
+    groups = dict(list(summary.sort_values("sigma_w").groupby(AXES, sort=True)))
+    wide = boundary.assign(half_width=half_widths(boundary)).dropna(subset="half_width")
+    records: list[dict[Any, Any]] = wide.to_dict("records")
+    for row in records:
+        cells = groups[tuple(row[name] for name in AXES)]
+        yield cells, _Root(cells, row, z)
 
 
 def _aim(half_width: float, target: float, stage: float) -> float:
@@ -170,10 +175,10 @@ def _add(found: Additions, cells: pd.DataFrame, wanted: Mapping[float, int]) -> 
 
 
 class _Root:
-    """A root, the cells about it, and the networks that narrow its interval to an aim."""
+    """A root, the cells about it, and the networks that narrow its interval."""
 
-    def __init__(self, cells: pd.DataFrame, row: Mapping[str, Any], aim: float, z: float) -> None:
-        self.root, self.half, self.aim, self.z = float(row["sigma_w"]), float(row["half_width"]), aim, z
+    def __init__(self, cells: pd.DataFrame, row: Mapping[str, Any], z: float) -> None:
+        self.root, self.half, self.z = float(row["sigma_w"]), float(row["half_width"]), z
         sigma_w, value, se = curve(cells, find_kind(row["kind"]))
         usable = np.isfinite(value) & np.isfinite(se)
         self.x, self.se, networks = sigma_w[usable], se[usable], committed_networks(cells)[usable]
@@ -185,29 +190,37 @@ class _Root:
         self.slope = self._slope()
         self.unit = self.z * self.deviation / self.slope if self.slope > 0.0 else np.inf
 
-    def wanted(self, planned: Sequence[float], growth: float) -> dict[float, int]:
+        self.weights = self._weights(self.x)
+        self.square = sum(weight**2 / self.networks[x] for x, weight in self.weights.items())
+        self.noise = min(self.unit * float(np.sqrt(self.square)), _NOISE * self.half)
+
+    @property
+    def width(self) -> float:
+        """Half the width of the interval, or what the slope over more cells lets expect, if that is larger.
+
+        The slope between two near cells is noisy, and half the width with it: to stop wherever that happens to be
+        small would leave intervals that are too narrow.
+        """
+        return max(self.half, self.noise)
+
+    def wanted(self, planned: Sequence[float], aim: float, growth: float) -> dict[float, int]:
         """Return the networks to add, by sigma_w: to the cells about the root, or also to a new one if that is cheaper.
 
-        ``planned`` are cells that will be there; the networks are to become ``growth`` times as many at least. The
-        slope between two near cells is noisy, and half the width with it: hence the geometric mean with what the
-        slope over more cells lets expect.
+        ``planned`` are cells that will be there; the networks are to become ``growth`` times as many at least.
         """
-        weights = self._weights(self.x)
-        now = sum(weight**2 / self.networks[x] for x, weight in weights.items())
-        noise = self.unit * float(np.sqrt(now))
-        stay = self._lacking(
-            weights, now / max(self.half * min(self.half, noise) / self.aim**2, self.half / self.aim, growth)
-        )
-        place = self._place(planned) if self.slope > 0.0 and self.half > _ALMOST * self.aim else None
+        grown = max(self.width * self.noise / aim**2, self.width / aim, growth)
+        stay = self._lacking(self.weights, self.square / grown)
+        place = self._place(planned) if self.slope > 0.0 and self.width > _ALMOST * aim else None
         if place is None:
             return stay
-        move = self._lacking(self._weights(np.append(self.x, place)), (self.aim / self.unit) ** 2)
-        return move if self.half > _NOISE * noise or sum(move.values()) < sum(stay.values()) else stay
+        move = self._lacking(self._weights(np.append(self.x, place)), (aim / self.unit) ** 2)
+        explained = self.half < _NOISE * self.noise
+        return stay if explained and sum(stay.values()) <= sum(move.values()) else move
 
-    def uniform_networks(self, sigma_w: Array) -> float:
+    def uniform_networks(self, sigma_w: Array, aim: float) -> float:
         """Networks of each of these cells, if they were the only ones, that give the aim."""
         weights = self._weights(sigma_w[np.isin(sigma_w, self.x)])
-        return (self.unit / self.aim) ** 2 * sum(weight**2 for weight in weights.values())
+        return (self.unit / aim) ** 2 * sum(weight**2 for weight in weights.values())
 
     def _weights(self, x: Array) -> dict[float, float]:
         """How far the root moves with the mean of each cell about it, times the slope.

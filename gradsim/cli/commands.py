@@ -16,6 +16,7 @@ from gradsim.cli.messages import asks_for_json, error_event, report
 from gradsim.cli.recommend import recommend
 from gradsim.cli.refine import refine
 from gradsim.cli.run import run, warmup
+from gradsim.cli.start import completion, new
 from gradsim.cli.submit import submit
 from gradsim.cli.theory import info, theory
 from gradsim.cli.validate import validate
@@ -35,6 +36,7 @@ def cli() -> None:
       gradsim boundary out/phase-tanh                its boundary, compared with theory
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
       gradsim recommend --activation gelu --depth 64 --width 512    which sigma_w to set
+      gradsim new sweep.toml                         a sweep of your own to begin with
 
     Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data, or a
     claim failed; 5 full disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped
@@ -43,6 +45,7 @@ def cli() -> None:
 
 
 for _command in (
+    new,
     run,
     submit,
     warmup,
@@ -60,6 +63,7 @@ for _command in (
     lesson,
     validate,
     info,
+    completion,
 ):
     cli.add_command(_command)
 

@@ -1,4 +1,4 @@
-"""Commands that need no run: theory, info."""
+"""Commands that need no run: theory, info with how to cite."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gradsim.cli.options import FORMAT, activations, completing
+from gradsim.version import __version__
 
 
 @click.command()
@@ -57,9 +58,22 @@ def theory(
     click.echo(text.render(boundaries(activation, sigma_b, depth, width), form))
 
 
+_BIBTEX = """\
+@software{{gradsim,
+  title = {{gradsim: fast, trustworthy simulation of gradients in deep random networks}},
+  author = {{{{The gradsim developers}}}},
+  version = {{{version}}},
+  year = {{2026}}
+}}"""
+
+
 @click.command()
-def info() -> None:
+@click.option("--cite", is_flag=True, help="Print how to cite gradsim, as BibTeX.")
+def info(cite: bool) -> None:
     """Print versions, processor, threads, GPUs and cache directory."""
+    if cite:
+        click.echo(_BIBTEX.format(version=__version__))
+        return
     from gradsim.simulation.devices import described
     from gradsim.system.provenance import environment
     from gradsim.system.threads import resolve_threads

@@ -90,7 +90,7 @@ def test_networks_of_a_uniform_grid(law, cells) -> None:
 def test_the_root_moves_with_the_weights() -> None:
     """Beside differences of the interpolant's own root, of a cell at a time."""
     made = MadeBoundary(1, GRID, 400_000, line)
-    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 1e-9}, 0.001, Z)
+    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 1e-9}, Z)
     x = np.array(GRID)
     for place, weight in found._weights(x).items():
         low, high = (
@@ -102,7 +102,7 @@ def test_the_root_moves_with_the_weights() -> None:
 def test_the_fewest_networks() -> None:
     """Shared out as a numerical search for the least total finds it, with and without cells that have enough."""
     made = MadeBoundary(1, GRID, 400, line)
-    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 0.01}, 0.001, Z)
+    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 0.01}, Z)
     rng = np.random.default_rng(1)
     for _ in range(20):
         weight, have = rng.uniform(0.05, 1.0, 4), rng.integers(1, 3000, 4)
@@ -129,7 +129,7 @@ def test_intervals_narrow_in_stages() -> None:
 def test_nothing_is_added_where_nothing_is_needed_or_possible() -> None:
     made = MadeBoundary(4, GRID, 300)
     summary, boundary = made.summary(), made.boundary()
-    assert not additions(summary, boundary, half_widths(boundary)[0])
+    assert not additions(summary, boundary, 1.5 * half_widths(boundary)[0])
     assert not additions(summary, boundary.assign(trusted=False), 0.001)
     assert not additions(summary, boundary.assign(ci_low=np.nan), 0.001)
     assert additions(summary, boundary, 0.001).total > 0
@@ -139,13 +139,25 @@ def test_nothing_is_added_where_nothing_is_needed_or_possible() -> None:
 def test_something_is_added_as_long_as_a_target_is_not_reached() -> None:
     """Wherever between two cells the root is, and whichever of them has the networks."""
     made = MadeBoundary(1, GRID, 1000)
-    found = _Root(made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 0.01}, 0.0099, Z)
-    left, right = (float(found.x[place]) for place in found.pair)
-    for share in np.linspace(0.0, 1.0, 41):
-        for ratio in np.geomspace(1e-3, 1e3, 25):
-            found.root = left + share * (right - left)
-            found.networks |= {left: 1000.0 * ratio, right: 1000.0}
-            assert sum(found.wanted([], 1.05).values()) > 0, (share, ratio)
+    summary, row = made.summary(), dict(made.boundary().iloc[0]) | {"half_width": 0.01}
+    left, right = (float(GRID[place]) for place in _Root(summary, row, Z).pair)
+    for share in np.linspace(0.0, 1.0, 21):
+        for ratio in np.geomspace(1e-3, 1e3, 13):
+            counts = np.where(summary["sigma_w"] == left, 1000.0 * ratio, 1000.0)
+            changed = summary.assign(live_networks=counts, quenched_se=STD / np.sqrt(counts))
+            found = _Root(changed, row | {"sigma_w": left + share * (right - left)}, Z)
+            assert found.width >= 0.01
+            assert sum(found.wanted([], 0.0099, 1.05).values()) > 0, (share, ratio)
+
+
+def test_an_interval_that_is_narrow_by_chance_is_not_taken() -> None:
+    """Its own slope is too steep: the slope over more cells lets expect twice the width, and it goes on."""
+    made = MadeBoundary(2, GRID, 400)
+    summary, boundary = made.summary(), made.boundary()
+    expected = _Root(summary, dict(boundary.iloc[0]) | {"half_width": half_widths(boundary)[0]}, Z).noise
+    lucky = boundary.assign(ci_low=boundary["sigma_w"] - 0.8 * expected, ci_high=boundary["sigma_w"] + 0.8 * expected)
+    assert additions(summary, lucky, 0.9 * expected).total > 0
+    assert not additions(summary, lucky, 1.1 * expected)
 
 
 @pytest.mark.parametrize(("grid", "networks", "target"), [(GRID, 300, 0.006), (GRID[::3], 30_000, 0.0006)])
