@@ -7,12 +7,7 @@ from pathlib import Path
 
 import click
 
-SHELLS = {
-    "bash": "echo 'eval \"$(gradsim completion bash)\"' >> ~/.bashrc",
-    "zsh": "echo 'eval \"$(gradsim completion zsh)\"' >> ~/.zshrc",
-    "fish": "gradsim completion fish > ~/.config/fish/completions/gradsim.fish",
-}
-"""The command that switches completion on for good, by shell."""
+SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command()
@@ -44,7 +39,7 @@ def new(file: Path) -> None:
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(list(SHELLS)), required=False)
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
 @click.pass_context
 def completion(context: click.Context, shell: str | None) -> None:
     """Print the script that completes gradsim's commands in a shell.
