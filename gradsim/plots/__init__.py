@@ -2,7 +2,8 @@
 
 Each function draws on the Axes given as ``ax``, else on a new figure, and returns the Axes. `style` sets the size of a
 column and text for it; `save` writes PNG, SVG or PDF. The caption of a picture, which `caption` returns, says how many
-networks it shows, their seed, how its intervals are made, and what is missing. matplotlib is an extra:
+networks it shows, their seed, how its intervals are made, and what is missing; it is written below the picture, unless
+that is on axes of the user: `style` can ask for it. matplotlib is an extra:
 ``pip install 'gradsim[plot]'``.
 
 A picture is one file here, with a function of its name.

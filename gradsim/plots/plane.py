@@ -86,7 +86,7 @@ def plane(
     wide, tall = _range("sigma_w", sigma_w or _WIDE), _range("sigma_b", sigma_b or _TALL)
     known = find_known(activation)
     with panel(ax) as axes:
-        missing = _theory(axes, known, wide, tall) if known else [str(why_unknown(activation.name))]
+        missing = _theory(axes, known, wide, tall) if known else words.sentences_of([why_unknown(activation.name)])
         _boundaries(axes, rows, level)
         below = tall[0] - 0.05 * (tall[1] - tall[0])  # so that marks at the lower end are whole
         axes.set(xlim=wide, ylim=(below, tall[1]), xlabel=r"$\sigma_w$", ylabel=r"$\sigma_b$")

@@ -33,12 +33,12 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 FORMATS = ("png", "svg", "pdf")
 INK, GREY = "#1a1a1a", "#7f7f7f"
 _CURRENT: ContextVar[str | None] = ContextVar("style", default=None)
-_CAPTIONS: ContextVar[bool] = ContextVar("captions", default=True)
+_CAPTIONS: ContextVar[bool | None] = ContextVar("captions", default=None)
 _MADE: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 
 
 @contextmanager
-def style(name: str = "single", captions: bool = True) -> Iterator[None]:
+def style(name: str = "single", captions: bool | None = None) -> Iterator[None]:
     """Draw inside with the settings of a journal's column, whatever the user has set.
 
     Parameters
@@ -46,7 +46,8 @@ def style(name: str = "single", captions: bool = True) -> Iterator[None]:
     name : {"single", "double"}
         One column, 3.4 inches wide with text of 8 points, or two, 7 inches with text of 9.
     captions
-        Whether to write captions below pictures: networks, seed, intervals, what is missing. `caption` returns them.
+        Whether to write captions below pictures: networks, seed, intervals, what is missing. By default below those
+        of figures made here, since axes of the user may have no room; `caption` returns them always.
 
     Raises
     ------
@@ -113,9 +114,10 @@ def check_axes(ax: Any) -> Axes:
     return ax
 
 
-def captions_shown() -> bool:
-    """Whether captions are written below pictures."""
-    return _CAPTIONS.get()
+def captions_shown(ax: Axes) -> bool:
+    """Whether the caption is written below these axes."""
+    wanted = _CAPTIONS.get()
+    return is_own(ax) if wanted is None else wanted
 
 
 def is_own(ax: Axes) -> bool:

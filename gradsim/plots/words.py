@@ -107,9 +107,9 @@ def set_foot(ax: Axes, sentences: Sequence[str], handles: Sequence[Any] | None =
         ax.annotate(
             caption, (0.0, 0.0), xycoords=("axes fraction", below), xytext=(0.0, -5.0), textcoords="offset points",
             va="top", ha="left", fontsize=0.75 * _points(ax), color="0.35", annotation_clip=False, gid=_CAPTION,
-            visible=captions_shown(),
+            visible=captions_shown(ax),
         )  # fmt: skip
-    if caption and captions_shown():
+    if caption and captions_shown(ax):
         _grow(ax, _points(ax) * 0.75 * 1.25 * (caption.count("\n") + 1) + 5.0)
 
 
