@@ -174,4 +174,4 @@ def _cell_label(cell_id: int, cells: pd.DataFrame | None) -> str:
     rows = cells[cells["cell_id"] == cell_id] if cells is not None else None
     if rows is None or rows.empty:
         return f"cell {cell_id}"
-    return words.title_of({str(name): value for name, value in rows.iloc[0].items()})
+    return words.title_of(rows.iloc[0].to_dict())

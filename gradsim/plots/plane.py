@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _GRID = (81, 41)
-_LINE = 17  # values of sigma_b on the critical line
+_LINE = 13  # values of sigma_b on the critical line
 _MOST_SERIES = 6
 _SERIES = ["law", "width", "depth"]
 _MARKERS = "osD^v<"

@@ -88,9 +88,7 @@ def spread(run: Run, cell: int | None = None, ax: Axes | None = None) -> Axes:
     with panel(ax) as axes:
         handles = _draw(axes, counted, row, law)
         axes.set_xlabel("ln gain of |δ|², layer 1 over the last")
-        words.set_title(
-            axes, f"cell {row['cell_id']}: {words.title_of({str(name): value for name, value in row.items()})}"
-        )
+        words.set_title(axes, f"cell {row['cell_id']}: {words.title_of(row.to_dict())}")
         words.set_foot(axes, _caption(run, row, counted, law, chosen=cell is None), handles)
     return axes
 

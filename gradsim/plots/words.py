@@ -42,7 +42,7 @@ def phrase(axis: str, value: Any) -> str:
     return f"$\\sigma_{axis[-1]}${_TIED}={_TIED}{value:.4g}"
 
 
-def title_of(group: Mapping[str, Any]) -> str:
+def title_of(group: Mapping[Any, Any]) -> str:
     """Return parameters in words; law and biases only where they are not the default."""
     shown = [name for name in _ORDER if name in group and group[name] != _DEFAULTS.get(name)]
     return ", ".join(phrase(name, group[name]) for name in shown)
@@ -72,7 +72,7 @@ def sentences_of(reasons: Iterable[str | None]) -> list[str]:
 
 def set_title(ax: Axes, text: str) -> None:
     """Write the title, in as many lines as it needs."""
-    _grow(ax, _points(ax) * 1.2 * (_lines(ax, text, 1.0) - 1))
+    _grow(ax, _points() * 1.2 * (_lines(ax, text, 1.0) - 1))
     ax.set_title(_wrapped(ax, text, 1.0))
 
 
@@ -95,22 +95,22 @@ def set_foot(ax: Axes, sentences: Sequence[str], handles: Sequence[Any] | None =
     if named:
         longest = max(len(line) for label in labels.values() for line in _plain(label).splitlines())
         columns = int(np.clip(_letters(ax, 0.833) // (longest + 6), 1, len(named)))
-        anchor = offset_copy(ax.transAxes, figure_of(ax), y=-2.4 * _points(ax) - 11.0, units="points")
+        anchor = offset_copy(ax.transAxes, figure_of(ax), y=-2.4 * _points() - 11.0, units="points")
         below = ax.legend(
             named.values(), labels.values(), loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=anchor,
             borderaxespad=0.0, ncols=columns, fontsize="small", frameon=False, borderpad=0.0, columnspacing=1.2,
         )  # fmt: skip
         lines = sum(label.count("\n") + 1 for label in labels.values()) / columns
-        _grow(ax, _points(ax) * 0.833 * 1.5 * (lines + 0.5))
-    caption = _wrapped(ax, " ".join(sentences), 0.75)
-    if caption:
+        _grow(ax, _points() * 0.833 * 1.5 * (lines + 0.5))
+    text = _wrapped(ax, " ".join(sentences), 0.75)
+    if text:
         ax.annotate(
-            caption, (0.0, 0.0), xycoords=("axes fraction", below), xytext=(0.0, -5.0), textcoords="offset points",
-            va="top", ha="left", fontsize=0.75 * _points(ax), color="0.35", annotation_clip=False, gid=_CAPTION,
+            text, (0.0, 0.0), xycoords=("axes fraction", below), xytext=(0.0, -5.0), textcoords="offset points",
+            va="top", ha="left", fontsize=0.75 * _points(), color="0.35", annotation_clip=False, gid=_CAPTION,
             visible=captions_shown(ax),
         )  # fmt: skip
-    if caption and captions_shown(ax):
-        _grow(ax, _points(ax) * 0.75 * 1.25 * (caption.count("\n") + 1) + 5.0)
+    if text and captions_shown(ax):
+        _grow(ax, _points() * 0.75 * 1.25 * (text.count("\n") + 1) + 5.0)
 
 
 def caption(ax: Axes) -> str:
@@ -143,7 +143,7 @@ def say_inside(ax: Axes, text: str) -> None:
     )  # fmt: skip
 
 
-def _points(ax: Axes) -> float:
+def _points() -> float:
     """Size of the text in points."""
     import matplotlib as mpl
 
@@ -153,7 +153,7 @@ def _points(ax: Axes) -> float:
 def _letters(ax: Axes, scale: float, margin: int = 0) -> int:
     """Letters that fit into a line as wide as the axes."""
     inches = ax.get_position(original=True).width * figure_of(ax).get_figwidth()
-    return max(12, int(inches * 72.0 / (_LETTER * scale * _points(ax))) - margin)
+    return max(12, int(inches * 72.0 / (_LETTER * scale * _points())) - margin)
 
 
 def _wrapped(ax: Axes, text: str, scale: float, margin: int = 0) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import linregress
+from scipy.stats import iqr, linregress
 
 import gradsim as gs
 from gradsim import plots
@@ -115,6 +115,9 @@ def test_bars_are_whole_bins_and_hold_every_network(run):
         bins = edges / BIN_WIDTH
         np.testing.assert_allclose(bins, np.rint(bins), atol=1e-9)
         assert np.ptp(np.diff(np.rint(bins))) == 0
+        gain = run.networks(cell, layer=1)["log_gain"].to_numpy()
+        rule = 2.0 * iqr(gain[np.isfinite(gain)]) / len(gain) ** (1 / 3)
+        assert 0.85 * rule <= edges[1] - edges[0] <= 1.15 * rule + BIN_WIDTH
 
 
 def test_plane(run):
