@@ -165,11 +165,11 @@ def _dead_bar(ax: Axes, counted: Counted, width: float, top: float) -> list[Any]
     span = float(counted.high[-1] - left) if counted.live else 1.0
     place = left - 0.12 * max(span, 4 * width) if counted.live else -0.75
     bar = ax.bar(
-        place, min(share, 1.4 * top), max(width, 0.03 * span), color="0.55", hatch="xx", edgecolor="white",
+        place, min(share, 1.3 * top), max(width, 0.03 * span), color="0.55", hatch="xx", edgecolor="white",
         linewidth=0, label=f"dead: {100 * share:.3g} % of all networks",
     )  # fmt: skip
     ax.annotate(
-        f"dead {share:.3g}", (place, min(share, 1.4 * top)), xytext=(0, 2), textcoords="offset points", ha="center",
+        f"dead {share:.3g}", (place, min(share, 1.3 * top)), xytext=(0, 2), textcoords="offset points", ha="center",
         fontsize="x-small", color="0.3",
     )  # fmt: skip
     return [bar]

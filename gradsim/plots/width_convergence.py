@@ -99,7 +99,7 @@ def _draw(ax: Axes, boundary: pd.DataFrame, limits: pd.DataFrame, depths: list[i
     widths = sorted(boundary["width"].unique())
     far: list[float] = []  # from each other and from 0, so that labels do not overlap
     for tick in sorted((1.0 / width for width in widths), reverse=True):
-        if tick > 0.12 * largest and (not far or far[-1] - tick > 0.12 * largest):
+        if tick > 0.15 * largest and (not far or far[-1] - tick > 0.15 * largest):
             far.append(tick)
     ax.set_xticks([0.0, *far], ["∞", *(f"1/{round(1.0 / tick)}" for tick in far)])
     ax.set_xlim(-0.04 * largest, 1.06 * largest)
