@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from gradsim.version import __version__
 
 if TYPE_CHECKING:
-    from gradsim import lessons, theory
+    from gradsim import lessons, plots, theory
     from gradsim.errors import GradsimError
+    from gradsim.plots import layer_profile, phase_diagram
     from gradsim.recommendation.recommend import recommend
     from gradsim.recommendation.result import Recommendation
-    from gradsim.report.plots import layer_profile, phase_diagram
     from gradsim.runs.results import Run
     from gradsim.runs.run import open as open
     from gradsim.runs.run import run
@@ -37,10 +37,11 @@ _HOMES = {
     "Recommendation": "gradsim.recommendation",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
-    "layer_profile": "gradsim.report.plots",
+    "layer_profile": "gradsim.plots",
     "lessons": "gradsim",
     "open": "gradsim.runs",
-    "phase_diagram": "gradsim.report.plots",
+    "phase_diagram": "gradsim.plots",
+    "plots": "gradsim",
     "recommend": "gradsim.recommendation",
     "run": "gradsim.runs",
     "simulate": "gradsim.simulation.ensemble",
@@ -52,7 +53,7 @@ _HOMES = {
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
     "Activation", "Ensemble", "GradsimError", "Recommendation", "Run", "Sweep", "__version__", "layer_profile",
-    "lessons", "phase_diagram", "recommend", "run", "simulate", "theory", "validate", "weights",
+    "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "theory", "validate", "weights",
 ]  # fmt: skip
 
 

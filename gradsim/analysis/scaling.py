@@ -141,7 +141,7 @@ def infinite_width(boundary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per (activation, law, sigma_b, depth, kind): widths, sigma_w, ci_low, ci_high, theory, misfit (chi^2 per
-        degree of freedom), reason: why there is no number.
+        degree of freedom), slope and bend (b and c of the fit, 0 without the square), reason: why there is no number.
     """
     level, rows = check_probability("level", level), []
     for key, group in boundary.groupby(_GROUP, sort=True):
@@ -153,10 +153,9 @@ def infinite_width(boundary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         else:
             row |= _extrapolated(usable, level)
         rows.append(row)
-    columns = [*_GROUP, "widths", "sigma_w", "ci_low", "ci_high", "theory", "misfit", "reason"]
-    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    numbers = ("sigma_w", "ci_low", "ci_high", "theory", "misfit", "slope", "bend")
+    frame = pd.DataFrame(rows, columns=[*_GROUP, "widths", *numbers, "reason"], dtype=object)
     types = {name: boundary[name].dtype for name in _GROUP}
-    numbers = ("sigma_w", "ci_low", "ci_high", "theory", "misfit")
     return frame.astype({**types, **dict.fromkeys(numbers, float), "widths": int})
 
 
@@ -172,7 +171,8 @@ def _extrapolated(rows: pd.DataFrame, level: float) -> dict[str, float]:
         float(stdtrit(freedom, 0.5 + level / 2) if misfit > 1.0 else ndtri(0.5 + level / 2)) * float(error[0]) + extra
     )
     ends = {"sigma_w": found[0], "ci_low": found[0] - reach, "ci_high": found[0] + reach}
-    return {name: float(np.exp(value)) for name, value in ends.items()} | {"misfit": misfit}
+    curve = {"misfit": misfit, "slope": float(found[1]), "bend": float(found[2]) if terms == 3 else 0.0}
+    return {name: float(np.exp(value)) for name, value in ends.items()} | curve
 
 
 def _line(terms: Array, y: Array, se: Array) -> tuple[Array, Array, float]:

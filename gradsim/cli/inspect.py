@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gradsim.cli.options import DIRECTORY, FORMAT, LEVEL, completing, quantities
+from gradsim.cli.pictures import PICTURES, write_picture
 from gradsim.system.signals import EXIT_STOPPED
+from gradsim.system.streams import say
 
 _WATCH_SECONDS = 10.0
 
@@ -81,7 +84,8 @@ def _word(value: object) -> str:
 @DIRECTORY
 @LEVEL
 @FORMAT
-def summarize(directory: Path, level: float, form: Any) -> None:
+@click.option("--plot", is_flag=True, help="Draw spread.png and layers.png into the directory.")
+def summarize(directory: Path, level: float, form: Any, plot: bool) -> None:
     """Print a table of cells: gain, its spread over networks, dead fraction, phase.
 
     A row per cell; log_gain is the natural logarithm of the mean square of delta at layer 1 over that at the last
@@ -91,11 +95,18 @@ def summarize(directory: Path, level: float, form: Any) -> None:
     The phase is critical if the 95 % interval of the quenched log_gain lies within ±ln 10: the squared gradient changes
     by less than a factor of 10, its norm by less than half a decade. It is vanishing or exploding if the interval lies
     beyond that margin, and - if it crosses it, or some networks are not finite.
+
+    With --plot, spread.png shows how the gain is spread in the cell whose median gain is nearest to 1, and layers.png
+    the gradient through the layers of eight cells.
     """
     from gradsim import runs
     from gradsim.report import text
 
-    click.echo(text.render(runs.open(directory).summary(level), form, text.SUMMARY_COLUMNS))
+    run = runs.open(directory)
+    click.echo(text.render(run.summary(level), form, text.SUMMARY_COLUMNS))
+    for name, draw in PICTURES.items() if plot else ():
+        if path := write_picture(run, name, partial(draw, run)):
+            say(f"Picture: {path}")  # standard output has the table alone
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,11 +20,10 @@ from gradsim.cli.options import (
     directory_of,
     override_options,
 )
-from gradsim.system.streams import counted, say, shell_join
+from gradsim.cli.pictures import phase_png, write_picture
+from gradsim.system.streams import counted, shell_join
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gradsim.runs import Run
     from gradsim.system.signals import StopSignals
 
@@ -122,22 +120,7 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     click.echo("\nBoundary between vanishing and exploding gradients, with 95 % intervals and theory\n")
     click.echo(text.render(boundary, "table", text.BOUNDARY_COLUMNS))
     click.echo(f"\nDataset: {result.path}")
-    if plot:
-        _draw(result, summary, boundary)
-
-
-def _draw(result: Run, summary: pd.DataFrame, boundary: pd.DataFrame) -> None:
-    from gradsim.report import plots
-    from gradsim.system import filesystem
-
-    path = result.path / "phase.png"
-    try:
-        with TemporaryDirectory() as folder:
-            data = plots.phase_diagram(summary, boundary, Path(folder) / path.name).read_bytes()
-        filesystem.replace(result.path / "tmp", path, data)
-    except Exception as error:  # the numbers are stored and printed: no picture is no reason to fail
-        say(f"No picture: {error}")
-    else:
+    if plot and (path := write_picture(result, "phase.png", lambda: phase_png(summary, boundary))):
         click.echo(f"Picture: {path}")
 
 

@@ -83,8 +83,8 @@ def _import(package: str) -> None:
 
 
 @contextmanager
-def own_settings(settings: Mapping[str, object] | None = None) -> Iterator[None]:
-    """Draw and save figures with matplotlib's defaults and these settings, whatever the user has set.
+def changed_settings(settings: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Draw with the user's settings but for these.
 
     The user's settings are back afterwards. They are global to matplotlib, so one thread draws at a time.
     """
@@ -92,6 +92,16 @@ def own_settings(settings: Mapping[str, object] | None = None) -> Iterator[None]
     import matplotlib as mpl
 
     with _DRAWING, mpl.rc_context():
+        mpl.rcParams.update(settings or {})
+        yield
+
+
+@contextmanager
+def own_settings(settings: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Draw and save figures with matplotlib's defaults and these settings, whatever the user has set."""
+    with changed_settings():
+        import matplotlib as mpl
+
         mpl.rcdefaults()
         mpl.rcParams.update(settings or {})
         yield
@@ -166,9 +176,11 @@ def curve(panel: Axes, band: pd.DataFrame, colour: str, label: str, **options: o
     panel.plot(x, band["median"], color=colour, label=label, **options)
 
 
-def encode(picture: Figure, form: str) -> bytes:
-    """Return a figure as "png" or "svg"; equal figures give equal bytes."""
+_DATED = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def encode(picture: Figure, form: str, dpi: float = DPI) -> bytes:
+    """Return a figure as "png", "svg" or "pdf"; equal figures give equal bytes."""
     out = io.BytesIO()
-    metadata = {"Date": None} if form == "svg" else {"Software": None}
-    picture.savefig(out, format=form, dpi=DPI, metadata=metadata)
+    picture.savefig(out, format=form, dpi=dpi, metadata=_DATED[form])
     return out.getvalue()

@@ -104,3 +104,16 @@ def test_the_interval_of_the_extrapolation_covers(widths):
     few = analysis.infinite_width(frame.head(2).assign(sigma_w=1.5, ci_low=1.4, ci_high=1.6)).iloc[0]
     assert few["reason"].startswith("Too few widths: 2")
     assert math.isnan(few["sigma_w"])
+
+
+def test_the_fitted_curve_is_that_of_the_points():
+    """Of points on a curve: its coefficients; with three widths there is no square."""
+    width = np.array([16, 32, 64, 128, 256])
+    root = np.exp(0.3 + 1.7 / width - 4.0 / width**2)
+    frame = pd.DataFrame({"width": width, "sigma_w": root, "ci_low": root * 0.999, "ci_high": root * 1.001})
+    frame = frame.assign(activation="tanh", law="gaussian", sigma_b=0.0, depth=8, kind="quenched", theory=1.3)
+    row = analysis.infinite_width(frame).iloc[0]
+    assert row[["slope", "bend"]].tolist() == pytest.approx([1.7, -4.0], rel=1e-9)
+    assert row["sigma_w"] == pytest.approx(math.exp(0.3), rel=1e-12)
+    assert analysis.infinite_width(frame.head(3)).iloc[0]["bend"] == 0.0
+    assert math.isnan(analysis.infinite_width(frame.head(2)).iloc[0]["slope"])

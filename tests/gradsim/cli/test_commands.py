@@ -170,3 +170,16 @@ def test_verify_compact_and_gc(call, sweep, tmp_path):
     (tmp_path / "run/tmp/rest").write_bytes(b"")
     assert call("gc", tmp_path / "run")[:2] == (0, "tmp/rest\n1 file removed.\n")
     assert "0 problems in" in call("verify", tmp_path / "run", "--progress", "none")[1]
+
+
+def test_summarize_draws(call, sweep, tmp_path):
+    """Standard output is the same table; a picture that cannot be written is no failure."""
+    pytest.importorskip("matplotlib")
+    call("run", sweep, "--out", tmp_path / "run", "--quiet")
+    plain = call("summarize", tmp_path / "run", "--format", "csv")
+    (tmp_path / "run" / "layers.png").mkdir()
+    code, out, err = call("summarize", tmp_path / "run", "--format", "csv", "--plot")
+    assert (code, out) == plain[:2]
+    assert f"Picture: {tmp_path / 'run' / 'spread.png'}" in err
+    assert "No picture: " in err
+    assert (tmp_path / "run" / "spread.png").read_bytes().startswith(b"\x89PNG")

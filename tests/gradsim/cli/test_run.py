@@ -158,7 +158,7 @@ def test_a_picture_that_cannot_be_drawn_is_no_failure(call, sweep, tmp_path, mon
     def failing(*arguments):
         raise RuntimeError("latex could not be found")
 
-    monkeypatch.setattr("gradsim.report.plots.phase_diagram", failing)
+    monkeypatch.setattr("gradsim.plots.phase_diagram", failing)
     code, out, err = call("run", sweep, "--out", tmp_path / "run", "--progress", "none")
     assert (code, "No picture: latex could not be found\n" in err) == (0, True)
     assert "quenched_log_gain" in out

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradsim import analysis
-from gradsim.report import plots
+from gradsim import analysis, plots
+from gradsim.plots.phase import _diagram, _nearest
 from gradsim.report.style import PlotExtraMissingError
 from tests.gradsim.analysis.frames import cell_frame, joined, reduced, run_frames
 
@@ -52,16 +52,14 @@ def test_phase_diagram(tmp_path: Path, widths: tuple[int, ...], grid: np.ndarray
 
 
 @pytest.mark.parametrize("widths", [(64,), (16, 64), (16, 32, 64)])
-def test_the_legend_lies_within_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, widths) -> None:
+def test_the_legend_lies_within_the_picture(widths: tuple[int, ...]) -> None:
     """Also with every mark: theory, and boundaries that are to be trusted and that are not."""
-    made = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: made.append(figure))
     summary, boundary = made_up(widths, np.linspace(0.5, 3.0, 6))
     boundary = boundary.assign(trusted=boundary["depth"] == 4, theory_width=boundary["theory"])
-    plots.phase_diagram(summary, boundary, tmp_path / "unused.png")
-    made[0].canvas.draw()
-    legend, whole = made[0].legends[0], made[0].bbox
-    assert len(legend.get_texts()) == 6
+    figure = _diagram(summary, boundary)
+    figure.canvas.draw()
+    legend, whole = figure.legends[0], figure.bbox
+    assert len(legend.get_texts()) == 7  # and the hatch, of 60 networks a cell
     box = legend.get_window_extent()
     assert whole.x0 <= box.x0 < box.x1 <= whole.x1
     assert whole.y0 <= box.y0
@@ -150,5 +148,5 @@ def test_cells_that_one_depth_has_alone_leave_no_gap_at_others():
     sigma_w, nan = np.array([1.0, 1.4, 1.5, 2.0]), np.nan
     values = np.array([[1.0, nan, nan, 2.0], [3.0, 4.0, nan, 5.0]])
     there = np.array([[True, False, False, True], [True, True, True, True]])
-    filled = plots._nearest(sigma_w, values.copy(), there)
+    filled = _nearest(sigma_w, values.copy(), there)
     np.testing.assert_array_equal(filled, [[1.0, 1.0, 1.0, 2.0], [3.0, 4.0, nan, 5.0]])
