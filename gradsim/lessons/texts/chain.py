@@ -5,7 +5,7 @@ TEXTS = {
     "lead": (
         "In the simplest deep network the gradient is a product that can be read term by term. Each layer adds a factor w "
         "σ′(z), and such a factor is nearly always well below 1.",
-        "在最简单的深度网络里，梯度是一个可以逐项读出的乘积。每一层添一个因子 w σ′(z)，而这个因子几乎总是远小于 1。",
+        "在最简单的深度网络里，梯度是一个可以逐项读出的乘积。每一层贡献一个因子 w σ′(z)，而这个因子几乎总是远小于 1。",
     ),
     "body": (
         "<p>Four neurons in a row: z<sub>l</sub> = w<sub>l</sub> a<sub>l−1</sub> + b<sub>l</sub>, a<sub>l</sub> = σ(z<sub>l"
@@ -23,33 +23,26 @@ TEXTS = {
         "|w| grows with σ<sub>w</sub>, but so does |z|, and σ′(z) falls exponentially with |z|. In a chain of single "
         "neurons there is no σ<sub>w</sub> at which the typical gradient survives: the last picture has the typical factor for "
         "every σ<sub>w</sub>, and it is well below 1 even at its maximum.</p>",
-        "<p>四个神经元排成一列：z<sub>l</sub> = w<sub>l</sub> a<sub>l−1</sub> + b<sub>l</sub>，a<sub>l</sub> = "
-        "σ(z<sub>l</sub>)，C = (a<sub>4</sub> − y)²/2。让 b<sub>1</sub> 改变一点，z<sub>1</sub> 就改变同样多，a<sub>1"
-        "</sub> 的改变是它的 σ′(z<sub>1</sub>) 倍，z<sub>2</sub> 的改变又是其 w<sub>2</sub> 倍，如此直到代价。一步一步写"
-        "下来就是链式法则，</p>"
+        "<p>四个神经元依次相连：z<sub>l</sub> = w<sub>l</sub> a<sub>l−1</sub> + b<sub>l</sub>，a<sub>l</sub> = σ(z<sub>l</sub>)，C = (a<sub>4</sub> − y)²/2 是代价（即损失函数）。让 b<sub>1</sub> 改变一点，z<sub>1</sub> 就改变同样多，a<sub>1</sub> 的改变是它的 σ′(z<sub>1</sub>) 倍，z<sub>2</sub> 的改变又是 a<sub>1</sub> 的改变的 w<sub>2</sub> 倍，如此一直传到代价。一步一步写下来，就是链式法则：</p>"
         "<p>∂C/∂b<sub>1</sub> = σ′(z<sub>1</sub>) w<sub>2</sub> σ′(z<sub>2</sub>) w<sub>3</sub> σ′(z<sub>3</sub>) w<sub>4"
-        "</sub> σ′(z<sub>4</sub>) ∂C/∂a<sub>4</sub>，以及 ∂C/∂w<sub>l</sub> = a<sub>l−1</sub> ∂C/∂b<sub>l</sub>。</p>"
-        "<p>第一张表跟踪 10⁻⁴ 的真实改变如何传过整条链；第二张表把乘积与有限差分、与编译后的反向传播比较。三者相等。</p>"
-        "<p>一个因子有多大？σ′ 最大为 1/4，在 z = 0 处。常常读到，w 取自 N(0, 1) 时 |w| < 1。其实只有 68.3% 的权重如此；"
-        "但 |w σ′(z)| ≥ 1 要求 |w| ≥ 4，每 16,000 个权重才有一个，而且 z 还必须接近 0：在所有因子中，大约每 200,000 个才有一个达到 1，见表。所以乘积每一层都在变小，平均的倍数"
-        "在这里仅由 a 的分布算出（乘积图中的虚线）：E ln|w σ′(z)| = ln σ<sub>w</sub> − (γ + ln 2)/2 + E ln σ′(z)。更大的权重也救不了它："
-        "|w| 随 σ<sub>w</sub> 增大，|z| 也一样，而 σ′(z) 随 |z| 指数式地下降。在单个神经元的链中，没有哪个 σ<sub>w</sub> "
-        "能让典型的梯度存活下来：最后一张图画出了每个 σ<sub>w</sub> 下的典型因子，它即使在最大处也远小于 1。</p>",
+        "</sub> σ′(z<sub>4</sub>) ∂C/∂a<sub>4</sub>，并且 ∂C/∂w<sub>l</sub> = a<sub>l−1</sub> ∂C/∂b<sub>l</sub>。</p>"
+        "<p>第一张表逐步跟踪一个 10⁻⁴ 的实际改变如何传过整条链；第二张表把乘积与有限差分、反向传播程序的结果相比较，三者相等。</p>"
+        "<p>一个因子有多大？σ′ 最大为 1/4，在 z = 0 处。常有人说，w 取自 N(0, 1) 时 |w| < 1。其实只有 68.3% 的权重如此；但 |w σ′(z)| ≥ 1 要求 |w| ≥ 4，每 16,000 个权重才有一个，而且 z 还必须接近 0：在所有因子中，大约每 200,000 个才有一个达到 1，见表。所以乘积每过一层都会变小，平均的倍数仅由 a 的分布就能算出（乘积图中的虚线）：E ln|w σ′(z)| = ln σ<sub>w</sub> − (γ + ln 2)/2 + E ln σ′(z)。更大的权重也无济于事：|w| 随 σ<sub>w</sub> 增大，|z| 也随之增大，而 σ′(z) 随 |z| 呈指数衰减。在每层一个神经元的链中，没有哪个 σ<sub>w</sub> 能使典型的梯度不消失：最后一幅图画出了不同 σ<sub>w</sub> 下的典型因子，它即使在最大处也远小于 1。</p>",
     ),
     "maximum": ("maximum 1/4 at z = 0", "最大值 1/4，在 z = 0 处"),
     "size": ("size of a factor", "因子的大小"),
     "density": ("density", "概率密度"),
     "factors_count": ("layers", "层数"),
     "product": ("product of |w σ′(z)|", "|w σ′(z)| 的乘积"),
-    "sigma": ("σ(w) = {value}", "σ(w) = {value}"),
+    "sigma": ("$σ_w$ = {value}", "$σ_w$ = {value}"),
     "theory": ("theory", "理论"),
-    "spread": ("σ(w)", "σ(w)"),
+    "spread": ("$σ_w$", "$σ_w$"),
     "typical": ("typical factor of a layer", "每层的典型因子"),
     "quantity": ("quantity", "量"),
     "rule": ("is", "等于"),
     "rule.Δb": ("the change itself", "改变本身"),
-    "rule.Δz1": ("the same, as z = w a + b", "同样多，因为 z = w a + b"),
-    "rule.Δz": ("w × the change of a below", "w × 下一层 a 的改变"),
+    "rule.Δz1": ("the same, as z = w a + b", "与 Δb 相同，因为 z = w a + b"),
+    "rule.Δz": ("w × the change of a below", "w × 前一层 a 的改变"),
     "rule.Δa": ("σ′(z) × the change of z", "σ′(z) × z 的改变"),
     "rule.ΔC": ("(a − y) × the change of a", "(a − y) × a 的改变"),
     "measured": ("measured", "实测"),
@@ -59,15 +52,15 @@ TEXTS = {
     "by_product": ("product of factors", "因子的乘积"),
     "by_difference": ("finite difference", "有限差分"),
     "by_backprop": ("back-propagation", "反向传播"),
-    "figure.slope": ("The sigmoid and its derivative.", "S 形函数及其导数。"),
+    "figure.slope": ("The sigmoid and its derivative.", "sigmoid 函数及其导数。"),
     "figure.factors": (
         "Distribution of |w| for w from N(0, 1), and of the factor |w σ′(z)| with z = w a + b; lines at 1 and at 4.",
-        "w 取自 N(0, 1) 时 |w| 的分布，以及因子 |w σ′(z)| 的分布，z = w a + b；竖线在 1 和 4 处。",
+        "w 取自 N(0, 1) 时，|w| 的分布以及因子 |w σ′(z)| 的分布，z = w a + b；竖线位于 1 和 4。",
     ),
     "figure.decay": (
         "Product of the factors of random chains, for four sizes of the weights: median and 5–95 %. Dashed: theory, from "
         "layer 10 on.",
-        "随机链中各因子的乘积，权重取四种大小：中位数与 5–95% 区间。虚线：从第 10 层起的理论值。",
+        "四种权重大小下，随机链中各因子的乘积：中位数与 5–95% 区间。虚线：第 10 层以后的理论值。",
     ),
     "figure.typical": (
         "Factor by which the gradient typically changes in a layer far from the input, exp E ln|w σ′(z)|, against the size "
@@ -76,9 +69,9 @@ TEXTS = {
     ),
     "table.derivation": (
         "A change of b<sub>1</sub> by 10⁻⁴, step by step.",
-        "b<sub>1</sub> 改变 10⁻⁴ 之后，一步一步的变化。",
+        "b<sub>1</sub> 改变 10⁻⁴ 之后，各个量依次的变化。",
     ),
-    "table.gradients": ("Every derivative in three ways.", "用三种方法求得的每一个导数。"),
+    "table.gradients": ("Every derivative in three ways.", "用三种方法求得的全部导数。"),
     "finding.backprop": ("back-propagation over the product, −1", "反向传播与乘积之比，减 1"),
     "finding.difference": ("finite differences over the product, −1 (largest)", "有限差分与乘积之比，减 1（最大值）"),
     "finding.steps": ("each step of the derivation, relative error at Δb = 10⁻⁴", "推导每一步的相对误差，Δb = 10⁻⁴"),

@@ -2,13 +2,13 @@
 
 FRAME = {
     "finding": ("Predicted and measured", "预测与实测"),
-    "subject": ("Quantity", "内容"),
+    "subject": ("Quantity", "考察的量"),
     "predicted": ("Predicted", "预测"),
     "measured": ("Measured", "实测"),
     "holds": ("Agrees", "相符"),
     "yes": ("yes", "是"),
     "no": ("no", "否"),
-    "files": ("Numbers", "数据"),
+    "files": ("Numbers", "数据文件"),
     "again": ("Run it again", "重新运行"),
     "quick": (
         "Quick form: fewer networks and epochs than in the full form, so the bands are wider.",

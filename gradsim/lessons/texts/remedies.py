@@ -36,46 +36,35 @@ TEXTS = {
         "learning rates.</p>"
         "<p>The last picture sums it up: networks whose gradients are about as long in the first layer as in the last learn; "
         "beyond a factor of about 2.5 per layer none does, with any of the learning rates.</p>",
-        "<p>每一行是构造并训练同一个网络的一种方式：784 个输入，十个各有 30 个神经元的隐藏层，10 个输出，相同的随机种子，每批十"
-        "张的小批量。每种方式都取 0.0003 到 1 的八个学习率中最好的一个，即四个网络最后代价的中位数最低者（快速版都取 0.1）。"
-        "左边：训练之前各层的梯度，相对于第十层：蓝色较小，红色较大，白色正是所希望的。右边：训练过程中的错误率。</p>"
-        "<p>平均场理论指出，从一个隐藏层到下一层，一张图像的梯度增长 χ<sub>1</sub><sup>−1/2</sup> 倍，只取决于激活函数以及"
-        "权重和偏置的大小。PyTorch 的默认初始化在 ±1/√fan_in 上均匀分布，σ<sub>w</sub>² = 1/3：对这里的每一种激活函数都太小，"
-        "对 selu 相差最少；对 relu 得到 √6。Xavier 初始化使 tanh 的 χ<sub>1</sub> = 1，He 初始化使 relu 的 χ<sub>1</sub> = 1。"
-        "临界初始化取理论上在这一深度总倍数为 1 的 σ<sub>w</sub>：S 形函数为 10.6，gelu 为 1.44，而 gelu 在无限深度没有临界点。"
+        "<p>每一行是构造并训练同一个网络的一种方式：784 个输入，十个各有 30 个神经元的隐藏层，10 个输出，相同的随机种子，每批十张图像的小批量。每种方式都从 0.0003 到 1 的八个学习率中选取最好的一个，即四个网络的最终代价（即损失函数）的中位数最低者（快速版一律取 0.1）。左图：训练之前各层的梯度，相对于第十层：蓝色表示较小，红色表示较大，白色是理想情形。右图：训练过程中的错误率。</p>"
+        "<p>平均场理论指出，从一个隐藏层到后一个隐藏层，单张图像的梯度变为 χ<sub>1</sub><sup>−1/2</sup> 倍，这个倍数只取决于激活函数以及权重和偏置的大小。PyTorch 的默认初始化在 ±1/√fan_in 上均匀分布，σ<sub>w</sub>² = 1/3：对这里的每一种激活函数都太小，其中 selu 相差最少；对 relu 得到的倍数是 √6。Xavier 初始化使 tanh 的 χ<sub>1</sub> = 1，He 初始化使 relu 的 χ<sub>1</sub> = 1。临界初始化取理论上在这一深度总倍数为 1 的 σ<sub>w</sub>：sigmoid 为 10.6，gelu 为 1.44，而 gelu 在深度无限时没有临界点。"
         "</p>"
-        "<p>χ<sub>1</sub> 在 q 的不动点处成立，而图像的均方值为 0.11，十层不足以到达不动点。第二幅图用来比较的，是同一公式"
-        "从图像出发逐层计算的数值。剩下的差别来自有限的宽度：百分之几，权重很大的临界 S 形网络约十分之一。对 1,000 张图像取平均带来的变化更大：不同图像的梯度在前面的层比在"
-        "后面的层相消得更多，因此平均梯度增长得更快，对 relu 每层约多十分之一。</p>"
-        "<p>残差分支和归一化改变了规则本身。有了 x<sup>l</sup> = x<sup>l−1</sup> + φ(h<sup>l</sup>)，梯度总有一条不被任何东西"
-        "相乘的回路：连 S 形网络也马上学会。对 relu，各分支使梯度越加越大，第一层的梯度最大，学习率必须更小。归一化在每一层重新"
-        "设定带权输入的大小。层归一化救不了 S 形函数，因为它的斜率从不超过 1/4。批归一化在训练和测量时都用当前这一批的统计量，"
-        "它救得了：偏置给所有图像加上的量被下一层减去，所以只有最后一层偏置的梯度较大，前面各层都很小，而权重的梯度从第二层起各层差不多一样长（见表）。</p>"
-        "<p>裁剪只是截短过长的梯度。梯度消失时，它无济于事；不消失时，它允许更大的学习率。</p>"
-        "<p>最后一幅图作了总结：第一层与最后一层梯度长度相近的网络学得会；每层倍数超过约 2.5 时，无论用哪个学习率，没有一个学"
-        "得会。</p>",
+        "<p>χ<sub>1</sub> 在 q 的不动点处成立，而图像的均方值为 0.11，十层不足以到达不动点。第二幅图中用来比较的预测值，是用同一公式从图像出发逐层计算得到的。剩下的差别来自有限的宽度：一般为百分之几，权重很大的临界 sigmoid 网络约为十分之一。对 1,000 张图像取平均带来的差别更大：不同图像的梯度在前面的层比在后面的层抵消得更多，因此平均梯度逐层增长得更快，对 relu 每层约快十分之一。</p>"
+        "<p>残差分支和归一化改变了规则本身。有了 x<sup>l</sup> = x<sup>l−1</sup> + φ(h<sup>l</sup>)，梯度总有一条不乘任何因子的返回通路：连 sigmoid 网络也很快就能学会。对 relu，各分支的梯度逐层累加，第一层的梯度最大，学习率必须更小。归一化在每一层重新设定带权输入的大小。层归一化对 sigmoid 无效，因为它的导数从不超过 1/4。批归一化在训练和测量时都使用当前这一批的统计量，它有效：偏置给所有图像加上的同一个量会被后一层减去，所以只有最后一层偏置的梯度较大，前面各层都很小；而权重的梯度从第二层起各层长度相近（见表）。</p>"
+        "<p>梯度裁剪只会截短过长的梯度。梯度消失时，它无济于事；梯度不消失时，它允许更大的学习率。</p>"
+        "<p>最后一幅图作了总结：第一层与最后一层梯度长度相近的网络能学会；每层倍数超过约 2.5 时，无论用哪个学习率，没有一个网络能学会。</p>",
     ),
     "layer": ("hidden layer", "隐藏层"),
     "start": ("gradient", "梯度"),
     "training": ("wrong answers", "错误率"),
     "epoch": ("epoch", "训练轮数"),
     "relative": ("log₁₀ |dC/db|, layer 10 = 0", "log₁₀ |dC/db|，第 10 层 = 0"),
-    "growth": ("growth per layer", "每层增长倍数"),
-    "single": ("growth per layer, single images", "每层增长倍数，单张图像"),
-    "weights": ("growth of |dC/dW|, layers 2–10", "|dC/dW| 每层增长倍数，第 2–10 层"),
-    "ratio": ("first / last layer", "第一层 / 最后一层"),
+    "growth": ("growth per layer", "每层的增长倍数"),
+    "single": ("growth per layer, single images", "每层的增长倍数，单张图像"),
+    "weights": ("growth of |dC/dW|, layers 2–10", "|dC/dW| 每层的增长倍数，第 2–10 层"),
+    "ratio": ("first / last layer", "第一层与最后一层之比"),
     "followed": ("mean field, from the images", "平均场，从图像出发"),
     "at_rest": ("mean field, χ₁^(−1/2)", "平均场，χ₁^(−1/2)"),
     "remedy": ("remedy", "办法"),
     "cost": ("cost", "代价"),
-    "error": ("wrong answers, %", "错误率，%"),
-    "lost": ("diverged, %", "发散，%"),
+    "error": ("wrong answers, %", "错误率（%）"),
+    "lost": ("diverged, %", "发散（%）"),
     "start.normal": ("N(0, 1/n)", "N(0, 1/n)"),
     "start.default": ("default", "默认"),
     "start.xavier": ("Xavier", "Xavier"),
     "start.he": ("He", "He"),
     "start.critical": ("critical", "临界"),
-    "extra.": ("plain", "无"),
+    "extra.": ("plain", "无附加措施"),
     "extra.residual": ("residual", "残差"),
     "extra.layer": ("layer norm", "层归一化"),
     "extra.batch": ("batch norm", "批归一化"),
@@ -83,22 +72,21 @@ TEXTS = {
     "figure.overview": (
         "Every remedy: gradients of the ten hidden layers before training, and wrong answers through training, from 100 % "
         "down to 0 in every row (median, 5–95 %, and the number at the end).",
-        "每一种办法：训练前十个隐藏层的梯度，以及训练过程中的错误率，每行从 100% 到 0（中位数、5–95% 区间和最后的数值）。",
+        "每一种办法：训练前十个隐藏层的梯度，以及训练过程中的错误率，每一行从 100% 到 0（中位数、5–95% 区间和最终的数值）。",
     ),
     "figure.growth": (
         "Growth of the gradient per layer before training, measured with single images (median, 5–95 %), against "
         "mean-field theory followed layer by layer; leaky_relu lies on relu.",
-        "训练前梯度每层的增长倍数：单张图像的实测（中位数、5–95%）与逐层计算的平均场理论；leaky_relu 与 relu 重合。",
+        "训练前梯度每层的增长倍数：单张图像的实测值（中位数、5–95% 区间）与逐层计算的平均场理论值；leaky_relu 与 relu 重合。",
     ),
     "figure.outcome": (
         "Wrong answers at the end against the growth of the gradient before training; a point is a remedy.",
-        "最后的错误率与训练前梯度增长倍数的关系；一个点是一种办法。",
+        "最终的错误率与训练前梯度增长倍数的关系；每个点代表一种办法。",
     ),
     "table.remedies": (
         "Every remedy with its best η: |dC/db| of the first hidden layer over the last and its growth per layer at the start "
         "(median, 5–95 %), the same for single images, and medians at the end.",
-        "每一种办法及其最好的 η：起点处第一个与最后一个隐藏层的 |dC/db| 之比、每层的增长倍数（中位数、5–95%）、单张图像的相同量，"
-        "以及最后的中位数。",
+        "每一种办法及其最好的 η：训练前第一个与最后一个隐藏层的 |dC/db| 之比、每层的增长倍数（中位数、5–95% 区间）、单张图像的同样的量，以及训练结束时的中位数。",
     ),
     "finding.all": (
         "growth for single images over the prediction, or the inverse: largest over all starts",
@@ -106,11 +94,11 @@ TEXTS = {
     ),
     "finding.residual": (
         "sigmoid: wrong answers with residual branches, against without",
-        "S 形：有残差分支时的错误率，与没有时相比",
+        "sigmoid：有残差分支时的错误率，与没有时相比",
     ),
     "finding.batch": (
         "sigmoid: wrong answers with batch normalisation, against without",
-        "S 形：有批归一化时的错误率，与没有时相比",
+        "sigmoid：有批归一化时的错误率，与没有时相比",
     ),
     "finding.clip": (
         "relu, He, η = 0.1: wrong answers with clipping, against without",
@@ -122,7 +110,7 @@ TEXTS = {
     ),
 }
 _STARTS = {
-    "sigmoid/normal": ("sigmoid, N(0, 1/n)", "S 形，N(0, 1/n)"),
+    "sigmoid/normal": ("sigmoid, N(0, 1/n)", "sigmoid，N(0, 1/n)"),
     "tanh/default": ("tanh, default start", "tanh，默认初始化"),
     "tanh/xavier": ("tanh, Xavier", "tanh，Xavier"),
     "tanh/critical": ("tanh, critical start", "tanh，临界初始化"),
@@ -132,5 +120,5 @@ _STARTS = {
 for _name, (_english, _chinese) in _STARTS.items():
     TEXTS[f"finding.{_name}"] = (
         f"growth per layer, single images: {_english}",
-        f"每层增长倍数，单张图像：{_chinese}",
+        f"每层的增长倍数，单张图像：{_chinese}",
     )

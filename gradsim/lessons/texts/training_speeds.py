@@ -5,7 +5,7 @@ TEXTS = {
     "lead": (
         "With four hidden layers the first learns about a hundred times slower than the fourth, and it stays so through "
         "training.",
-        "有四个隐藏层时，第一层比第四层大约慢一百倍，而且整个训练过程中都是如此。",
+        "有四个隐藏层时，第一层的学习速度大约只有第四层的百分之一，而且在整个训练过程中都是如此。",
     ),
     "body": (
         "<p>Gradient descent on the whole training set: 1,000 images, η = 0.1, λ = 5, 500 epochs, cross-entropy. The speed "
@@ -18,27 +18,22 @@ TEXTS = {
         "start when training ends. The later layers thus fit themselves to features that are random.</p>"
         "<p>The early layers can learn. With a larger η or many more epochs they move in the end, and then "
         "the cost falls: see the lesson on depth. What is lost is time.</p>",
-        "<p>在整个训练集上做梯度下降：1,000 张图像，η = 0.1，λ = 5，500 轮，交叉熵。一层的速度仍然是 "
-        "δ<sup>l</sup> = ∂C/∂b<sup>l</sup> 的长度。所有长度都很快下降，因为输出层很快就学会了各类别的频率；但在对数"
-        "坐标上，无论从哪个随机起点出发，各层之间都保持着距离。</p>"
-        "<p>这对权重意味着什么，要在没有 L2 时来看，这时只有学习才会移动它们。图中是一层的权重离开起点有多远，"
-        "|W<sub>t</sub> − W<sub>0</sub>|/|W<sub>0</sub>|。输出层在最初几轮就走完了大部分路程，然后等待；训练结束时，"
-        "第一层仍然停在随机的起点。因此后面的层只是在适应随机的特征。</p>"
-        "<p>前面的层并非学不会。用更大的 η 或多得多的训练轮数，它们最终也会移动，代价随之下降：见关于深度的一课。"
-        "失去的是时间。</p>",
+        "<p>在整个训练集上做梯度下降：1,000 张图像，学习率 η = 0.1，L2 正则化系数 λ = 5，500 轮，代价函数（即损失函数）为交叉熵。一层的学习速度仍然是 δ<sup>l</sup> = ∂C/∂b<sup>l</sup> 的长度。所有长度都很快下降，因为输出层很快就学会了各类别的频率；但无论从哪个随机起点出发，各层在对数坐标上的间距始终保持。</p>"
+        "<p>这对权重意味着什么？这要在没有 L2 正则化时来看，那时只有学习才会改变权重。图中画出一层的权重离开起点有多远，|W<sub>t</sub> − W<sub>0</sub>|/|W<sub>0</sub>|。输出层在最初几轮就走完了大部分路程，此后几乎不动；训练结束时，第一层仍停留在随机的起点附近。因此，后面的层只是在适应随机的特征。</p>"
+        "<p>前面的层并非学不会。学习率 η 更大，或训练轮数多得多，它们最终也会改变，代价随之下降：见关于深度的一课。损失的只是时间。</p>",
     ),
     "epoch": ("epoch", "训练轮数"),
-    "length": ("length of the averaged delta", "平均 delta 的长度"),
+    "length": ("length of the averaged delta", "平均 δ 的长度"),
     "hidden": ("{count} hidden layers", "{count} 个隐藏层"),
     "layer": ("hidden {number}", "隐藏层 {number}"),
     "output": ("output", "输出层"),
-    "ratio": ("layer 4 over layer 1", "第 4 层比第 1 层"),
+    "ratio": ("layer 4 over layer 1", "第 4 层与第 1 层之比"),
     "moved": ("|W − W₀| / |W₀|", "|W − W₀| / |W₀|"),
     "to90": ("epochs to 90 %", "达到 90% 的轮数"),
     "which": ("layer", "层"),
     "before": ("before", "训练前"),
     "after": ("after", "训练后"),
-    "share": ("weights", "权重个数"),
+    "share": ("weights", "权重的占比"),
     "weight": ("weight × √fan_in", "权重 × √fan_in"),
     "figure.lengths_2": (
         "Two hidden layers: median and 5–95 % of the random starts.",
@@ -48,19 +43,19 @@ TEXTS = {
     "figure.lengths_4": ("Four hidden layers.", "四个隐藏层。"),
     "figure.ratio": (
         "Speed of the fourth hidden layer over that of the first; the dashed line is 100.",
-        "第四隐藏层的速度与第一隐藏层之比；虚线为 100。",
+        "第四个隐藏层与第一个隐藏层的学习速度之比；虚线为 100。",
     ),
     "figure.moved": (
         "How far the weights have moved from their random start, four hidden layers, no L2.",
-        "权重离开随机起点的距离，四个隐藏层，没有 L2。",
+        "权重离开随机起点的距离，四个隐藏层，没有 L2 正则化。",
     ),
     "figure.weights": (
         "Weights of the first and of the output layer before and after training, without L2.",
-        "第一层与输出层的权重在训练前后的分布，没有 L2。",
+        "第一层与输出层的权重在训练前后的分布，没有 L2 正则化。",
     ),
     "table.convergence": (
         "How far each layer’s weights moved without L2, and the epoch at which 90 % of that was reached (medians).",
-        "没有 L2 时各层权重移动的距离，以及达到其 90% 所需的轮数（中位数）。",
+        "没有 L2 正则化时，各层权重移动的距离，以及达到该距离的 90% 所需的轮数（中位数）。",
     ),
     "finding.start": (
         "layer 4 over layer 1 before training (90 % of networks)",
@@ -69,10 +64,10 @@ TEXTS = {
     "finding.whole": ("the same, median of all epochs", "同上，所有轮数的中位数"),
     "finding.moved": (
         "distance moved by the output weights over that of the first layer",
-        "输出层权重移动的距离与第一层之比",
+        "输出层与第一层的权重移动距离之比",
     ),
     "finding.start_stays": (
         "distance moved by the first layer’s weights, relative to their size",
-        "第一层权重移动的相对距离",
+        "第一层权重移动的距离，相对于权重的大小",
     ),
 }
