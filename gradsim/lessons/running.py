@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from gradsim.lessons.lesson import Finding, Lesson, Settings
-from gradsim.lessons.writing import check, write, write_index
+from gradsim.lessons.writing import check, write
 from gradsim.system.progress import Mode, Share
 
 
@@ -24,12 +24,11 @@ class Done(NamedTuple):
 def run_all(
     lessons: Sequence[Lesson], out: Path, langs: Sequence[str], settings: Settings, progress: str
 ) -> Iterator[Done]:
-    """Run lessons and write them, yielding each when it is done; several get a page that lists them."""
+    """Run lessons and write them, yielding each when it is done."""
     check(out, langs)
+    names = [lesson.name for lesson in lessons]
     for lesson in lessons:
         start = time.monotonic()
         with Share(lesson.name, cast(Mode, progress)) as share:
-            tables = write(lesson, out, langs, replace(settings, report=share.add))
+            tables = write(lesson, out, langs, replace(settings, report=share.add), names)
         yield Done(lesson, lesson.find(tables), time.monotonic() - start)
-    if len(lessons) > 1:
-        write_index(lessons, out, langs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.recurrent import TEXTS
 from gradsim.report import style
 from gradsim.system.threads import ThreadPool, resolve_threads
@@ -152,21 +153,21 @@ def _find(tables: Tables) -> list[Finding]:
     same = table[(table["activation"] == "linear") & (table["matrix"] == ORTHOGONAL)]["ratio"]
     findings = [
         Finding("bound", "≤ 1", f"{bound:.6f}", bool(bound <= 1 + 1e-9)),
-        Finding("orthogonal", "1", f"1 ± {np.abs(same - 1).max():.0e}", bool(np.allclose(same, 1, atol=1e-10))),
+        within("orthogonal", "0", float(np.abs(same - 1).max()), -inf, 1e-10, "{:.0e}"),
     ]
     for radius in (RADII[0], RADII[-1]):
         found = float(np.median(rate(table, "linear", str(radius))))
-        findings.append(Finding(f"radius_{radius}", f"{radius:g}", f"{found:.3f}", abs(found / radius - 1) < 0.06))
+        findings.append(within(f"radius_{radius}", f"{radius:g}", found, 0.94 * radius, 1.06 * radius, "{:.2f}"))
     fastest = float(rate(table, "sigmoid", "2.0").max())
     findings.append(Finding("sigmoid", "< 1", f"{fastest:.3f}", fastest < 1))
     chance = 1 - 1 / REMEMBERED
     ends = memory[(memory["activation"] == "sigmoid")].groupby("distance")["error"].median()
     near, far = ends.iloc[0], ends.iloc[-1]
-    findings.append(Finding("near", "≈ 0", f"{near:.2f}", bool(near < 0.1)))
-    findings.append(Finding("far", f"{chance:.2f}", f"{far:.2f}", bool(abs(far - chance) < 0.1)))
+    findings.append(within("near", "0%", near, -inf, 0.1, "{:.0%}"))
+    findings.append(within("far", f"{chance:.0%}", far, chance - 0.1, chance + 0.1, "{:.0%}"))
     failed = memory["error"] > chance / 2
     lost, kept = memory[failed]["ratio"].median(), memory[~failed]["ratio"].median()
-    return [*findings, Finding("because", "≪ 1", f"{lost / kept:.0e}", bool(lost < 0.01 * kept))]
+    return [*findings, within("because", "≪ 1", lost / kept, -inf, 0.01, "{:.0e}")]
 
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:

@@ -14,18 +14,18 @@ TEXTS = {
         "</sup> times its length at the end, where γ is the largest |φ′| and σ<sub>max</sub> the largest singular value of W "
         "(Pascanu, Mikolov and Bengio, arXiv:1211.5063). This holds for every sequence, not only on average, and it is "
         "checked here for all of them.</p>"
-        "<p>What happens in the long run is decided by the spectral radius ρ of W. With linear neurons the gradient grows "
-        "or shrinks by just this factor in each step; an orthogonal matrix keeps its length exactly. A sigmoid’s γ is only "
-        "1/4: its gradients vanish even at ρ = 2. With tanh a large ρ drives the neurons into saturation, where φ′ is small, "
-        "and cancels much of the growth; with relu dead neurons have the same effect.</p>"
+        "<p>What happens in the long run is decided by the spectral radius ρ of W. With linear neurons ({{ figure.gradient_linear }}) the gradient grows "
+        "or shrinks by just this factor in each step; an orthogonal matrix keeps its length exactly. A sigmoid’s ({{ figure.gradient_sigmoid }}) γ is only "
+        "1/4: its gradients vanish even at ρ = 2. With tanh ({{ figure.gradient_tanh }}) a large ρ drives the neurons into saturation, where φ′ is small, "
+        "and cancels much of the growth; with relu ({{ figure.gradient_relu }}) dead neurons have the same effect.</p>"
         "<p>The task below needs a long memory: say at the end which of four symbols the sequence began with; the rest are "
         "distractors. Every network is trained by back-propagation through time on fresh sequences, with momentum and "
-        "clipping. At short distances all learn it. At long distances those whose gradient has vanished at the start stay "
-        "at chance: the last picture puts all networks and all distances on one axis, the gradient that reaches the first "
+        "clipping. At short distances all learn it ({{ figure.memory }}). At long distances those whose gradient has vanished at the start stay "
+        "at chance: {{ figure.because }} puts all networks and all distances on one axis, the gradient that reaches the first "
         "symbol, and this axis decides.</p>",
         "<p>网络每一步读入一个符号，x<sub>t</sub> = φ(W x<sub>t−1</sub> + U s<sub>t</sub> + b)，读完最后一个之后作答。沿时间往回传，误差 δ 一次又一次地乘以同一个矩阵：δ<sub>t−1</sub> = φ′(h<sub>t−1</sub>) · W<sup>T</sup> δ<sub>t</sub>。因此往回 k 步，它的长度至多是末端长度的 (γ σ<sub>max</sub>)<sup>k</sup> 倍，其中 γ 是 |φ′| 的最大值，σ<sub>max</sub> 是 W 的最大奇异值（Pascanu、Mikolov 与 Bengio，arXiv:1211.5063）。这对每一个序列都成立，而不只是在平均意义上成立；这里对所有序列都做了检验。</p>"
-        "<p>长期的行为由 W 的谱半径 ρ 决定。线性神经元的梯度每一步恰好按这个倍数增大或缩小；正交矩阵则精确地保持长度不变。sigmoid 的 γ 只有 1/4：即使 ρ = 2，梯度也会消失。对于 tanh，大的 ρ 会把神经元推入饱和区，那里 φ′ 很小，从而抵消了大部分增长；对于 relu，死亡的神经元有同样的作用。</p>"
-        "<p>下面的任务需要长期记忆：在末尾回答序列的第一个符号是四个符号中的哪一个，其余都是干扰符号。每个网络都用随时间反向传播（BPTT）在不断生成的新序列上训练，并使用动量和梯度裁剪。距离短时，所有网络都能学会。距离长时，训练前梯度就已消失的网络停留在随机猜测的水平：最后一幅图把所有网络、所有距离放在同一条横轴上，即传到第一个符号的梯度；成败就由它决定。</p>",
+        "<p>长期的行为由 W 的谱半径 ρ 决定。线性神经元（{{ figure.gradient_linear }}）的梯度每一步恰好按这个倍数增大或缩小；正交矩阵则精确地保持长度不变。sigmoid（{{ figure.gradient_sigmoid }}）的 γ 只有 1/4：即使 ρ = 2，梯度也会消失。对于 tanh（{{ figure.gradient_tanh }}），大的 ρ 会把神经元推入饱和区，那里 φ′ 很小，从而抵消了大部分增长；对于 relu（{{ figure.gradient_relu }}），死亡的神经元有同样的作用。</p>"
+        "<p>下面的任务需要长期记忆：在末尾回答序列的第一个符号是四个符号中的哪一个，其余都是干扰符号。每个网络都用随时间反向传播（BPTT）在不断生成的新序列上训练，并使用动量和梯度裁剪。距离短时，所有网络都能学会（{{ figure.memory }}）。距离长时，训练前梯度就已消失的网络停留在随机猜测的水平：{{ figure.because }} 把所有网络、所有距离放在同一条横轴上，即传到第一个符号的梯度；成败就由它决定。</p>",
     ),
     "orthogonal": ("orthogonal", "正交"),
     "distance": ("steps back in time", "往回的时间步数"),
@@ -50,11 +50,38 @@ TEXTS = {
         "The same errors against the gradient that reached the first symbol before training; a point is a network.",
         "同样的错误率，横轴改为训练前传到第一个符号的梯度；每个点代表一个网络。",
     ),
+    "alt.gradient_linear": (
+        "Six straight lines on a logarithmic axis, fanning out from 1: those of ρ = 2 and 1.2 rise, that of the orthogonal matrix is level, that of ρ = 1 nearly so, those of 0.8 and 0.5 fall.",
+        "对数坐标上从 1 出发的六条直线：ρ = 2 和 1.2 的上升，正交矩阵的水平，ρ = 1 的接近水平，0.8 和 0.5 的下降。",
+    ),
+    "alt.gradient_relu": (
+        "The same fan, turned downwards: every line is lower than with linear neurons, and only that of the largest ρ does not fall.",
+        "同样的扇形，整体向下：每条线都低于线性神经元的，只有 ρ 最大的那条不下降。",
+    ),
+    "alt.gradient_tanh": (
+        "The same fan, narrower at the top: large ρ grow far less than with linear neurons, small ρ fall just as they do.",
+        "同样的扇形，上部更窄：ρ 大时增长远小于线性神经元，ρ 小时下降得一样快。",
+    ),
+    "alt.gradient_sigmoid": (
+        "All lines fall steeply, that of ρ = 2 too; most leave the picture at the bottom within the 60 steps.",
+        "所有直线都陡降，ρ = 2 的也不例外；大多数在 60 步之内就降到图外。",
+    ),
+    "alt.memory": (
+        "Curves of wrong answers against distance: all begin near 0; one after the other they rise to the dashed line of chance at 75 %, the sigmoid first.",
+        "错误率随距离变化的曲线：都从 0 附近开始，先后升到 75% 处的随机猜测虚线，sigmoid 最先。",
+    ),
+    "alt.because": (
+        "Dots on the left, at tiny gradients, lie on the line of chance at 75 %; those on the right, at gradients near 1, lie near 0.",
+        "左边梯度极小的点落在 75% 的随机猜测线上；右边梯度接近 1 的点落在 0 附近。",
+    ),
     "finding.bound": (
         "largest length over the bound of Pascanu et al., all sequences, all distances",
         "δ 的长度与 Pascanu 等人的上界之比的最大值，所有序列、所有距离",
     ),
-    "finding.orthogonal": ("linear neurons, orthogonal W: the length is kept", "线性神经元，正交 W：长度保持不变"),
+    "finding.orthogonal": (
+        "linear neurons, orthogonal W: largest relative change of the length",
+        "线性神经元，正交 W：长度的最大相对变化",
+    ),
     "finding.radius_0.5": ("linear neurons, ρ = 0.5: factor per step", "线性神经元，ρ = 0.5：每步的倍数"),
     "finding.radius_2.0": ("linear neurons, ρ = 2: factor per step", "线性神经元，ρ = 2：每步的倍数"),
     "finding.sigmoid": ("sigmoid, ρ = 2: largest factor per step", "sigmoid，ρ = 2：每步倍数的最大值"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from gradsim.lessons import LESSONS
-from gradsim.lessons.lesson import LANGUAGES, Settings, Words
+from gradsim.lessons.lesson import LANGUAGES, TAGS, Settings, Words
 from gradsim.lessons.writing import write
 from gradsim.report import style
 
@@ -23,16 +24,30 @@ return {
     i => ({natural: i.naturalWidth, shown: i.getBoundingClientRect().width, alt: i.alt})),
   smallest: Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize))),
   lang: document.documentElement.lang,
-  outside: [...document.querySelectorAll('[src],[href]')].filter(
-    e => !/^(data:|#)/.test(e.getAttribute('src') || e.getAttribute('href'))).length,
+  loaded: [...document.querySelectorAll('[src],link')].filter(
+    e => !(e.getAttribute('src') || '').startsWith('data:')).length,
+  links: [...document.links].map(a => a.getAttribute('href')),
+  broken: [...document.querySelectorAll('a[href^="#"]')].filter(
+    a => !document.getElementById(a.getAttribute('href').slice(1))).length,
+  marked: /\\[\\[|\\{\\{|\\{%/.test(document.body.innerText),
+  mains: document.querySelectorAll('main').length,
+  headers: [...document.querySelectorAll('th')].filter(e => !e.scope).length,
+  scrolling: [...document.querySelectorAll('.scroll')].filter(
+    e => e.tabIndex !== 0 || e.getAttribute('role') !== 'region'
+      || !document.getElementById(e.getAttribute('aria-labelledby'))).length,
+  stray: [...document.querySelectorAll('figure')].filter(
+    e => ![...document.querySelectorAll('.text a')].some(a => a.getAttribute('href') === '#' + e.id)).length,
+  paper: getComputedStyle(document.body).backgroundColor,
 }
 """
 SMALLEST = 9.0 / 72
 """Text of a picture in inches."""
 
 
-def look(browser, file: Path, lang: str, width: int) -> None:
-    """Open a page and check that it can be read."""
+def look(browser, file: Path, lang: str, width: int, scheme: str = "light") -> None:
+    """Open a page and check that it can be read, and that every link and reference leads somewhere."""
+    colours = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", colours)
     # Headless Chromium has a least width of window, so that a phone is what the page is told it is on.
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -41,9 +56,15 @@ def look(browser, file: Path, lang: str, width: int) -> None:
     found = browser.execute_script(LOOK)
     assert not [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert found["overflow"] <= 0
-    assert found["lang"] == lang
+    assert found["lang"] == TAGS[lang]
     assert found["smallest"] >= 9
-    assert found["outside"] == 0
+    assert found["mains"] == 1
+    for wrong in ("loaded", "broken", "headers", "scrolling", "stray", "marked"):
+        assert not found[wrong], wrong
+    for link in found["links"]:
+        assert link.startswith("#") or (file.parent / link).is_file(), link
+    brightness = sum(map(int, re.findall(r"\d+", found["paper"])[:3]))
+    assert brightness > 600 if scheme == "light" else brightness < 150
     assert found["pictures"]
     for picture in found["pictures"]:
         assert picture["natural"] == round(style.WIDTH * style.DPI)
@@ -75,5 +96,5 @@ def test_lesson(lesson, tmp_path, request):
     assert {path.name for path in folder.iterdir()} == expected
     chromium = request.getfixturevalue("browser")
     for lang in LANGUAGES:
-        for width in (1280, 400):
-            look(chromium, folder / f"{lang}.html", lang, width)
+        look(chromium, folder / f"{lang}.html", lang, 1280)
+        look(chromium, folder / f"{lang}.html", lang, 400, "dark")

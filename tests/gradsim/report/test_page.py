@@ -40,6 +40,8 @@ def test_tables():
     frame = pd.DataFrame({"x": [1 / 3, np.nan], "name": ["<b>", "ok"]})
     text = page.table(frame, "n<sub>1</sub>")
     assert "<caption>n<sub>1</sub></caption><thead>" in text
+    assert "<caption>" not in page.table(frame)
+    assert text.count('<th scope="col">') == 2
     assert "<td>0.3333</td>" in text
     assert "&lt;b&gt;" in text
     assert "NaN" not in text
