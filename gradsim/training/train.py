@@ -77,7 +77,7 @@ def train(
 ) -> Trained:
     """Train the replicas of a recipe, one on each thread at a time.
 
-    The numbers depend on the recipe and the data alone.
+    The numbers depend on the recipe and the data alone. Ctrl-C stops it within about a second.
 
     Parameters
     ----------
@@ -102,6 +102,7 @@ def train(
     def run(number: int) -> Array:
         parts = []
         for first in [*range(0, recipe.epochs, chunk)] or [0]:
+            pool.check()
             epochs = range(first, min(first + chunk, recipe.epochs))
             order = np.zeros((len(epochs), 0 if batch == samples else samples), np.int64)
             for row, epoch in enumerate(epochs if batch < samples else ()):

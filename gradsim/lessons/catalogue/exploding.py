@@ -138,12 +138,12 @@ def _find_training(table: pd.DataFrame) -> list[Finding]:
     ratio = (begin["first"] / begin["last"]).median()
     faded = end["first"].median() / growth["first"].median()
     return [
-        within("grows", "≫ 1", grown, 100, inf, "{:.0e}"),
-        within("first_last", "≫ 1", over, 100, inf, "{:.0e}"),
+        within("grows", "≫ 1", grown, 100, inf),
+        within("first_last", "≫ 1", over, 100, inf),
         Finding("lost", "> 50%", f"{lost.mean():.0%}", bool(lost.mean() > 0.5)),
         Finding("clipped_relu", *_errors(error["relu"])),
         Finding("start_tanh", "> 1", f"{ratio:.1f}", bool(ratio > 1)),
-        within("fades_tanh", "≪ 1", faded, -inf, 0.01, "{:.0e}"),
+        within("fades_tanh", "≪ 1", faded, -inf, 0.01, "{:.1g}"),
         Finding("clipped_tanh", *_errors(error["tanh"])),
     ]
 

@@ -11,6 +11,7 @@ import pytest
 
 from gradsim.lessons import LESSONS
 from gradsim.lessons.lesson import LANGUAGES, TAGS, Settings, Words
+from gradsim.lessons.record import NAME
 from gradsim.lessons.writing import write
 from gradsim.report import style
 
@@ -92,7 +93,7 @@ def test_lesson(lesson, tmp_path, request):
         assert picture.get_figwidth() == style.WIDTH
         assert min(text.get_fontsize() for text in picture.findobj(Text) if text.get_text().strip()) >= 72 * SMALLEST
     expected = {f"{name}.{lang}.{form}" for name in drawn for lang in LANGUAGES for form in ("png", "svg")}
-    expected |= {f"{name}.parquet" for name in tables} | {f"{lang}.html" for lang in LANGUAGES}
+    expected |= {f"{name}.parquet" for name in tables} | {f"{lang}.html" for lang in LANGUAGES} | {NAME}
     assert {path.name for path in folder.iterdir()} == expected
     chromium = request.getfixturevalue("browser")
     for lang in LANGUAGES:
