@@ -192,7 +192,7 @@ def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
             name = words("orthogonal") if matrix == ORTHOGONAL else f"ρ = {float(matrix):g}"
             band = style.bands(chosen[chosen["matrix"] == matrix], "distance", "ratio")
             style.curve(panel, band.clip(lower=1e-40), style.COLOURS[number], name)
-        panel.set(xlabel=words("distance"), ylabel=words("ratio"), yscale="log", ylim=(1e-30, 1e20), xlim=(0, 60))
+        panel.set(xlabel=words("distance"), ylabel=words("ratio"), yscale="log", ylim=(1e-30, 1e30), xlim=(0, 60))
         panel.set_title(activation)
         panel.legend(ncols=3, loc="upper left", fontsize=9, columnspacing=1)
         drawn[f"gradient_{activation}"] = style.figure_of(panel)

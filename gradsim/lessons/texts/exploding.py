@@ -32,7 +32,7 @@ TEXTS = {
         "first long steps push the neurons into saturation, and the gradient of the first layer falls by orders of magnitude ({{ figure.first_tanh }}): "
         "what began as an explosion ends as a vanishing gradient, and the network learns next to nothing ({{ figure.cost_tanh }}). With clipping the steps are "
         "short, the neurons stay out of saturation, and the network learns ({{ figure.error_tanh }}).</p>",
-        "<p>梯度爆炸可以人为地构造出来。每层一个神经元，w = 100，b = −100 a，于是每个带权输入都是 z = w a + b = 0，那里 σ′ = 1/4，每一层都把梯度乘以 100 · 1/4 = 25：见 {{ table.chain }}。</p>"
+        "<p>梯度爆炸可以人为地构造出来。每层一个神经元，w = 100，b = −100 a，于是每个带权输入都是 z = w a + b = 0，那里 σ′ = 1/4，每一层都把梯度乘以 100 · 1/4 = 25：见{{ table.chain }}。</p>"
         "<p>随机出现则很罕见。σ′(z) = s(1 − s)，其中 s = σ(z)，最大为 1/4，所以 |w σ′(z)| ≥ 1 要求 |w| ≥ 4（{{ figure.factor }}）。此时 s(1 − s) ≥ 1/|w| 在 s² − s + 1/|w| = 0 的两个根之间成立。较大的根 s = (1 + √(1 − 4/|w|))/2 对应 z<sub>0</sub> = ln(s/(1 − s)) = ln(|w| s − 1)，因为 1/(1 − s) = |w| s。所以 z 可以取 −z<sub>0</sub> 到 z<sub>0</sub> 之间的任何值；由于 z = w a + b，无论 b 是多少，激活值 a 都可以落在宽度为 (2/|w|) ln(|w|(1 + √(1 − 4/|w|))/2 − 1) 的区间里。虽然 a 可以取 0 到 1 之间的任何值，这个区间却从不宽于 0.45（{{ figure.width }}）：权重再大，区间反而变窄。这就是 sigmoid 网络的梯度几乎总是消失的原因。</p>"
         "<p>不过，训练可以达到这一点。{{ figure.growing }} 中，由三个 sigmoid 神经元组成的链学习区分大于 1/2 与小于 1/2 的输入。代价（即损失函数）没有极小值：台阶越陡，代价越低，所以权重不断增大。在使 z = 0 的输入处，因子为 |w|/4，一旦 |w| 超过 4，它就大于 1。在远离该处的输入上，σ′ 很小，梯度照样消失。</p>"
         "<p>对不会饱和的激活函数，梯度确实会爆炸，而且常常发生在训练过程中。用过大的学习率 η 训练一个初始化良好（He 初始化）的深度 relu 网络：几轮之内权重变大，各层因子的乘积随之变大，第一层的梯度变得最大（{{ figure.first_relu }}），下一步就更大；再过几轮，大多数网络数值溢出（{{ figure.cost_relu }}），其余网络的 relu 神经元全部死亡，什么也学不到了。梯度裁剪在每一步之前把梯度的长度限制为不超过 1：方向不变，不再爆炸，同样的网络用同样的 η 大多能学会，尽管错误率时高时低（{{ figure.error_relu }}）；偶尔仍有网络死亡。</p>"

@@ -55,24 +55,24 @@ TEXTS = {
         "对数坐标上从 1 出发的六条直线：ρ = 2 和 1.2 的上升，正交矩阵的水平，ρ = 1 的接近水平，0.8 和 0.5 的下降。",
     ),
     "alt.gradient_relu": (
-        "The same fan, turned downwards: every line is lower than with linear neurons, and only that of the largest ρ does not fall.",
-        "同样的扇形，整体向下：每条线都低于线性神经元的，只有 ρ 最大的那条不下降。",
+        "The same fan, turned downwards: every line is lower than with linear neurons, and only that of ρ = 2 rises.",
+        "同样的扇形，整体向下：每条线都低于线性神经元的，只有 ρ = 2 的上升。",
     ),
     "alt.gradient_tanh": (
-        "The same fan, narrower at the top: large ρ grow far less than with linear neurons, small ρ fall just as they do.",
-        "同样的扇形，上部更窄：ρ 大时增长远小于线性神经元，ρ 小时下降得一样快。",
+        "The same fan, turned downwards: that of ρ = 2 is nearly level, all others fall, that of ρ = 0.5 by far the fastest.",
+        "同样的扇形，整体向下：ρ = 2 的近乎水平，其余都下降，ρ = 0.5 的降得最快。",
     ),
     "alt.gradient_sigmoid": (
-        "All lines fall steeply, that of ρ = 2 too; most leave the picture at the bottom within the 60 steps.",
-        "所有直线都陡降，ρ = 2 的也不例外；大多数在 60 步之内就降到图外。",
+        "All lines fall steeply, that of ρ = 2 too; the others leave the picture at the bottom, at 10⁻³⁰, within the 60 steps.",
+        "所有直线都陡降，ρ = 2 的也不例外；其余的在 60 步之内就降到图的下沿 10⁻³⁰ 以下。",
     ),
     "alt.memory": (
-        "Curves of wrong answers against distance: all begin near 0; one after the other they rise to the dashed line of chance at 75 %, the sigmoid first.",
-        "错误率随距离变化的曲线：都从 0 附近开始，先后升到 75% 处的随机猜测虚线，sigmoid 最先。",
+        "Wrong answers against distance. The curve of the sigmoid rises from 0 to the dashed line of chance, 75 %, at short distances; those of tanh stay near 0 for longer, that of ρ = 0.5 the least long.",
+        "错误率随距离的变化。sigmoid 的曲线在短距离上就从 0 升到 75% 处的随机猜测虚线；tanh 的各条曲线在 0 附近停留得更久，其中 ρ = 0.5 的最先上升。",
     ),
     "alt.because": (
-        "Dots on the left, at tiny gradients, lie on the line of chance at 75 %; those on the right, at gradients near 1, lie near 0.",
-        "左边梯度极小的点落在 75% 的随机猜测线上；右边梯度接近 1 的点落在 0 附近。",
+        "Dots near the line of chance at 75 % are mostly on the left, at tiny gradients; those near 0 are mostly on the right, at gradients closer to 1.",
+        "靠近 75% 随机猜测线的点大多在左边，梯度极小；靠近 0 的点大多在右边，梯度更接近 1。",
     ),
     "finding.bound": (
         "largest length over the bound of Pascanu et al., all sequences, all distances",

@@ -16,7 +16,7 @@ TEXTS = {
         "with χ<sub>1</sub> = σ<sub>w</sub>² E[σ′(√q* z)²] = "
         "0.04196 for sigmoid neurons at σ<sub>w</sub> = σ<sub>b</sub> = 1. In "
         "{{ figure.growth }} it stands among the factors of all networks.</p>",
-        "<p>第 <i>l</i> 层神经元的学习速度就是 <i>δ<sup>l</sup></i> = ∂<i>C</i>/∂<i>b<sup>l</sup></i> 的长度（即范数），对 1,000 张图像取平均。教科书只给出单个随机网络的数值；这里测量大量随机网络，并把书中的那个网络标在其中（{{ figure.speeds_2 }}、{{ figure.speeds_3 }} 和 {{ figure.speeds_4 }}）。权重取自 N(0, 1/fan_in)，偏置取自 N(0, 1)，代价函数（即损失函数）为交叉熵。</p><p>平均场理论无需模拟就能给出相邻两层的梯度之比：1/√χ<sub>1</sub>，其中 χ<sub>1</sub> = σ<sub>w</sub>² E[σ′(√q* z)²]；对 σ<sub>w</sub> = σ<sub>b</sub> = 1 的 sigmoid 神经元，χ<sub>1</sub> = 0.04196。{{ figure.growth }} 把它与所有网络的倍数画在一起。</p>",
+        "<p>第 <i>l</i> 层神经元的学习速度就是 <i>δ<sup>l</sup></i> = ∂<i>C</i>/∂<i>b<sup>l</sup></i> 的长度（即范数），对 1,000 张图像取平均。教科书只给出单个随机网络的数值；这里测量大量随机网络，并把书中的那个网络标在其中（{{ figure.speeds_2 }}、{{ figure.speeds_3 }} 和{{ figure.speeds_4 }}）。权重取自 N(0, 1/fan_in)，偏置取自 N(0, 1)，代价函数（即损失函数）为交叉熵。</p><p>平均场理论无需模拟就能给出相邻两层的梯度之比：1/√χ<sub>1</sub>，其中 χ<sub>1</sub> = σ<sub>w</sub>² E[σ′(√q* z)²]；对 σ<sub>w</sub> = σ<sub>b</sub> = 1 的 sigmoid 神经元，χ<sub>1</sub> = 0.04196。{{ figure.growth }} 把它与所有网络的倍数画在一起。</p>",
     ),
     "hidden": ("{count} hidden layers", "{count} 个隐藏层"),
     "layer": ("hidden layer", "隐藏层"),

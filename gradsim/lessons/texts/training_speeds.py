@@ -18,8 +18,8 @@ TEXTS = {
         "start when training ends ({{ figure.weights }} and {{ table.convergence }}). The later layers thus fit themselves to features that are random.</p>"
         "<p>The early layers can learn. With a larger η or many more epochs they move in the end, and then "
         "the cost falls: see the lesson on depth. What is lost is time.</p>",
-        "<p>在整个训练集上做梯度下降：1,000 张图像，学习率 η = 0.1，L2 正则化系数 λ = 5，{% if quick %}80{% else %}500{% endif %} 轮，代价函数（即损失函数）为交叉熵。一层的学习速度仍然是 δ<sup>l</sup> = ∂C/∂b<sup>l</sup> 的长度。所有长度都很快下降（{{ figure.lengths_2 }}、{{ figure.lengths_3 }} 和 {{ figure.lengths_4 }}），因为输出层很快就学会了各类别的频率；但有三个或四个隐藏层时，无论从哪个随机起点出发，各层在对数坐标上都始终相距很远（{{ figure.ratio }}）。</p>"
-        "<p>这对权重意味着什么？这要在没有 L2 正则化时来看，那时只有学习才会改变权重。{{ figure.moved }} 画出一层的权重离开起点有多远，|W<sub>t</sub> − W<sub>0</sub>|/|W<sub>0</sub>|。输出层在最初几轮就走完了大部分路程，此后几乎不动；训练结束时，第一层仍停留在随机的起点附近（{{ figure.weights }} 和 {{ table.convergence }}）。因此，后面的层只是在适应随机的特征。</p>"
+        "<p>在整个训练集上做梯度下降：1,000 张图像，学习率 η = 0.1，L2 正则化系数 λ = 5，{% if quick %}80{% else %}500{% endif %} 轮，代价函数（即损失函数）为交叉熵。一层的学习速度仍然是 δ<sup>l</sup> = ∂C/∂b<sup>l</sup> 的长度。所有长度都很快下降（{{ figure.lengths_2 }}、{{ figure.lengths_3 }} 和{{ figure.lengths_4 }}），因为输出层很快就学会了各类别的频率；但有三个或四个隐藏层时，无论从哪个随机起点出发，各层在对数坐标上都始终相距很远（{{ figure.ratio }}）。</p>"
+        "<p>这对权重意味着什么？这要在没有 L2 正则化时来看，那时只有学习才会改变权重。{{ figure.moved }} 画出一层的权重离开起点有多远，|W<sub>t</sub> − W<sub>0</sub>|/|W<sub>0</sub>|。输出层在最初几轮就走完了大部分路程，此后几乎不动；训练结束时，第一层仍停留在随机的起点附近（{{ figure.weights }} 和{{ table.convergence }}）。因此，后面的层只是在适应随机的特征。</p>"
         "<p>前面的层并非学不会。学习率 η 更大，或训练轮数多得多，它们最终也会改变，代价随之下降：见关于深度的一课。损失的只是时间。</p>",
     ),
     "epoch": ("epoch", "训练轮数"),

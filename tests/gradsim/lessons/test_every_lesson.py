@@ -56,6 +56,9 @@ def look(browser, file: Path, lang: str, width: int, scheme: str = "light") -> N
     browser.execute_script("return document.fonts.ready")
     found = browser.execute_script(LOOK)
     assert not [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    if lang == "zh":
+        for selector in ("h1", "main > p strong", "footer"):
+            check_font(browser, selector)
     assert found["overflow"] <= 0
     assert found["lang"] == TAGS[lang]
     assert found["smallest"] >= 9
@@ -71,6 +74,18 @@ def look(browser, file: Path, lang: str, width: int, scheme: str = "light") -> N
         assert picture["natural"] == round(style.WIDTH * style.DPI)
         assert picture["alt"]
         assert picture["shown"] * SMALLEST / style.WIDTH >= 8.5  # the smallest text of a picture, in pixels
+
+
+def check_font(browser, selector: str) -> None:
+    """Every Chinese character of an element is drawn with the font inside the page, and none as an empty box."""
+    browser.execute_cdp_cmd("DOM.enable", {})
+    browser.execute_cdp_cmd("CSS.enable", {})
+    root = browser.execute_cdp_cmd("DOM.getDocument", {"depth": 1})["root"]["nodeId"]
+    node = browser.execute_cdp_cmd("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+    fonts = browser.execute_cdp_cmd("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+    drawn = sum(font["glyphCount"] for font in fonts if font["familyName"] == "gradsim han")
+    text = browser.execute_script("return document.querySelector(arguments[0]).innerText", selector)
+    assert drawn == len(re.findall("[\u2e80-\uffef]", text)), (selector, fonts)
 
 
 @pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS)
