@@ -62,11 +62,7 @@ def compose(words: Words, frame: Words, quick: bool, shown: Mapping[str, Collect
     text = fill_text(words("body"), {"quick": quick, **marks})
     referred = list(dict.fromkeys((match[1], match[2]) for match in _MARK.finditer(text)))
     rest = [(kind, name) for kind in KINDS for name in shown[kind] if (kind, name) not in referred]
-    numbers: dict[tuple[str, str], int] = {}
-    for kind in KINDS:
-        numbers |= {
-            item: number for number, item in enumerate((i for i in (*referred, *rest) if i[0] == kind), start=1)
-        }
+    numbers = _numbered([*referred, *rest])
 
     def link(match: re.Match[str]) -> str:
         label = frame(match[1], number=numbers[match[1], match[2]])
@@ -83,6 +79,11 @@ def compose(words: Words, frame: Words, quick: bool, shown: Mapping[str, Collect
         elif paragraph.strip():
             parts.append(part)
     return Body([*parts, _part("", rest, shown)] if rest else parts, numbers)
+
+
+def _numbered(items: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Number pictures and tables in their order, each kind for itself."""
+    return {item: number for kind in KINDS for number, item in enumerate((i for i in items if i[0] == kind), start=1)}
 
 
 def _room_beside(part: Part) -> bool:
