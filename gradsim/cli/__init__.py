@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     signals = StopSignals(
         _json_line if asks_for_json(words) else _text_line,
-        f"Resume with: {shell_join(['gradsim', *words])}" if words[:1] in (["run"], ["refine"]) else "",
+        f"Resume with: {shell_join(['gradsim', *words])}" if words[:1] in (["run"], ["refine"], ["lesson"]) else "",
     )
     signals.listen()
     if arguments is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,25 +44,25 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Seed of all random numbers."
 )
+@click.option("--again", is_flag=True, help="Run lessons again that are done with the same settings.")
 @THREADS
 @PROGRESS
-def lesson(
-    name: str, out: Path, langs: tuple[str, ...], quick: bool, seed: int, threads: int | None, progress: str
-) -> None:
+def lesson(name: str, out: Path, langs: tuple[str, ...], again: bool, progress: str, **settings: Any) -> None:
     """Run a lesson on why deep networks are hard to train.
 
     NAME is one of the lessons below, or all. Writes tables (Parquet), pictures (PNG, SVG) and a page that opens offline
-    to OUT/NAME.
+    to OUT/NAME. A lesson that is done with the same settings is not run again, so an interrupted command resumes.
     """
     from gradsim.lessons import LESSONS, Settings, find
     from gradsim.lessons.running import run_all
 
     chosen = list(LESSONS.values()) if name == "all" else [find(name)]
-    for done in run_all(chosen, out, langs, Settings(quick, seed, threads), progress):
+    for done in run_all(chosen, out, langs, Settings(**settings), progress, again):
         pages = ", ".join(str(out / done.lesson.name / f"{lang}.html") for lang in langs)
         agree = sum(finding.holds for finding in done.findings)
         click.echo(
-            f"{done.lesson.name:16} {agree} of {len(done.findings)} predictions agree, {done.seconds:.0f} s: {pages}"
+            f"{done.lesson.name:16} {agree} of {len(done.findings)} predictions agree, "
+            f"{'done before' if done.earlier else f'{done.seconds:.0f} s'}: {pages}"
         )
         for finding in done.findings:
             if not finding.holds:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LANGUAGES = ("en", "zh")
+TAGS = {"en": "en", "zh": "zh-Hans"}
+"""Each language as pages name it (BCP 47)."""
 
 Tables: TypeAlias = "dict[str, pd.DataFrame]"
 """What was measured: tables by name; each becomes a Parquet file."""
 
 Texts = Mapping[str, tuple[str, str]]
 """Texts by key, in English and Chinese. Every lesson has `title`, `lead` and `body`; `figure.NAME` is the caption of a
-picture, `table.NAME` that of a table on the page, `finding.KEY` names the quantity of a finding."""
+picture, `alt.NAME` says what is seen in it, `table.NAME` is the caption of a table on the page, and `finding.KEY` names
+the quantity of a finding. In texts of the page, `quick` tells the forms apart (see `body`)."""
 
 
 class Words:
@@ -38,6 +41,10 @@ class Words:
     def __contains__(self, key: str) -> bool:
         return key in self._texts
 
+    def names(self, kind: str) -> list[str]:
+        """Return NAME of every key ``KIND.NAME``, such as "figure.NAME"."""
+        return [key.removeprefix(f"{kind}.") for key in self._texts if key.startswith(f"{kind}.")]
+
 
 class Finding(NamedTuple):
     """A prediction and its measurement: one line of the table on the page.
@@ -50,12 +57,47 @@ class Finding(NamedTuple):
         Numbers as text, rounded for readers.
     holds
         Whether the measurement agrees with the prediction.
+    allowed
+        What was allowed of the measurement, as text; empty if `predicted` says it.
     """
 
     key: str
     predicted: str
     measured: str
     holds: bool
+    allowed: str = ""
+
+
+def within(
+    key: str, predicted: str, value: float, low: float, high: float, form: str = "{:.3g}", measured: str = ""
+) -> Finding:
+    """Return a finding that agrees if a value lies from `low` to `high`; the page shows just these limits.
+
+    Parameters
+    ----------
+    key, predicted
+        As in `Finding`.
+    value
+        What was measured.
+    low, high
+        The limits; infinite if there is none on that side.
+    form
+        Format of the limits and of the value, so that all have the same digits.
+    measured
+        Text for the measurement, if it is more than the value.
+
+    Examples
+    --------
+    >>> within("ratio", "2", 2.13, 1.5, 2.5, "{:.1f}")
+    Finding(key='ratio', predicted='2', measured='2.1', holds=True, allowed='1.5 … 2.5')
+    """
+    if high == float("inf"):
+        allowed = f"≥ {form.format(low)}"
+    elif low == -float("inf"):
+        allowed = f"≤ {form.format(high)}"
+    else:
+        allowed = f"{form.format(low)} … {form.format(high)}"
+    return Finding(key, predicted, measured or form.format(value), bool(low <= value <= high), allowed)
 
 
 @dataclass(frozen=True)

@@ -9,27 +9,27 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from gradsim.lessons.lesson import Finding, Lesson, Settings
-from gradsim.lessons.writing import check, write, write_index
+from gradsim.lessons.writing import check, update
 from gradsim.system.progress import Mode, Share
 
 
 class Done(NamedTuple):
-    """A lesson that has been run: its findings, and the time it took."""
+    """A lesson that is done: its findings, the time it took, and whether an earlier run had measured it."""
 
     lesson: Lesson
     findings: list[Finding]
     seconds: float
+    earlier: bool
 
 
 def run_all(
-    lessons: Sequence[Lesson], out: Path, langs: Sequence[str], settings: Settings, progress: str
+    lessons: Sequence[Lesson], out: Path, langs: Sequence[str], settings: Settings, progress: str, again: bool = False
 ) -> Iterator[Done]:
-    """Run lessons and write them, yielding each when it is done; several get a page that lists them."""
+    """Run lessons and write them, yielding each when it is done; one that an earlier run has done, only if `again`."""
     check(out, langs)
+    names = [lesson.name for lesson in lessons]
     for lesson in lessons:
         start = time.monotonic()
         with Share(lesson.name, cast(Mode, progress)) as share:
-            tables = write(lesson, out, langs, replace(settings, report=share.add))
-        yield Done(lesson, lesson.find(tables), time.monotonic() - start)
-    if len(lessons) > 1:
-        write_index(lessons, out, langs)
+            written = update(lesson, out, langs, replace(settings, report=share.add), names, again)
+        yield Done(lesson, lesson.find(written.tables), time.monotonic() - start, written.earlier)

@@ -5,15 +5,22 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
 from gradsim.lessons import page
+from gradsim.lessons.catalogue import Catalogue
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Lesson, Settings, Tables, Words, check_language
+from gradsim.lessons.lesson import LANGUAGES, Lesson, Settings, Tables, Words, check_language
+from gradsim.lessons.navigation import Link, language_links, links, present
+from gradsim.lessons.record import NAME, Record, make
 from gradsim.report import style
 from gradsim.system import filesystem
 from gradsim.system.streams import say
+
+Drawn: TypeAlias = "dict[str, dict[str, bytes]]"
+"""Pictures by name, each as "png" and "svg"."""
 
 
 def check(out: Path, langs: Sequence[str]) -> None:
@@ -37,8 +44,17 @@ def check(out: Path, langs: Sequence[str]) -> None:
     load_images()
 
 
+class Written(NamedTuple):
+    """A lesson that has been written: what was measured, and whether an earlier run had measured it."""
+
+    tables: Tables
+    earlier: bool
+
+
 def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -> Tables:
     """Run a lesson and write it to ``out/NAME``: every file appears whole or not at all, and the pages appear last.
+
+    The page that lists the lessons of `out` is written as well.
 
     Returns
     -------
@@ -52,28 +68,62 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
     CorruptDataError
         The images are missing or damaged; nothing is written.
     """
+    return update(lesson, out, langs, settings, (lesson.name,), again=True).tables
+
+
+def update(
+    lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings, together: Sequence[str], again: bool
+) -> Written:
+    """Write a lesson as `write` does, but keep what an earlier run with the same settings and the same code has left.
+
+    Its tables are read, and only pages that are missing or have other links are written.
+
+    Parameters
+    ----------
+    together
+        Names of the lessons of the same run, to which pages may link before they are there.
+    again
+        Measure anew, and write everything.
+    """
     folder = out / lesson.name
     check(folder, langs)
-    tables = lesson.measure(settings)
-    files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
-    for lang in langs:
-        files |= _in_language(lesson, tables, lang, settings)
+    before = Record(folder, lesson, settings)
+    earlier = None if again else before.tables()
+    tables = earlier or lesson.measure(settings)
+    parquet = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
+    spoken = {*langs, *(lang for lang in LANGUAGES if (folder / f"{lang}.html").is_file())}
+    navs = {lang: links(lesson.name, lang, {*together, *present(out, lang)}, spoken) for lang in langs}
+    missing = {lang: nav for lang, nav in navs.items() if not (earlier and before.has_page(lang, nav))}
+    files, pages = {} if earlier else dict(parquet), before.pages if earlier else {}
+    for lang, nav in missing.items():
+        drawn = _pictures(lesson, tables, Words(lesson.texts, lang))
+        files |= _in_language(lesson, tables, settings, nav, Words(lesson.texts, lang), drawn or {})
+        if drawn is not None:  # else the next run draws them
+            pages[lang] = nav
+    if files:
+        _replace(folder, files | {NAME: make(lesson, settings, parquet, pages)})
+    write_index(out, langs)
+    return Written(tables, earlier is not None)
+
+
+def _replace(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files, pages after the pictures in them, and the record last."""
     filesystem.make_dirs(folder)
-    for name in sorted(files, key=lambda name: name.endswith(".html")):
+    for name in sorted(files, key=lambda name: (name == NAME, name.endswith(".html"))):
         filesystem.replace(folder, folder / name, files[name])
-    return tables
 
 
-def _in_language(lesson: Lesson, tables: Tables, lang: str, settings: Settings) -> dict[str, bytes]:
-    words = Words(lesson.texts, lang)
-    drawn = _pictures(lesson, tables, words)
+def _in_language(
+    lesson: Lesson, tables: Tables, settings: Settings, nav: Sequence[Link], words: Words, drawn: Drawn
+) -> dict[str, bytes]:
+    """Return the pictures and the page of a language, by file name."""
     pictures = {name: forms["png"] for name, forms in drawn.items()}
-    files = {f"{name}.{lang}.{form}": data for name, forms in drawn.items() for form, data in forms.items()}
-    return files | {f"{lang}.html": page.render(lesson, words, tables, pictures, settings)}
+    files = {f"{name}.{words.lang}.{form}": data for name, forms in drawn.items() for form, data in forms.items()}
+    return files | {f"{words.lang}.html": page.render(lesson, words, tables, pictures, settings, nav)}
 
 
-def _pictures(lesson: Lesson, tables: Tables, words: Words) -> dict[str, dict[str, bytes]]:
-    """Pictures by name and form. One that fails is reported and left out: what was measured is written all the same."""
+def _pictures(lesson: Lesson, tables: Tables, words: Words) -> Drawn | None:
+    """Pictures by name and form; None, and a report, if one fails. Tables and pages are written all the same."""
     drawn = {}
     with style.applied(words.lang):
         try:
@@ -81,13 +131,16 @@ def _pictures(lesson: Lesson, tables: Tables, words: Words) -> dict[str, dict[st
                 drawn[name] = {form: style.encode(picture, form) for form in ("png", "svg")}
         except Exception as error:
             say(f"No picture: {lesson.name}, {words.lang}: {error}")
+            return None
     return drawn
 
 
-def write_index(lessons: Sequence[Lesson], out: Path, langs: Sequence[str]) -> None:
-    """Write ``out/LANG.html``, which lists lessons."""
+def write_index(out: Path, langs: Sequence[str]) -> None:
+    """Write ``out/LANG.html``, which lists the lessons of `out` that have a page in the language."""
+    spoken = {*langs, *(lang for lang in LANGUAGES if (out / f"{lang}.html").is_file())}
     for lang in langs:
-        filesystem.replace(out, out / f"{lang}.html", page.render_index(lessons, lang))
+        lessons = [Catalogue()[name] for name in present(out, lang)]
+        filesystem.replace(out, out / f"{lang}.html", page.render_index(lessons, lang, language_links(lang, spoken)))
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

@@ -49,13 +49,25 @@ def render(package: str, template: str, values: Mapping[str, object]) -> bytes:
     return _environment(package).get_template(template).render(values).encode()
 
 
-def table(frame: pd.DataFrame, caption: str) -> str:
+def fill_text(text: str, values: Mapping[str, object]) -> str:
+    """Fill a text that is a template itself, HTML with expressions in double braces, with values.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        A value that the text needs is not given.
+    """
+    return _environment(__package__).from_string(text).render(values)
+
+
+def table(frame: pd.DataFrame, caption: str = "") -> str:
     """Return a frame as an HTML table: numbers with four digits, nothing where a value is missing.
 
-    The caption is HTML; what is in the frame is escaped.
+    The caption is HTML and may be empty; what is in the frame is escaped.
     """
     text = frame.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}", na_rep="")
-    return text.replace("<thead>", f"<caption>{caption}</caption><thead>", 1)
+    text = text.replace("<th>", '<th scope="col">')
+    return text.replace("<thead>", f"<caption>{caption}</caption><thead>", 1) if caption else text
 
 
 def base64_text(content: bytes) -> str:

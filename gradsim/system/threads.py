@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import operator
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
+from threading import Event
+from types import TracebackType
 from typing import SupportsIndex
 
 from gradsim.errors import EngineStartError, SweepError
@@ -17,7 +19,27 @@ VARIABLES = ("GRADSIM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 
 
 class ThreadPool(ThreadPoolExecutor):
-    """A pool that goes on with fewer threads where the system starts no more, since results do not depend on them."""
+    """A pool that goes on with fewer threads where the system starts no more, since results do not depend on them.
+
+    An exception that leaves its ``with``, such as KeyboardInterrupt, cancels what has not begun; long tasks call
+    `check`, which then ends them as well.
+    """
+
+    def __init__(self, threads: int, name: str = "") -> None:
+        super().__init__(threads, name)
+        self._stopped = Event()
+
+    def check(self) -> None:
+        """Raise :class:`CancelledError` in a task whose result is no longer wanted."""
+        if self._stopped.is_set():
+            raise CancelledError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._stopped.set()
+        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def _adjust_thread_count(self) -> None:
         try:

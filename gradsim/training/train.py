@@ -75,18 +75,16 @@ def draw_starts(recipe: Recipe, data: Data, compiled: Trainer) -> list[NDArray[n
 def train(
     recipe: Recipe, data: Data, *, threads: int | None = None, report: Callable[[int], None] = lambda epochs: None
 ) -> Trained:
-    """Train the replicas of a recipe, one on each thread at a time.
+    """Train the replicas of a recipe, one on each thread at a time; Ctrl-C stops it within about a second.
 
     The numbers depend on the recipe and the data alone.
 
     Parameters
     ----------
-    recipe
-        What is trained, and how.
-    data
-        The training set.
+    recipe, data
+        What is trained and how, and the training set.
     threads
-        Number of threads; default: as many as this process may use.
+        Number of threads; as many as this process may use if None.
     report
         Called with the number of epochs of one replica that have just been done.
     """
@@ -95,13 +93,13 @@ def train(
     flat = compiled.data(data.images, data.targets)
     replicas = [compiled.replica(parameters) for parameters in draw_starts(recipe, data, compiled)]
     samples = len(data.images)
-    batch = min(recipe.batch or samples, samples)
+    batch, chunk = min(recipe.batch or samples, samples), max(1, CALL_SAMPLES // samples)
     rule = Rule(batch, recipe.eta, recipe.l2 / samples, recipe.momentum, recipe.clip)
-    chunk = max(1, CALL_SAMPLES // samples)
 
     def run(number: int) -> Array:
         parts = []
         for first in [*range(0, recipe.epochs, chunk)] or [0]:
+            pool.check()
             epochs = range(first, min(first + chunk, recipe.epochs))
             order = np.zeros((len(epochs), 0 if batch == samples else samples), np.int64)
             for row, epoch in enumerate(epochs if batch < samples else ()):

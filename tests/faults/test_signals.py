@@ -26,7 +26,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.verification import verify
 from gradsim.errors import Interrupted
 from tests.faults.amounts import quick_and_full
-from tests.faults.moments import PATIENCE, announcing, stop_after_commits, wait_for_commits, wait_until_gone
+from tests.faults.moments import PATIENCE, announcing, stop_after_commits, wait_for_commits, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
@@ -137,6 +137,22 @@ def test_while_it_imports(sweep: Path, tmp_path: Path, number: signal.Signals, m
             assert as_json or f"Resume with: {words}" in said
         else:
             assert said.strip() == f"gradsim: stopped. Resume with: {words}"
+
+
+@pytest.mark.parametrize("most", STOP_SECONDS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_lessons(tmp_path: Path, number: signal.Signals, most: float) -> None:
+    """They stop at once, while they import, compile or train, and say how to go on; what was done is kept."""
+    pytest.importorskip("matplotlib")
+    words = ["lesson", "training-speeds", "--out", str(tmp_path / "out"), "--progress", "none"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradsim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: psutil.Process(process.pid).cpu_times().user > 5, process)
+    code, seconds, said = stopped(process, number)
+    assert (code, said) == (75, f"\ngradsim: stopped. Resume with: gradsim {' '.join(words)}\n")
+    assert seconds < most
+    assert not list(tmp_path.rglob("*.html"))
 
 
 def test_other_commands(tmp_path: Path) -> None:

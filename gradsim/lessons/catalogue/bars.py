@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.bars import TEXTS
 from gradsim.report import style
 from gradsim.theory import mean_field
@@ -69,9 +69,9 @@ def _find(tables: Tables) -> list[Finding]:
     four = lengths(table, 4)
     ordered = (four.diff(axis=1).iloc[:, 1:] > 0).all(axis=1).mean()
     return [
-        Finding("faster", "> 99 %", f"{faster:.1%}", bool(faster > 0.99)),
-        Finding("ratio", f"{factor:.2f}", f"{ratio:.2f}", bool(abs(ratio / factor - 1) < 0.15)),
-        Finding("ordered", "> 99 %", f"{ordered:.1%}", bool(ordered > 0.99)),
+        Finding("faster", "> 99%", f"{faster:.1%}", bool(faster > 0.99)),
+        within("ratio", f"{factor:.2f}", ratio, 0.85 * factor, 1.15 * factor, "{:.2f}"),
+        Finding("ordered", "> 99%", f"{ordered:.1%}", bool(ordered > 0.99)),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from gradsim.lessons.experiments.single_neurons import back_propagate, slope, width
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words
+from gradsim.lessons.experiments import paths
+from gradsim.lessons.experiments.long_chains import (
+    LONGEST,
+    SETTLED,
+    SIGMAS,
+    decay,
+    expected_rate,
+    expected_reach,
+    rate,
+)
+from gradsim.lessons.experiments.single_neurons import back_propagate, slope
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, within
 from gradsim.lessons.texts.chain import TEXTS
 from gradsim.report import style
 
@@ -21,9 +31,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 INPUT, TARGET, DEPTH = 0.6, 0.0, 4
-SIGMAS = (1.0, 2.0, 4.0, 10.0)
-LONGEST, SETTLED = 30, 10
-"""Layers of a long chain, and the layer beyond which the distribution of the activations no longer changes."""
 STEP = 1e-4
 ROUNDING = 2 * np.finfo(np.float64).eps / STEP
 """Bound of the rounding error of a central difference: the cost is at most 1/2, and four roundings are allowed for."""
@@ -83,7 +90,10 @@ def _gradients(w: Array, b: Array) -> pd.DataFrame:
 
 
 def _derivation(w: Array, b: Array, change: float = 1e-4) -> pd.DataFrame:
-    """Follow a change of b_1 step by step: the change of each quantity, measured and by the product of factors."""
+    """Follow a change of b_1 step by step: the change of each quantity, measured and by the product of factors.
+
+    The last row is the change of C by the same change of w_1: a_0 times that by b_1, since z_1 = w_1 a_0 + b_1.
+    """
     shifted = b.copy()
     shifted[0] += change
     (z, a), (z2, a2) = forward(w, b, INPUT), forward(w, shifted, INPUT)
@@ -96,6 +106,7 @@ def _derivation(w: Array, b: Array, change: float = 1e-4) -> pd.DataFrame:
         rows.append((f"Δa{layer + 1}", a2[layer + 1] - a[layer + 1], predicted))
     predicted *= a[-1] - TARGET
     rows.append(("ΔC", cost(w, shifted) - cost(w, b), predicted))
+    rows.append(("ΔC (Δw1)", cost(w + change * np.eye(DEPTH)[0], b) - cost(w, b), a[0] * predicted))
     table = pd.DataFrame(rows, columns=["quantity", "change", "predicted"])
     return table.assign(over_first=table["change"] / change)
 
@@ -108,103 +119,39 @@ def _factors(seed: int, count: int = 400_000) -> pd.DataFrame:
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "density": counted / (count * (edges[1] - edges[0]))})
 
 
-def _decay(chains: int, settings: Settings) -> pd.DataFrame:
-    """Factors |w s'(z)| of long random chains: ln of their product up to each layer, and the share that reaches 1."""
-    rows = []
-    for sigma in SIGMAS:
-        rng = np.random.default_rng([settings.seed, int(sigma)])
-        a, logarithm = special.expit(rng.normal(size=chains)), np.zeros(chains)
-        for layer in range(1, LONGEST + 1):
-            w = sigma * rng.normal(size=chains)
-            z = w * a + rng.normal(size=chains)
-            a = special.expit(z)
-            # ln s'(z) = ln s(z) + ln s(-z): neither underflows.
-            factor = np.log(np.abs(w)) + special.log_expit(z) + special.log_expit(-z)
-            logarithm = logarithm + factor
-            low, middle, high = np.quantile(logarithm, [0.05, 0.5, 0.95])
-            rows.append({
-                "sigma_w": sigma, "layer": layer, "chains": chains, "low": low, "median": middle, "high": high,
-                "mean": logarithm.mean(), "se": logarithm.std() / chains**0.5, "reached_1": (factor >= 0).mean(),
-                "small_w": (np.abs(w) < 1).mean(), "large_w": (np.abs(w) >= 4).mean(),
-            })  # fmt: skip
-        settings.report(0.8 / len(SIGMAS))
-    return pd.DataFrame(rows)
-
-
-@cache
-def law(sigma: float, cells: int = 400) -> tuple[Array, Array]:
-    """Return the distribution of the activations of a layer far from the input: a grid on (0, 1), and probabilities.
-
-    z = w a + b is N(0, sigma^2 a^2 + 1) given a = s(z) of the layer below; the distribution of a is iterated to its
-    fixed point.
-    """
-    edges, a = special.logit(np.linspace(0, 1, cells + 1)), (np.arange(cells) + 0.5) / cells
-    transition = np.diff(stats.norm.cdf(edges[:, None] / np.sqrt(sigma**2 * a**2 + 1)), axis=0)
-    share = np.full(cells, 1 / cells)
-    for _ in range(60):
-        share = transition @ share
-    return a, share
-
-
-@cache
-def expected_rate(sigma: float) -> float:
-    """Return E ln|w s'(z)| of a layer far from the input: E ln|w| = ln sigma - (gamma + ln 2)/2, and E ln s'(z)."""
-    a, share = law(sigma)
-    x = np.linspace(-9, 9, 601)
-    z = np.sqrt(sigma**2 * a**2 + 1)[:, None] * x
-    log_slope = (special.log_expit(z) + special.log_expit(-z)) @ (stats.norm.pdf(x) * (x[1] - x[0]))
-    return float(np.log(sigma) - (np.euler_gamma + np.log(2)) / 2 + log_slope @ share)
-
-
-@cache
-def expected_reach(sigma: float, points: int = 2000) -> float:
-    """Return P(|w s'(w a + b)| >= 1) of a layer far from the input.
-
-    It needs |w| >= 4 and |w a + b| <= z0(w); twice the integral over w > 0.
-    """
-    a, share = law(sigma)
-    w = np.linspace(4, 4 + 8 * sigma, points)
-    z0 = w * width(w) / 2
-    inside = stats.norm.cdf(z0 - np.outer(a, w)) - stats.norm.cdf(-z0 - np.outer(a, w))
-    return float(2 * np.trapezoid(share @ inside * stats.norm.pdf(w, scale=sigma), w))
-
-
-def rate(table: pd.DataFrame, sigma: float) -> tuple[float, float]:
-    """Return the measured change of ln(product) per layer beyond layer SETTLED, and its standard error."""
-    chosen = table[(table["sigma_w"] == sigma) & (table["layer"] >= SETTLED)].sort_values("layer")
-    means, errors = chosen["mean"].to_numpy(np.float64), chosen["se"].to_numpy(np.float64)
-    return float((means[-1] - means[0]) / (len(means) - 1)), float(errors[-1] / (len(means) - 1))
-
-
 def _measure(settings: Settings) -> Tables:
     w, b = np.random.default_rng(settings.seed).normal(size=(2, DEPTH))
-    tables = {"gradients": _gradients(w, b), "derivation": _derivation(w, b), "factors": _factors(settings.seed)}
+    tables = {"gradients": _gradients(w, b), "derivation": _derivation(w, b), "factors": _factors(settings.seed),
+              "paths": paths.sum_over_paths(*paths.draw(settings.seed))}  # fmt: skip
     settings.report(0.1)
     sigmas = np.geomspace(0.25, 20, settings.choose(40, 12))
     tables["typical"] = pd.DataFrame({"sigma_w": sigmas, "factor": np.exp([expected_rate(sigma) for sigma in sigmas])})
     settings.report(0.1)
-    return tables | {"decay": _decay(settings.choose(200_000, 20_000), settings)}
+    return tables | {"decay": decay(settings.choose(200_000, 20_000), settings)}
 
 
 def _share(key: str, table: pd.DataFrame, column: str, expected: float) -> Finding:
     """Compare a share of many independent draws with its probability: within five standard deviations."""
     found, count = table[column].mean(), table["chains"].sum()
-    holds = abs(found - expected) < 5 * (expected * (1 - expected) / count) ** 0.5
-    text = "{:.2%}" if expected > 0.01 else "{:.1e}"
-    return Finding(key, text.format(expected), text.format(found), bool(holds))
+    tolerance = 5 * (expected * (1 - expected) / count) ** 0.5
+    form = "{:.2%}" if expected > 0.01 else "{:.1e}"
+    return within(key, form.format(expected), found, max(expected - tolerance, 0), expected + tolerance, form)
 
 
 def _find(tables: Tables) -> list[Finding]:
-    table, decay = tables["gradients"], tables["decay"]
+    table, chains = tables["gradients"], tables["decay"]
     product, apart = table["product"], (table["difference"] - table["product"]).abs()
     backprop = (table["backprop"] / product - 1).abs().max()
     steps = (tables["derivation"]["change"] / tables["derivation"]["predicted"] - 1).abs().max()
-    ones, settled = decay[decay["sigma_w"] == 1], decay[decay["layer"] >= SETTLED]
+    ones, settled = chains[chains["sigma_w"] == 1], chains[chains["layer"] >= SETTLED]
+    sums = paths.totals(tables["paths"])
+    apart_sums = (sums["product"] / sums["backprop"] - 1).abs().max()
     findings = [
-        Finding("backprop", "0", f"{backprop:.0e}", bool(backprop < 1e-12)),
+        within("backprop", "0", backprop, -inf, 1e-12, "{:.0e}"),
         Finding("difference", "0", f"{(apart / product.abs()).max():.0e}",
-                bool((apart < 1e-6 * product.abs() + ROUNDING).all())),
-        Finding("steps", "0", f"{steps:.0e}", bool(steps < 1e-3)),
+                bool((apart < 1e-6 * product.abs() + ROUNDING).all()), f"≤ 1e-06, ± {ROUNDING:.0e}"),
+        within("steps", "0", steps, -inf, 1e-3, "{:.0e}"),
+        within("paths", "0", apart_sums, -inf, 1e-12, "{:.0e}"),
         _share("below_1", ones, "small_w", 1 - 2 * stats.norm.sf(1)),
         _share("above_4", ones, "large_w", 2 * stats.norm.sf(4)),
     ]  # fmt: skip
@@ -212,9 +159,12 @@ def _find(tables: Tables) -> list[Finding]:
         chosen = settled[settled["sigma_w"] == sigma]
         findings.append(_share(f"reached_{sigma:g}", chosen, "reached_1", expected_reach(sigma)))
     for sigma in SIGMAS:
-        expected, (found, error) = expected_rate(sigma), rate(decay, sigma)
-        holds = abs(found - expected) < 5 * error + 0.003
-        findings.append(Finding(f"rate_{sigma:g}", f"× {np.exp(expected):.4f}", f"× {np.exp(found):.4f}", holds))
+        theory, (grown, error), form = expected_rate(sigma), rate(chains, sigma), "{:.4f}"
+        reach = 5 * error + 0.003
+        low, middle, high, measured = (
+            float(np.exp(value)) for value in (theory - reach, theory, theory + reach, grown)
+        )
+        findings.append(within(f"rate_{sigma:g}", form.format(middle), measured, low, high, form))
     return findings
 
 
@@ -273,12 +223,16 @@ def _factors_picture(table: pd.DataFrame, words: Words) -> Figure:
 def _show(tables: Tables, words: Words) -> Tables:
     derivation, gradients = tables["derivation"].copy(), tables["gradients"].copy()
     names = derivation["quantity"]
-    derivation.insert(1, "rule", [words(f"rule.{name}" if name == "Δz1" else f"rule.{name[:2]}") for name in names])
+    own = ("Δz1", "ΔC (Δw1)")  # each has a rule of its own
+    derivation.insert(1, "rule", [words(f"rule.{name}" if name in own else f"rule.{name[:2]}") for name in names])
     derivation.columns = pd.Index([words(key) for key in ("quantity", "rule", "measured", "expected", "over")])
     gradients["parameter"] = "dC/d" + gradients["parameter"] + gradients["layer"].astype(str)
     gradients = gradients.drop(columns="layer")
     gradients.columns = pd.Index([words(key) for key in ("derivative", "by_product", "by_difference", "by_backprop")])
-    return {"derivation": derivation, "gradients": gradients}
+    first = tables["paths"].query("to == 1 and input == 1")
+    shares = pd.DataFrame({words("path"): first["path"], words("share"): first["product"]})
+    shares[words("so_far")] = first["product"].cumsum()
+    return {"derivation": derivation, "gradients": gradients, "paths": shares}
 
 
 LESSON = Lesson("chain", _measure, _draw, _find, TEXTS, _show)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.depth_hurts import TEXTS
 from gradsim.report import style
 from gradsim.training import Recipe, train
@@ -76,12 +76,14 @@ def _find(tables: Tables) -> list[Finding]:
     for activation, scheme in dict.fromkeys(index[:2] for index in last.index):
         shallow, deep = (last.loc[(activation, scheme, hidden), "error"] for hidden in (1, deepest))
         vanishing = activation == "sigmoid"
-        holds = deep > 2 * shallow if vanishing else deep < last.loc[("sigmoid", scheme, deepest), "error"] + 1e-9
-        predicted = "> 2" if vanishing else "≤ sigmoid"
-        findings.append(Finding(f"{activation}.{scheme}", predicted, f"{shallow:.1%} → {deep:.1%}", holds))
+        predicted = "> × 2" if vanishing else "≤ sigmoid"
+        worst = 2 * shallow if vanishing else last.loc[("sigmoid", scheme, deepest), "error"]
+        holds = bool(deep > worst if vanishing else deep <= worst)
+        allowed = f"> 2 × {shallow:.1%} = {worst:.1%}" if vanishing else f"≤ {worst:.1%}"
+        findings.append(Finding(f"{activation}.{scheme}", predicted, f"{shallow:.1%} → {deep:.1%}", holds, allowed))
     stuck = last.loc[("sigmoid", "mini", deepest), "cost"]
-    findings.append(Finding("prior", f"{prior_cost():.4f}", f"{stuck:.4f}", abs(stuck - prior_cost()) < 0.05))
-    return findings
+    prior = prior_cost()
+    return [*findings, within("prior", f"{prior:.2f}", stuck, prior - 0.05, prior + 0.05, "{:.2f}")]
 
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:

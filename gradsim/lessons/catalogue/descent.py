@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from gradsim.lessons.experiments.cost_slice import PATHS, Slice, directions, factors, paths, surface
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.descent import TEXTS
 from gradsim.report import style
 from gradsim.training import Data, Recipe, draw_starts, train, trainer_for
@@ -119,10 +120,12 @@ def _find(tables: Tables) -> list[Finding]:
     epochs = by_epoch[1000, last] / by_epoch[10, last]
     equal = by_step[1000, steps_taken] / by_step[10, steps_taken]
     return [
-        Finding("steepest", "0°", f"{gap:.1f}°", bool(abs(gap) <= 2.6)),
-        Finding("factor", "|1 − ηλ|", f"± {worst:.3f}", bool(worst < 0.03)),
-        Finding("diverges", "2", f"{limit:.3f}", bool(abs(limit - 2) < 0.02)),
-        Finding("noise", "1", f"{ratio.min():.2f} … {ratio.max():.2f}", bool(ratio.sub(1).abs().max() < 0.2)),
+        within("steepest", "0°", gap, -2.6, 2.6, "{:.1f}°"),
+        within("factor", "0", worst, -inf, 0.03, "{:.3f}"),
+        within("diverges", "2", limit, 1.98, 2.02, "{:.3f}"),
+        Finding(
+            "noise", "1", f"{ratio.min():.2f} … {ratio.max():.2f}", bool(ratio.sub(1).abs().max() < 0.2), "0.80 … 1.20"
+        ),
         Finding("epochs", "> 1", f"{epochs:.0f}", bool(epochs > 1)),
         Finding("steps", "< 1", f"{equal:.2f}", bool(equal < 1)),
     ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from itertools import product
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from gradsim.lessons.experiments.growing import factors_through_training
 from gradsim.lessons.experiments.single_neurons import back_propagate, slope, width
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.exploding import TEXTS
 from gradsim.report import style
 from gradsim.training import Recipe, train
@@ -86,8 +88,9 @@ def _train(replicas: int, epochs: int, settings: Settings) -> pd.DataFrame:
 
 
 def _measure(settings: Settings) -> Tables:
-    training = _train(settings.choose(16, 8), settings.choose(200, 40), settings)
-    return {"training": training, "widths": _widths(), "chain": _chain()}
+    training = _train(settings.choose(16, 8), settings.choose(200, 40), settings.part(0.9))
+    growing = factors_through_training(settings.choose(16, 8), settings.part(0.1))
+    return {"training": training, "widths": _widths(), "chain": _chain(), "growing": growing}
 
 
 def _find(tables: Tables) -> list[Finding]:
@@ -96,14 +99,27 @@ def _find(tables: Tables) -> list[Finding]:
     gap = (widths["width"] - widths["counted"]).abs().max()
     small = widths[widths["w"] < 4]["counted"].max()
     return [
-        Finding("factor", "25", f"{factors.min():.6f} … {factors.max():.6f}",
-                bool(np.allclose(factors, 25, rtol=1e-9))),
-        Finding("at", "6.8942", f"{at:.4f}", abs(at - 6.8942) < 5e-4),
-        Finding("widest", "0.44774", f"{most:.5f}", abs(most - 0.44774) < 1e-5),
-        Finding("counted", "0", f"{gap:.0e}", bool(gap < 2e-5)),
+        Finding("factor", "25", f"{factors.min():.6f} … {factors.max():.6f}", bool(np.allclose(factors, 25, rtol=1e-9)),
+                "25 ± 2.5e-08"),
+        within("at", "6.8942", at, 6.8937, 6.8947, "{:.4f}"),
+        within("widest", "0.44774", most, 0.44773, 0.44775, "{:.5f}"),
+        within("counted", "0", gap, -inf, 2e-5, "{:.0e}"),
         Finding("below", "0", f"{small:g}", bool(small == 0)),
+        *_find_growing(tables["growing"]),
         *_find_training(tables["training"]),
     ]  # fmt: skip
+
+
+def _find_growing(table: pd.DataFrame) -> list[Finding]:
+    """Whether weights grow until the factor of a layer exceeds 1, and never do so below |w| = 4."""
+    begun, ended = (table[table["epoch"] == epoch] for epoch in (0, table["epoch"].max()))
+    exceeds = (ended.groupby("replica")["largest"].max() > 1).mean()
+    least = table[table["largest"] >= 1]["w"].abs().min()
+    return [
+        within("growing_start", "< 1", begun["largest"].max(), -inf, 1, "{:.2f}"),
+        within("growing_end", "100%", exceeds, 0.9, 1, "{:.0%}"),
+        within("growing_least", "≥ 4", least, 4, inf, "{:.2f}"),
+    ]
 
 
 def _find_training(table: pd.DataFrame) -> list[Finding]:
@@ -122,12 +138,12 @@ def _find_training(table: pd.DataFrame) -> list[Finding]:
     ratio = (begin["first"] / begin["last"]).median()
     faded = end["first"].median() / growth["first"].median()
     return [
-        Finding("grows", "≫ 1", f"{grown:.0e}", bool(grown > 100)),
-        Finding("first_last", "≫ 1", f"{over:.0e}", bool(over > 100)),
-        Finding("lost", "> 50 %", f"{lost.mean():.0%}", bool(lost.mean() > 0.5)),
+        within("grows", "≫ 1", grown, 100, inf),
+        within("first_last", "≫ 1", over, 100, inf),
+        Finding("lost", "> 50%", f"{lost.mean():.0%}", bool(lost.mean() > 0.5)),
         Finding("clipped_relu", *_errors(error["relu"])),
         Finding("start_tanh", "> 1", f"{ratio:.1f}", bool(ratio > 1)),
-        Finding("fades_tanh", "≪ 1", f"{faded:.0e}", bool(faded < 0.01)),
+        within("fades_tanh", "≪ 1", faded, -inf, 0.01, "{:.1g}"),
         Finding("clipped_tanh", *_errors(error["tanh"])),
     ]
 
@@ -141,6 +157,7 @@ def _errors(error: pd.Series) -> tuple[str, str, bool]:
 
 def _draw(tables: Tables, words: Words) -> dict[str, Figure]:
     drawn = {"factor": _factors(words), "width": _width(tables["widths"], words)}
+    drawn["growing"] = _growing(tables["growing"], words)
     for activation, value in product(NETWORKS, ("first", "cost", "error")):
         chosen = tables["training"][tables["training"]["activation"] == activation]
         drawn[f"{value}_{activation}"] = _training(chosen, value, words)
@@ -179,6 +196,18 @@ def _factors(words: Words) -> Figure:
     panel.axhline(1, color=style.INK, linestyle="--", linewidth=1)
     panel.set(xlabel=words("activation"), ylabel=words("product"), yscale="log", ylim=(0.05, 40), xlim=(0, 1))
     panel.legend(loc="upper left")
+    return style.figure_of(panel)
+
+
+def _growing(table: pd.DataFrame, words: Words) -> Figure:
+    panel = style.axes()
+    for number, (layer, rows) in enumerate(table.groupby("layer")):
+        band = style.bands(rows, "epoch", "largest")
+        style.curve(panel, band, style.COLOURS[(0, 3)[number]], words("hidden", number=layer), marker="o", markersize=3)
+    panel.axhline(1, color=style.INK, linestyle="--", linewidth=1)
+    panel.set(xlabel=words("epoch"), ylabel=words("largest"), xscale="symlog", yscale="log", ylim=(0.005, 10))
+    panel.set_xlim(0, table["epoch"].max())
+    panel.legend(loc="lower right")
     return style.figure_of(panel)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.perturbation import TEXTS
 from gradsim.report import style
 from gradsim.theory import mean_field
@@ -220,14 +220,14 @@ def _find(tables: Tables) -> list[Finding]:
                 "central": ("central", 1e-2, 1e-1, 2)}  # fmt: skip
     slopes = {key: (steepness(differences, *branch[:3]), branch[3]) for key, branch in branches.items()}
     return [
-        Finding("factor", f"{expected:.3f}", f"{factor:.3f}", abs(factor / expected - 1) < 0.15),
+        within("factor", f"{expected:.3f}", factor, 0.85 * expected, 1.15 * expected, "{:.3f}"),
         Finding("interval", "≤ 0.25", f"{shrunk:.3f}", shrunk <= 0.25 * WEIGHT),
         Finding("agree", "0", f"{least['forward']:.0e}, {least['central']:.0e}",
-                bool(least["forward"] < 1e-4 > least["central"])),
-        *(Finding(key, f"{wanted:+d}", f"{found:+.2f}", abs(found - wanted) < 0.3)
+                bool(least["forward"] < 1e-4 > least["central"]), "< 1e-04"),
+        *(within(key, f"{wanted:+d}", found, wanted - 0.3, wanted + 0.3, "{:+.2f}")
           for key, (found, wanted) in slopes.items()),
-        *(Finding(f"best_{kind}", f"{row['predicted']:.0e}", f"{row['measured']:.0e}",
-                  bool(1 / 4 < row["measured"] / row["predicted"] < 4))
+        *(within(f"best_{kind}", f"{row['predicted']:.0e}", row["measured"], row["predicted"] / 4, 4 * row["predicted"],
+                 "{:.0e}")
           for kind, row in best.loc[list(ORDERS)].iterrows()),
     ]  # fmt: skip
 

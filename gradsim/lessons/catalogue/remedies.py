@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from gradsim.lessons.experiments.remedy import (
     growth_of_images,
 )
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.remedies import TEXTS
 from gradsim.report import style
 from gradsim.training import Trained, draw_starts, train, trainer_for
@@ -135,13 +136,13 @@ def _find(tables: Tables) -> list[Finding]:
     apart = np.exp(np.abs(np.log(single / expected)))
     findings = []
     for name in (REFERENCE.name, "tanh/default", "tanh/xavier", "tanh/critical", "relu/default", "relu/he"):
-        holds = bool(apart[name] < TOLERANCE)
-        findings.append(Finding(name, f"{expected[name]:.2f}", f"{single[name]:.2f}", holds))
-    findings.append(Finding("all", f"≤ {TOLERANCE}", f"{apart.max():.2f}", bool(apart.max() < TOLERANCE)))
+        low, high = expected[name] / TOLERANCE, expected[name] * TOLERANCE
+        findings.append(within(name, f"{expected[name]:.2f}", single[name], low, high, "{:.2f}"))
+    findings.append(within("all", "1", apart.max(), -inf, TOLERANCE, "{:.2f}"))
     stuck = error[REFERENCE.name]
     for extra in ("residual", "batch"):
         better = error[f"{REFERENCE.name}/{extra}"]
-        findings.append(Finding(extra, f"< {stuck:.0%}", f"{better:.0%}", bool(better < 0.9 * stuck)))
+        findings.append(within(extra, f"< {stuck:.0%}", better, -inf, 0.9 * stuck, "{:.0%}"))
     same = tables["etas"][tables["etas"]["eta"] == SAME].set_index("remedy")["error"]
     free, clipped = same["relu/he"], same["relu/he/clip"]
     findings.append(Finding("clip", f"< {free:.0%}", f"{clipped:.0%}", bool(clipped < free)))

@@ -68,13 +68,15 @@ def _find(tables: Tables) -> list[Finding]:
             chosen = table[(table["hidden"] == hidden) & (table["layer"] == layer)]["delta"]
             low, high = chosen.quantile([0.05, 0.95])
             below, inside = (chosen < value).mean(), bool(low < value < high)
-            measured = f"{low:.3g} … {high:.3g} ({below:.0%})"
-            findings.append(Finding(f"{hidden}.{layer}", f"{value:.6g}", measured, inside))
+            band, place = f"{low:.3g} … {high:.3g}", f"{value:.3g} ({below:.0%})"
+            findings.append(Finding(f"{hidden}.{layer}", band, place, inside, band))
     factors = growth(table, 4)
     low, middle, high = factors.quantile([0.05, 0.5, 0.95])
     theory = mean_field("sigmoid", sigma_w=1.0, sigma_b=1.0).chi_1 ** -0.5
     measured = f"{middle:.2f} ({low:.2f} … {high:.2f})"
-    findings.append(Finding("growth", f"{theory:.3f}", measured, low < theory < high))
+    findings.append(
+        Finding("growth", f"{theory:.2f}", measured, low < theory < high, f"{low:.2f} < {theory:.2f} < {high:.2f}")
+    )
     return findings
 
 

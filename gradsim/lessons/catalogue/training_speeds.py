@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
 from gradsim.lessons.texts.training_speeds import TEXTS
 from gradsim.report import style
 from gradsim.training import Recipe, Trained, train
@@ -85,10 +86,10 @@ def _find(tables: Tables) -> list[Finding]:
     moved = convergence(table).set_index("layer")["moved"]
     last = moved.index.max()
     return [
-        Finding("start", "82 … 185", f"{start:.0f}", bool(70 < start < 215)),
-        Finding("whole", "≈ 100", f"{whole:.0f}", bool(30 < whole < 300)),
-        Finding("moved", "≫ 1", f"{moved[last] / moved[1]:.0f}", bool(moved[last] > 5 * moved[1])),
-        Finding("start_stays", "≈ 0", f"{moved[1]:.3f}", bool(moved[1] < 0.1)),
+        within("start", "82 … 185", start, 70, 215, "{:.0f}"),
+        within("whole", "≈ 100", whole, 30, 300, "{:.0f}"),
+        within("moved", "≫ 1", moved[last] / moved[1], 5, inf, "{:.0f}"),
+        within("start_stays", "≈ 0", moved[1], -inf, 0.1, "{:.3f}"),
     ]
 
 

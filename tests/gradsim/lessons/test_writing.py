@@ -11,6 +11,7 @@ from gradsim import lessons
 from gradsim.errors import OutputError, StorageError, SweepError
 from gradsim.lessons import LESSONS
 from gradsim.lessons.lesson import Lesson, Settings
+from gradsim.lessons.record import NAME
 from gradsim.lessons.writing import write
 from gradsim.report import style
 from gradsim.system.filesystem import calls
@@ -51,7 +52,7 @@ def test_a_picture_that_cannot_be_drawn_is_no_failure(tmp_path, capsys):
     table = pd.DataFrame({"x": [1.0]})
     lesson = Lesson("tiny", lambda settings: {"numbers": table}, draw, lambda tables: [], TEXTS)
     write(lesson, tmp_path, ("en", "zh"), QUICK)
-    assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"numbers.parquet", "en.html", "zh.html"}
+    assert {path.name for path in (tmp_path / "tiny").iterdir()} == {"numbers.parquet", "en.html", "zh.html", NAME}
     assert "No picture: tiny, en: latex could not be found\n" in capsys.readouterr().err
 
 
