@@ -78,7 +78,7 @@ def test_its_files_and_pages(tmp_path):
     pd.testing.assert_frame_equal(tables["line"], gs.lessons.straight_line(3))
     written = {path.name for path in (tmp_path / "out" / NAME).iterdir()}
     pictures = {f"line.{lang}.{form}" for lang in ("en", "zh") for form in ("png", "svg")}
-    assert written == {"line.parquet", "en.html", "zh.html"} | pictures
+    assert written == {"line.parquet", "en.html", "zh.html", "lesson.json"} | pictures
 
 
 def test_its_command(call, tmp_path):
