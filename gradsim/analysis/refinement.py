@@ -85,8 +85,8 @@ def additions(
 ) -> Additions:
     """Return the cells and networks that bring each boundary's interval nearer to the target half-width.
 
-    A pure function of the tables. Boundaries that are narrow enough, or have no interval or none that is trusted, get
-    nothing; see `half_widths`.
+    A pure function of the tables. Boundaries whose interval is narrow enough, and not only by chance (see
+    `_Root.width`), or that have no interval or none that is trusted (see `half_widths`), get nothing.
 
     Parameters
     ----------
