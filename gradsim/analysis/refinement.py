@@ -122,7 +122,7 @@ def uniform_networks(
 ) -> Array:
     """Return how many networks each cell of the sweep needs by itself for an interval of the target half-width.
 
-    The noise alone is counted, with the slope that is known now; NaN for a boundary without a trusted interval.
+    The noise alone is counted, with the slope that is known now; NaN without a trusted interval, or without a slope.
 
     Parameters
     ----------
@@ -189,7 +189,6 @@ class _Root:
         self.deviation = float(np.sqrt(np.mean(self.se[self.pair] ** 2 * networks[self.pair])))
         self.slope = self._slope()
         self.unit = self.z * self.deviation / self.slope if self.slope > 0.0 else np.inf
-
         self.weights = self._weights(self.x)
         self.square = sum(weight**2 / self.networks[x] for x, weight in self.weights.items())
         self.noise = min(self.unit * float(np.sqrt(self.square)), _NOISE * self.half)
@@ -220,7 +219,8 @@ class _Root:
     def uniform_networks(self, sigma_w: Array, aim: float) -> float:
         """Networks of each of these cells, if they were the only ones, that give the aim."""
         weights = self._weights(sigma_w[np.isin(sigma_w, self.x)])
-        return (self.unit / aim) ** 2 * sum(weight**2 for weight in weights.values())
+        each = (self.unit / aim) ** 2 * sum(weight**2 for weight in weights.values())
+        return each if np.isfinite(each) else np.nan
 
     def _weights(self, x: Array) -> dict[float, float]:
         """How far the root moves with the mean of each cell about it, times the slope.

@@ -87,6 +87,13 @@ def test_networks_of_a_uniform_grid(law, cells) -> None:
     assert abs(np.mean(halves) / target - 1) < 0.1
 
 
+def test_no_number_without_a_slope() -> None:
+    """A curve that rises where it is said to fall: nothing infinite goes into the table."""
+    made = MadeBoundary(1, GRID, 400)
+    wrong = made.boundary().assign(direction="down")
+    assert np.isnan(uniform_networks(made.summary(), wrong, len(GRID), 0.004)).all()
+
+
 def test_the_root_moves_with_the_weights() -> None:
     """Beside differences of the interpolant's own root, of a cell at a time."""
     made = MadeBoundary(1, GRID, 400_000, line)
