@@ -48,7 +48,8 @@ def _inner_average(table: Moments, f: Callable[[Array], Array], mean: Array, spr
     """E[f(mean + spread z)] for an array of means."""
     low, high = mean[:, None] - _REACH * spread, mean[:, None] + _REACH * spread
     lattice = mean[:, None] + spread * _lattice(table, spread)
-    edges = np.clip(np.broadcast_to(table.edges, (len(mean), len(table.edges))), low, high)
+    near = table.edges[(table.edges > low.min()) & (table.edges < high.max())]  # the others would end empty panels
+    edges = np.clip(np.broadcast_to(near, (len(mean), len(near))), low, high)
     h, weights = nodes_and_weights(np.sort(np.concatenate([lattice, edges], axis=1), axis=1))
     average: Array = np.sum(weights * gaussian_density(h - mean[:, None], spread) * f(h), axis=1)
     return average
