@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from gradsim.lessons.lesson import Words
+from gradsim.report.languages import Words
 from gradsim.report.page import fill_text
 
 KINDS = ("figure", "table")

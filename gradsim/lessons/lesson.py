@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from gradsim.errors import SweepError, suggestion
+from gradsim.report.languages import Texts, Words
 from gradsim.system.progress import Share
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-LANGUAGES = ("en", "zh")
-TAGS = {"en": "en", "zh": "zh-Hans"}
-"""Each language as pages name it (BCP 47)."""
-
 Tables: TypeAlias = "dict[str, pd.DataFrame]"
 """What was measured: tables by name; each becomes a Parquet file."""
-
-Texts = Mapping[str, tuple[str, str]]
-"""Texts by key, in English and Chinese. Every lesson has `title`, `lead` and `body`; `figure.NAME` is the caption of a
-picture, `alt.NAME` says what is seen in it, `table.NAME` is the caption of a table on the page, and `finding.KEY` names
-the quantity of a finding. In texts of the page, `quick` tells the forms apart (see `body`)."""
-
-
-class Words:
-    """A table of texts in one language."""
-
-    def __init__(self, texts: Texts, lang: str) -> None:
-        self.lang, self._texts, self._column = lang, texts, LANGUAGES.index(lang)
-
-    def __call__(self, key: str, **values: Any) -> str:
-        """Return a text; values replace the names in its braces."""
-        text = self._texts[key][self._column]
-        return text.format(**values) if values else text
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._texts
-
-    def names(self, kind: str) -> list[str]:
-        """Return NAME of every key ``KIND.NAME``, such as "figure.NAME"."""
-        return [key.removeprefix(f"{kind}.") for key in self._texts if key.startswith(f"{kind}.")]
 
 
 class Finding(NamedTuple):
@@ -156,7 +128,9 @@ class Lesson:
     find
         Tables → findings.
     texts
-        Every text, in every language.
+        Every text, in every language: `title`, `lead` and `body`; `figure.NAME` is the caption of a picture, `alt.NAME`
+        says what is seen in it, `table.NAME` is the caption of a table on the page, `finding.KEY` names the quantity of
+        a finding. In texts of the page, `quick` tells the forms apart (see `body`).
     show
         (tables, words) → small tables that the page shows, by name.
     """
@@ -167,16 +141,3 @@ class Lesson:
     find: Callable[[Tables], list[Finding]]
     texts: Texts
     show: Callable[[Tables, Words], Tables] = lambda tables, words: {}
-
-
-def check_language(lang: str) -> str:
-    """Return the language if the texts have it.
-
-    Raises
-    ------
-    SweepError
-        Unknown language: says which are allowed.
-    """
-    if lang not in LANGUAGES:
-        raise SweepError("lang", lang, f"one of {', '.join(LANGUAGES)}", suggestion(lang, LANGUAGES))
-    return lang

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradsim.lessons.catalogue import Catalogue
-from gradsim.lessons.lesson import LANGUAGES, TAGS, Words
 from gradsim.lessons.texts.frame import FRAME
+from gradsim.report.languages import LANGUAGES, TAGS, Words
 
 
 class Link(NamedTuple):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradsim.lessons.body import anchor, compose
-from gradsim.lessons.lesson import TAGS, Lesson, Settings, Tables, Words
+from gradsim.lessons.lesson import Lesson, Settings, Tables
 from gradsim.lessons.navigation import Link
 from gradsim.lessons.texts.frame import FRAME
 from gradsim.report import style
+from gradsim.report.languages import TAGS, Words
 from gradsim.report.page import base64_text, fill_text, plain_text, table
 from gradsim.report.page import render as fill
 from gradsim.version import __version__

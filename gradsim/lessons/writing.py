@@ -12,10 +12,11 @@ import pandas as pd
 from gradsim.lessons import page
 from gradsim.lessons.catalogue import Catalogue
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import LANGUAGES, Lesson, Settings, Tables, Words, check_language
+from gradsim.lessons.lesson import Lesson, Settings, Tables
 from gradsim.lessons.navigation import Link, language_links, links, present
 from gradsim.lessons.record import NAME, Record, make
 from gradsim.report import style
+from gradsim.report.languages import LANGUAGES, Words, check_language
 from gradsim.system import filesystem
 from gradsim.system.streams import say
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.bars import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.theory import mean_field
 from gradsim.training import Recipe, draw_starts, trainer_for
 from gradsim_core.training.layout import views

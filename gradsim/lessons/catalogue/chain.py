@@ -21,9 +21,10 @@ from gradsim.lessons.experiments.long_chains import (
     rate,
 )
 from gradsim.lessons.experiments.single_neurons import back_propagate, slope
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, within
 from gradsim.lessons.texts.chain import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.depth_hurts import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.training import Recipe, train
 
 if TYPE_CHECKING:

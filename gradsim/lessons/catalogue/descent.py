@@ -10,9 +10,10 @@ import pandas as pd
 
 from gradsim.lessons.experiments.cost_slice import PATHS, Slice, directions, factors, paths, surface
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.descent import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.training import Data, Recipe, draw_starts, train, trainer_for
 from gradsim_core.training.layout import views
 

@@ -13,9 +13,10 @@ from scipy import optimize
 from gradsim.lessons.experiments.growing import factors_through_training
 from gradsim.lessons.experiments.single_neurons import back_propagate, slope, width
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.exploding import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.training import Recipe, train
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.perturbation import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.theory import mean_field
 from gradsim.training import Data, Recipe, draw_starts, trainer_for
 from gradsim_core.training.layout import views

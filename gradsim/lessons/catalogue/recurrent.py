@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.recurrent import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core.activations import resolve_activation
 from gradsim_core.training.descent import Rule

@@ -20,9 +20,10 @@ from gradsim.lessons.experiments.remedy import (
     growth_of_images,
 )
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.remedies import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.training import Trained, draw_starts, train, trainer_for
 from gradsim_core.training.layout import views
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched
 from gradsim.lessons.texts.speeds import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.theory import mean_field
 from gradsim.training import Recipe, train
 

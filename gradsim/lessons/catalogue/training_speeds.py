@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from gradsim.lessons.images import load_images
-from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, Words, watched, within
+from gradsim.lessons.lesson import Finding, Lesson, Settings, Tables, watched, within
 from gradsim.lessons.texts.training_speeds import TEXTS
 from gradsim.report import style
+from gradsim.report.languages import Words
 from gradsim.training import Recipe, Trained, train
 
 if TYPE_CHECKING:

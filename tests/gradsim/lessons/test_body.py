@@ -6,8 +6,8 @@ import pytest
 
 from gradsim.lessons import LESSONS
 from gradsim.lessons.body import compose
-from gradsim.lessons.lesson import LANGUAGES, Words
 from gradsim.lessons.texts.frame import FRAME
+from gradsim.report.languages import LANGUAGES, Words
 
 jinja2 = pytest.importorskip("jinja2")
 

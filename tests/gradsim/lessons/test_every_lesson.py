@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from gradsim.lessons import LESSONS
-from gradsim.lessons.lesson import LANGUAGES, TAGS, Settings, Words
+from gradsim.lessons.lesson import Settings
 from gradsim.lessons.record import NAME
 from gradsim.lessons.writing import write
 from gradsim.report import style
+from gradsim.report.languages import LANGUAGES, TAGS, Words
 
 pytest.importorskip("matplotlib")
 

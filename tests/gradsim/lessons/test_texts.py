@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gradsim.lessons import LESSONS
-from gradsim.lessons.lesson import LANGUAGES
 from gradsim.lessons.texts.frame import FRAME
 from gradsim.report import style
+from gradsim.report.languages import LANGUAGES
 
 pytest.importorskip("matplotlib")
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from gradsim.lessons import LESSONS
-from gradsim.lessons.lesson import Settings, Words
+from gradsim.lessons.lesson import Settings
 from gradsim.report import style
+from gradsim.report.languages import Words
 
 pytest.importorskip("matplotlib")
 
