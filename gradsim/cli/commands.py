@@ -12,9 +12,10 @@ import click
 from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, export, gc, verify
-from gradsim.cli.messages import asks_for_json, error_event, report
+from gradsim.cli.messages import asks_for_json, error_event, report_error
 from gradsim.cli.recommend import recommend
 from gradsim.cli.refine import refine
+from gradsim.cli.report import report
 from gradsim.cli.run import run, warmup
 from gradsim.cli.start import completion, new
 from gradsim.cli.submit import submit
@@ -34,6 +35,7 @@ def cli() -> None:
     First steps:
       gradsim run phase-tanh --out out/phase-tanh    the classic phase diagram, about two minutes
       gradsim boundary out/phase-tanh                its boundary, compared with theory
+      gradsim report out/phase-tanh                  all of it as one page to look at
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
       gradsim recommend --activation gelu --depth 64 --width 512    which sigma_w to set
       gradsim new sweep.toml                         a sweep of your own to begin with
@@ -55,6 +57,7 @@ for _command in (
     boundary,
     refine,
     layers,
+    report,
     export,
     compact,
     gc,
@@ -92,15 +95,15 @@ def _exit_code(words: list[str], signals: StopSignals) -> int:
         streams.say(error_event(type(error).__name__, error.format_message()) if as_json else text.getvalue().rstrip())
         return error.exit_code
     except GradsimError as error:
-        report(type(error).__name__, str(error), as_json)
+        report_error(type(error).__name__, str(error), as_json)
         if isinstance(error, Interrupted) and not as_json:
             streams.say(signals.resume)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        report("Interrupted", f"stopped. {signals.resume}".rstrip(), as_json)
+        report_error("Interrupted", f"stopped. {signals.resume}".rstrip(), as_json)
         return EXIT_STOPPED
     except Exception:
         if not as_json:
             raise
-        report("UnexpectedError", traceback.format_exc(), as_json)
+        report_error("UnexpectedError", traceback.format_exc(), as_json)
         return 1

@@ -17,6 +17,6 @@ def error_event(kind: str, text: str) -> str:
     return event_line("error", kind=kind, text=text)
 
 
-def report(kind: str, text: str, as_json: bool) -> None:
+def report_error(kind: str, text: str, as_json: bool) -> None:
     """Write an error to standard error, as a sentence or as an event."""
     say(error_event(kind, text) if as_json else f"gradsim: {text}")

@@ -60,9 +60,9 @@ def create(path: Path, plan: Plan) -> Plan:
     _write_cells(path, plan)
     if info is None:
         text = filesystem.sha256(path / "sweep.toml", SIZE_CAP)
-        facts = {"sweep_toml": text, "generators": plan.generators}
+        facts = {"sweep_toml": text, "generators": plan.generators, "environment": provenance.environment()}
         made = RunInfo(content_hash=sweep.content_hash, created=provenance.now(), **facts)
-        _write_new(path, "run.json", seal(made.model_dump(mode="json") | {"environment": provenance.environment()}))
+        _write_new(path, "run.json", seal(made.model_dump(mode="json")))
     if plan.extensions:
         _mark_extended(path)
     return plan
@@ -141,7 +141,7 @@ def stored_sweep(path: Path, expected: Sweep | None = None) -> Sweep | None:
 
 
 class RunInfo(BaseModel):
-    """What ``run.json`` says of a dataset, besides the environment."""
+    """What ``run.json`` says of a dataset."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -149,6 +149,7 @@ class RunInfo(BaseModel):
     created: AwareDatetime
     sweep_toml: str | None = None  # SHA-256 of the sweep's text; older datasets have none
     generators: dict[str, int] = {}  # see `Plan`
+    environment: dict[str, str] = {}  # versions, platform and processor of the process that made it
 
 
 def run_info(path: Path) -> RunInfo | None:

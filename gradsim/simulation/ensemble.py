@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradsim.errors import SweepError, why_not_finite
+from gradsim.notebook import facts_html
 from gradsim.simulation.blocks import in_memory, prepare
 from gradsim.simulation.devices import check_device
 from gradsim.simulation.processors import processor
@@ -44,6 +45,15 @@ class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore
         networks, depth = self.log_gain.shape
         dead, lost = (int((self.status == code).sum()) for code in (1, 2))
         return f"Ensemble(networks={networks}, depth={depth}, dead={dead}, nonfinite={lost})"
+
+    def _repr_html_(self) -> str:
+        networks, depth = self.log_gain.shape
+        dead, lost = (int((self.status == code).sum()) for code in (1, 2))
+        gain = self.log_gain[self.status == 0, 0]
+        facts: dict[str, object] = {"networks": f"{networks:,}", "depth": depth, "dead": dead, "nonfinite": lost}
+        if len(gain):
+            facts["log_gain of layer 1, mean ± std"] = f"{gain.mean():.4g} ± {gain.std():.3g}"
+        return facts_html("Ensemble", facts | {"quantities": ", ".join(QUANTITIES)})
 
     if TYPE_CHECKING:
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from gradsim.errors import MISSING, SweepError, suggestion
+from gradsim.notebook import facts_html, short
 
 
 class ValidatedModel(BaseModel):
@@ -38,6 +39,9 @@ class ValidatedModel(BaseModel):
         """Return a copy with some keys changed, validated like any other; pydantic's own skips every check."""
         del deep  # values are immutable
         return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | dict(update or {}))
+
+    def _repr_html_(self) -> str:
+        return facts_html(type(self).__name__, {name: short(getattr(self, name)) for name in type(self).model_fields})
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:

@@ -6,11 +6,12 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import Literal, Self, TextIO, get_args
+from typing import Any, Literal, Self, TextIO, get_args
 
-from tqdm import tqdm  # in text, also in notebooks: what a notebook saves is how the bar looked last
+from tqdm import tqdm
 
 from gradsim.errors import SweepError, suggestion
+from gradsim.notebook import has_widgets
 from gradsim.system.streams import Tolerant, event_line, printable
 
 Mode = Literal["auto", "bar", "log", "json", "none"]
@@ -53,7 +54,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self.mode == "bar":
-            self._bar = tqdm(
+            self._bar = _bar_of(self.stream)(
                 total=self.networks,
                 initial=self.done_networks,
                 unit=" networks",
@@ -127,6 +128,15 @@ def _chosen(mode: Mode, stream: Tolerant) -> Mode:
     return "bar" if stream.isatty() or (stream.is_stderr() and "ipykernel" in sys.modules) else "log"
 
 
+def _bar_of(stream: Tolerant) -> Any:
+    """A widget in a notebook that can show one, else text."""
+    if stream.is_stderr() and has_widgets():
+        from tqdm.notebook import tqdm as widget
+
+        return widget
+    return tqdm
+
+
 class Share:
     """Reports progress as a fraction, for work that is not counted in networks.
 
@@ -146,7 +156,7 @@ class Share:
 
     def __enter__(self) -> Self:
         shown = "{desc:16} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
-        self._bar = tqdm(
+        self._bar = _bar_of(self.stream)(
             total=1.0, desc=self.name, file=self.stream, bar_format=shown, dynamic_ncols=True,
             disable=self.mode != "bar", leave=False,
         )  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from gradsim.cli import main
+from tests.gradsim.small_runs import edge_runs
 
 
 @pytest.fixture
@@ -17,3 +20,32 @@ def call(capsys):
         return stop.value.code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def edges(tmp_path_factory):
+    """Runs with little in them, by name."""
+    return edge_runs(tmp_path_factory.mktemp("edges"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; tests skip, with the reason, where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium and chromedriver (Debian: chromium, chromium-driver) are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--force-device-scale-factor=1",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield running
+    running.quit()

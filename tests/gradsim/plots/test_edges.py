@@ -11,7 +11,7 @@ import pytest
 from gradsim import plots
 from gradsim.errors import SweepError
 from gradsim.plots.styles import encode
-from tests.gradsim.plots.conftest import NAME
+from tests.gradsim.small_runs import NAME
 
 matplotlib = pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
