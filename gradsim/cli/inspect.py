@@ -11,6 +11,7 @@ import click
 
 from gradsim.cli.options import DIRECTORY, FORMAT, LEVEL, completing, quantities
 from gradsim.cli.pictures import PICTURES, write_picture
+from gradsim.cli.tables import show
 from gradsim.system.signals import EXIT_STOPPED
 from gradsim.system.streams import say
 
@@ -53,11 +54,10 @@ def status(directory: Path, jobs: int | None, check: bool, watch: bool, form: st
 def _show_status(facts: dict[str, Any], form: str) -> None:
     import pandas as pd
 
-    from gradsim.report import text
     from gradsim.system.progress import duration
 
     if form != "table":
-        click.echo(text.render(pd.DataFrame([facts]), form))  # type: ignore[arg-type]
+        show(pd.DataFrame([facts]), form)  # type: ignore[arg-type]
         return
     if facts["seconds_left"] is not None:
         facts["seconds_left"] = duration(facts["seconds_left"])
@@ -103,7 +103,7 @@ def summarize(directory: Path, level: float, form: Any, plot: bool) -> None:
     from gradsim.report import text
 
     run = runs.open(directory)
-    click.echo(text.render(run.summary(level), form, text.SUMMARY_COLUMNS))
+    show(run.summary(level), form, text.SUMMARY_COLUMNS)
     for name, draw in PICTURES.items() if plot else ():
         if path := write_picture(run, name, partial(draw, run)):
             say(f"Picture: {path}")  # standard output has the table alone
@@ -140,7 +140,7 @@ def boundary(directory: Path, level: float, kinds: tuple[str, ...], form: Any) -
     from gradsim import runs
     from gradsim.report import text
 
-    click.echo(text.render(runs.open(directory).boundary(level, kinds=kinds), form, text.BOUNDARY_COLUMNS))
+    show(runs.open(directory).boundary(level, kinds=kinds), form, text.BOUNDARY_COLUMNS)
 
 
 @click.command()
@@ -167,11 +167,10 @@ def layers(
       gradsim layers out/run --quantity log_gain --format csv > layers.csv
     """
     from gradsim import runs
-    from gradsim.report import text
     from gradsim.sweep.model import AXES
 
     run = runs.open(directory)
     rows = run.layers(cells or None, layer or None, quantity or None, level=level)
     found = run.cells()[["cell_id", *AXES]].merge(rows, on="cell_id")
     shown = [name for name in map(str, found) if not name.endswith(("_low", "_high", "_fraction"))]
-    click.echo(text.render(found, form, shown))
+    show(found, form, shown)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gradsim.cli.options import DIRECTORY, FORMAT, PROGRESS
+from gradsim.cli.tables import show
 from gradsim.system.streams import counted
 
 
@@ -41,7 +42,7 @@ def verify(directory: Path, form: str, progress: str, repair: bool) -> None:
             click.echo(f"{removed} removed: give the run command again to compute these shards.")
         click.echo(f"digest {found.digest}" if found.digest else "No digest: some tables could not be read.")
     else:
-        click.echo(text.render(pd.DataFrame([found._asdict()]), form))  # type: ignore[arg-type]
+        show(pd.DataFrame([found._asdict()]), form)  # type: ignore[arg-type]
     if found.problems:
         click.get_current_context().exit(4)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli.options import FORMAT, THREADS, activations, completing
+from gradsim.cli.tables import show
 
 if TYPE_CHECKING:
     from gradsim.recommendation import Recommendation
@@ -62,7 +63,6 @@ def recommend(framework: str, form: Any, **asked: Any) -> None:
     import pandas as pd
 
     from gradsim.recommendation import recommend as find
-    from gradsim.report import text
 
     found = find(**asked)
     chosen = _FRAMEWORKS if framework == "all" else tuple(name for name in _FRAMEWORKS if name == framework)
@@ -70,7 +70,7 @@ def recommend(framework: str, form: Any, **asked: Any) -> None:
         click.echo(found.text(chosen))
     elif form == "csv":
         rows = [one.to_frame() for one in (found, found.alternative) if one is not None]
-        click.echo(text.render(pd.concat(rows, ignore_index=True), form))
+        show(pd.concat(rows, ignore_index=True), form)
     else:
         click.echo(json.dumps(_record(found, chosen) | {"presets": _records(found.presets())}, indent=1))
 

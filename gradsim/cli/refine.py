@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli.options import DEVICE, DIRECTORY, ENGINE, FORMAT, LEVEL, PROGRESS, THREADS
+from gradsim.cli.tables import show
 from gradsim.system.signals import EXIT_STOPPED
 from gradsim.system.streams import counted, say
 
@@ -87,7 +88,7 @@ def _why_not(found: Precision) -> str:
 def _echo(found: Precision, form: Any) -> None:
     from gradsim.report import text
 
-    click.echo(text.render(found.table, form, text.PRECISION_COLUMNS))
+    show(found.table, form, text.PRECISION_COLUMNS)
     if form == "table" and found.refinable:
         ratio = found.uniform_networks / found.networks
         click.echo(

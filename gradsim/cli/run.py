@@ -21,6 +21,7 @@ from gradsim.cli.options import (
     override_options,
 )
 from gradsim.cli.pictures import phase_png, write_picture
+from gradsim.cli.tables import show
 from gradsim.system.streams import counted, shell_join
 
 if TYPE_CHECKING:
@@ -116,9 +117,9 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     click.echo(
         "Cells (log_gain: ln of the squared gradient of layer 1 over the last layer; decades: log10 of the norm)\n"
     )
-    click.echo(text.render(summary, "table", text.SUMMARY_COLUMNS))
+    show(summary, "table", text.SUMMARY_COLUMNS)
     click.echo("\nBoundary between vanishing and exploding gradients, with 95 % intervals and theory\n")
-    click.echo(text.render(boundary, "table", text.BOUNDARY_COLUMNS))
+    show(boundary, "table", text.BOUNDARY_COLUMNS)
     click.echo(f"\nDataset: {result.path}")
     if plot and (path := write_picture(result, "phase.png", lambda: phase_png(summary, boundary))):
         click.echo(f"Picture: {path}")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gradsim.cli.options import FORMAT, activations, completing
+from gradsim.cli.tables import show
 from gradsim.version import __version__
 
 
@@ -45,17 +46,16 @@ def theory(
       gradsim theory relu --width 64
       gradsim theory tanh --sigma-w 1.5 --depth 100
     """
-    from gradsim.report import text
     from gradsim.theory.infinite_width.stability import fixed_points
     from gradsim.theory.tables import boundaries, everything, numbers
 
     if form != "table":
-        click.echo(text.render(everything(activation, sigma_b, depth, width, sigma_w), form))
+        show(everything(activation, sigma_b, depth, width, sigma_w), form)
         return
     if sigma_w is not None:
-        click.echo(text.render(numbers(activation, sigma_w, sigma_b), form) + "\n")
-        click.echo(text.render(fixed_points(activation, sigma_w, sigma_b), form) + "\n")
-    click.echo(text.render(boundaries(activation, sigma_b, depth, width), form))
+        show(numbers(activation, sigma_w, sigma_b), form, end="\n")
+        show(fixed_points(activation, sigma_w, sigma_b), form, end="\n")
+    show(boundaries(activation, sigma_b, depth, width), form)
 
 
 _BIBTEX = """\

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradsim.cli.options import PROGRESS, claims, completing
+from gradsim.cli.tables import terminal_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def _rendered(found: pd.DataFrame, form: str) -> str:
 
     if form == "markdown":
         return tables.markdown(found).rstrip("\n")
-    return tables.table(found) if form == "table" else text.render(found, form)  # type: ignore[arg-type]
+    return tables.table(found, terminal_width()) if form == "table" else text.render(found, form)  # type: ignore[arg-type]
 
 
 def _sources(loaded: list[Any], form: str) -> str:
@@ -78,4 +79,5 @@ def _sources(loaded: list[Any], form: str) -> str:
         {"source": source.name, "claims": len(source.claims), "by": source.label, "link": source.link}
         for source in loaded
     ]
-    return text.render(pd.DataFrame(rows), "table" if form == "markdown" else form)  # type: ignore[arg-type]
+    shown = "table" if form == "markdown" else form
+    return text.render(pd.DataFrame(rows), shown, width=terminal_width())  # type: ignore[arg-type]

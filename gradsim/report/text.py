@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from gradsim.report.fitting import fit
 from gradsim.system.streams import printable
 
 Format = Literal["table", "csv", "json"]
@@ -24,13 +27,14 @@ PRECISION_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "half_width_before",
     "half_width", "reached", "networks", "uniform_networks", "reason",
 ]  # fmt: skip
+_KEYS = ("activation", "law", "sigma_b", "width", "depth", "sigma_w", "kind", "cell_id", "quantity", "layer", "id")
 _AXES = (
     "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",
     "nonfinite_fraction",
 )  # fmt: skip
 
 
-def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) -> str:
+def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None, width: int | None = None) -> str:
     """Return a frame as text.
 
     Parameters
@@ -43,6 +47,8 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
         "-inf" are infinities.
     columns
         Columns of the table for people; all if None.
+    width
+        Characters of a line of the terminal: a wider table is cut into blocks, with sentences below; None for no limit.
     """
     if form == "csv":
         columns_of_text = frame.select_dtypes(["object", "string", "category"])
@@ -60,9 +66,8 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None) 
     head = ", ".join(f"{name} {_word(shown[name].iloc[0])}" for name in same)
     empty = [name for name in shown if name not in same and shown[name].isna().all()]
     body = shown.drop(columns=[*same, *empty]).map(_word)
-    text = body.to_string(index=False)
-    lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return f"{head}\n{lines}" if head else lines
+    lines = fit(body, _KEYS, width or sys.maxsize)
+    return f"{textwrap.fill(head, width) if width else head}\n{lines}" if head else lines
 
 
 def _word(value: object) -> str:

@@ -67,15 +67,15 @@ def summary(found: pd.DataFrame) -> str:
     return f"{counted(len(found), 'claim')}: {', '.join(parts)}."
 
 
-def table(found: pd.DataFrame) -> str:
-    """Return the table for people; the reasons of verdicts but confirmed stand below it."""
+def table(found: pd.DataFrame, width: int | None = None) -> str:
+    """Return the table for people, in lines of so many characters; reasons of verdicts but confirmed stand below it."""
     shown = found.assign(
         what=[_cut(what) for what in found["what"]],
         claimed=[_cut(_word(claimed), 20) for claimed in found["claimed"]],
         ours=[_ours(row) for row in found.to_dict("records")],
         control=[_control(row) for row in found.to_dict("records")],
     )
-    lines = [text.render(shown, "table", COLUMNS), ""]
+    lines = [text.render(shown, "table", COLUMNS, width), ""]
     told = found[found["verdict"].isin(["disputed", "failed", "beyond scope"])]
     lines += [f"{row['verdict']}: {row['id']}: {row['reason']}" for row in told.to_dict("records")]
     return "\n".join([*lines, *([""] if len(told) else []), summary(found)])
