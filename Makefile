@@ -2,6 +2,7 @@
 # make test    set up with the test extras; lint, types, import contract, the suite, with the time of each (12 minutes on two cores, installation included)
 # make test-oldest  the suite with the lowest versions that pyproject.toml allows, on Python 3.11
 # make coverage     the lines of package gradsim that the suite runs
+# make docs    the documentation site, offline: gallery and notebooks executed, build/docs/html/index.html (under 15 minutes)
 # make lessons run all lessons in English and Chinese, pages in out/lessons (under 15 minutes on two cores)
 # make verify  long statistical proofs
 # make faults  runs killed at every step, broken disks, damaged files, dying workers (under an hour)
@@ -19,13 +20,16 @@ QUICK := -n 3 --dist worksteal -m "not verify and not faults"
 # Runs a part of the tests, and says how long it took.
 timed = @echo '$(1)'; start=$$(date +%s); ($(1)); code=$$?; echo "$@: $$(($$(date +%s) - start)) s"; exit $$code
 
-.PHONY: run lessons test test-oldest coverage lint types imports suite verify faults bench gpu-check clean
+.PHONY: run lessons docs test test-oldest coverage lint types imports suite verify faults bench gpu-check clean
 
 run: .venv/run.stamp
 	$(BIN)/gradsim run phase-tanh --out out/phase-tanh
 
 lessons: .venv/run.stamp
 	$(BIN)/gradsim lesson all --out out/lessons --lang en --lang zh
+
+docs: .venv/test.stamp
+	$(call timed,$(BIN)/python docs/build.py)
 
 test: lint types imports suite
 
@@ -80,7 +84,7 @@ clean:
 
 # PyTorch is an oracle of the tests, which skip without it; a plain "torch" would fetch gigabytes for GPUs.
 .venv/test.stamp: .venv/run.stamp
-	$(PIP) -e ".[plot,test]"
+	$(PIP) -e ".[plot,test,docs]"
 	-$(PIP) "$(TORCH)"
 	-$(PIP) flax keras  # in which tests run the code that `gradsim recommend` prints
 	-$(PIP) --no-deps nvidia-cuda-nvcc  # for its assembler, which says how many registers a kernel takes

@@ -13,7 +13,7 @@ import pytest
 import gradsim as gs
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page, language):
@@ -67,6 +67,24 @@ def test_toml_blocks(page, tmp_path):
         file = tmp_path / "sweep.toml"
         file.write_text(block, encoding="utf-8")
         assert gs.Sweep.from_toml(file).cell_count > 0
+
+
+def test_the_commands_of_the_first_run(tmp_path, monkeypatch, capsys):
+    """Each exits with 0, in the order of the page; the sweep has fewer networks here."""
+    from gradsim.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in blocks(ROOT / "docs/guide/first-run.md", "sh") for line in block.splitlines()]
+    assert len(lines) == 10
+    for line in lines:
+        program, *words = line.split()
+        assert program == "gradsim"
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 0, (line, capsys.readouterr())
+        if words[0] == "new":
+            file = tmp_path / "sweep.toml"
+            file.write_text(re.sub(r"(?m)^networks = \d+", "networks = 500", file.read_text("utf-8")), "utf-8")
 
 
 def test_shipped_sweeps():
