@@ -80,7 +80,7 @@ def phase(words: Words) -> Spec:
         "layer": [
             {
                 "data": {"name": "cells"},
-                "mark": {"type": "rect", "cursor": "pointer"},
+                "mark": {"type": "rect", "cursor": "pointer", "invalid": None},
                 "encoding": {
                     **corner,
                     "fillOpacity": {"condition": {"test": f"datum.networks < {FEWEST}", "value": 0.45}, "value": 1},

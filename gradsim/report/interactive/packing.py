@@ -157,7 +157,8 @@ def histograms(frame: pd.DataFrame) -> dict[int, list[Any]]:
     found = {}
     for cell, rows in frame.groupby("cell_id"):
         bins, networks = rows["bin"].to_numpy(np.int64), rows["networks"].to_numpy(np.int64)
-        wide = -(-(int(bins.max() - bins.min()) + 1) // _MOST_BARS)
+        bars = min(_MOST_BARS, math.ceil(2.0 * networks.sum() ** (1 / 3)))  # the rule of Rice
+        wide = -(-(int(bins.max() - bins.min()) + 1) // bars)
         counts = np.bincount((bins - bins.min()) // wide, weights=networks).astype(int)
         found[int(str(cell))] = [float(f"{bins.min() * unit:.6g}"), float(f"{wide * unit:.6g}"), counts.tolist()]
     return found

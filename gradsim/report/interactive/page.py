@@ -13,6 +13,7 @@ from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
 from gradsim.report.languages import TAGS, Words, check_language
 from gradsim.report.page import base64_text, render
+from gradsim.system.streams import counted
 from gradsim_core.results.quantities import QUANTITIES
 
 _KINDS = ("quenched", "median", "annealed")
@@ -58,8 +59,8 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
         "words": {key.removeprefix("page."): words(key) for key in WORDS if key.startswith("page.")},
         "lead": words(
             "page.lead",
-            cells=f"{len(facts.summary):,}",
-            networks=f"{facts.networks:,}",
+            cells=_counted(len(facts.summary), "cell", lang),
+            networks=_counted(facts.networks, "random network", lang),
             level=f"{facts.level:.4g}",
         ),
         "unfinished": words("page.unfinished", missing=f"{missing:,}", shards=f"{shards:,}") if missing else "",
@@ -70,6 +71,10 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
         "library": _library(),
     }
     return render(__package__, "report.html", values)
+
+
+def _counted(count: int, noun: str, lang: str) -> str:
+    return counted(count, noun) if lang == "en" else f"{count:,}"
 
 
 def _first(boundaries: pd.DataFrame) -> list[str]:

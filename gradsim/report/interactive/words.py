@@ -47,7 +47,7 @@ WORDS = {
     # page
     "page.title": ("Gradients in {name}", "{name} 中的梯度"),
     "page.lead": (
-        "{cells} cells, {networks} random networks. Gradients vanish where they shrink from the last layer back to the "
+        "{cells}, {networks}. Gradients vanish where they shrink from the last layer back to the "
         "first, and explode where they grow. Intervals cover what they estimate with probability {level}.",
         "共 {cells} 个参数点、{networks} 个随机网络。从最后一层反向传播到第一层，梯度变小即为梯度消失，变大即为梯度爆炸。各区间的覆盖概率为 {level}。",
     ),
