@@ -4,9 +4,10 @@ Relu networks that are born dead
 
 The probability that a random relu network is dead, that is, that some layer has no active neuron and all gradients are
 zero, against depth and for several widths N: Lu, Shin, Su and Karniadakis (2019, `arXiv:1903.06733
-<https://arxiv.org/abs/1903.06733>`_), who plot it for networks dead for all inputs. Lines are exact
-(``gs.theory.gain_law``), dots 20,000 simulated networks each. Right: the number of layers at which half of all networks
-are dead.
+<https://arxiv.org/abs/1903.06733>`_), who plot it for networks dead for all inputs.
+
+Lines are exact (``gs.theory.gain_law``), dots 20,000 simulated networks each. Right: the number of layers at which half
+of all networks are dead.
 
 **Agrees:** the formula :math:`1 - (1 - 2^{-N})^L` for L hidden layers is the exact probability to the last digit of
 float64, and all 30 dots lie within 1.7 standard errors of it. Half of the networks are dead at 2.4 layers for N = 2, at

@@ -2,9 +2,10 @@ r"""
 Edges of chaos of five activations
 ==================================
 
-The pairs of :math:`\sigma_w` and :math:`\sigma_b` at which :math:`\chi_1 = 1`, so that gradients neither vanish nor
-explode in wide networks: Hayou, Doucet and Rousseau (2019, `arXiv:1902.06853 <https://arxiv.org/abs/1902.06853>`_),
-figure 3.
+The scales of weights and biases at which gradients neither vanish nor explode in wide networks: Hayou, Doucet and
+Rousseau (2019, `arXiv:1902.06853 <https://arxiv.org/abs/1902.06853>`_), figure 3.
+
+On the lines :math:`\chi_1`, the factor of the squared gradient per layer, is 1.
 
 **Agrees:** smooth activations have a curve. Without biases it begins at :math:`\sigma_w = 1` for tanh and elu, whose
 slope at 0 is 1, and at :math:`\sqrt\pi / 2 = 0.8862` for erf.

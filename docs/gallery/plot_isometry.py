@@ -6,7 +6,8 @@ How much ln gain differs between networks, against the number of layers that the
 with orthogonal weights. Saxe, McClelland and Ganguli (2014, `arXiv:1312.6120 <https://arxiv.org/abs/1312.6120>`_) show
 it for linear networks, and Pennington, Schoenholz and Ganguli (2017, `arXiv:1711.04735
 <https://arxiv.org/abs/1711.04735>`_) for tanh near its critical point, both by the singular values of the Jacobian.
-Width 64, 4,000 networks each.
+
+The width is 64, with 4,000 networks for each line.
 
 **Agrees:** orthogonal linear networks keep the length of every gradient: in float32, ln gain is 0 within 1e-5 after 63
 layers. With tanh the spread at the first layer is 0.37, and 1.85 with Gaussian weights. For Gaussian linear networks it

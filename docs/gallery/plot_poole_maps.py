@@ -2,18 +2,20 @@ r"""
 Maps of length and correlation
 ==============================
 
-How one layer of a tanh network changes the mean square q of the preactivations, and the correlation c of two inputs,
-with :math:`\sigma_b = 0.3`: figures 1A and 2A of Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli (2016,
-`arXiv:1606.05340 <https://arxiv.org/abs/1606.05340>`_). Lines are the theory of infinite width, dots the mean of six
-random layers of 1,000 neurons; stars are fixed points, for q as ten layers of simulated networks reach them. Where the
-map of c meets the diagonal below 1, two inputs that are nearly alike move apart: the network is chaotic.
+How one layer of a tanh network changes the mean square q of the preactivations, and the correlation c of two inputs:
+figures 1A and 2A of Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli (2016, `arXiv:1606.05340
+<https://arxiv.org/abs/1606.05340>`_).
+
+Biases have standard deviation 0.3. Lines are the theory of infinite width, dots the mean of six random layers of 1,000
+neurons; stars are fixed points, for q as ten layers of simulated networks reach them. Where the map of c meets the
+diagonal below 1, two inputs that are nearly alike move apart: the network is chaotic.
 
 **Agrees:** the fixed points are q* = 0.6070, 4.0791 and 12.6041, and c* = 1, 0.1221 and 0.0297. The slope of the map of
 c at 1 is 0.9398, 1.5852 and 2.3673, so that only the first network is in the ordered phase. The dots lie within 3 % of
 the map of q and within 0.04 of the map of c.
 
 **Differs:** the paper prints no numbers, so those above are solutions of its equations 3 and 5. At width 1,000 a single
-layer scatters by up to 10 % around the map of q; the dots are means over random inputs and networks, none of them
+layer scatters by about 10 % around the map of q; the dots are means over random inputs and networks, none of them
 trained.
 """
 

@@ -2,7 +2,9 @@ r"""
 Three boundaries of one network
 ===============================
 
-The :math:`\sigma_w` at which gradients of a relu network of 16 layers neither vanish nor explode, by three definitions.
+The scale of the weights at which gradients of a relu network of 16 layers neither vanish nor explode, by three
+definitions of it, from two papers.
+
 The mean of ln gain is 0 on the quenched boundary, as in Sussillo and Abbott (2014, `arXiv:1412.6558
 <https://arxiv.org/abs/1412.6558>`_). The mean gain is 1 on the annealed one, :math:`\sqrt2` at every width, as in He et
 al. (2015, `arXiv:1502.01852 <https://arxiv.org/abs/1502.01852>`_). The median gain is 1 on the third. None of the
@@ -12,7 +14,7 @@ papers compares them in a figure. Left: exact roots; right: roots measured with 
 boundaries meet as the width grows: quenched and annealed are 22 % apart at width 8, 2 % at 64 and 1 % at 128.
 
 **Differs:** the annealed boundary at widths 8 and 16 has no interval. There the mean gain is that of a few rare
-networks, which gradsim tells and gives the root without one.
+networks, so gradsim gives the root without an interval.
 """
 
 import tempfile

@@ -2,11 +2,12 @@ r"""
 Depth scales, and how deep a network can be trained
 ===================================================
 
-How many layers information survives in a tanh network with :math:`\sigma_b^2 = 0.05`, after Schoenholz, Gilmer, Ganguli
-and Sohl-Dickstein (2017, `arXiv:1611.01232 <https://arxiv.org/abs/1611.01232>`_). Left: the depth scales of the
-correlation, the gradient and the length; the grey area ends at :math:`6\,\xi_c`, the curve that the paper draws over
-its training results in figure 5. Right: the length of the gradient through 120 layers of 300 neurons, with the slope
-:math:`\frac12 \ln \chi_1` of the theory (dotted).
+How many layers information survives in a tanh network, and how its gradient changes: Schoenholz, Gilmer, Ganguli and
+Sohl-Dickstein (2017, `arXiv:1611.01232 <https://arxiv.org/abs/1611.01232>`_), figure 5 and section 4.
+
+The biases have variance 0.05. Left: the depth scales of the correlation, the gradient and the length; the grey area
+ends at :math:`6\,\xi_c`, the curve that the paper draws over its training results. Right: the length of the gradient
+through 120 layers of 300 neurons, with the slope :math:`\frac12 \ln \chi_1` of the theory (dotted).
 
 **Agrees:** :math:`\xi_c` diverges at :math:`\sigma_w^2 = 1.7610`, and is 15.79 layers at 1.5. The gradient falls below
 that point and grows above it.
