@@ -21,7 +21,9 @@ QUICK = {
     },
     "engineer": {"DEPTH": 64, "WIDTH": 64, "NETWORKS": 500, "TORCH_SEEDS": 2, "OWN_DEPTH": 4},
     "cluster": {"NETWORKS": 200, "SIGMA_W_COUNT": 8, "DEPTHS": [4, 8], "WIDTH": 16, "JOBS": 3},
-    "teacher": {"NETWORKS": 10, "SWEEP_NETWORKS": 100, "SIGMA_W_COUNT": 6, "DEPTHS": [4, 8], "WIDTH": 16},
+    "teacher": {
+        "NETWORKS": 10, "SWEEP_NETWORKS": 100, "SIGMA_W_COUNT": 6, "DEPTHS": [4, 8], "WIDTH": 16, "LANGS": ("zh",),
+    },
 }  # fmt: skip
 
 
