@@ -19,7 +19,7 @@ QUICK = {
         "NETWORKS": 300, "DEPTHS": [4, 8], "WIDTHS": [8, 16, 32], "SIGMA_W_COUNT": 9, "TARGET": 0.05, "SEEDS": 3,
         "LAW_NETWORKS": 2000,
     },
-    "engineer": {"DEPTH": 64, "WIDTH": 64, "NETWORKS": 500, "TORCH_SEEDS": 2, "OWN_DEPTH": 4},
+    "engineer": {"DEPTH": 32, "WIDTH": 32, "NETWORKS": 500, "TORCH_SEEDS": 2, "OWN_DEPTH": 4},
     "cluster": {"NETWORKS": 200, "SIGMA_W_COUNT": 8, "DEPTHS": [4, 8], "WIDTH": 16, "JOBS": 3},
     "teacher": {
         "NETWORKS": 10, "SWEEP_NETWORKS": 100, "SIGMA_W_COUNT": 6, "DEPTHS": [4, 8], "WIDTH": 16, "LANGS": ("zh",),
@@ -75,8 +75,12 @@ def exact_boundary(text, folder):
     assert printed == pytest.approx(gs.theory.quenched_sigma_w("relu", 16), abs=1e-6)
 
 
-def own_critical_point(text, folder):
-    """An activation that bends down from slope 1.1 at 0 is critical at 1/1.1, where q* is 0."""
+def engineer_numbers(text, folder):
+    """The code sets the sigma_w of the advice; a bend down from slope 1.1 at 0 is critical at 1/1.1, where q* is 0."""
+    assert "nan\nAt the boundary" in text
+    advised = re.search(r"Draw biases with sigma_b = ([0-9.]+): then sigma_w = ([0-9.]+) keeps", text)
+    assert f"normal_(module.weight, std={advised[2]} / module.in_features**0.5)" in text
+    assert f"normal_(module.bias, std={advised[1]})" in text
     assert float(re.search(r"chi_1 = 1 at sigma_w = ([0-9.]+)", text)[1]) == pytest.approx(1 / 1.1, abs=1e-4)
 
 
@@ -99,7 +103,7 @@ def factor_per_layer(text, folder):
 
 NUMBERS = {
     "theorist": exact_boundary,
-    "engineer": own_critical_point,
+    "engineer": engineer_numbers,
     "cluster": same_digest,
     "teacher": factor_per_layer,
 }
