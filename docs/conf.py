@@ -21,6 +21,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # those come from elsewhere, too
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
@@ -29,6 +30,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "abort_on_example_error": True,
     "show_signature": False,
+    "write_computation_times": False,  # its page loads scripts from elsewhere
 }
 
 autodoc_typehints = "none"  # the docstrings say types and shapes

@@ -171,7 +171,7 @@ STATED = [
     ("poole_maps", "q* = {:.4f}, {:.4f} and {:.4f}", lambda: poole("q_star")),
     ("poole_maps", "c* = {:.0f}, {:.4f} and {:.4f}", lambda: poole("c_star")),
     ("poole_maps", "at 1 is {:.4f}, {:.4f} and {:.4f}", lambda: poole("chi_1")),
-    ("schoenholz_depth_scales", r"diverges at :math:`\sigma_w^2 = {:.4f}`", lambda: [critical()]),
+    ("schoenholz_depth_scales", "diverges at σ_w² = {:.4f}", lambda: [critical()]),
     ("schoenholz_depth_scales", "is {:.2f} layers at 1.5", lambda: [schoenholz(1.5).xi_c]),
     ("schoenholz_depth_scales", "infinite width has {:.4f}, 0 and {:.4f}",
      lambda: np.log([schoenholz(square).chi_1 for square in (1.5, 2.5)])),
@@ -202,8 +202,8 @@ STATED = [
      lambda: [error_of_first_order(s, 16) for s in (1.0, 0.1)]),
     ("gurbuzbalaban_moments", "within {:.2f} % at width 64 and {:.3f} % at 256",
      lambda: [error_of_first_order(1.0, width) for width in (64, 256)]),
-    ("hayou_edge_of_chaos", "= {:.4f}` for erf", lambda: [gs.theory.critical_sigma_w("erf", 0.0)]),
-    ("hayou_edge_of_chaos", r":math:`\sigma_b = {1:.4f}`, with :math:`\sigma_w = {0:.4f}`",
+    ("hayou_edge_of_chaos", "= {:.4f} for erf", lambda: [gs.theory.critical_sigma_w("erf", 0.0)]),
+    ("hayou_edge_of_chaos", "σ_b = {1:.4f}, with σ_w = {0:.4f}",
      lambda: gs.theory.half_stable_points("gelu").iloc[0][["sigma_w", "sigma_b"]]),
 ]  # fmt: skip
 """A script, a part of its text with places for exact numbers, and a function that computes these."""

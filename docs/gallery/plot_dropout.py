@@ -5,11 +5,11 @@ The critical line with dropout
 The weight variance at which relu networks with dropout neither vanish nor explode, against the probability p that a
 neuron is kept: Pretorius, van Biljon, Kroon and Kamper (2018, `arXiv:1811.00293 <https://arxiv.org/abs/1811.00293>`_).
 
-The critical value is :math:`\sigma_w^2 = 2 / \mu_2`, with the second moment :math:`\mu_2 = 1 / p` of the noise. Right:
+The critical value is σ_w² = 2 / μ₂, with the second moment μ₂ = 1 / p of the noise. Right:
 the mean square of the preactivations for p = 0.7, at this value and at 2.
 
-**Agrees:** at nine values of p the measured critical variance is within 0.5 % of 2p. At :math:`\sigma_w^2 = 2` the mean
-square grows 219-fold over 15 layers; the theory, :math:`0.7^{-15}`, has 211.
+**Agrees:** at nine values of p the measured critical variance is within 0.5 % of 2p. At σ_w² = 2 the mean
+square grows 219-fold over 15 layers; the theory, 0.7⁻¹⁵, has 211.
 
 **Differs:** gradsim has no dropout. It gives the theory without noise, by ``gs.theory.critical_sigma_w``, and the
 weights of 20 networks of width 256; a few lines of NumPy add the noise. Only the forward pass is checked. Here kept

@@ -9,7 +9,7 @@ zero, against depth and for several widths N: Lu, Shin, Su and Karniadakis (2019
 Lines are exact (``gs.theory.gain_law``), dots 20,000 simulated networks each. Right: the number of layers at which half
 of all networks are dead.
 
-**Agrees:** the formula :math:`1 - (1 - 2^{-N})^L` for L hidden layers is the exact probability to the last digit of
+**Agrees:** the formula 1 - (1 - 2^-N)^L for L hidden layers is the exact probability to the last digit of
 float64, and all 30 dots lie within 1.7 standard errors of it. Half of the networks are dead at 2.4 layers for N = 2, at
 177 for N = 8 and at 45,426 for N = 16.
 

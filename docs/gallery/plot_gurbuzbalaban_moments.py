@@ -5,7 +5,7 @@ Weights that keep a moment of the gradient
 The weight variance at which a moment of the gradient, the mean of its length to the power of s, stays the same through
 the layers of a relu network: Gürbüzbalaban and Hu (2020, `arXiv:2005.11878 <https://arxiv.org/abs/2005.11878>`_).
 
-The authors set :math:`\sigma_w^2 = 2 + 5\,(2 - s) / (2n)` to first order in the width n. Solid lines are exact, by
+The authors set σ_w² = 2 + 5 (2 - s) / (2n) to first order in the width n. Solid lines are exact, by
 ``gs.theory.moment_sigma_w``. The paper gives the formula and has no figure of its error.
 
 **Agrees:** s = 2 gives He's value 2 at every width. At s = 1 the first order is within 0.04 % at width 64 and 0.002 %

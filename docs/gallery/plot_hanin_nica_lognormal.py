@@ -6,8 +6,8 @@ ln gain, the logarithm of the squared gradient in the first layer over that in t
 depth - 1 is a quarter of their width: theorem 1 of Hanin and Nica (2018, `arXiv:1812.05994
 <https://arxiv.org/abs/1812.05994>`_), which has no figure of it.
 
-The law depends on depth and width only by :math:`\beta = 5\,(L - 1) / n`, here 5/4, and tends to a normal law with mean
-:math:`-\beta / 2` and variance :math:`\beta`. Steps are 40,000 simulated networks each, lines the exact law of
+The law depends on depth and width only by β = 5 (L - 1) / n, here 5/4, and tends to a normal law with mean
+-β / 2 and variance β. Steps are 40,000 simulated networks each, lines the exact law of
 ``gs.theory.gain_law``.
 
 **Agrees:** the exact distribution function differs from the limit by at most 0.044, 0.011 and 0.0027 at widths 16, 64

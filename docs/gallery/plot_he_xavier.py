@@ -9,7 +9,7 @@ whose figure 3 shows that a model of 30 layers learns with the first and stalls 
 Lines are medians of 4,000 networks of width 256, bands go from 5 to 95 %.
 
 **Agrees:** with Xavier the squared gradient of the biases halves at each layer. Over 29 layers its length falls to
-3.8e-5, where :math:`\sqrt{1/2}^{\,29}` is 4.3e-5; with He it falls to 0.87 of its size. Both are 13 % below the theory
+3.8e-5, where 2^-14.5 is 4.3e-5; with He it falls to 0.87 of its size. Both are 13 % below the theory
 of the mean square, since the median network lies below the mean.
 
 **Differs:** the networks are fully connected, untrained and without data, while the paper trains convolutional networks

@@ -7,15 +7,15 @@ Networks and Deep Learning* (2015, `chapter 5 <http://neuralnetworksanddeeplearn
 for the simplest deep network. It is the early argument for vanishing gradients of Hochreiter (1998,
 `doi:10.1142/S0218488598000094 <https://doi.org/10.1142/S0218488598000094>`_).
 
-Left: the factors of one random chain, in which every :math:`\sigma'` is at most 1/4. Right: the gradient in 20,000
+Left: the factors of one random chain, in which every σ' is at most 1/4. Right: the gradient in 20,000
 chains of 20 neurons.
 
 **Agrees:** the product of the nine factors, 3.596e-5, is dC/dw1 as simulated, to the precision of float32. With weights
 and biases N(0, 1) the gradient shrinks to 0.099 of its size at each layer, and no chain of 20,000 has a larger gradient
 in the first layer than in the last one.
 
-**Differs:** the book argues that the terms :math:`|w\,\sigma'|` are usually below 1/4, since weights are seldom large.
-That needs :math:`|w| < 1`, and a standard normal weight is larger in 32 % of all cases: here 21 % of the ratios of
+**Differs:** the book argues that the terms \|w σ'\| are usually below 1/4, since weights are seldom large.
+That needs \|w\| < 1, and a standard normal weight is larger in 32 % of all cases: here 21 % of the ratios of
 neighbouring gradients are above 1/4. With weights of standard deviation 4 the gradient still vanishes, by a factor 0.19
 a layer, because large weights saturate the neurons.
 """

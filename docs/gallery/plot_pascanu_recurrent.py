@@ -7,14 +7,14 @@ spectral radius: the setting of Pascanu, Mikolov and Bengio (2013, `arXiv:1211.5
 <https://arxiv.org/abs/1211.5063>`_), section 2. The paper proves the conditions and has no figure of this decay.
 
 Lines are medians over eight networks of 32 neurons, by ``gs.lessons.recurrent``; dotted lines have the slope of
-:math:`\rho^k`, the spectral radius to the power of the number of steps.
+ρ^k, the spectral radius to the power of the number of steps.
 
 **Agrees:** without a nonlinearity the gradient changes by the spectral radius at each step: measured from 20 to 59
-steps back, the factors are 1.998, 1.193, 0.995, 0.800 and 0.500 for :math:`\rho` = 2, 1.2, 1, 0.8 and 0.5. An
+steps back, the factors are 1.998, 1.193, 0.995, 0.800 and 0.500 for ρ = 2, 1.2, 1, 0.8 and 0.5. An
 orthogonal matrix keeps the length to rounding. No sequence exceeds the paper's bound, the power k of
-:math:`\max|\phi'|\,\sigma_{\max}(W)`.
+max \|φ'\| times the largest singular value of W.
 
-**Differs:** with tanh a radius above 1 is not sufficient for exploding gradients. At :math:`\rho=1.2` the gradient
+**Differs:** with tanh a radius above 1 is not sufficient for exploding gradients. At ρ = 1.2 the gradient
 still vanishes, by a factor 0.85 a step, and at 2 it grows by 1.06 only. An orthogonal matrix then loses a factor 0.77 a
 step.
 """

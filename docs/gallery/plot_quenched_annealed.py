@@ -6,7 +6,7 @@ The scale of the weights at which gradients of a relu network of 16 layers neith
 definitions of it, from two papers.
 
 The mean of ln gain is 0 on the quenched boundary, as in Sussillo and Abbott (2014, `arXiv:1412.6558
-<https://arxiv.org/abs/1412.6558>`_). The mean gain is 1 on the annealed one, :math:`\sqrt2` at every width, as in He et
+<https://arxiv.org/abs/1412.6558>`_). The mean gain is 1 on the annealed one, √2 at every width, as in He et
 al. (2015, `arXiv:1502.01852 <https://arxiv.org/abs/1502.01852>`_). The median gain is 1 on the third. None of the
 papers compares them in a figure. Left: exact roots; right: roots measured with 20,000 networks a point, with intervals.
 

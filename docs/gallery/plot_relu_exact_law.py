@@ -5,7 +5,7 @@ The exact law of the gradient, and its tails
 ln gain of 200,000 relu networks of 16 layers and width 16, under its exact law, the product of the factors of the
 layers that Hanin and Nica (2018, `arXiv:1812.05994 <https://arxiv.org/abs/1812.05994>`_) found.
 
-A layer multiplies the squared gradient by :math:`(\sigma_w^2 / n)\,\chi^2_K`, where K neurons are active.
+A layer multiplies the squared gradient by (σ_w² / n) χ²_K, where K neurons are active.
 ``gs.theory.gain_law`` inverts the transform of the product along a contour through the saddle point (Lugannani and Rice
 1980, `doi:10.2307/1426607 <https://doi.org/10.2307/1426607>`_). Neither source has this figure.
 

@@ -6,13 +6,13 @@ How many layers information survives in a tanh network, and how its gradient cha
 Sohl-Dickstein (2017, `arXiv:1611.01232 <https://arxiv.org/abs/1611.01232>`_), figure 5 and section 4.
 
 The biases have variance 0.05. Left: the depth scales of the correlation, the gradient and the length; the grey area
-ends at :math:`6\,\xi_c`, the curve that the paper draws over its training results. Right: the length of the gradient
-through 120 layers of 300 neurons, with the slope :math:`\frac12 \ln \chi_1` of the theory (dotted).
+ends at 6 ξ_c, the curve that the paper draws over its training results. Right: the length of the gradient
+through 120 layers of 300 neurons, with the slope ½ ln χ₁ of the theory (dotted).
 
-**Agrees:** :math:`\xi_c` diverges at :math:`\sigma_w^2 = 1.7610`, and is 15.79 layers at 1.5. The gradient falls below
+**Agrees:** ξ_c diverges at σ_w² = 1.7610, and is 15.79 layers at 1.5. The gradient falls below
 that point and grows above it.
 
-**Differs:** no network is trained here, so that :math:`6\,\xi_c` as the limit of training is the paper's own result,
+**Differs:** no network is trained here, so that 6 ξ_c as the limit of training is the paper's own result,
 not checked by gradsim. At width 300 the simulated ln of the squared gradient changes by -0.0687, -0.0057 and 0.1188 a
 layer (standard errors 0.001), where infinite width has -0.0633, 0 and 0.1253. The difference is the correction of order
 1 / width: with ``gs.theory.width_correction`` the theory is -0.0685, -0.0056 and 0.1184.

@@ -6,7 +6,7 @@ The scale g of the weights, their standard deviation times the square root of th
 of the gradient stays the same from layer to layer: Sussillo and Abbott (2014, `arXiv:1412.6558
 <https://arxiv.org/abs/1412.6558>`_).
 
-The authors derive :math:`\exp(1 / 2N)` for linear networks and fit :math:`\sqrt2 \exp(1.2 / (\max(N, 6) - 2.4))` for
+The authors derive exp(1 / 2N) for linear networks and fit √2 exp(1.2 / (max(N, 6) - 2.4)) for
 relu (dashed). Lines are the exact roots of ``gs.theory.quenched_sigma_w``, dots come from 20,000 simulated networks
 each.
 
