@@ -1,4 +1,4 @@
-"""Make gradsim_data/fonts/han.otf: of Noto Sans CJK SC, just the characters that the lessons use.
+"""Make gradsim_data/fonts/han.otf: of Noto Sans CJK SC, just the characters that lessons and reports use.
 
 python data/make_font.py /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 """
@@ -13,6 +13,7 @@ from fontTools.ttLib import TTCollection
 
 from gradsim.lessons import LESSONS
 from gradsim.lessons.texts.frame import FRAME
+from gradsim.report.interactive.words import WORDS
 
 TARGET = Path(__file__).parent / "gradsim_data" / "fonts" / "han.otf"
 FAMILY, NAME = "Noto Sans CJK SC", "gradsim han"
@@ -20,7 +21,7 @@ FAMILY, NAME = "Noto Sans CJK SC", "gradsim han"
 
 def characters() -> set[str]:
     """Every character of every text beyond Latin."""
-    texts = [text for table in (FRAME, *(lesson.texts for lesson in LESSONS.values())) for pair in table.values()
+    texts = [text for table in (FRAME, WORDS, *(lesson.texts for lesson in LESSONS.values())) for pair in table.values()
              for text in pair]  # fmt: skip
     return {character for character in "".join(texts) if ord(character) >= 0x2E80}
 
