@@ -28,9 +28,11 @@ def write(run: Results, output: Path | None, lang: str, level: float) -> Path:
     check_language(lang)
     check_extra()
     path = run.path / "report.html" if output is None else filesystem.absolute(output)
+    unfinished = path.parent if output is not None else run.path / "tmp"  # in the run's directory gc removes leftovers
     filesystem.check_writable(path.parent)
-    filesystem.make_dirs(path.parent)
-    filesystem.replace(path.parent, path, page_of(facts_of(run, level), lang))
+    page = page_of(facts_of(run, level), lang)
+    filesystem.make_dirs(unfinished)
+    filesystem.replace(unfinished, path, page)
     return path
 
 

@@ -136,7 +136,7 @@ class Run(Results):
         Parameters
         ----------
         output : str or Path, optional
-            The file, replaced if it exists; its folder must exist. Default: ``report.html`` in the run's directory.
+            The file, replaced if it exists; its folder is made. Default: ``report.html`` in the run's directory.
         lang : {"en", "zh"}
             Language of the page.
         level : float
