@@ -40,6 +40,12 @@ def short(value: object) -> str:
     return f"{names[0]}, {names[1]}, ..., {names[-1]} ({len(names):,} values)"
 
 
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook: IPython runs it, and its shell has a kernel."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def has_widgets() -> bool:
     """Whether this is a notebook that can show widgets: ipywidgets is installed."""
-    return "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
+    return in_notebook() and find_spec("ipywidgets") is not None

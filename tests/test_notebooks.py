@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gradsim as gs
+from tests.installed import skip_without
 
 FOLDER = Path(__file__).parents[1] / "docs/notebooks"
 
@@ -132,8 +133,7 @@ def test_how_it_is_stored(name):
 @pytest.mark.parametrize("name", QUICK)
 def test_it_runs(name, tmp_path, monkeypatch):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    for package in ("ipykernel", "ipywidgets", "matplotlib"):
-        pytest.importorskip(package)
+    skip_without("ipykernel", "ipywidgets", "matplotlib")
     temporary, folder = tmp_path / "temporary", tmp_path / "folder"
     temporary.mkdir()
     folder.mkdir()

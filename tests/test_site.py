@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import gradsim as gs
+from tests.installed import skip_without
 
-for module in ("sphinx", "myst_nb", "sphinx_gallery", "furo", "numpydoc"):
-    pytest.importorskip(module)
+skip_without("sphinx", "myst_nb", "sphinx_gallery", "furo", "numpydoc")
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TextIO, get_args
 from tqdm import tqdm
 
 from gradsim.errors import SweepError, suggestion
-from gradsim.notebook import has_widgets
+from gradsim.notebook import has_widgets, in_notebook
 from gradsim.system.streams import Tolerant, event_line, printable
 
 Mode = Literal["auto", "bar", "log", "json", "none"]
@@ -125,7 +125,7 @@ def _chosen(mode: Mode, stream: Tolerant) -> Mode:
     check_mode(mode)
     if mode != "auto":
         return mode
-    return "bar" if stream.isatty() or (stream.is_stderr() and "ipykernel" in sys.modules) else "log"
+    return "bar" if stream.isatty() or (stream.is_stderr() and in_notebook()) else "log"
 
 
 def _bar_of(stream: Tolerant) -> Any:

@@ -7,6 +7,7 @@ import pytest
 import gradsim as gs
 from gradsim.notebook import facts_html
 from tests.gradsim.small_runs import made, one, straight
+from tests.installed import skip_without
 
 HOSTILE = "<script>hurt</script>"
 
@@ -52,8 +53,7 @@ CELLS = [
 def test_in_a_notebook(tmp_path):
     """Executed by a kernel: objects are tables, and the progress of a run is a widget."""
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    pytest.importorskip("ipywidgets")
-    pytest.importorskip("ipykernel")
+    skip_without("ipykernel", "ipywidgets")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
     nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     _, sweep, progress, run = ([output.get("data", {}) for output in cell.outputs] for cell in book.cells)

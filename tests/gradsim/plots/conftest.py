@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from tests.gradsim.small_runs import made
+
+
+@pytest.fixture
+def no_pyplot(monkeypatch):
+    """Importing pyplot fails: drawing needs none of its state."""
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -156,7 +155,7 @@ def test_settings_of_the_user_change_no_picture_of_ours(edges):
         assert ax.xaxis.label.get_fontsize() == 20
 
 
-def test_a_figure_of_the_user(edges):
+def test_a_figure_of_the_user(no_pyplot, edges):
     figure = Figure(figsize=(7.0, 9.0), layout="constrained")
     axes = figure.subplots(3, 2)
     for ax, draw in zip(axes.ravel(), OF_RUNS.values(), strict=True):
@@ -164,7 +163,6 @@ def test_a_figure_of_the_user(edges):
     figure.draw_without_rendering()
     assert figure.get_figheight() == 9.0
     assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes.ravel())
-    assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_threads_draw_the_same_bytes(edges):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -90,8 +91,13 @@ def test_a_bar_where_people_look(monkeypatch) -> None:
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     assert Progress(1, 1, "auto", terminal).mode == "bar"
     assert Progress(1, 1, "auto", io.StringIO()).mode == "log"
-    monkeypatch.setitem(sys.modules, "ipykernel", None)
-    assert Progress(1, 1, "auto").mode == "bar"
+    for shell, mode in ((None, "log"), (SimpleNamespace(), "log"), (SimpleNamespace(kernel=1), "bar")):
+        # Python itself, IPython on a terminal whose standard error is a file, and the kernel of a notebook
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        assert Progress(1, 1, "auto").mode == mode
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())  # imported by another package: no notebook
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert Progress(1, 1, "auto").mode == "log"
 
 
 def test_facts_that_cannot_be_had(monkeypatch) -> None:
