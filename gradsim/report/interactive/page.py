@@ -49,7 +49,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
     """
     check_extra()
     words = Words(WORDS, check_language(lang))
-    sentences = verdicts(facts.boundary, facts.expected, facts.level, words)
+    boundaries = packing.boundaries(facts, verdicts(facts.boundary, facts.expected, facts.level, words))
     chinese = base64_text(style.font_path().read_bytes()) if lang == "zh" else ""
     missing, shards = facts.missing
     values = {
@@ -64,10 +64,10 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
             level=f"{facts.level:.4g}",
         ),
         "unfinished": words("page.unfinished", missing=f"{missing:,}", shards=f"{shards:,}") if missing else "",
-        "verdicts": _first(packing.boundaries(facts, sentences)),
+        "verdicts": _first(boundaries),
         "choices": [{"name": name, "label": words(name)} for name in (*AXES, "kind", "shade", "quantity")],
         "provenance": _provenance(facts, words),
-        "data": packing.as_json(_data(facts, sentences, words, bool(chinese))),
+        "data": packing.as_json(_data(facts, boundaries, words, bool(chinese))),
         "library": _library(),
     }
     return render(__package__, "report.html", values)
@@ -89,8 +89,9 @@ def _provenance(facts: Facts, words: Words) -> list[tuple[str, str]]:
     return [(words(f"made.{key}"), value) for key, value in (facts.provenance | {"intervals": intervals}).items()]
 
 
-def _data(facts: Facts, sentences: list[str], words: Words, own_font: bool) -> dict[str, Any]:
+def _data(facts: Facts, boundaries: pd.DataFrame, words: Words, own_font: bool) -> dict[str, Any]:
     """All that the script reads."""
+    shades = charts.shades(words)
     labels = {name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in QUANTITIES}
     return {
         "words": {key.removeprefix("ui."): words(key) for key in WORDS if key.startswith("ui.")},
@@ -98,17 +99,17 @@ def _data(facts: Facts, sentences: list[str], words: Words, own_font: bool) -> d
         "groups": packing.columns(packing.groups(facts.summary)),
         "choices": {
             "kind": {kind: words(f"kind.{kind}") for kind in _KINDS},
-            "shade": {name: shade["title"] for name, shade in charts.shades(words).items()},
+            "shade": {name: shade["title"] for name, shade in shades.items()},
             "quantity": labels,
         },
         "names": {name: words(name) for name in (*AXES, "depth", "kind")},
         "cells": packing.columns(packing.cells(facts)),
-        "boundaries": packing.columns(packing.boundaries(facts, sentences)),
+        "boundaries": packing.columns(boundaries),
         "layers": packing.layers(facts.layers),
         "histograms": packing.histograms(facts.histograms),
         "charts": {
             "config": charts.config('"gradsim han", system-ui, sans-serif' if own_font else "system-ui, sans-serif"),
-            "shades": charts.shades(words),
+            "shades": shades,
             "phase": charts.phase(words),
             "layers": charts.layers(words),
             "bars": charts.bars(words),
