@@ -13,6 +13,7 @@ from gradsim.errors import SweepError
 from gradsim.plots import marks, selection, words
 from gradsim.plots.layers import LN10
 from gradsim.plots.styles import OKABE_ITO, panel
+from gradsim.report.thinning import spread_evenly
 from gradsim.system.streams import counted
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, layers: Sequence[int]) -> None:
             _curve(ax, own, power, f"{direction}, layer {layer}",
                    color=colour, linestyle=dashes, marker=marker,
                    markerfacecolor=colour if direction == "forward" else "white")  # fmt: skip
-    widths = selection.spread_evenly(sorted(rows["width"].unique()), 8)
+    widths = spread_evenly(sorted(rows["width"].unique()), 8)
     ax.set_xticks(widths, [str(width) for width in widths])
     ax.minorticks_off()
     if len(widths) == 1:

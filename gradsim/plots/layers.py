@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gradsim.plots import marks, selection, words
 from gradsim.plots.styles import panel
 from gradsim.report import style
+from gradsim.report.thinning import spread_evenly
 from gradsim.runs.results import Run
 from gradsim_core.results.quantities import QUANTITIES
 
@@ -63,7 +64,7 @@ def layers(
         matplotlib is not installed.
     """
     every = selection.check_cells(run, cells)
-    shown = selection.spread_evenly(every, MOST_CELLS)
+    shown = spread_evenly(every, MOST_CELLS)
     rows = run.layers(shown, quantity=quantity)
     parameters = run.cells().set_index("cell_id", drop=False).loc[shown]
     same, labels = words.told_apart(parameters)
@@ -102,7 +103,7 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
     """
     rows = layers[layers["quantity"] == "log_delta"]
     every = np.sort(rows["cell_id"].unique()).tolist()
-    shown = selection.spread_evenly(every, MOST_CELLS)
+    shown = spread_evenly(every, MOST_CELLS)
     figure = style.figure(4.8, 8.2)
     ax: Axes = figure.subplots()
     draw(ax, rows, {cell: _cell_label(cell, cells) for cell in shown})

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradsim.plots import marks, selection, words
 from gradsim.plots.styles import INK, OKABE_ITO, panel
 from gradsim.report import style
+from gradsim.report.thinning import spread_evenly
 from gradsim.system.streams import counted
 from gradsim.theory.errors import check_probability
 
@@ -172,7 +173,7 @@ def draw(ax: Axes, cells: pd.DataFrame, boundary: pd.DataFrame, limit: float, le
     ratios = sigma_w[1:] / sigma_w[:-1]
     if len(ratios) > 1 and np.allclose(ratios, ratios[0], rtol=1e-3):
         ax.set_xscale("log")
-        ticks = selection.spread_evenly(sigma_w.tolist(), 6)
+        ticks = spread_evenly(sigma_w.tolist(), 6)
         ax.set_xticks(ticks, [f"{value:.3g}" for value in ticks])
         ax.minorticks_off()
     ax.set_xlabel(r"$\sigma_w$")
@@ -242,7 +243,7 @@ def _missing(cells: pd.DataFrame, boundary: pd.DataFrame) -> list[str]:
     said = [f"Grey: {counted(lost, 'cell')} without live networks."] if lost else []
     none = boundary[boundary["sigma_w"].isna()]
     for (kind, reason), rows in none.groupby(["kind", "reason"], sort=False):
-        depths = ", ".join(f"{depth}" for depth in selection.spread_evenly(sorted(rows["depth"]), 6))
+        depths = ", ".join(f"{depth}" for depth in spread_evenly(sorted(rows["depth"]), 6))
         said.append(f"No {kind} boundary at depth {depths}: {reason}")
     return words.sentences_of(said)
 

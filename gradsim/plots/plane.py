@@ -14,6 +14,7 @@ from gradsim.errors import SweepError
 from gradsim.plots import marks, selection, words
 from gradsim.plots.styles import INK, panel
 from gradsim.report import style
+from gradsim.report.thinning import spread_evenly
 from gradsim.runs.results import Run
 from gradsim.sweep.activations import OwnActivation
 from gradsim.theory.errors import check_probability, check_sigma_b, check_sigma_w
@@ -183,7 +184,7 @@ def _boundaries(ax: Axes, rows: pd.DataFrame, level: float) -> None:
         return
     from matplotlib import colormaps
 
-    shown = selection.spread_evenly(list(rows.groupby(_SERIES, sort=True)), _MOST_SERIES)
+    shown = spread_evenly(list(rows.groupby(_SERIES, sort=True)), _MOST_SERIES)
     colours = colormaps["viridis"](np.linspace(0.0, 0.95, len(shown)))
     varying = [name for name in _SERIES if rows[name].nunique() > 1] or ["depth"]
     for (key, series), colour, marker in zip(shown, colours, _MARKERS, strict=False):

@@ -10,15 +10,10 @@ import pandas as pd
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.plots import words
+from gradsim.report.thinning import spread_evenly
 
 if TYPE_CHECKING:
     from gradsim.runs.results import Run
-
-
-def spread_evenly(items: Sequence[Any], most: int) -> list[Any]:
-    """Return at most so many of the items, evenly spread, with the first and the last."""
-    places = np.unique(np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int))
-    return [items[int(place)] for place in places] if len(items) else []
 
 
 def matching(frame: pd.DataFrame, axes: Sequence[str], where: Mapping[str, Any]) -> pd.DataFrame:

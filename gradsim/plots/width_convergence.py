@@ -12,6 +12,7 @@ from gradsim import analysis
 from gradsim.analysis.kinds import find_kind
 from gradsim.plots import marks, selection, words
 from gradsim.plots.styles import INK, panel
+from gradsim.report.thinning import spread_evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def width_convergence(run: Run, kind: str = "quenched", ax: Axes | None = None, 
     boundary = run.boundary(summary=cells, kinds=name)
     limits = analysis.infinite_width(boundary)
     depths = sorted(boundary["depth"].unique())
-    shown = selection.spread_evenly(depths, _MOST_DEPTHS)
+    shown = spread_evenly(depths, _MOST_DEPTHS)
     said += [f"{len(shown)} of {len(depths)} depths."] if len(shown) < len(depths) else []
     with panel(ax) as axes:
         _draw(axes, boundary, limits, shown)
@@ -139,7 +140,7 @@ def _missing(boundary: pd.DataFrame, limits: pd.DataFrame) -> list[str]:
     """Sentences on boundaries and extrapolations that are not there."""
     none = boundary[boundary["sigma_w"].isna()]
     said = [
-        f"None at width {', '.join(map(str, selection.spread_evenly(sorted(rows['width'].unique()), 6)))}: {reason}"
+        f"None at width {', '.join(map(str, spread_evenly(sorted(rows['width'].unique()), 6)))}: {reason}"
         for reason, rows in none.groupby("reason", sort=False)
     ]
     lost = limits[limits["sigma_w"].isna()]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from gradsim.report.thinning import spread_evenly
+
 MOST_CELLS = 500  # whose layers a report holds: with 64 layers they take 2 MB of the file
 AXES = ["activation", "law", "sigma_b", "width"]
 """What a phase diagram over (sigma_w, depth) is of: one combination of these."""
@@ -49,6 +51,4 @@ class Facts(NamedTuple):
 
 def embedded_cells(cells: pd.DataFrame) -> list[int]:
     """Return the numbers of the cells whose layers a report holds: all, or `MOST_CELLS` evenly spread."""
-    number = cells["cell_id"].tolist()
-    places = np.linspace(0, len(number) - 1, min(len(number), MOST_CELLS)).round().astype(int)
-    return [int(number[place]) for place in np.unique(places)]
+    return [int(cell) for cell in spread_evenly(cells["cell_id"].tolist(), MOST_CELLS)]

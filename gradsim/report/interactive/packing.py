@@ -14,6 +14,7 @@ from gradsim.analysis import BIN_WIDTH
 from gradsim.report.interactive.facts import AXES, Facts
 from gradsim.report.interactive.verdicts import z_scores
 from gradsim.report.page import base64_text
+from gradsim.report.thinning import spread_evenly
 
 Array = NDArray[np.float64]
 
@@ -135,8 +136,7 @@ def layers(frame: pd.DataFrame) -> dict[str, Any]:
 
 def shown_layers(depth: int) -> list[int]:
     """Return the layers of a network that its curves have: all, or `MOST_LAYERS` evenly spread, 1 and L among them."""
-    places: list[int] = np.unique(np.linspace(1, depth, min(depth, MOST_LAYERS)).round().astype(int)).tolist()
-    return places
+    return spread_evenly(range(1, depth + 1), MOST_LAYERS)
 
 
 def _coded(values: Array) -> tuple[NDArray[np.int64], float, float]:
