@@ -1,4 +1,4 @@
-"""Links between the pages of a directory of lessons: only to pages that are there, or that the same run writes."""
+"""Links between the pages of a directory of lessons: only to pages that are there."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a lesson's directory says of itself, so that a lesson that is done is not run again: ``lesson.json``.
 
-It is written last and sealed by a checksum. It names the settings, the code, the bytes of every table, and the links of
-every page, on which pages depend besides.
+It is written last and sealed by a checksum. It names the settings, the code, the bytes of every table, and the links
+and the pictures of every page.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -36,20 +36,22 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def make(lesson: Lesson, settings: Settings, tables: Mapping[str, bytes], pages: Mapping[str, Sequence[Link]]) -> bytes:
-    """Return the content of a record: of a lesson, its tables by file name, and the links of its pages by language."""
+class Page(NamedTuple):
+    """What a page has besides texts and tables: links to other pages, and names of pictures."""
+
+    nav: list[Link]
+    pictures: list[str]
+
+
+def make(lesson: Lesson, settings: Settings, tables: Mapping[str, bytes], pages: Mapping[str, Page]) -> bytes:
+    """Return the content of a record: of a lesson, its tables by file name, and its pages by language."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(tables.items())}
-    return seal(
-        {**_key(lesson, settings), "tables": hashes, "pages": {lang: _plain(nav) for lang, nav in pages.items()}}
-    )
+    plain = {lang: {"links": list(map(list, page.nav)), "pictures": page.pictures} for lang, page in pages.items()}
+    return seal({**_key(lesson, settings), "tables": hashes, "pages": plain})
 
 
 def _key(lesson: Lesson, settings: Settings) -> dict[str, Any]:
     return {"lesson": lesson.name, "quick": settings.quick, "seed": settings.seed, "code": code_digest()}
-
-
-def _plain(nav: Sequence[Link]) -> list[list[str]]:
-    return [list(link) for link in nav]
 
 
 class Record:
@@ -71,12 +73,21 @@ class Record:
     def has_page(self, lang: str, nav: Sequence[Link]) -> bool:
         """Return whether the page of a language is there, with these links."""
         there = (self._folder / f"{lang}.html").is_file()
-        return there and self.pages.get(lang) == list(nav)
+        return there and lang in self.pages and self.pages[lang].nav == list(nav)
+
+    def pictures(self, lang: str) -> dict[str, bytes] | None:
+        """Return the pictures (PNG) of the page of a language by name, or None if they have to be drawn."""
+        if lang not in self.pages:
+            return None
+        found = {name: filesystem.read_bytes(self._folder / f"{name}.{lang}.png") for name in self.pages[lang].pictures}
+        there = {name: content for name, content in found.items() if content is not None}
+        return there if len(there) == len(found) else None
 
     @property
-    def pages(self) -> dict[str, list[Link]]:
-        """Links of the pages, by language."""
-        return {lang: [Link(*link) for link in nav] for lang, nav in self._values.get("pages", {}).items()}
+    def pages(self) -> dict[str, Page]:
+        """The pages that were written with all their pictures, by language."""
+        pages = self._values.get("pages", {}).items()
+        return {lang: Page([Link(*link) for link in page["links"]], page["pictures"]) for lang, page in pages}
 
 
 def _read(folder: Path, lesson: Lesson, settings: Settings) -> dict[str, Any]:

@@ -27,9 +27,10 @@ def run_all(
 ) -> Iterator[Done]:
     """Run lessons and write them, yielding each when it is done; one that an earlier run has done, only if `again`."""
     check(out, langs)
-    names = [lesson.name for lesson in lessons]
-    for lesson in lessons:
+    for before, lesson in zip([None, *lessons], lessons, strict=False):
         start = time.monotonic()
         with Share(lesson.name, cast(Mode, progress)) as share:
-            written = update(lesson, out, langs, replace(settings, report=share.add), names, again)
+            written = update(lesson, out, langs, replace(settings, report=share.add), again)
+        if before is not None:  # its page links to this one only now that it is there
+            update(before, out, langs, settings, again=False)
         yield Done(lesson, lesson.find(written.tables), time.monotonic() - start, written.earlier)

@@ -13,8 +13,8 @@ from gradsim.lessons import page
 from gradsim.lessons.catalogue import Catalogue
 from gradsim.lessons.images import load_images
 from gradsim.lessons.lesson import Lesson, Settings, Tables
-from gradsim.lessons.navigation import Link, language_links, links, present
-from gradsim.lessons.record import NAME, Record, make
+from gradsim.lessons.navigation import language_links, links, present
+from gradsim.lessons.record import NAME, Page, Record, make
 from gradsim.report import style
 from gradsim.report.languages import LANGUAGES, Words, check_language
 from gradsim.system import filesystem
@@ -69,22 +69,14 @@ def write(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings) -
     CorruptDataError
         The images are missing or damaged; nothing is written.
     """
-    return update(lesson, out, langs, settings, (lesson.name,), again=True).tables
+    return update(lesson, out, langs, settings, again=True).tables
 
 
-def update(
-    lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings, together: Sequence[str], again: bool
-) -> Written:
+def update(lesson: Lesson, out: Path, langs: Sequence[str], settings: Settings, again: bool) -> Written:
     """Write a lesson as `write` does, but keep what an earlier run with the same settings and the same code has left.
 
-    Its tables are read, and only pages that are missing or have other links are written.
-
-    Parameters
-    ----------
-    together
-        Names of the lessons of the same run, to which pages may link before they are there.
-    again
-        Measure anew, and write everything.
+    Its tables are read, and only pages that are missing or have other links are written. With `again` everything is
+    measured and written anew.
     """
     folder = out / lesson.name
     check(folder, langs)
@@ -93,14 +85,18 @@ def update(
     tables = earlier or lesson.measure(settings)
     parquet = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
     spoken = {*langs, *(lang for lang in LANGUAGES if (folder / f"{lang}.html").is_file())}
-    navs = {lang: links(lesson.name, lang, {*together, *present(out, lang)}, spoken) for lang in langs}
+    navs = {lang: links(lesson.name, lang, present(out, lang), spoken) for lang in langs}
     missing = {lang: nav for lang, nav in navs.items() if not (earlier and before.has_page(lang, nav))}
     files, pages = {} if earlier else dict(parquet), before.pages if earlier else {}
     for lang, nav in missing.items():
-        drawn = _pictures(lesson, tables, Words(lesson.texts, lang))
-        files |= _in_language(lesson, tables, settings, nav, Words(lesson.texts, lang), drawn or {})
-        if drawn is not None:  # else the next run draws them
-            pages[lang] = nav
+        words = Words(lesson.texts, lang)
+        pictures = before.pictures(lang) if earlier else None
+        if pictures is None and (drawn := _pictures(lesson, tables, words)) is not None:
+            files |= {f"{name}.{lang}.{form}": data for name, forms in drawn.items() for form, data in forms.items()}
+            pictures = {name: forms["png"] for name, forms in drawn.items()}
+        files[f"{lang}.html"] = page.render(lesson, words, tables, pictures or {}, settings, nav)
+        if pictures is not None:  # else the next run draws them
+            pages[lang] = Page(nav, list(pictures))
     if files:
         _replace(folder, files | {NAME: make(lesson, settings, parquet, pages)})
     write_index(out, langs)
@@ -112,15 +108,6 @@ def _replace(folder: Path, files: dict[str, bytes]) -> None:
     filesystem.make_dirs(folder)
     for name in sorted(files, key=lambda name: (name == NAME, name.endswith(".html"))):
         filesystem.replace(folder, folder / name, files[name])
-
-
-def _in_language(
-    lesson: Lesson, tables: Tables, settings: Settings, nav: Sequence[Link], words: Words, drawn: Drawn
-) -> dict[str, bytes]:
-    """Return the pictures and the page of a language, by file name."""
-    pictures = {name: forms["png"] for name, forms in drawn.items()}
-    files = {f"{name}.{words.lang}.{form}": data for name, forms in drawn.items() for form, data in forms.items()}
-    return files | {f"{words.lang}.html": page.render(lesson, words, tables, pictures, settings, nav)}
 
 
 def _pictures(lesson: Lesson, tables: Tables, words: Words) -> Drawn | None:

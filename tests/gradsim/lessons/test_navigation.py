@@ -1,4 +1,4 @@
-"""Links between pages lead only to pages that are there, or that the same run writes."""
+"""Links between pages lead only to pages that are there."""
 
 from __future__ import annotations
 

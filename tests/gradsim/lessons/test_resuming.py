@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import re
 
 import pandas as pd
 import pytest
@@ -63,8 +65,22 @@ def test_an_interrupted_run_goes_on(tiny, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run([first, dataclasses.replace(second, measure=stop)], tmp_path)
+    assert dead_links(tmp_path) == []
     assert run([first, second], tmp_path) == [True, False]
     assert runs == ["bars", "speeds"]
+    assert dead_links(tmp_path) == []
+    assert 'href="../speeds/en.html" rel="next"' in (tmp_path / "bars/en.html").read_text(encoding="utf-8")
+
+
+def dead_links(out):
+    """Links of all pages to pages that are not there."""
+    found = [
+        (page, href)
+        for page in out.rglob("*.html")
+        for href in re.findall(r'href="([^"#]+\.html)"', page.read_text("utf-8"))
+    ]
+    assert found
+    return [(page, href) for page, href in found if not (page.parent / href).is_file()]
 
 
 @pytest.mark.parametrize("settings", [Settings(quick=True, seed=2), Settings(quick=False)])
@@ -112,6 +128,28 @@ def test_a_missing_page_is_written(tiny, tmp_path):
     (tmp_path / "speeds/en.html").unlink()
     assert run(tiny[0], tmp_path) == [True, True]
     assert (tmp_path / "speeds/en.html").is_file()
+
+
+def test_new_links_need_no_new_pictures(tiny, tmp_path):
+    """A page that only gets another link is written with the pictures that are there."""
+    (first, second), _ = tiny
+    drawings = []
+
+    def draw(tables, words):
+        drawings.append(words.lang)
+        return first.draw(tables, words)
+
+    counted = dataclasses.replace(first, draw=draw)
+    run([counted], tmp_path)
+    picture = (tmp_path / "bars/one.en.png").read_bytes()
+    run([counted, second], tmp_path)
+    assert drawings == ["en"]
+    assert base64.b64encode(picture).decode() in (tmp_path / "bars/en.html").read_text(encoding="utf-8")
+    (tmp_path / "bars/one.en.png").unlink()
+    (tmp_path / "bars/en.html").unlink()
+    assert run([counted], tmp_path) == [True]
+    assert drawings == ["en", "en"]
+    assert (tmp_path / "bars/one.en.png").read_bytes() == picture
 
 
 def test_other_code_runs_again(tiny, tmp_path, monkeypatch):
