@@ -91,6 +91,7 @@ def kernel():
             Receives 0, 1 or 2: live, dead, non-finite.
         """
         size, stride, start = len(status) * depth, len(values) // quantities, first * depth
+        all_alive = True
         for i in range(0, 3 * size, LANES):
             store(sums, i, logarithm(load(sums, i), load(exponents, i)))
         repeat_last(sums, SUM_DELTA * size, depth, exponents, size)
@@ -99,9 +100,11 @@ def kernel():
             delta2, last_delta2 = load(sums, SUM_DELTA * size + i), load(exponents, i)
             logs = Logs(h2, x2, delta2, last_delta2, log_width)
             state = select(delta2 == -math.inf, splat(delta2, DEAD), ALIVE)
-            store(sums, i, record(values, stride, start + i, logs, min(size - i, LANES), state))
+            state = record(values, stride, start + i, logs, min(size - i, LANES), state)
+            all_alive = all_alive and not anywhere(state != ALIVE)  # some lanes may lie beyond the last network
+            store(sums, i, state)
         for n in range(len(status)):
-            status[n] = greatest(sums, n * depth, depth)
+            status[n] = 0 if all_alive else greatest(sums, n * depth, depth)
 
     return finish
 

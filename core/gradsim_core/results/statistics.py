@@ -14,10 +14,12 @@ import numpy as np
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, load, select, splat, store
 
+from .histograms import merge_histograms
 from .quantities import QUANTITIES
 from .tally import BINS_PER_LN, FIXED_POINT, MOST_AT_ONCE, add_value, bin_of, empty_tally, fits, square_sum
 
 _NO_BIN = -(2**31)
+_AT_ONCE = 512  # bins that are indexed, then counted, while they are in the fastest cache
 
 
 class Sums(NamedTuple):
@@ -82,11 +84,14 @@ def count_tile(bins, low, high, base, window):
     window[: size + 1] = 0
     for lane in range(LANES):
         base[lane] = lane * width - low[lane]
-    for n in range(0, len(bins), LANES):
-        b = load(bins, n)
-        store(bins, n, select(b == _NO_BIN, size, b + load(base, 0)))
-        for lane in range(LANES):
-            window[np.uint64(bins[n + lane])] += 1  # unsigned: Numba need not check for negative indices
+    # Counting is a loop of its own: parts of what has just been stored as a vector are slow to read.
+    for start in range(0, len(bins), _AT_ONCE):
+        stop = min(start + _AT_ONCE, len(bins))
+        for n in range(start, stop, LANES):
+            b = load(bins, n)
+            store(bins, n, select(b == _NO_BIN, size, b + load(base, 0)))
+        for n in range(start, stop):
+            window[np.uint64(bins[n])] += 1  # unsigned: Numba need not check for negative indices
     return width
 
 
@@ -188,38 +193,6 @@ def reduce(values: np.ndarray) -> Sums:
     return Sums._make(fields)
 
 
-def add_histograms(first, second, columns, bins, counts):
-    """Merge two sorted sparse histograms (column, bin, count) into arrays large enough for both; returns the size."""
-    i = j = size = 0
-    while i < len(first[0]) and j < len(second[0]):
-        key_first, key_second = (first[0][i] << 32) + first[1][i], (second[0][j] << 32) + second[1][j]
-        # Arithmetic instead of branches, which the processor cannot predict.
-        take_first, take_second = int(key_first <= key_second), int(key_second <= key_first)
-        columns[size], bins[size] = (first[0][i], first[1][i]) if take_first else (second[0][j], second[1][j])
-        counts[size] = first[2][i] * take_first + second[2][j] * take_second
-        i, j, size = i + take_first, j + take_second, size + 1
-    for rest, start in ((first, i), (second, j)):
-        for k in range(start, len(rest[0])):
-            columns[size], bins[size], counts[size] = rest[0][k], rest[1][k], rest[2][k]
-            size += 1
-    return size
-
-
-def _merged_histograms(histograms):
-    """One sparse histogram of a list of them, merged pair by pair."""
-    while len(histograms) > 1:
-        pairs = zip(histograms[::2], histograms[1::2], strict=False)
-        histograms = [_add(*pair) for pair in pairs] + histograms[len(histograms) & ~1 :]
-    return histograms[0]
-
-
-def _add(first, second):
-    capacity = len(first[0]) + len(second[0])
-    out = tuple(np.empty(capacity, part.dtype) for part in first)
-    size = jit.compiled(add_histograms)(first, second, *out)
-    return tuple(part[:size].copy() for part in out)
-
-
 def merge(*parts: Sums) -> Sums:
     """The `Sums` of all networks of the parts together; exact, so the order does not matter.
 
@@ -237,7 +210,7 @@ def merge(*parts: Sums) -> Sums:
         raise OverflowError(
             f"the sum of {networks.max()} logarithms as large as {greatest:g} exceeds 64 bits: use smaller shards."
         )
-    columns, bins, counts = _merged_histograms([part[8:] for part in parts])
+    columns, bins, counts = merge_histograms([part[8:] for part in parts])
     return Sums(
         networks,
         dead,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, convert, fma, load, splat, store, synchronise
+from gradsim_core.lanes import LANES, anywhere, convert, fma, load, splat, store, synchronise
 from gradsim_core.laws import standard
 from gradsim_core.rng.draws import Source, fill_drawn
 
@@ -101,14 +101,28 @@ def deliver(work, group, first, sums, exponents):
     """Copy the sums and exponents of a group to those of a block, (3, count, depth), whose first network is `first`."""
     depth = sums.shape[2]
     synchronise()
-    for lane in range(LANES):
-        n = group * LANES + lane - first
-        if 0 <= n < sums.shape[1]:
-            for kind in range(3):
+    for kind in range(3):
+        start = kind * depth * LANES
+        stretched = any_nonzero(work.exponents, start, start + depth * LANES)
+        for lane in range(LANES):
+            n = group * LANES + lane - first
+            if 0 <= n < sums.shape[1]:
                 for layer in range(depth):
-                    sums[kind, n, layer] = work.sums[(kind * depth + layer) * LANES + lane]
-                    exponents[kind, n, layer] = work.exponents[(kind * depth + layer) * LANES + lane]
+                    sums[kind, n, layer] = work.sums[start + layer * LANES + lane]
+                if stretched:
+                    for layer in range(depth):
+                        exponents[kind, n, layer] = work.exponents[start + layer * LANES + lane]
+                else:
+                    exponents[kind, n, :] = 0.0
     synchronise()  # before the next group's are written
+
+
+def any_nonzero(values, start, stop):
+    """Whether any of values[start : stop] is not 0, or NaN; whole vectors."""
+    found = False
+    for i in range(start, stop, LANES):
+        found = found or anywhere(load(values, i) != 0.0)
+    return found
 
 
 jit.register_leaves(__name__, inline=False)
