@@ -13,6 +13,7 @@ from fontTools.ttLib import TTCollection
 
 from gradsim.lessons import LESSONS
 from gradsim.lessons.texts.frame import FRAME
+from gradsim.report.interactive.reasons import CHINESE
 from gradsim.report.interactive.words import WORDS
 
 TARGET = Path(__file__).parent / "gradsim_data" / "fonts" / "han.otf"
@@ -23,7 +24,7 @@ def characters() -> set[str]:
     """Every character of every text beyond Latin."""
     texts = [text for table in (FRAME, WORDS, *(lesson.texts for lesson in LESSONS.values())) for pair in table.values()
              for text in pair]  # fmt: skip
-    return {character for character in "".join(texts) if ord(character) >= 0x2E80}
+    return {character for character in "".join([*texts, *CHINESE.values()]) if ord(character) >= 0x2E80}
 
 
 def main(source: str) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from gradsim.report import style
 from gradsim.report.interactive import charts, packing
 from gradsim.report.interactive.facts import AXES, Facts
+from gradsim.report.interactive.reasons import with_reasons_in
 from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
 from gradsim.report.languages import TAGS, Words, check_language
@@ -49,6 +50,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
     """
     check_extra()
     words = Words(WORDS, check_language(lang))
+    facts = facts._replace(summary=with_reasons_in(facts.summary, lang), boundary=with_reasons_in(facts.boundary, lang))
     boundaries = packing.boundaries(facts, verdicts(facts.boundary, facts.expected, facts.level, words))
     chinese = base64_text(style.font_path().read_bytes()) if lang == "zh" else ""
     missing, shards = facts.missing

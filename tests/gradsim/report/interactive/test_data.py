@@ -12,6 +12,7 @@ from gradsim import runs, theory
 from gradsim.errors import SweepError
 from gradsim.report import style
 from gradsim.report.interactive import MOST_CELLS, embedded_cells, packing
+from gradsim.report.interactive.reasons import CHINESE
 from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
 from gradsim.report.languages import LANGUAGES, Words
@@ -182,7 +183,7 @@ def test_every_text_is_in_both_languages_and_has_the_same_places():
 def test_every_chinese_character_is_in_the_font_of_pages():
     font_manager = pytest.importorskip("matplotlib.font_manager")
     glyphs = font_manager.get_font(str(style.font_path())).get_charmap()
-    chinese = "".join(texts[1] for texts in WORDS.values())
+    chinese = "".join([*(texts[1] for texts in WORDS.values()), *CHINESE.values()])
     missing = {character for character in chinese if ord(character) > 0x2E80 and ord(character) not in glyphs}
     assert not missing
 
