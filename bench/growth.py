@@ -1,4 +1,4 @@
-"""Time against networks, depth and width, for both methods: `python -m bench.growth --plot growth.png`."""
+"""Time against networks, depth and width, for every method: `python -m bench.growth --plot growth.png`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Growth(NamedTuple):
 
 def grow(method: str, axis: str) -> Growth:
     """Time one thread, all sizes in turn in every round."""
-    simulator = Simulator(resolve_activation("tanh"), resolve_law("gaussian"), "float32", method)
+    simulator = Simulator(resolve_activation("relu"), resolve_law("gaussian"), "float32", method)
     seconds = np.full(len(RANGES[axis]), np.inf)
     for _ in range(ROUNDS):
         for i, value in enumerate(RANGES[axis]):
@@ -54,7 +54,7 @@ def grow(method: str, axis: str) -> Growth:
 
 
 def draw(found: list[Growth], path: Path) -> None:
-    """A panel for each of networks, depth and width, both methods on log axes."""
+    """A panel for each of networks, depth and width, every method on log axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -62,7 +62,7 @@ def draw(found: list[Growth], path: Path) -> None:
     FigureCanvasAgg(figure)
     panels = dict(zip(RANGES, figure.subplots(1, 3, sharey=True), strict=True))
     for growth in found:
-        colour = {"explicit": "#2c3e50", "conditional": "#c0392b"}[growth.method]
+        colour = {"explicit": "#2c3e50", "conditional": "#c0392b", "radial": "#2980b9"}[growth.method]
         label = f"{growth.method}: exponent {growth.exponent:.2f}"
         panels[growth.axis].loglog(growth.values, growth.seconds, "o-", color=colour, label=label)
     for axis, axes in panels.items():

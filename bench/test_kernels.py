@@ -44,6 +44,22 @@ def test_conditional_block(benchmark, width, depth, networks, dtype):
         benchmark.extra_info["ns_per_normal"] = seconds * 1e9 / (2 * networks * depth * width)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("width", "depth", "networks"), [(64, 32, 16_384), (1024, 64, 8192), (10**6, 100, 4096)])
+def test_radial_block(benchmark, width, depth, networks, dtype):
+    """Networks per second of one thread; extra_info has ns per layer of a network."""
+    if benchmark.disabled:
+        networks = 16
+    simulator = Simulator(resolve_activation("relu"), resolve_law("gaussian"), dtype, "radial")
+    cell = simulator.params(1, depth, width, 2**0.5)
+    simulator.block(cell, 0, 16)
+    benchmark(simulator.block, cell, 0, networks)
+    if not benchmark.disabled:
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info["networks_per_second"] = networks / seconds
+        benchmark.extra_info["ns_per_layer"] = seconds * 1e9 / (networks * depth)
+
+
 @pytest.mark.parametrize(("width", "depth", "networks"), SIZES[:3])
 def test_reduction(benchmark, width, depth, networks):
     """A block to exactly mergeable sums and histograms."""

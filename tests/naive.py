@@ -36,6 +36,7 @@ PHI = {
     "relu": (lambda h: np.maximum(h, 0), lambda h: (h > 0) * 1.0),
     "leaky_relu": (lambda h: np.where(h > 0, h, 0.01 * h), lambda h: np.where(h > 0, 1, 0.01)),
     "leaky_relu(0.2)": (lambda h: np.where(h > 0, h, 0.2 * h), lambda h: np.where(h > 0, 1, 0.2)),
+    "abs": (np.abs, lambda h: np.where(h > 0, 1.0, -1.0)),
     "tanh": (np.tanh, lambda h: 1 / np.cosh(h) ** 2),
     "sigmoid": (special.expit, lambda h: special.expit(h) * special.expit(-h)),
     "erf": (special.erf, lambda h: 2 / np.sqrt(np.pi) * np.exp(-h * h)),

@@ -103,7 +103,8 @@ class Simulator:
         From `resolve_activation` and `resolve_law`.
     dtype : {"float32", "float64"}
         Precision of weights and vectors; quantities are always float64.
-    method : {"explicit", "conditional"}
+    method : str
+        Name of a row of `METHODS`.
     architecture : str
         Name of a row of `ARCHITECTURES`.
     interpret : bool
@@ -112,7 +113,7 @@ class Simulator:
     Raises
     ------
     ValueError
-        Unknown method or precision, or a law that the conditional method cannot sample.
+        Unknown method or precision, or an activation or a law that the method cannot sample.
     """
 
     def __init__(
@@ -127,8 +128,9 @@ class Simulator:
     ):
         if method not in METHODS or dtype not in DTYPES:
             raise ValueError(f"method {method!r}, dtype {dtype!r}: allowed are {tuple(METHODS)} and {DTYPES}.")
-        if method == "conditional" and not law.conditional:
-            raise ValueError(f"weight law {law.name!r} cannot be sampled conditionally.")
+        if not METHODS[method].serves(activation, law):
+            found = f"activation {activation.name!r} with weight law {law.name!r}"
+            raise ValueError(f"{found}: method {method!r} is {METHODS[method].needs}.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
         self.architecture = architecture
         self._slopes = _slopes(activation)

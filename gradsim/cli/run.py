@@ -95,7 +95,7 @@ def run(
         if not quiet:
             _print_results(result, plot, time.monotonic() - start)
             if result.computed and mode != "json":
-                submit.mention_conditional(wanted)
+                submit.mention_faster(wanted)
 
 
 def _print_results(result: Run, plot: bool, seconds: float) -> None:

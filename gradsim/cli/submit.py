@@ -13,8 +13,6 @@ from gradsim.system.streams import counted, say
 if TYPE_CHECKING:
     from gradsim.sweep import Sweep
 
-_CONDITIONAL_COST = 1.4  # measured time per normal of the conditional sampler, over that per weight of the explicit one
-
 
 def echo_plan(sweep: Sweep, out: Path, placement: dict[str, Any]) -> None:
     """Print what a run would take: shards, time, disk, memory. Nothing is written."""
@@ -53,21 +51,25 @@ def echo_plan(sweep: Sweep, out: Path, placement: dict[str, Any]) -> None:
         rows["done"] = f"{counted(int(found.networks_done().sum()), 'network')} already; the time above is for all"
     for name, value in rows.items():
         click.echo(f"{name:10} {value}")
-    mention_conditional(sweep)
+    mention_faster(sweep)
     try:
         check_cap(work)
     except SweepError as error:
         say(f"The run would be refused: {error}")
 
 
-def mention_conditional(sweep: Sweep) -> None:
-    """Say so where the conditional method would be much faster."""
+def mention_faster(sweep: Sweep) -> None:
+    """Name the method that would be much faster, if there is one."""
+    from gradsim_core.architectures import METHODS
+
+    best = next(name for name in reversed(METHODS) if sweep.may_be(name))
     # The cells are all combinations of the axes, so the depths cancel in the ratio.
-    faster = sum(width**2 for width in sweep.width) / (_CONDITIONAL_COST * sum(2 * width for width in sweep.width))
-    if faster >= 2 and sweep.method == "explicit" and sweep.may_be_conditional:
+    methods = METHODS[sweep.method], METHODS[best]
+    now, then = (method.cost * sum(map(method.normals, sweep.width)) for method in methods)
+    if now >= 2 * then:
         say(
-            f"Hint: --method conditional (with another --out) samples the same laws exactly without drawing weights, "
-            f"about {faster:.0f} times faster for this sweep."
+            f"Hint: --method {best} (with another --out) samples the same laws exactly without drawing weights, "
+            f"about {now / then:.0f} times faster for this sweep."
         )
 
 

@@ -28,7 +28,7 @@ from gradsim.version import __version__
 @click.option(
     "--width",
     type=int,
-    help="Adds the boundary at this width: exact for relu, leaky_relu and linear, else to first order in 1/width.",
+    help="Adds the boundary at this width: exact for relu, leaky_relu, abs and linear, else to first order in 1/width.",
 )
 @FORMAT
 def theory(

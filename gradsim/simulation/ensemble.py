@@ -98,9 +98,10 @@ def simulate(
         Seed of all random numbers.
     law : str
         Weight law, such as ``"gaussian"``, ``"orthogonal"`` or ``"sparse(0.1)"``.
-    method : {"explicit", "conditional"}
-        "explicit" draws real weights; "conditional" samples the same laws exactly without drawing weights, many times
-        faster, for gaussian and orthogonal weights.
+    method : {"explicit", "conditional", "radial"}
+        "explicit" draws real weights. The others sample the same laws exactly without them, many times faster:
+        "conditional" for gaussian and orthogonal weights, "radial" if the activation is a line on each side of 0
+        besides (relu, leaky_relu, linear, abs), in the same time at any width.
     dtype : {"float32", "float64"}
         Precision of the simulation.
     device : str
@@ -198,9 +199,9 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         for name, parameter in inspect.signature(simulate).parameters.items()
         if name not in ("networks", "device", "threads")
     }
-    if isinstance(cell.get("method"), str) and cell["method"] == "conditional":
-        remedy = "Leave method out: both methods have the same laws, but not the same networks"
-        raise SweepError("method", cell["method"], "explicit, since the conditional method draws no weights", remedy)
+    if cell.get("method") in ("conditional", "radial"):
+        remedy = "Leave method out: all methods have the same laws, but not the same networks"
+        raise SweepError("method", cell["method"], "explicit, since the other methods draw no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
     check_device("cpu")
     simulator, params = prepare(*_one_cell(**(defaults | physics | {"networks": 1})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gradsim.errors import SweepError, suggestion
 from gradsim_core import jit
@@ -19,6 +20,9 @@ _DIGEST = "2:"
 @dataclass(frozen=True)
 class OwnActivation:
     """A user's own activation as a dataset stores it: its name and a digest of its functions, which are left out."""
+
+    homogeneous: ClassVar[bool] = True
+    """Only pairs that are can have been in a sweep that needs it."""
 
     name: str
     code: str

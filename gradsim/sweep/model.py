@@ -83,8 +83,9 @@ class Sweep(ValidatedModel):
     seed
         Seed of all random numbers.
     method
-        ``"explicit"`` draws real weights; ``"conditional"`` samples the same laws exactly without them, many times
-        faster, for gaussian and orthogonal weights.
+        ``"explicit"`` draws real weights. The others sample the same laws exactly without them, many times faster:
+        ``"conditional"`` for gaussian and orthogonal weights, ``"radial"`` if the activation is a line on each side of
+        0 besides (relu, leaky_relu, linear, abs), in the same time at any width.
     dtype
         Precision of the simulation.
     record
@@ -159,23 +160,24 @@ class Sweep(ValidatedModel):
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
-        if self.method == "conditional" and not self.may_be_conditional:
+        if not self.may_be(self.method):
+            served = [name for name in METHODS if self.may_be(name)]
             raise SweepError(
                 "method",
-                "conditional",
-                "conditional for gaussian and orthogonal weights: only theirs have a known law given W x and W^T delta",
-                'Write method = "explicit", or take law = "gaussian"',
+                self.method,
+                f"{self.method} {METHODS[self.method].needs}",
+                f'Write method = "{served[-1]}", or change activation or law',
             )
         return self
 
-    @property
-    def may_be_conditional(self) -> bool:
-        """Whether the conditional sampler supports every weight law of this sweep."""
-        return all(law.conditional for law in self.laws.values())
+    def may_be(self, method: str) -> bool:
+        """Whether a method can sample every activation with every weight law of this sweep."""
+        pairs = itertools.product(self.activations.values(), self.laws.values())
+        return all(METHODS[method].serves(activation, law) for activation, law in pairs)
 
     def normals(self, cell: Cell) -> int:
         """Return the number of random normals that one network of a cell draws: the measure of work."""
-        return cell.depth * (cell.width**2 if self.method == "explicit" else 2 * cell.width)
+        return cell.depth * METHODS[self.method].normals(cell.width)
 
     @classmethod
     def from_toml(cls, path_or_name: str | Path) -> Self:

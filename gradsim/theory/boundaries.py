@@ -28,7 +28,7 @@ def boundary(
         Bias standard deviation, >= 0.
     width
         None: infinite width, the smallest upward root of sum over l = 1 .. L-1 of ln(sigma_w^2 E[phi'(sqrt(q^l) z)^2]).
-        A number: the exact quenched boundary at this width, for relu, leaky_relu and linear with zero bias and
+        A number: the exact quenched boundary at this width, for relu, leaky_relu, abs and linear with zero bias and
         Gaussian weights.
     log_gain
         ln of the gain on the boundary, if it is not 1.

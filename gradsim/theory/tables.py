@@ -30,8 +30,8 @@ def everything(
 def boundaries(activation: str, sigma_b: float, depths: Sequence[int], width: int | None) -> pd.DataFrame:
     """Return a row per depth, the last for infinite depth: sigma_w of the boundary, or the reason why there is none.
 
-    With a width, ``sigma_w_at_width`` is the quenched boundary at that width: exact for relu, leaky_relu and linear
-    without biases, else to first order in 1/width; ``reason_at_width`` says why there is none.
+    With a width, ``sigma_w_at_width`` is the quenched boundary at that width: exact for relu, leaky_relu, abs and
+    linear without biases, else to first order in 1/width; ``reason_at_width`` says why there is none.
     """
     roots = {str(depth): partial(theory.boundary, activation, depth, sigma_b) for depth in depths}
     roots["inf"] = partial(theory.critical_sigma_w, activation, sigma_b)

@@ -79,8 +79,8 @@ def gains(activation: str | Activation, depth: int, width: int | None = None, si
 def typical_sigma_w(activation: str | Activation, depth: int, sigma_b: float = 0.0, width: int | None = None) -> float:
     """Return sigma_w at which the mean of ln gain is 0 at a depth and width: the quenched boundary.
 
-    Exact for linear, relu and leaky_relu without biases; for every other activation to first order in 1/width, which
-    holds while depth / width is small.
+    Exact for linear, relu, leaky_relu and abs without biases; for every other activation to first order in 1/width,
+    which holds while depth / width is small.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def median_sigma_w(activation: str | Activation, depth: int, width: int, log_gai
     Parameters
     ----------
     activation
-        linear, relu or leaky_relu, with zero bias and Gaussian weights.
+        linear, relu, leaky_relu or abs, with zero bias and Gaussian weights.
     depth
         Number of layers, from 2.
     width
@@ -196,7 +196,7 @@ def gain_spread(activation: str | Activation, depth: int, width: int, sigma_w: f
     Parameters
     ----------
     activation
-        linear, relu or leaky_relu, with zero bias and Gaussian weights.
+        linear, relu, leaky_relu or abs, with zero bias and Gaussian weights.
     depth, width, sigma_w
         As :func:`gradsim.theory.gain_law`.
 

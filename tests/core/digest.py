@@ -22,16 +22,17 @@ from tests.core.conftest import Cell
 QUICK = [
     ("tanh", "gaussian", 16, 0.3, "float32", "explicit"), ("tanh", "gaussian", 33, 0.3, "float32", "explicit"),
     ("tanh", "gaussian", 16, 0.3, "float32", "conditional"),
+    ("leaky_relu(0.2)", "orthogonal", 300, 0.3, "float32", "radial"),
 ]  # fmt: skip
 KINDS = [
     ("tanh", "gaussian", 16, 0.3), ("gelu", "gaussian", 33, 0.0), ("erf", "truncated_normal", 5, 0.3),
     ("sin", "uniform", 40, 0.1), ("mish", "sparse(0.3)", 17, 0.2), ("softplus", "orthogonal", 9, 0.0),
-    ("sigmoid", "rademacher", 16, 1.0),
+    ("sigmoid", "rademacher", 16, 1.0), ("relu", "gaussian", 20, 0.0), ("abs", "orthogonal", 150, 0.2),
 ]  # fmt: skip
 FULL = QUICK + [
     (*kind, dtype, method)
     for kind, dtype, method in itertools.product(KINDS, ("float32", "float64"), METHODS)
-    if method == "explicit" or resolve_law(kind[1]).conditional
+    if METHODS[method].serves(resolve_activation(kind[0]), resolve_law(kind[1]))
 ]
 
 

@@ -95,6 +95,7 @@ FORMULAS = {
         lambda h: mp.mpf(1) if h > 0 else mp.exp(h / mp.mpf(0.001)),
     ),
     "relu6": (relu6, lambda h: mp.mpf(0 < h < 6)),
+    "abs": (abs, lambda h: mp.mpf(1 if h > 0 else -1)),
     "hard_sigmoid": (lambda h: relu6(h + 3) / 6, lambda h: mp.mpf(abs(h) < 3) / 6),
     "hard_swish": (lambda h: h * relu6(h + 3) / 6, lambda h: h / 3 + 0.5 if abs(h) < 3 else mp.mpf(h > 0)),
 }
@@ -105,7 +106,7 @@ WITHOUT_SLOPES = {
 }
 RECTIFIERS = ("softplus", "gelu", "gelu_tanh", "silu", "mish")
 BELL = ("tanh", "sigmoid", "erf")
-PIECEWISE = ("linear", "relu", "leaky_relu", "hard_tanh", "relu6", "hard_sigmoid", "hard_swish", "softsign")
+PIECEWISE = ("linear", "relu", "leaky_relu", "abs", "hard_tanh", "relu6", "hard_sigmoid", "hard_swish", "softsign")
 
 
 def phi(name, h):

@@ -17,7 +17,11 @@ from tests.core import digest
 
 CELLS = [("tanh", "gaussian", 13), ("tanh", "gaussian", 32), ("relu", "sparse(0.3)", 17), ("gelu", "orthogonal", 5)]
 CONDITIONAL = [("tanh", "gaussian", 16, "conditional"), ("gelu", "orthogonal", 5, "conditional")]
-BOTH = [(*one, "explicit") for one in CELLS] + CONDITIONAL
+RADIAL = [("relu", "gaussian", 16, "radial"), ("leaky_relu(0.2)", "orthogonal", 300, "radial")]
+ALL = [(*one, "explicit") for one in CELLS] + CONDITIONAL + RADIAL
+METHODS = pytest.mark.parametrize(
+    ("activation", "method"), [("tanh", "explicit"), ("tanh", "conditional"), ("relu", "radial")]
+)
 # (CPU, features) as LLVM names them, beside the processor at hand. The first has neither AVX nor fma: every fma is then
 # a call into libm.
 TARGETS = {"generic": ("x86-64", ""), "AVX2": ("x86-64-v3", "+avx2,+fma,-avx512f")}
@@ -29,7 +33,7 @@ def assert_same(a, b):
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.verify)])
-@pytest.mark.parametrize(("activation", "law", "width", "method"), BOTH)
+@pytest.mark.parametrize(("activation", "law", "width", "method"), ALL)
 def test_blocks(cell, activation, law, width, method, dtype):
     """The same bits for blocks of 1, 7 and 1000 networks, and from any first network."""
     one = cell(activation, law, dtype, method, sigma_w=1.7, sigma_b=0.2, depth=12, width=width)
@@ -50,37 +54,37 @@ def test_statistics_do_not_depend_on_blocks(cell):
         assert_same(statistics.merge(*parts[::-1]), whole)
 
 
-@pytest.mark.parametrize("method", ["explicit", "conditional"])
-def test_far_networks(cell, method):
+@METHODS
+def test_far_networks(cell, activation, method):
     """Networks are numbered to 2^48: those beyond 2^32 are others, and a block may cross it."""
-    one = cell("tanh", "gaussian", "float32", method, sigma_w=1.7, depth=6, width=16)
+    one = cell(activation, "gaussian", "float32", method, sigma_w=1.7, depth=6, width=16)
     crossing = one.block(4, 2**32 - 2)[0]
     assert_same((crossing[:, 2:],), (one.block(2, 2**32)[0],))
     assert not np.isin(crossing[0, 2:], one.block(8)[0][0]).any()
     assert np.isfinite(one.block(2, 2**48 - 2)[0]).all()
 
 
-@pytest.mark.parametrize("method", ["explicit", "conditional"])
+@METHODS
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_threads(dtype, method, monkeypatch):
+def test_threads(dtype, activation, method, monkeypatch):
     """gradsim.simulate gives the same bits on 1, 2, 5 and 8 threads, in many small blocks."""
     monkeypatch.setattr("gradsim.simulation.blocks.BLOCK_NORMALS", 10_000)
     cell = {"sigma_w": 1.7, "sigma_b": 0.2, "depth": 12, "width": 16, "dtype": dtype, "method": method}
-    one, *others = (gradsim.simulate("tanh", networks=300, threads=threads, **cell) for threads in (1, 2, 5, 8))
+    one, *others = (gradsim.simulate(activation, networks=300, threads=threads, **cell) for threads in (1, 2, 5, 8))
     for other in others:
         assert_same(one, other)
-    assert_same(gradsim.simulate("tanh", networks=100, threads=2, **cell), [part[:100] for part in one])
+    assert_same(gradsim.simulate(activation, networks=100, threads=2, **cell), [part[:100] for part in one])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("activation", "law", "width", "method"), BOTH)
+@pytest.mark.parametrize(("activation", "law", "width", "method"), ALL)
 def test_interpreter(cell, activation, law, width, method, dtype):
     """The interpreter rounds twice in each fma: close, not equal. Random words and shapes of the law are the same."""
     numbers = {"sigma_w": 1.2, "sigma_b": 0.2, "depth": 4, "width": width}
     compiled, interpreted = (cell(activation, law, dtype, method, interpret=flag, **numbers) for flag in (False, True))
     tolerance = {"float32": 2e-5, "float64": 1e-13}[dtype]
     np.testing.assert_allclose(compiled.block(2)[0], interpreted.block(2)[0], rtol=tolerance, atol=tolerance)
-    if method == "conditional":
+    if method != "explicit":
         return
     for a, b in zip(compiled.weights(1), interpreted.weights(1), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)

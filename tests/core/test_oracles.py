@@ -87,7 +87,7 @@ def torch_functions(torch):
     return {
         "linear": lambda h: h, "relu": f.relu, "leaky_relu": f.leaky_relu,
         "leaky_relu(0.2)": lambda h: f.leaky_relu(h, 0.2), "tanh": torch.tanh, "sigmoid": torch.sigmoid,
-        "erf": torch.erf, "hard_tanh": f.hardtanh, "softplus": lambda h: f.softplus(h, threshold=1e9),
+        "abs": torch.abs, "erf": torch.erf, "hard_tanh": f.hardtanh, "softplus": lambda h: f.softplus(h, threshold=1e9),
         "softsign": f.softsign, "elu": f.elu,
         "elu(0.5)": lambda h: f.elu(h, 0.5), "selu": f.selu, "gelu": f.gelu,
         "gelu_tanh": lambda h: f.gelu(h, approximate="tanh"), "silu": f.silu, "mish": f.mish, "sin": torch.sin,

@@ -34,6 +34,7 @@ _PHI = {
     "relu2": lambda h: torch.relu(h) ** 2,
     "linear": lambda h: 1.0 * h,
     "relu": torch.relu,
+    "abs": torch.abs,
     "leaky_relu": torch.nn.functional.leaky_relu,
     "softplus": torch.nn.functional.softplus,
     "elu": torch.nn.functional.elu,

@@ -1,4 +1,4 @@
-"""Activations that grow on one side or both: linear, relu, leaky_relu, softplus, elu, selu, celu."""
+"""Activations that grow on one side or both: linear, relu, leaky_relu, abs, softplus, elu, selu, celu."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ define(
     linear_derivative,
     slope_zero=(1, 1),
     slope_inf=(1, 1),
+    homogeneous=True,
     formula="h",
     reference="Saxe et al. 2014, arXiv:1312.6120",
 )
@@ -45,6 +46,7 @@ define(
     kinks=(0.0,),
     slope_zero=(0, 1),
     slope_inf=(0, 1),
+    homogeneous=True,
     formula="max(h, 0)",
     reference="Nair and Hinton 2010",
 )
@@ -67,8 +69,30 @@ define(
     kinks=(0.0,),
     slope_zero=lambda slope: (slope, 1.0),
     slope_inf=lambda slope: (slope, 1.0),
+    homogeneous=True,
     formula="h if h > 0 else slope h",
     reference="Maas et al. 2013",
+)
+
+
+def absolute_value(h, alpha):
+    return absolute(h)
+
+
+def absolute_value_derivative(h, alpha):
+    return select(h > 0.0, splat(h, 1.0), -1.0)
+
+
+define(
+    "abs",
+    absolute_value,
+    absolute_value_derivative,
+    kinks=(0.0,),
+    slope_zero=(-1, 1),
+    slope_inf=(-1, 1),
+    homogeneous=True,
+    formula="|h|",
+    reference="Jarrett et al. 2009, doi:10.1109/ICCV.2009.5459469",
 )
 
 

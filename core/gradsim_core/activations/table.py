@@ -46,6 +46,8 @@ class Activation:
         ln|phi|, ln|dphi| in the tails where they underflow. `tail_sign`: their sign at negative h.
     formula, reference : str
         For the documentation.
+    homogeneous : bool
+        Whether phi is a line on each side of 0, so that phi(s h) = s phi(h) for s > 0: the radial method needs it.
     surrogate : bool
         Whether dphi is meant to differ from the derivative of phi, as in spiking networks; it is not compared then.
 
@@ -81,6 +83,7 @@ class Activation:
     tail_sign: Entry = 1.0
     formula: str = ""
     reference: str = ""
+    homogeneous: bool = False
     surrogate: bool = False
 
     def __post_init__(self) -> None:
@@ -107,6 +110,7 @@ class Activation:
                 f"{reason}. Both must be functions of one number that return a number."
             ) from error
         if fault is None:
+            self._check_homogeneous()
             return
         where = f"{fault.function} of Activation {self.name!r} is {fault.value:.6g} at h = {fault.h:.6g}"
         if fault.slope is None:
@@ -115,6 +119,21 @@ class Activation:
             f"{where}, where phi has the slope {fault.slope:.6g}: it must be the derivative of phi. Correct it, leave "
             "it out, or write surrogate=True if it is meant to differ."
         )
+
+    def _check_homogeneous(self) -> None:
+        """Refuse a pair that is called homogeneous and is not."""
+        if not self.homogeneous:
+            return
+        slopes = {sign: float(self.phi(sign)) / sign for sign in (-1.0, 1.0)}
+        for h in (sign * size for sign in slopes for size in (1e-6, 1e-3, 0.1, 0.7, 2.0, REACH)):
+            expected = slopes[np.sign(h)] * h
+            if abs(float(self.phi(h)) - expected) > 1e-12 * abs(expected):
+                raise ValueError(
+                    f"phi of Activation {self.name!r} is {float(self.phi(h)):.6g} at h = {h:.6g}: it is homogeneous "
+                    f"only if it is {expected:.6g} there, one line on each side of 0. Leave homogeneous out."
+                )
+        if not any(slopes.values()):
+            raise ValueError(f"phi of Activation {self.name!r} is 0 everywhere: no network is live. Give it a slope.")
 
     @property
     def digest(self) -> Digest:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from gradsim_core.laws import WeightLaw
 from gradsim_core.schedules.table import SCHEDULES, Schedule
 
-METHODS = ("explicit", "conditional")
-"""Explicit: weights are drawn. Conditional: only W x and W^T delta are drawn, from their exact law."""
-
 
 @dataclass(frozen=True)
 class Architecture:

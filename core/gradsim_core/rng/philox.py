@@ -35,6 +35,8 @@ GROUP_INPUT, GROUP_READOUT, GROUP_FORWARD, GROUP_BACKWARD, GROUP_BIAS, NARROW_WE
 ROLE_ORDER = 11
 # Input, readout and biases of a group of narrow explicit networks.
 NARROW_INPUT, NARROW_READOUT, NARROW_BIAS = range(12, 15)
+# All numbers of a group of the radial method; the index says what a number is for (see `schedules.radial`).
+GROUP_RADIAL = 15
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 

@@ -13,7 +13,7 @@ from gradsim_core.lanes import LANES
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params, Weights
 
-from . import conditional, explicit, narrow
+from . import conditional, explicit, narrow, radial
 
 Kernel = Callable[..., None]
 
@@ -69,5 +69,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     _row("narrow", "explicit", LANES, narrow, generator=2),  # 1 shared input, readout and biases with "conditional"
     _row("explicit", "explicit", 1, explicit),
     _row("conditional", "conditional", LANES, conditional),
+    _row("radial", "radial", LANES, radial),
 )
 """All schedules; the first one that applies to a cell runs it."""

@@ -1,4 +1,4 @@
-"""The whole law of ln gain at finite width, exact: linear, relu and leaky_relu, zero bias and Gaussian weights.
+"""The whole law of ln gain at finite width, exact: linear, relu, leaky_relu and abs, zero bias and Gaussian weights.
 
 ln gain is a sum of depth - 1 independent terms ln S, the factors of the layers (`factor_law`). E S^z is known for
 complex z, so the convolution of their laws is a product, and the law of the sum is one integral away: P(ln gain > x) =
@@ -43,7 +43,7 @@ def gain_law(activation: str | Activation, depth: int, width: int, sigma_w: floa
     Parameters
     ----------
     activation
-        linear, relu or leaky_relu.
+        linear, relu, leaky_relu or abs.
     depth
         Number of layers, from 2 to 2^20.
     width

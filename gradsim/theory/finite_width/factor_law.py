@@ -1,4 +1,4 @@
-"""The law of ln S, one layer's factor of |delta|^2 at sigma_w = 1: linear, relu and leaky_relu, zero bias, Gaussian.
+"""The law of ln S, one layer's factor of |delta|^2 at sigma_w = 1: relu and its like, zero bias, Gaussian weights.
 
 S = (chi2_K + a^2 chi2_(n-K)) / n with K ~ Binomial(n, 1/2), a being the slope at h < 0 (Hanin and Nica 2018,
 arXiv:1812.05994). It enters by its cumulant ln E S^s, for complex s.

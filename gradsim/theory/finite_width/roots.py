@@ -1,4 +1,4 @@
-"""Exact laws at finite width: linear, relu and leaky_relu with zero bias and Gaussian weights.
+"""Exact laws at finite width: linear, relu, leaky_relu and abs with zero bias and Gaussian weights.
 
 Each layer multiplies |delta|^2 by an independent factor S = (sigma_w^2 / n) (chi2_K + a^2 chi2_(n-K)), K ~
 Binomial(n, 1/2) (Hanin & Nica 2018, arXiv:1812.05994). E S is the mean-field value at every width, E ln S lies
@@ -28,7 +28,7 @@ def log_factor_mean(activation: str | Activation, width: int) -> float:
     Parameters
     ----------
     activation
-        linear, relu or leaky_relu.
+        linear, relu, leaky_relu or abs.
     width
         Number of neurons in each layer, from 1 to 2^20.
 
@@ -63,7 +63,7 @@ def quenched_sigma_w(activation: str | Activation, width: int) -> float:
     Parameters
     ----------
     activation
-        linear, relu or leaky_relu.
+        linear, relu, leaky_relu or abs.
     width
         Number of neurons in each layer, from 1 to 2^20.
 
@@ -101,7 +101,7 @@ def moment_sigma_w(activation: str | Activation, s: float, width: int) -> float:
     Parameters
     ----------
     activation
-        linear, relu or leaky_relu.
+        linear, relu, leaky_relu or abs.
     s
         The moment, 0 < s <= 2.
     width
@@ -129,13 +129,10 @@ def moment_sigma_w(activation: str | Activation, s: float, width: int) -> float:
 
 def negative_slope(activation: Activation) -> float:
     """Return |phi'| at h < 0 of an activation that has an exact law."""
-    name = activation.name.partition("(")[0]
-    if name == "leaky_relu":
-        return abs(float(activation.alpha))
-    if name in ("linear", "relu"):
-        return 1.0 if name == "linear" else 0.0
+    if activation.built_in and activation.homogeneous:  # rows of the table have a slope of 1 at h > 0
+        return abs(float(activation.slope_zero[0]))
     raise NoCriticalPoint(
-        f"No exact finite-width law is known for {activation.name}: only for linear, relu and leaky_relu."
+        f"No exact finite-width law is known for {activation.name}: only for linear, relu, leaky_relu and abs."
     )
 
 

@@ -1,4 +1,4 @@
-"""Exact numbers at finite width: relu, leaky_relu and linear without biases, Gaussian weights."""
+"""Exact numbers at finite width: relu, leaky_relu, abs and linear without biases, Gaussian weights."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ ALLOWED = {
     ("cuda.kernels.explicit", "multiply"): CALLER,
     ("cuda.kernels.explicit", "run_forward"): "live is never written",
     ("cuda.kernels.whole", "kernel"): "a mark, read before `deliver` synchronises and written after it",
+    ("rng.counts", "_table"): UNUSED,
     ("scaling.per_element", "multiply"): UNUSED,
     ("scaling.per_element", "multiply_transposed"): UNUSED,
     ("scaling.per_element", "run_again"): UNUSED,

@@ -205,5 +205,5 @@ def test_params_are_numbers(cell):
 
 
 def test_no_other_law(cell):
-    with pytest.raises(ValueError, match="conditionally"):
+    with pytest.raises(ValueError, match="only theirs have a known law"):
         cell("tanh", "sparse(0.5)", "float32", "conditional", sigma_w=1.0, depth=2, width=4)

@@ -196,7 +196,7 @@ def test_one_sentence_for_each_fault() -> None:
 
 
 def test_conditional_needs_a_known_law() -> None:
-    assert make(method="conditional", law=["gaussian", "orthogonal"]).may_be_conditional
+    assert make(method="conditional", law=["gaussian", "orthogonal"]).may_be("conditional")
     with pytest.raises(SweepError, match="only theirs have a known law"):
         make(method="conditional", law=["gaussian", "sparse(0.5)"])
 

@@ -276,7 +276,7 @@ def test_other_bad_arguments_are_refused() -> None:
     ("arguments", "reason"),
     [
         (("tanh", 1), "depth 1"),
-        (("tanh", 4, 0.0, 16), "only for linear, relu and leaky_relu"),
+        (("tanh", 4, 0.0, 16), "only for linear, relu, leaky_relu and abs"),
         (("relu", 4, 0.1, 16), "with biases"),
         (("relu", 10**6), "to depth 16,384"),
     ],
