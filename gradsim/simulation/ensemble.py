@@ -199,7 +199,7 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         for name, parameter in inspect.signature(simulate).parameters.items()
         if name not in ("networks", "device", "threads")
     }
-    if cell.get("method") in ("conditional", "radial"):
+    if isinstance(cell.get("method"), str) and cell["method"] in ("conditional", "radial"):
         remedy = "Leave method out: all methods have the same laws, but not the same networks"
         raise SweepError("method", cell["method"], "explicit, since the other methods draw no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}

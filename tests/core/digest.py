@@ -17,6 +17,7 @@ from gradsim_core.training.descent import Rule
 from gradsim_core.training.start import draw_start, numbers, shuffled
 from gradsim_core.training.trainer import Trainer
 from tests.core.conftest import Cell
+from tests.core.lazy.networks import meet
 
 # Of explicit networks, those up to width 28 run side by side and the others one by one.
 QUICK = [
@@ -62,6 +63,16 @@ def training_digests():
         yield f"training {dtype} {digest[:32]}\n"
 
 
+def lazy_digests():
+    """One line for each precision and number of rows: what a lazy matrix answers."""
+    for dtype, count in itertools.product((np.float32, np.float64), (3, 20)):
+        x = np.random.default_rng(1).standard_normal((2, count, 50))
+        met = meet(x, 40, lambda h: h * np.abs(h), dtype=dtype)
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in met)).hexdigest()
+        yield f"lazy {np.dtype(dtype)} {count} {digest[:32]}\n"
+
+
 if __name__ == "__main__":
     sys.stdout.writelines(digests(FULL if "--full" in sys.argv else QUICK))
     sys.stdout.writelines(training_digests())
+    sys.stdout.writelines(lazy_digests())

@@ -5,7 +5,7 @@ doi:10.1145/2063384.2063405. A test compares it with the known answers published
 
 The counter packs (network, layer, role, index) injectively into four words::
 
-    word 0   layer (20 bits) | 0 (4 bits) | role (4 bits) | lane (4 bits)
+    word 0   layer (20 bits) | role (8 bits) | lane (4 bits)
     word 1   index, low 32 bits
     word 2   network, low 32 bits
     word 3   index, high 16 bits | network, high 16 bits
@@ -37,6 +37,8 @@ ROLE_ORDER = 11
 NARROW_INPUT, NARROW_READOUT, NARROW_BIAS = range(12, 15)
 # All numbers of a group of the radial method; the index says what a number is for (see `schedules.radial`).
 GROUP_RADIAL = 15
+# Normals of a lazy matrix: the products with its basis, and the part of the backward pass across it.
+LAZY_FORWARD, LAZY_BACKWARD = 16, 17
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 
@@ -126,7 +128,7 @@ def random_words(key, network, layer, role, index):
     network : int, < MAX_NETWORKS
         Network, or group where the role is a `GROUP_` or `NARROW_` role.
     layer : int, <= MAX_DEPTH + 1
-    role : int, < 16
+    role : int, < 256
     index : int, < MAX_INDEX
 
     Returns

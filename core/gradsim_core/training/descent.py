@@ -9,10 +9,10 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, convert, fma, lane_sum, load, splat, store
+from gradsim_core.linear.products import Matrix, padded
 
 from .layout import Batch
 from .passes import biases_at
-from .products import Matrix, padded
 
 COST, ERROR, FIRST_LENGTH = range(3)
 """Columns of the history: cost, fraction of wrong answers; then |dC/db|, |dC/dW|, |W - W_0|, each of layers 1 .. L."""

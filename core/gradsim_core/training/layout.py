@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core.lanes import aligned
-
-from .products import Matrix, padded
+from gradsim_core.linear.products import Matrix, padded
 
 
 class Network(NamedTuple):

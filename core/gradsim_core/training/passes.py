@@ -13,6 +13,7 @@ from __future__ import annotations
 from gradsim_core import jit
 from gradsim_core.elementary import exp, log
 from gradsim_core.lanes import LANES, convert, fma, lane_max, lane_sum, load, select, splat, store
+from gradsim_core.linear.products import Matrix, multiply, padded, transpose
 
 from .layout import Block
 from .normalisation import (
@@ -23,7 +24,6 @@ from .normalisation import (
     standardise_rows,
     standardise_rows_backward,
 )
-from .products import Matrix, multiply, padded, transpose
 
 
 def weights_of(net, layer, array):

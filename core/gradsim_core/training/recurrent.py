@@ -23,10 +23,10 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, load, splat, store
+from gradsim_core.linear.products import Matrix, multiply, padded, transpose
 
 from .descent import Span, apply, scale_of, square_length
 from .passes import sum_rows
-from .products import Matrix, multiply, padded, transpose
 
 COST, ERROR, LENGTH = range(3)
 """Columns of the history: cost, fraction of wrong answers, length of the whole gradient before clipping."""

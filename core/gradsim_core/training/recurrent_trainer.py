@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core.activations import Activation
+from gradsim_core.linear.products import padded
 
 from . import recurrent
 from .compiled import CompiledTrainer
 from .costs import COSTS
 from .descent import Rule
-from .products import padded
 from .recurrent import RecurrentWork, Sequences, allocate, recurrent_network
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradsim_core.activations import Activation
+from gradsim_core.linear.products import padded
 
 from . import descent, passes
 from .compiled import CompiledTrainer
@@ -14,7 +15,6 @@ from .costs import Cost
 from .descent import COST, ERROR, FIRST_LENGTH, Replica, Rule
 from .layout import TrainingSet, Work, allocate, network
 from .normalisation import NORMALISATIONS
-from .products import padded
 
 
 class Trainer(CompiledTrainer):

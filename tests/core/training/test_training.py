@@ -12,12 +12,12 @@ from gradsim_core import jit
 from gradsim_core.activations import resolve_activation
 from gradsim_core.lanes import aligned
 from gradsim_core.laws import resolve_law
-from gradsim_core.training import products
+from gradsim_core.linear import products
+from gradsim_core.linear.products import Matrix, padded
 from gradsim_core.training.costs import COSTS, resolve_cost
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.layout import views
 from gradsim_core.training.normalisation import NORMALISATIONS
-from gradsim_core.training.products import Matrix, padded
 from gradsim_core.training.start import draw_start, numbers, shuffled
 from gradsim_core.training.trainer import Trainer
 from tests import naive

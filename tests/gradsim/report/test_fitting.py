@@ -17,13 +17,13 @@ from gradsim.report.fitting import fit
 from tests.gradsim.small_runs import made
 
 fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")  # terminals of POSIX
-RNG = np.random.default_rng(5)
 SENTENCES = ["Not to be trusted: the gain is so widely spread that its mean near it needs 2,000 networks.", "-"]
 
 
 def table(rows: int, columns: int) -> pd.DataFrame:
+    rng = np.random.default_rng(rows * columns)
     keys = {"activation": ["tanh"] * rows, "depth": [str(2**i) for i in range(rows)]}
-    values = {f"value_{i}": [f"{value:.5g}" for value in RNG.normal(size=rows)] for i in range(columns)}
+    values = {f"value_{i}": [f"{value:.5g}" for value in rng.normal(size=rows)] for i in range(columns)}
     return pd.DataFrame(keys | values | {"reason": [SENTENCES[i % 2] for i in range(rows)]})
 
 
@@ -47,7 +47,7 @@ def test_a_wide_terminal_and_a_file_have_one_block():
     assert whole.count("value_0") == 1
     assert "\n\n" not in whole
     assert SENTENCES[0] in whole.splitlines()[1]
-    assert text.render(frame, "table").splitlines()[1].startswith("depth value_0")  # the same activation is said above
+    assert re.match("depth +value_0", text.render(frame, "table").splitlines()[1])  # the activation is said above
 
 
 def on_terminal(command: list[str], columns: int) -> str:

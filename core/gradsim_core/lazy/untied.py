@@ -1,0 +1,174 @@
+"""A lazy matrix of normal entries that meets one block of vectors forward and one backward, as a layer does.
+
+Rows are vectors: inputs, tokens, neighbouring pixels. W has independent normal entries of deviation s. Given the rows X
+(n_in numbers each), with an orthonormal basis Q, X = R^T Q, the products with Q are normal,
+
+    H = X W^T = R^T Z,    Z = Q W^T: independent normals of deviation s,
+
+and what W does across X stays unknown. So, given H and the errors D, with S the triangular factor of D's Gram matrix,
+
+    Y = D W = E + (D Z^T - E Q^T) Q,    E = S^T times independent normals of deviation s,
+
+and |D^T X|_F = |S R^T|_F. That costs (n_in + n_out) normals a row in place of n_in n_out. No system of equations is
+solved with data, so Q and Z, kept from the forward pass, are as exact as the vectors; X (X^T X)^-1 would not be.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, aligned, lane_get, load, splat, store
+from gradsim_core.linear import products
+from gradsim_core.linear.inner import inner
+from gradsim_core.linear.orthonormal import Scratch, combine_transposed, orthonormalise, scratch, triangular_factor
+from gradsim_core.linear.products import Matrix, multiply
+from gradsim_core.linear.triangular import padded
+from gradsim_core.rng.draws import Source
+from gradsim_core.rng.normals import four_scaled
+from gradsim_core.rng.philox import LAZY_BACKWARD, LAZY_FORWARD, random_words
+
+
+class Shape(NamedTuple):
+    """A block of `count` vectors that a matrix takes from n_in to n_out numbers; widths are stored lengths."""
+
+    count: int
+    n_in: int
+    n_out: int
+    width_in: int
+    width_out: int
+
+
+class Seen(NamedTuple):
+    """What a matrix keeps of the vectors that it has met forward."""
+
+    q: Matrix  # (count, width_in)
+    z: Matrix  # (count, width_out)
+    r: np.ndarray  # float64 (count, padded(count)), flat
+
+
+class LazyWork(NamedTuple):
+    """Scratch of a thread for matrices of the largest shape of a network."""
+
+    basis: Scratch
+    normals: Matrix  # (count, the larger width)
+    products: np.ndarray  # (count, padded(count)) twice, in the precision of the rows
+    triangle: np.ndarray  # float64 (count, padded(count))
+
+
+def stored(n):
+    """Stored length of a vector: whole tiles of `products`."""
+    return products.padded(n)
+
+
+def shape_of(count: int, n_in: int, n_out: int) -> Shape:
+    """The `Shape` of a block."""
+    return Shape(count, n_in, n_out, stored(n_in), stored(n_out))
+
+
+def rows_of(count: int, width: int, dtype: np.dtype) -> Matrix:
+    """A new block of zeros."""
+    return Matrix(aligned(count * width, dtype), 0, width, 1)
+
+
+def seen_of(shape: Shape, dtype: np.dtype) -> Seen:
+    """New arrays for one matrix."""
+    count = shape.count
+    r = aligned(count * padded(count), np.float64)
+    return Seen(rows_of(count, shape.width_in, dtype), rows_of(count, shape.width_out, dtype), r)
+
+
+def work_of(shape: Shape, dtype: np.dtype) -> LazyWork:
+    """New scratch; a network takes one for its largest count and widths."""
+    count, width = shape.count, max(shape.width_in, shape.width_out)
+    square = count * padded(count)
+    basis, normals = scratch(count, width, dtype), rows_of(count, width, dtype)
+    return LazyWork(basis, normals, aligned(2 * square, dtype), aligned(square, np.float64))
+
+
+@jit.outlined
+def fill_rows(source, count, n, deviation, out):
+    """Draw `count` rows of n normals, each row from counters of its own; zero beyond n."""
+    cell, network, layer, role = source
+    counters = -(-n // (4 * LANES))
+    scale = lane_get(splat(load(out.array, out.start), deviation), 0)  # in the precision of the rows
+    for i in range(count):
+        for j in range(counters):
+            a, b, c, d = random_words(cell.key, network, layer, role, i * counters + j)
+            z0, z1, z2, z3 = four_scaled(a, b, c, d, scale)
+            first = 4 * LANES * j
+            store_live(out, i, first, n, z0)
+            store_live(out, i, first + LANES, n, z1)
+            store_live(out, i, first + 2 * LANES, n, z2)
+            store_live(out, i, first + 3 * LANES, n, z3)
+
+
+def store_live(out, i, k, n, value):
+    """Write sixteen numbers to row i from column k on; zero beyond n, and nothing beyond the row."""
+    if k < out.row:
+        store(out.array, out.start + i * out.row + k, value)
+        for j in range(max(n, k), k + LANES):
+            out.array[out.start + i * out.row + j] = 0.0
+
+
+@jit.outlined
+def forward(source, shape, deviation, x, h, seen, work):
+    """Compute rows H = X W^T.
+
+    Parameters
+    ----------
+    source : Source
+        Cell, network, and the number of the matrix in the network; the role is set here.
+    shape : Shape
+    deviation : float
+        s, of an entry of W.
+    x, h : Matrix
+        (count, width_in) and (count, width_out), with zero padding; `h` is written.
+    seen : Seen
+        Is written, for the backward pass.
+    work : LazyWork
+    """
+    cell, network, layer, _ = source
+    count = shape.count
+    orthonormalise(x, seen.q, seen.r, count, shape.width_in, work.basis)
+    fill_rows(Source(cell, network, layer, LAZY_FORWARD), count, shape.n_out, deviation, seen.z)
+    combine_transposed(seen.r, seen.z, h, count, shape.width_out, work.basis)
+
+
+@jit.outlined
+def backward(source, shape, deviation, delta, y, seen, work):
+    """Compute rows Y = D W; returns |dC/dW|_F^2, dC/dW = D^T X. As `forward`, with D and Y in place of X and H."""
+    cell, network, layer, _ = source
+    count, size = shape.count, padded(shape.count)
+    triangular_factor(delta, work.normals, work.triangle, count, shape.width_out, work.basis)
+    normals = Matrix(work.normals.array, 0, shape.width_in, 1)
+    fill_rows(Source(cell, network, layer, LAZY_BACKWARD), count, shape.n_in, deviation, normals)
+    combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
+    of_delta, of_normals = Matrix(work.products, 0, size, 1), Matrix(work.products, count * size, size, 1)
+    inner(delta, seen.z, of_delta, count, count, shape.width_out)
+    inner(y, seen.q, of_normals, count, count, shape.width_in)
+    for k in range(0, count * size, LANES):
+        store(work.products, k, load(work.products, k) - load(work.products, count * size + k))
+    multiply(of_delta, seen.q, normals, count, shape.width_in, count)
+    for i in range(count):
+        for k in range(0, shape.width_in, LANES):
+            at = y.start + i * y.row + k
+            store(y.array, at, load(y.array, at) + load(normals.array, i * normals.row + k))
+    return weight_gradient(seen.r, work.triangle, count, work)
+
+
+def weight_gradient(r, s, count, work):
+    """|D^T X|_F^2 = |S R^T|_F^2, from the triangular factors."""
+    size = padded(count)
+    product = Matrix(work.basis.gram, 0, size, 1)
+    inner(Matrix(s, 0, size, 1), Matrix(r, 0, size, 1), product, count, count, size)
+    total = 0.0
+    for i in range(count):
+        for j in range(count):
+            total += work.basis.gram[i * size + j] * work.basis.gram[i * size + j]
+    return total
+
+
+jit.register_leaves(__name__, inline=True)
