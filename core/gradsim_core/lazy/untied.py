@@ -90,27 +90,33 @@ def work_of(shape: Shape, dtype: np.dtype) -> LazyWork:
 
 @jit.outlined
 def fill_rows(source, count, n, deviation, out):
-    """Draw `count` rows of n normals, each row from counters of its own; zero beyond n."""
+    """Draw `count` rows of n normals; zero beyond n."""
+    for i in range(count):
+        fill_row(source, i, n, deviation, Matrix(out.array, out.start + i * out.row, out.row, 1))
+
+
+@jit.outlined
+def fill_row(source, number, n, deviation, out):
+    """Draw row `number` of n normals, from counters of its own; zero beyond n."""
     cell, network, layer, role = source
     counters = -(-n // (4 * LANES))
     scale = lane_get(splat(load(out.array, out.start), deviation), 0)  # in the precision of the rows
-    for i in range(count):
-        for j in range(counters):
-            a, b, c, d = random_words(cell.key, network, layer, role, i * counters + j)
-            z0, z1, z2, z3 = four_scaled(a, b, c, d, scale)
-            first = 4 * LANES * j
-            store_live(out, i, first, n, z0)
-            store_live(out, i, first + LANES, n, z1)
-            store_live(out, i, first + 2 * LANES, n, z2)
-            store_live(out, i, first + 3 * LANES, n, z3)
+    for j in range(counters):
+        a, b, c, d = random_words(cell.key, network, layer, role, number * counters + j)
+        z0, z1, z2, z3 = four_scaled(a, b, c, d, scale)
+        first = 4 * LANES * j
+        store_live(out, first, n, z0)
+        store_live(out, first + LANES, n, z1)
+        store_live(out, first + 2 * LANES, n, z2)
+        store_live(out, first + 3 * LANES, n, z3)
 
 
-def store_live(out, i, k, n, value):
-    """Write sixteen numbers to row i from column k on; zero beyond n, and nothing beyond the row."""
+def store_live(out, k, n, value):
+    """Write sixteen numbers to a row from column k on; zero beyond n, and nothing beyond the row."""
     if k < out.row:
-        store(out.array, out.start + i * out.row + k, value)
+        store(out.array, out.start + k, value)
         for j in range(max(n, k), k + LANES):
-            out.array[out.start + i * out.row + j] = 0.0
+            out.array[out.start + j] = 0.0
 
 
 @jit.outlined
