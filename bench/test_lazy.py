@@ -9,6 +9,7 @@ import pytest
 
 from gradsim_core import jit
 from gradsim_core.lazy import untied
+from gradsim_core.linear.rows import rows_of
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
 
@@ -25,9 +26,7 @@ def block_of(width: int, tokens: int):
     kind = np.dtype(np.float32)
     work = untied.work_of(untied.shape_of(tokens, 4 * width, 4 * width), kind)
     seen = [untied.seen_of(shape, kind) for shape in shapes]
-    rows = [
-        [untied.rows_of(tokens, n, kind) for n in (s.width_in, s.width_in, s.width_out, s.width_out)] for s in shapes
-    ]
+    rows = [[rows_of(tokens, n, kind) for n in (s.width_in, s.width_in, s.width_out, s.width_out)] for s in shapes]
     for x, _, _, d in rows:
         x.array[:], d.array[:] = rng.standard_normal(x.array.size), rng.standard_normal(d.array.size)
 

@@ -20,7 +20,7 @@ from gradsim.training.starts import STARTS
 from gradsim_core.activations import resolve_activation
 from gradsim_core.names import parse
 from gradsim_core.training.costs import COSTS
-from gradsim_core.training.normalisation import NORMALISATIONS
+from gradsim_core.operations.standardise import NORMALISATIONS
 
 Array = NDArray[np.float64]
 

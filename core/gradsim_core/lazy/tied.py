@@ -27,12 +27,13 @@ import numpy as np
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, convert, fma, load, splat, store
 from gradsim_core.linear.inner import inner
-from gradsim_core.linear.orthonormal import LOST, copy_row, masked_share, norm, project_out, row_of
+from gradsim_core.linear.orthonormal import LOST, masked_share, project_out
 from gradsim_core.linear.products import Matrix
+from gradsim_core.linear.rows import copy_row, fill_with, norm, row_of, rows_of, stored
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import LAZY_BACKWARD, LAZY_FORWARD
 
-from .untied import fill_row, rows_of, stored
+from .untied import fill_row
 
 
 class Side(NamedTuple):
@@ -77,12 +78,6 @@ def pairs_of(known: Known) -> Known:
     """The same for a Haar matrix: vectors and images are one list of pairs, seen from either side."""
     right = known.right
     return known._replace(left=Side(right.images, right.basis, right.n, right.n, right.room, LAZY_BACKWARD))
-
-
-def fill_with(row, value):
-    """Write one number to a whole row."""
-    for k in range(0, row.row, LANES):
-        store(row.array, row.start + k, splat(load(row.array, row.start), value))
 
 
 def add_rows(target, coefficients, rows, count, width):

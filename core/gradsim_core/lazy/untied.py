@@ -21,10 +21,10 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, lane_get, load, splat, store
-from gradsim_core.linear import products
 from gradsim_core.linear.inner import inner
 from gradsim_core.linear.orthonormal import Scratch, combine_transposed, orthonormalise, scratch, triangular_factor
 from gradsim_core.linear.products import Matrix, multiply
+from gradsim_core.linear.rows import add_scaled, rows_of, store_live, stored
 from gradsim_core.linear.triangular import padded
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.normals import four_scaled
@@ -58,19 +58,9 @@ class LazyWork(NamedTuple):
     triangle: np.ndarray  # float64 (count, padded(count))
 
 
-def stored(n):
-    """Stored length of a vector: whole tiles of `products`."""
-    return products.padded(n)
-
-
 def shape_of(count: int, n_in: int, n_out: int) -> Shape:
     """The `Shape` of a block."""
     return Shape(count, n_in, n_out, stored(n_in), stored(n_out))
-
-
-def rows_of(count: int, width: int, dtype: np.dtype) -> Matrix:
-    """A new block of zeros."""
-    return Matrix(aligned(count * width, dtype), 0, width, 1)
 
 
 def seen_of(shape: Shape, dtype: np.dtype) -> Seen:
@@ -109,14 +99,6 @@ def fill_row(source, number, n, deviation, out):
         store_live(out, first + LANES, n, z1)
         store_live(out, first + 2 * LANES, n, z2)
         store_live(out, first + 3 * LANES, n, z3)
-
-
-def store_live(out, k, n, value):
-    """Write sixteen numbers to a row from column k on; zero beyond n, and nothing beyond the row."""
-    if k < out.row:
-        store(out.array, out.start + k, value)
-        for j in range(max(n, k), k + LANES):
-            out.array[out.start + j] = 0.0
 
 
 @jit.outlined
@@ -158,10 +140,7 @@ def backward(source, shape, deviation, delta, y, seen, work):
     for k in range(0, count * size, LANES):
         store(work.products, k, load(work.products, k) - load(work.products, count * size + k))
     multiply(of_delta, seen.q, normals, count, shape.width_in, count)
-    for i in range(count):
-        for k in range(0, shape.width_in, LANES):
-            at = y.start + i * y.row + k
-            store(y.array, at, load(y.array, at) + load(normals.array, i * normals.row + k))
+    add_scaled(y, normals, 1.0, count, shape.width_in)
     return weight_gradient(seen.r, work.triangle, count, work)
 
 

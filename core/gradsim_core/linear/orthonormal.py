@@ -8,17 +8,17 @@ only the first one does.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.elementary import by_precision
-from gradsim_core.lanes import LANES, aligned, convert, fma, lane_sum, load, splat, store
+from gradsim_core.lanes import LANES, aligned, convert, fma, load, splat, store
 
 from .inner import gram, inner
 from .products import Matrix, multiply
+from .rows import copy_row, norm, row_of
 from .triangular import cholesky, invert, multiply_square, padded, scale_row
 
 MASKED_32, MASKED_64, MASKED_GRAM = 1e-6, 1e-12, 1e-12
@@ -69,17 +69,6 @@ masked_share = by_precision(_masked_32, _masked_64)
 is_single = by_precision(_single, _double)
 
 
-def copy_row(source, target, width, factor):
-    """Write a row times a number."""
-    for k in range(0, width, LANES):
-        store(target.array, target.start + k, load(source.array, source.start + k) * factor)
-
-
-def row_of(a, i):
-    """Row i, as a matrix."""
-    return Matrix(a.array, a.start + i * a.row, a.row, 1)
-
-
 @jit.outlined
 def project_out(q, x, coefficients, count, width):
     """Subtract from a row x its part in the span of `count` rows of Q; adds the coefficients to a float64 array."""
@@ -93,15 +82,6 @@ def project_out(q, x, coefficients, count, width):
         for j in range(count):
             value = fma(splat(value, -coefficients[j]), convert(load(q.array, q.start + j * q.row + k), value), value)
         store(x.array, x.start + k, convert(value, zero))
-
-
-def norm(x, width):
-    """The length of a row, summed in float64."""
-    total = splat(convert(load(x.array, x.start), 1.0), 0.0)
-    for k in range(0, width, LANES):
-        value = convert(load(x.array, x.start + k), total)
-        total = fma(value, value, total)
-    return math.sqrt(lane_sum(total))
 
 
 @jit.outlined

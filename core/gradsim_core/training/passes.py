@@ -14,9 +14,7 @@ from gradsim_core import jit
 from gradsim_core.elementary import exp, log
 from gradsim_core.lanes import LANES, convert, fma, lane_max, lane_sum, load, select, splat, store
 from gradsim_core.linear.products import Matrix, multiply, padded, transpose
-
-from .layout import Block
-from .normalisation import (
+from gradsim_core.operations.standardise import (
     BATCH,
     NONE,
     standardise_columns,
@@ -24,6 +22,8 @@ from .normalisation import (
     standardise_rows,
     standardise_rows_backward,
 )
+
+from .layout import Block
 
 
 def weights_of(net, layer, array):

@@ -8,13 +8,13 @@ import numpy as np
 
 from gradsim_core.activations import Activation
 from gradsim_core.linear.products import padded
+from gradsim_core.operations.standardise import NORMALISATIONS
 
 from . import descent, passes
 from .compiled import CompiledTrainer
 from .costs import Cost
 from .descent import COST, ERROR, FIRST_LENGTH, Replica, Rule
 from .layout import TrainingSet, Work, allocate, network
-from .normalisation import NORMALISATIONS
 
 
 class Trainer(CompiledTrainer):

@@ -10,6 +10,7 @@ import numpy as np
 from gradsim_core import jit
 from gradsim_core.lazy import untied
 from gradsim_core.linear.products import Matrix
+from gradsim_core.linear.rows import rows_of
 from gradsim_core.linear.triangular import padded
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
@@ -83,7 +84,7 @@ def kernel(function):
 
 
 def block(rows, width, dtype):
-    return untied.rows_of(rows, width, np.dtype(dtype))
+    return rows_of(rows, width, np.dtype(dtype))
 
 
 def fill(matrix, values):

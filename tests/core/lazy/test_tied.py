@@ -10,7 +10,7 @@ from scipy import stats
 
 from gradsim_core import jit
 from gradsim_core.lazy import tied, untied
-from gradsim_core.lazy.untied import rows_of, stored
+from gradsim_core.linear.rows import rows_of, stored
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
 from tests.core.lazy.networks import CELL, basis

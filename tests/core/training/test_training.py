@@ -14,10 +14,10 @@ from gradsim_core.lanes import aligned
 from gradsim_core.laws import resolve_law
 from gradsim_core.linear import products
 from gradsim_core.linear.products import Matrix, padded
+from gradsim_core.operations.standardise import NORMALISATIONS
 from gradsim_core.training.costs import COSTS, resolve_cost
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.layout import views
-from gradsim_core.training.normalisation import NORMALISATIONS
 from gradsim_core.training.start import draw_start, numbers, shuffled
 from gradsim_core.training.trainer import Trainer
 from tests import naive
@@ -132,14 +132,14 @@ def test_gradient_against_numpy(cost):
 
 def test_a_planted_error_is_caught():
     """Layer normalisation that forgets one of its two means differs by far more than the tolerance."""
-    from gradsim_core.training import normalisation
+    from gradsim_core.operations import standardise
 
-    right = normalisation.standardised_backward
-    normalisation.standardised_backward = lambda error, z, mean, product, inverse: (error - mean) * inverse
+    right = standardise.standardised_backward
+    standardise.standardised_backward = lambda error, z, mean, product, inverse: (error - mean) * inverse
     try:
         assert difference_from_torch(Case("tanh", "softmax", "layer", interpret=True)) > 1e4 * TOLERANCE
     finally:
-        normalisation.standardised_backward = right
+        standardise.standardised_backward = right
 
 
 def clip(torch, parts, length):

@@ -1,8 +1,9 @@
-"""Layer and batch normalisation, forward and backward.
+"""Layer, batch and rms normalisation, forward and backward.
 
-Both standardise preactivations, z^ = (z - mean) / sqrt(variance + epsilon), with mean and variance over the neurons of
-a sample (layer: Ba et al., arXiv:1607.06450) or over the samples of a batch (batch: Ioffe and Szegedy,
-arXiv:1502.03167). The gain and the bias that follow are applied in `passes`.
+The first two standardise preactivations, z^ = (z - mean) / sqrt(variance + epsilon), with mean and variance over the
+neurons of a sample (layer: Ba et al., arXiv:1607.06450) or over the samples of a batch (batch: Ioffe and Szegedy,
+arXiv:1502.03167). The third divides by the root of the mean square of a sample (Zhang and Sennrich, arXiv:1910.07467).
+Training applies a gain and a bias afterwards, in `training.passes`.
 
 Arrays hold a row per sample, padded with zeros. In `z` a layer is at the position of its `layout.Block`, in `error` it
 begins at 0. `live` is 1 at neurons and 0 beyond. `inverse` is 1 / sqrt(variance + epsilon), one number per sample or
@@ -57,6 +58,31 @@ def standardise_rows_backward(error, z, block, live, inverse):
         for i in range(0, size, LANES):
             e = standardised_backward(load(error, n * size + i), load(z, row + i), mean, mean_product, factor)
             store(error, n * size + i, e * load(live, i))
+
+
+def scale_rows(z, block, inverse):
+    """Divide each row of z in place by the root of its mean square; writes `inverse` (samples,)."""
+    for n in range(block.samples):
+        row = block.start + n * block.size
+        square = splat(load(z, row), 0.0)
+        for i in range(0, block.size, LANES):
+            square = fma(load(z, row + i), load(z, row + i), square)
+        factor = 1.0 / sqrt(splat(square, lane_sum(square)) / block.width + EPSILON)
+        inverse[n] = lane_sum(factor) / LANES
+        for i in range(0, block.size, LANES):
+            store(z, row + i, load(z, row + i) * factor)
+
+
+def scale_rows_backward(error, z, block, inverse):
+    """Replace dC/dz^ in `error` by dC/dz, for z scaled by rows."""
+    for n in range(block.samples):
+        row, product = block.start + n * block.size, splat(load(z, block.start), 0.0)
+        for i in range(0, block.size, LANES):
+            product = fma(load(error, n * block.size + i), load(z, row + i), product)
+        mean_product, factor = splat(product, lane_sum(product)) / block.width, splat(product, inverse[n])
+        for i in range(0, block.size, LANES):
+            e = standardised_backward(load(error, n * block.size + i), load(z, row + i), 0.0, mean_product, factor)
+            store(error, n * block.size + i, e)
 
 
 def standardise_columns(z, block, inverse):
