@@ -1,4 +1,4 @@
-"""Lazy matrices beside explicit ones in PyTorch, one thread: those of a transformer block, forward and backward."""
+"""Lazy matrices beside explicit ones in PyTorch, one thread: those of a transformer block alone, and whole blocks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from gradsim_core import jit
+from gradsim_core.activations import resolve_activation
 from gradsim_core.lazy import untied
 from gradsim_core.linear.rows import rows_of
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
+from gradsim_core.tapes import Tape, running
+from gradsim_core.tapes.tape import LAYER
 
 ROUNDS = 5
 SHAPES = ((1, 3), (1, 1), (1, 4), (4, 1))
@@ -54,12 +57,49 @@ def explicit_of(torch, width: int, tokens: int):
     return run
 
 
+HEAD = 64
+
+
+def whole_block(width: int, tokens: int):
+    """A function that runs a pre-norm block of causal attention and gelu, forward and backward."""
+    tape, activation = Tape(tokens, width), resolve_activation("gelu")
+    parts = tape.multiply(tape.standardise(tape.input, LAYER), HEAD, parts=3 * width // HEAD)
+    x = tape.add(tape.input, tape.multiply(tape.attend(parts, HEAD**-0.5, causal=True), width))
+    x = tape.add(x, tape.multiply(tape.activate(tape.multiply(tape.standardise(x, LAYER), 4 * width)), width))
+    program = tape.program(x)
+    work, cell = running.allocate(program, np.dtype(np.float32)), Params(np.uint64(1), 1, 1, 1.0, 0.0)
+    kernel = jit.compile_kernel(running.build(activation.phi, activation.dphi), disk_cache=False)
+    return lambda: kernel(cell, activation.alpha, 0, program, work, True)
+
+
+def whole_block_in_pytorch(torch, width: int, tokens: int):
+    """The same with drawn weights and autograd; the norms of the weight gradients are read from them."""
+    generator, f = torch.Generator().manual_seed(1), torch.nn.functional
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator).mul_(shape[-1] ** -0.5).requires_grad_(True)
+
+    def run() -> None:
+        weights = [draw(m * width, n * width) for n, m in SHAPES]
+        x = torch.randn(tokens, width, generator=generator, requires_grad=True)
+        parts = f.layer_norm(x, (width,)) @ weights[0].T
+        q, k, v = (each.reshape(tokens, -1, HEAD).transpose(0, 1) for each in parts.chunk(3, 1))
+        mixed = f.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(0, 1).reshape(tokens, width)
+        y = x + mixed @ weights[1].T
+        y = y + f.gelu(f.layer_norm(y, (width,)) @ weights[2].T) @ weights[3].T
+        (y * torch.randn(tokens, width, generator=generator)).sum().backward()
+        [weight.grad.square().sum() for weight in weights]
+
+    return run
+
+
+@pytest.mark.parametrize(("lazily", "explicitly"), [(block_of, explicit_of), (whole_block, whole_block_in_pytorch)])
 @pytest.mark.parametrize(("width", "tokens"), [(256, 8), (1024, 64), (4096, 64)])
-def test_transformer_block(benchmark, width, tokens):
-    """Seconds of the four matrices; extra_info has the ratio to PyTorch, in turn with it."""
+def test_transformer_block(benchmark, width, tokens, lazily, explicitly):
+    """Seconds of its matrices, and of all of it; extra_info has the ratio to PyTorch, in turn with it."""
     torch = pytest.importorskip("torch")
     width = 64 if benchmark.disabled else width
-    lazy, explicit = block_of(width, tokens), explicit_of(torch, width, tokens)
+    lazy, explicit = lazily(width, tokens), explicitly(torch, width, tokens)
     lazy()
     if not benchmark.disabled:
         threads = torch.get_num_threads()

@@ -11,13 +11,17 @@ import numpy as np
 from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import METHODS
 from gradsim_core.laws import resolve_law
+from gradsim_core.parameters import Params
 from gradsim_core.results import statistics
+from gradsim_core.tapes import Tape
+from gradsim_core.tapes.tape import LAYER
 from gradsim_core.training.costs import resolve_cost
 from gradsim_core.training.descent import Rule
 from gradsim_core.training.start import draw_start, numbers, shuffled
 from gradsim_core.training.trainer import Trainer
 from tests.core.conftest import Cell
 from tests.core.lazy.networks import meet
+from tests.core.tapes.networks import blocks, run
 
 # Of explicit networks, those up to width 28 run side by side and the others one by one.
 QUICK = [
@@ -63,6 +67,17 @@ def training_digests():
         yield f"training {dtype} {digest[:32]}\n"
 
 
+def tape_digests():
+    """One line for each precision: a transformer of lazy matrices."""
+    for dtype in (np.float32, np.float64):
+        tape = Tape(9, 16)
+        program = tape.program(blocks(tape, 16, 2, LAYER, heads=2))
+        work = run(program, resolve_activation("gelu"), Params(np.uint64(3), 1, 1, 1.0, 0.0), dtype=dtype)
+        parts = work.values, work.errors, work.squares, work.gradients
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+        yield f"tape {np.dtype(dtype)} {digest[:32]}\n"
+
+
 def lazy_digests():
     """One line for each precision and number of rows: what a lazy matrix answers."""
     for dtype, count in itertools.product((np.float32, np.float64), (3, 20)):
@@ -76,3 +91,4 @@ if __name__ == "__main__":
     sys.stdout.writelines(digests(FULL if "--full" in sys.argv else QUICK))
     sys.stdout.writelines(training_digests())
     sys.stdout.writelines(lazy_digests())
+    sys.stdout.writelines(tape_digests())

@@ -32,13 +32,18 @@ from gradsim_core.rng.philox import LAZY_BACKWARD, LAZY_FORWARD, random_words
 
 
 class Shape(NamedTuple):
-    """A block of `count` vectors that a matrix takes from n_in to n_out numbers; widths are stored lengths."""
+    """A block of `count` vectors that a matrix takes from n_in to n_out numbers in each of so many parts.
+
+    Widths are the stored lengths of all parts, each of which is padded by itself.
+    """
 
     count: int
     n_in: int
     n_out: int
     width_in: int
     width_out: int
+    parts_in: int
+    parts_out: int
 
 
 class Seen(NamedTuple):
@@ -58,9 +63,9 @@ class LazyWork(NamedTuple):
     triangle: np.ndarray  # float64 (count, padded(count))
 
 
-def shape_of(count: int, n_in: int, n_out: int) -> Shape:
+def shape_of(count: int, n_in: int, n_out: int, parts_in: int = 1, parts_out: int = 1) -> Shape:
     """The `Shape` of a block."""
-    return Shape(count, n_in, n_out, stored(n_in), stored(n_out))
+    return Shape(count, n_in, n_out, parts_in * stored(n_in), parts_out * stored(n_out), parts_in, parts_out)
 
 
 def seen_of(shape: Shape, dtype: np.dtype) -> Seen:
@@ -79,10 +84,13 @@ def work_of(shape: Shape, dtype: np.dtype) -> LazyWork:
 
 
 @jit.outlined
-def fill_rows(source, count, n, deviation, out):
-    """Draw `count` rows of n normals; zero beyond n."""
+def fill_rows(source, count, n, parts, deviation, out):
+    """Draw `count` rows with parts of n normals; zero in the padding of each."""
+    width = out.row // parts
     for i in range(count):
-        fill_row(source, i, n, deviation, Matrix(out.array, out.start + i * out.row, out.row, 1))
+        for part in range(parts):
+            row = Matrix(out.array, out.start + i * out.row + part * width, width, 1)
+            fill_row(source, i * parts + part, n, deviation, row)
 
 
 @jit.outlined
@@ -121,7 +129,7 @@ def forward(source, shape, deviation, x, h, seen, work):
     cell, network, layer, _ = source
     count = shape.count
     orthonormalise(x, seen.q, seen.r, count, shape.width_in, work.basis)
-    fill_rows(Source(cell, network, layer, LAZY_FORWARD), count, shape.n_out, deviation, seen.z)
+    fill_rows(Source(cell, network, layer, LAZY_FORWARD), count, shape.n_out, shape.parts_out, deviation, seen.z)
     combine_transposed(seen.r, seen.z, h, count, shape.width_out, work.basis)
 
 
@@ -132,7 +140,7 @@ def backward(source, shape, deviation, delta, y, seen, work):
     count, size = shape.count, padded(shape.count)
     triangular_factor(delta, work.normals, work.triangle, count, shape.width_out, work.basis)
     normals = Matrix(work.normals.array, 0, shape.width_in, 1)
-    fill_rows(Source(cell, network, layer, LAZY_BACKWARD), count, shape.n_in, deviation, normals)
+    fill_rows(Source(cell, network, layer, LAZY_BACKWARD), count, shape.n_in, shape.parts_in, deviation, normals)
     combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
     of_delta, of_normals = Matrix(work.products, 0, size, 1), Matrix(work.products, count * size, size, 1)
     inner(delta, seen.z, of_delta, count, count, shape.width_out)

@@ -90,7 +90,14 @@ def without_projection(source, shape, deviation, delta, y, seen, work):
     count = shape.count
     triangular_factor(delta, work.normals, work.triangle, count, shape.width_out, work.basis)
     normals = Matrix(work.normals.array, 0, shape.width_in, 1)
-    fill_rows(Source(source.cell, source.network, source.layer, LAZY_BACKWARD), count, shape.n_in, deviation, normals)
+    fill_rows(
+        Source(source.cell, source.network, source.layer, LAZY_BACKWARD),
+        count,
+        shape.n_in,
+        shape.parts_in,
+        deviation,
+        normals,
+    )
     combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
     return weight_gradient(seen.r, work.triangle, count, work)
 
@@ -106,7 +113,14 @@ def without_correlation(source, shape, deviation, delta, y, seen, work):
             work.triangle[i * size + j] = 0.0
         work.triangle[j * size + j] = total**0.5
     normals = Matrix(work.normals.array, 0, shape.width_in, 1)
-    fill_rows(Source(source.cell, source.network, source.layer, LAZY_BACKWARD), count, shape.n_in, deviation, normals)
+    fill_rows(
+        Source(source.cell, source.network, source.layer, LAZY_BACKWARD),
+        count,
+        shape.n_in,
+        shape.parts_in,
+        deviation,
+        normals,
+    )
     combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
     return weight_gradient(seen.r, work.triangle, count, work)
 

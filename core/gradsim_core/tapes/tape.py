@@ -1,0 +1,121 @@
+"""A tape: the operations of a network in the order in which they run, and where their values lie in memory.
+
+An architecture is a function that writes one. Values are numbered from 0, the input; each operation makes a new one::
+
+    tape = Tape(count=8, n=256)
+    x = tape.input
+    for _ in range(depth):
+        x = tape.add(x, tape.multiply(tape.activate(tape.multiply(x, 1024)), 256))
+    program = tape.program(x)
+
+Backward, the errors of a value are the sum of what all operations that read it return.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core.lazy.untied import Shape, shape_of
+from gradsim_core.linear.rows import stored
+
+MULTIPLY, ACTIVATE, GATE, ADD, STANDARDISE, ATTEND = range(6)
+LAYER, RMS, BATCH = range(3)
+
+
+class Value(NamedTuple):
+    """The rows of a value: where they begin, their stored length, and their parts of n numbers."""
+
+    start: int
+    width: int
+    n: int
+    parts: int
+
+
+class Step(NamedTuple):
+    """An operation: what it reads (`other` only to add), what it makes, and which matrix, norm or attention it is."""
+
+    kind: int
+    source: int
+    other: int
+    target: int
+    index: int
+    mode: int  # the norm; of an attention, whether it is causal
+    factor: float  # of a branch, or of scores
+
+
+class Program(NamedTuple):
+    """A tape as arrays."""
+
+    count: int
+    output: int
+    values: np.ndarray  # int64 (values, 4), `Value`
+    steps: np.ndarray  # int64 (steps, 6), `Step` without its factor
+    factors: np.ndarray  # float64 (steps,)
+    shapes: np.ndarray  # int64 (matrices, 7), `Shape`
+    deviations: np.ndarray  # float64 (matrices,), of an entry
+
+
+class Tape:
+    """Writes the operations of a network on `count` rows of n numbers."""
+
+    def __init__(self, count: int, n: int) -> None:
+        self.count, self._size = count, 0
+        self.values: list[Value] = []
+        self.steps: list[Step] = []
+        self.shapes: list[Shape] = []
+        self.deviations: list[float] = []
+        self._norms = self._attentions = 0
+        self.input = self._value(n, 1)
+
+    def _value(self, n: int, parts: int) -> int:
+        width = parts * stored(n)
+        self.values.append(Value(self._size, width, n, parts))
+        self._size += self.count * width
+        return len(self.values) - 1
+
+    def _step(self, kind: int, source: int, n: int, parts: int, *, other: int = 0, index: int = 0, mode: int = 0,
+              factor: float = 1.0) -> int:  # fmt: skip
+        target = self._value(n, parts)
+        self.steps.append(Step(kind, source, other, target, index, mode, factor))
+        return target
+
+    def multiply(self, x: int, n: int, parts: int = 1, sigma: float = 1.0) -> int:
+        """Multiply by a matrix of its own, with normal entries of variance sigma^2 / fan_in."""
+        given = self.values[x]
+        self.shapes.append(shape_of(self.count, given.n, n, given.parts, parts))
+        self.deviations.append(sigma * (given.n * given.parts) ** -0.5)
+        return self._step(MULTIPLY, x, n, parts, index=len(self.shapes) - 1)
+
+    def activate(self, x: int) -> int:
+        """Apply the activation."""
+        return self._step(ACTIVATE, x, self.values[x].n, self.values[x].parts)
+
+    def gate(self, x: int) -> int:
+        """Multiply the second of two parts by the activation of the first."""
+        return self._step(GATE, x, self.values[x].n, 1)
+
+    def add(self, x: int, branch: int, factor: float = 1.0) -> int:
+        """Add a branch times a factor."""
+        return self._step(ADD, x, self.values[x].n, self.values[x].parts, other=branch, factor=factor)
+
+    def standardise(self, x: int, norm: int) -> int:
+        """Normalise: LAYER, RMS or BATCH."""
+        self._norms += 1
+        return self._step(STANDARDISE, x, self.values[x].n, 1, index=self._norms - 1, mode=norm)
+
+    def attend(self, x: int, scale: float, causal: bool) -> int:
+        """Softmax attention; the value has the queries, keys and values of all heads as its parts."""
+        given = self.values[x]
+        self._attentions += 1
+        return self._step(ATTEND, x, given.n, given.parts // 3, index=self._attentions - 1, mode=causal, factor=scale)
+
+    def program(self, output: int) -> Program:
+        """Return the tape as arrays; the cost is a random readout of every row of the output."""
+        steps = np.array([step[:6] for step in self.steps], np.int64).reshape(-1, 6)
+        shapes = np.array(self.shapes, np.int64).reshape(-1, len(Shape._fields))
+        factors = np.array([step.factor for step in self.steps])
+        return Program(
+            self.count, output, np.array(self.values, np.int64), steps, factors, shapes, np.array(self.deviations)
+        )

@@ -1,0 +1,113 @@
+"""Architectures as functions that write a tape, each in a few lines, and the matrices that a run of one amounts to."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lazy import untied
+from gradsim_core.linear.products import Matrix
+from gradsim_core.linear.rows import rows_of
+from gradsim_core.rng.draws import Source
+from gradsim_core.tapes import running
+from gradsim_core.tapes.tape import MULTIPLY
+from tests.core.lazy.networks import basis
+
+SIGMA = 1.3
+
+
+def plain(tape, n, depth, norm=None, after=False):
+    """phi(norm(W x)), or norm(phi(W x))."""
+    x = tape.input
+    for _ in range(depth):
+        x = tape.multiply(x, n, sigma=SIGMA)
+        x = tape.standardise(x, norm) if norm is not None and not after else x
+        x = tape.activate(x)
+        x = tape.standardise(x, norm) if norm is not None and after else x
+    return x
+
+
+def funnel(tape, widths):
+    """Layers of any widths."""
+    x = tape.input
+    for n in widths:
+        x = tape.activate(tape.multiply(x, n, sigma=SIGMA))
+    return x
+
+
+def residual(tape, n, depth, alpha=0.7):
+    """x + alpha W phi(x)."""
+    x = tape.input
+    for _ in range(depth):
+        x = tape.add(x, tape.multiply(tape.activate(x), n, sigma=SIGMA), alpha)
+    return x
+
+
+def branch(tape, x, n, gated):
+    """V phi(W x), or the gated form."""
+    if gated:
+        return tape.multiply(tape.gate(tape.multiply(x, 2 * n, parts=2)), n)
+    return tape.multiply(tape.activate(tape.multiply(x, 2 * n, sigma=SIGMA)), n)
+
+
+def attention(tape, x, n, heads, causal):
+    """W_O attend(W_QKV x)."""
+    parts = tape.multiply(x, n // heads, parts=3 * heads)
+    return tape.multiply(tape.attend(parts, (n // heads) ** -0.5, causal), n)
+
+
+def blocks(tape, n, depth, norm=None, placement="pre", heads=0, causal=True, gated=False, alpha=0.8):
+    """A residual network of two matrices a block, or a transformer, with a norm before, after or at both ends."""
+    x = tape.input
+    normed = lambda value: value if norm is None else tape.standardise(value, norm)  # noqa: E731
+    for _ in range(depth):
+        for part in ("attention", "mlp") if heads else ("mlp",):
+            y = normed(x) if placement in ("pre", "sandwich") else x
+            y = attention(tape, y, n, heads, causal) if part == "attention" else branch(tape, y, n, gated)
+            y = normed(y) if placement in ("sandwich", "output") else y
+            x = tape.add(x, y, alpha)
+            x = normed(x) if placement == "post" else x
+    return normed(x) if placement in ("pre", "sandwich") else x
+
+
+@cache
+def kernel(activation):
+    return jit.compile_kernel(running.build(activation.phi, activation.dphi), disk_cache=False)
+
+
+def run(program, activation, cell, network=0, dtype=np.float64, interpret=False):
+    """Run a tape once; returns its arrays."""
+    work = running.allocate(program, np.dtype(dtype))
+    body = running.build(activation.phi, activation.dphi) if interpret else kernel(activation)
+    body(cell, activation.alpha, network, program, work, True)
+    return work
+
+
+def numbers(array, program, value):
+    """The rows of a value without its padding, (count, numbers)."""
+    start, width, n, parts = program.values[value]
+    rows = array[start : start + program.count * width].reshape(program.count, parts, -1)
+    assert not rows[:, :, n:].any()
+    return rows[:, :, :n].reshape(program.count, -1).astype(np.float64)
+
+
+def completed(program, work, cell, network, rng):
+    """Explicit matrices that answer as those of a run did, the rest drawn afresh: the lemma."""
+    found, backward = [], jit.compiled(untied.backward)
+    for _, source, _, target, index, _ in program.steps[program.steps[:, 0] == MULTIPLY]:
+        shape, deviation = running.shape_at(program, index), program.deviations[index]
+        x, h = (numbers(work.values, program, value) for value in (source, target))
+        d, y = numbers(work.errors, program, target), rows_of(program.count, shape.width_in, work.values.dtype)
+        errors = Matrix(work.errors, int(program.values[target, 0]), shape.width_out, 1)
+        seen, origin = running.seen_at(program, work, index), Source(cell, network, int(index) + 1, 0)
+        backward(origin, shape, deviation, errors, y, seen, work.lazy)
+        back = y.array.reshape(program.count, shape.parts_in, -1)[:, :, : shape.n_in].reshape(program.count, -1)
+        right, left = basis(x), basis(d)
+        a, b = right @ np.linalg.lstsq(x, h, rcond=1e-9)[0], left @ np.linalg.lstsq(d, back, rcond=1e-9)[0]
+        fresh = deviation * rng.standard_normal((h.shape[1], x.shape[1]))
+        fresh -= left.T @ (left @ fresh)
+        fresh -= (fresh @ right.T) @ right
+        found.append(a.T @ right + left.T @ b - left.T @ (left @ a.T) @ right + fresh)
+    return found

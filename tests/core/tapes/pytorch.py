@@ -1,0 +1,51 @@
+"""The same architectures in PyTorch: a writer of tapes whose values are tensors and whose matrices are given."""
+
+from __future__ import annotations
+
+import torch
+
+from gradsim_core.operations.standardise import EPSILON
+from gradsim_core.tapes.tape import BATCH, LAYER
+
+
+class Tensors:
+    """Has the methods of `Tape`; rows are inputs or tokens, and values are kept in the order in which they are made."""
+
+    def __init__(self, x, matrices, phi):
+        self.matrices, self.phi, self.parts = [torch.tensor(w, requires_grad=True) for w in matrices], phi, []
+        self.values, self.used = [], 0
+        self.input = self._made(torch.tensor(x, requires_grad=True), 1)
+
+    def _made(self, value, parts):
+        value.retain_grad()
+        self.values.append(value)
+        self.parts.append(parts)
+        return len(self.values) - 1
+
+    def multiply(self, x, n, parts=1, sigma=1.0):
+        self.used += 1
+        return self._made(self.values[x] @ self.matrices[self.used - 1].T, parts)
+
+    def activate(self, x):
+        return self._made(self.phi(self.values[x]), self.parts[x])
+
+    def gate(self, x):
+        g, u = self.values[x].chunk(2, 1)
+        return self._made(self.phi(g) * u, 1)
+
+    def add(self, x, branch, factor=1.0):
+        return self._made(self.values[x] + factor * self.values[branch], self.parts[x])
+
+    def standardise(self, x, norm):
+        value = self.values[x]
+        if norm == LAYER:
+            return self._made(torch.nn.functional.layer_norm(value, value.shape[1:], eps=EPSILON), 1)
+        if norm == BATCH:
+            return self._made((value - value.mean(0)) / (value.var(0, unbiased=False) + EPSILON).sqrt(), 1)
+        return self._made(value / (value.square().mean(1, keepdim=True) + EPSILON).sqrt(), 1)
+
+    def attend(self, x, scale, causal):
+        heads, tokens = self.parts[x] // 3, self.values[x].shape[0]
+        q, k, v = (each.reshape(tokens, heads, -1).transpose(0, 1) for each in self.values[x].chunk(3, 1))
+        answer = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale)
+        return self._made(answer.transpose(0, 1).reshape(tokens, -1), heads)

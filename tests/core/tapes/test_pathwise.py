@@ -1,0 +1,77 @@
+"""Networks of lazy matrices are real networks: with the completed matrices PyTorch's autograd finds every number."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+from gradsim_core.activations import resolve_activation
+from gradsim_core.parameters import Params
+from gradsim_core.tapes import Tape
+from gradsim_core.tapes.tape import BATCH, LAYER, RMS
+from tests.core.tapes import networks
+from tests.core.tapes.networks import blocks, funnel, plain, residual
+
+torch = pytest.importorskip("torch")
+CELL = Params(np.uint64(77), 1, 1, 1.0, 0.0)
+PHI = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu, "silu": torch.nn.functional.silu}
+NORMS = {"layer": LAYER, "rms": RMS, "batch": BATCH}
+
+NAMED = {
+    "plain": ("tanh", 4, 12, lambda tape: plain(tape, 12, 3)),
+    "one input": ("tanh", 1, 9, lambda tape: plain(tape, 9, 3)),
+    "more inputs than neurons": ("tanh", 9, 5, lambda tape: plain(tape, 5, 3)),
+    "widths": ("gelu", 3, 20, lambda tape: funnel(tape, (7, 33, 5))),
+    "residual": ("relu", 4, 16, lambda tape: residual(tape, 16, 4)),
+    "gated": ("silu", 4, 16, lambda tape: blocks(tape, 16, 2, RMS, gated=True)),
+    "two heads, causal": ("gelu", 6, 16, lambda tape: blocks(tape, 16, 2, LAYER, heads=2)),
+    "four heads, full": ("silu", 5, 32, lambda tape: blocks(tape, 32, 2, RMS, heads=4, causal=False, gated=True)),
+    "no norm, one head": ("gelu", 6, 8, lambda tape: blocks(tape, 8, 2, heads=1)),
+    "more tokens than numbers": ("gelu", 10, 8, lambda tape: blocks(tape, 8, 2, LAYER, heads=2)),
+}
+PLACED = {
+    f"{norm}, {placement}": ("gelu", 5, 16, lambda tape, a=NORMS[norm], b=placement: blocks(tape, 16, 2, a, b, heads=2))
+    for norm, placement in itertools.product(NORMS, ("pre", "post", "sandwich", "output"))
+}
+LAYERS = {
+    f"{norm}, after phi: {after}": ("tanh", 5, 16, lambda tape, a=NORMS[norm], b=after: plain(tape, 16, 3, a, b))
+    for norm, after in itertools.product(NORMS, (False, True))
+}
+ALL = NAMED | PLACED | LAYERS
+
+
+def compare(name, count, n, write, tolerance=1e-10):
+    """Every value, every error and every weight gradient of a run, with autograd through the completed matrices."""
+    from tests.core.tapes.pytorch import Tensors
+
+    tape = Tape(count, n)
+    program = tape.program(write(tape))
+    work = networks.run(program, resolve_activation(name), CELL)
+    matrices = networks.completed(program, work, CELL, 0, np.random.default_rng(5))
+    tensors = Tensors(networks.numbers(work.values, program, 0), matrices, PHI[name])
+    write(tensors)
+    readout = torch.tensor(networks.numbers(work.errors, program, program.output))  # nothing else reads the output
+    (tensors.values[program.output] * readout).sum().backward()
+    for v, value in enumerate(tensors.values):
+        expected, slope = value.detach().numpy(), value.grad.numpy()
+        for found, right in ((work.values, expected), (work.errors, slope)):
+            np.testing.assert_allclose(networks.numbers(found, program, v), right, atol=tolerance * np.abs(right).max())
+        np.testing.assert_allclose(work.squares[:, v], [np.sum(expected**2), np.sum(slope**2)], rtol=1e-9)
+    for gradient, w in zip(work.gradients, tensors.matrices, strict=True):
+        np.testing.assert_allclose(gradient, float(w.grad.square().sum()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_pathwise(case):
+    compare(*ALL[case])
+
+
+@pytest.mark.parametrize(("second", "seen"), [(0.7, False), (0.5, True)])
+def test_a_wrong_branch_scale_is_seen(second, seen):
+    """Planted: PyTorch's network adds another part of its branches."""
+    scales = iter([0.7, second])
+    with pytest.raises(AssertionError) if seen else nullcontext():
+        compare("tanh", 4, 8, lambda tape: residual(tape, 8, 1, next(scales)))
