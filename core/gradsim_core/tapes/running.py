@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradsim_core import jit
+from gradsim_core.activations import Activation
 from gradsim_core.lanes import LANES, aligned, convert, fma, lane_sum, load, splat, store
 from gradsim_core.lazy.untied import LazyWork, Seen, Shape, backward, fill_rows, forward, work_of
 from gradsim_core.linear.products import Matrix
@@ -153,6 +154,12 @@ def mark_live(work, n, width):
     """Write ones up to n, zeros beyond."""
     for k in range(width):
         work.live[k] = 1.0 if k < n else 0.0
+
+
+@jit.once
+def kernel(activation: Activation) -> Any:
+    """The compiled kernel of an activation of the table."""
+    return jit.compile_kernel(build(activation.phi, activation.dphi), identity=f"tape {activation.name}")
 
 
 def build(phi, dphi):

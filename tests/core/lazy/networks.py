@@ -11,7 +11,6 @@ from gradsim_core import jit
 from gradsim_core.lazy import untied
 from gradsim_core.linear.products import Matrix
 from gradsim_core.linear.rows import rows_of
-from gradsim_core.linear.triangular import padded
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
 
@@ -30,27 +29,6 @@ class Met(NamedTuple):
     z: np.ndarray
 
 
-def for_all(function):
-    """A function that calls `forward`, `untied.backward` or what takes its place, for every network."""
-
-    def run(cell, first, shape, deviation, rows, answers, q, z, r, work, gradient):
-        count, size = shape.count, len(r) // len(gradient)
-        for m in range(len(gradient)):
-            basis = Matrix(q.array, m * count * q.row, q.row, 1)
-            seen = untied.Seen(basis, Matrix(z.array, m * count * z.row, z.row, 1), r[m * size : (m + 1) * size])
-            given = Matrix(rows.array, m * count * rows.row, rows.row, 1)
-            answer = Matrix(answers.array, m * count * answers.row, answers.row, 1)
-            gradient[m] = function(Source(cell, first + m, 2, 0), shape, deviation, given, answer, seen, work)
-
-    return run
-
-
-def forward(source, shape, deviation, x, h, seen, work):
-    """`untied.forward`, with a number as `untied.backward` returns."""
-    untied.forward(source, shape, deviation, x, h, seen, work)
-    return 0.0
-
-
 def meet(x, n_out, errors_of, *, deviation=1.0, dtype=np.float64, first=0, backward=None, interpret=False):
     """Let each of a number of matrices meet its rows X (networks, count, n_in), then D = errors_of(H).
 
@@ -61,26 +39,34 @@ def meet(x, n_out, errors_of, *, deviation=1.0, dtype=np.float64, first=0, backw
     x_rows, y = (block(networks * count, shape.width_in, dtype) for _ in range(2))
     h, d = (block(networks * count, shape.width_out, dtype) for _ in range(2))
     fill(x_rows, x)
-    q, z = (block(networks * count, width, dtype) for width in (shape.width_in, shape.width_out))
-    r, gradient = np.zeros(networks * count * padded(count)), np.zeros(networks)
-    others = q, z, r, untied.work_of(shape, np.dtype(dtype)), gradient
-    run(forward, interpret, CELL, first, shape, deviation, x_rows, h, *others)
+    seen = [untied.seen_of(shape, np.dtype(dtype)) for _ in range(networks)]
+    work, gradient = untied.work_of(shape, np.dtype(dtype)), np.zeros(networks)
+    forward, backward = (
+        each if interpret else compiled(each) for each in (untied.forward, backward or untied.backward)
+    )
+    for m in range(networks):
+        origin = Source(CELL, first + m, 2, 0)
+        forward(origin, shape, deviation, of_network(x_rows, m, count), of_network(h, m, count), seen[m], work)
     answers = values(h, networks, count, n_out)
     fill(d, errors_of(answers))
-    run(backward or untied.backward, interpret, CELL, first, shape, deviation, d, y, *others)
-    x, of_y, of_q = (values(each, networks, count, n_in) for each in (x_rows, y, q))
-    return Met(x, answers, values(d, networks, count, n_out), of_y, gradient, of_q, values(z, networks, count, n_out))
+    for m in range(networks):
+        origin, rows = Source(CELL, first + m, 2, 0), of_network(d, m, count)
+        gradient[m] = backward(origin, shape, deviation, rows, of_network(y, m, count), seen[m], work)
+    x, of_y = (values(each, networks, count, n_in) for each in (x_rows, y))
+    q, z = (np.array([part.array for part in parts]) for parts in zip(*((s.q, s.z) for s in seen), strict=True))
+    return Met(x, answers, values(d, networks, count, n_out), of_y, gradient, q, z)
 
 
-def run(function, interpret, *arguments):
-    (for_all(function) if interpret else kernel(function))(*arguments)
+def of_network(rows, m, count):
+    return Matrix(rows.array, m * count * rows.row, rows.row, 1)
 
 
 @cache
-def kernel(function):
-    jit.load_numba()
-    jit.make_compilable(function)
-    return jit.compile_kernel(for_all(function), disk_cache=False)
+def compiled(function):
+    """A function of the core, or one that is planted, in its place."""
+    if function in (untied.forward, untied.backward):
+        return jit.compiled(function)
+    return jit.compile_kernel(function, disk_cache=False)
 
 
 def block(rows, width, dtype):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from gradsim_core import jit
@@ -72,15 +70,10 @@ def blocks(tape, n, depth, norm=None, placement="pre", heads=0, causal=True, gat
     return normed(x) if placement in ("pre", "sandwich") else x
 
 
-@cache
-def kernel(activation):
-    return jit.compile_kernel(running.build(activation.phi, activation.dphi), disk_cache=False)
-
-
 def run(program, activation, cell, network=0, dtype=np.float64, interpret=False):
     """Run a tape once; returns its arrays."""
     work = running.allocate(program, np.dtype(dtype))
-    body = running.build(activation.phi, activation.dphi) if interpret else kernel(activation)
+    body = running.build(activation.phi, activation.dphi) if interpret else running.kernel(activation)
     body(cell, activation.alpha, network, program, work, True)
     return work
 

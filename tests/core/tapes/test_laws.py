@@ -9,7 +9,7 @@ from gradsim_core.activations import resolve_activation
 from gradsim_core.parameters import Params
 from gradsim_core.tapes import Tape, running
 from gradsim_core.tapes.tape import BATCH, MULTIPLY, RMS
-from tests.core.tapes.networks import blocks, kernel, plain
+from tests.core.tapes.networks import blocks, plain
 
 CELL = Params(np.uint64(41), 1, 1, 1.0, 0.0)
 
@@ -19,7 +19,7 @@ def squares_of(activation, count, n, write, networks):
     one, tape = resolve_activation(activation), Tape(count, n)
     program = tape.program(write(tape))
     work = running.allocate(program, np.dtype(np.float64))
-    run, found = kernel(one), np.empty((networks, 2, len(program.values)))
+    run, found = running.kernel(one), np.empty((networks, 2, len(program.values)))
     for m in range(networks):
         run(CELL, one.alpha, m, program, work, True)
         found[m] = work.squares
@@ -56,6 +56,7 @@ def test_a_norm_before_relu_adds_the_same_to_every_block():
         assert near(growth, block * n * alpha**2 * sigma**2 / 2, 5)
 
 
+@pytest.mark.verify  # another kernel
 def test_linear_networks_with_batch_norm():
     """|delta|^2 grows by (B - 2) / (B - 3) a layer: measured in the middle of a network, B = 8, wide."""
     count, n, depth = 8, 200, 6
