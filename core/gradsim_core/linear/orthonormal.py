@@ -23,10 +23,10 @@ from .triangular import cholesky, invert, multiply_square, padded, scale_row
 
 MASKED_32, MASKED_64, MASKED_GRAM = 1e-6, 1e-12, 1e-12
 """A row of which a smaller part is left across the rows before it, is masked; in a Gram matrix, of its square."""
-FEW = 8
-"""With fewer rows `by_rows` is faster."""
 LOST = 0.5
 """So is one whose second pass takes more than this part of what the first pass has left."""
+FEW = 8
+"""With fewer rows `by_rows` is faster."""
 
 
 class Scratch(NamedTuple):

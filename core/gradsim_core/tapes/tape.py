@@ -13,6 +13,7 @@ Backward, the errors of a value are the sum of what all operations that read it 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,13 @@ class Program(NamedTuple):
 
 
 class Tape:
-    """Writes the operations of a network on `count` rows of n numbers."""
+    """Writes the operations of a network on `count` rows of n numbers.
+
+    Raises
+    ------
+    ValueError
+        From each operation, if a value has not the shape that it reads.
+    """
 
     def __init__(self, count: int, n: int) -> None:
         self.count, self._size = count, 0
@@ -81,8 +88,15 @@ class Tape:
         self.steps.append(Step(kind, source, other, target, index, mode, factor))
         return target
 
+    def _check_parts(self, operation: str, x: int, parts: int) -> None:
+        """Refuse a value with other parts than an operation reads."""
+        if self.values[x].parts != parts:
+            raise ValueError(f"{operation}: the value has {self.values[x].parts} parts: it must have {parts}.")
+
     def multiply(self, x: int, n: int, parts: int = 1, sigma: float = 1.0) -> int:
         """Multiply by a matrix of its own, with normal entries of variance sigma^2 / fan_in."""
+        if min(n, parts) < 1 or not 0.0 < sigma < math.inf:
+            raise ValueError(f"n {n}, parts {parts}, sigma {sigma}: whole numbers from 1, and a finite number > 0.")
         given = self.values[x]
         self.shapes.append(shape_of(self.count, given.n, n, given.parts, parts))
         self.deviations.append(sigma * (given.n * given.parts) ** -0.5)
@@ -90,24 +104,34 @@ class Tape:
 
     def activate(self, x: int) -> int:
         """Apply the activation."""
+        self._check_parts("activate", x, 1)
         return self._step(ACTIVATE, x, self.values[x].n, self.values[x].parts)
 
     def gate(self, x: int) -> int:
         """Multiply the second of two parts by the activation of the first."""
+        self._check_parts("gate", x, 2)
         return self._step(GATE, x, self.values[x].n, 1)
 
     def add(self, x: int, branch: int, factor: float = 1.0) -> int:
         """Add a branch times a factor."""
+        shapes = [self.values[each][2:] for each in (x, branch)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"add: (numbers, parts) are {shapes[0]} and {shapes[1]}: they must be the same.")
         return self._step(ADD, x, self.values[x].n, self.values[x].parts, other=branch, factor=factor)
 
     def standardise(self, x: int, norm: int) -> int:
         """Normalise: LAYER, RMS or BATCH."""
+        self._check_parts("standardise", x, 1)
+        if norm == BATCH and self.count < 2:
+            raise ValueError(f"standardise: a batch of {self.count} row has no variance. Take two rows or more.")
         self._norms += 1
         return self._step(STANDARDISE, x, self.values[x].n, 1, index=self._norms - 1, mode=norm)
 
     def attend(self, x: int, scale: float, causal: bool) -> int:
         """Softmax attention; the value has the queries, keys and values of all heads as its parts."""
         given = self.values[x]
+        if given.parts % 3:
+            raise ValueError(f"attend: the value has {given.parts} parts: it must have three for every head.")
         self._attentions += 1
         return self._step(ATTEND, x, given.n, given.parts // 3, index=self._attentions - 1, mode=causal, factor=scale)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gradsim_core import jit
 from gradsim_core.lazy.untied import combine_transposed, fill_rows, triangular_factor, weight_gradient
 from gradsim_core.linear.products import Matrix
 from gradsim_core.rng.draws import Source
@@ -85,21 +86,19 @@ def test_entries_are_independent_normals_in_full(case):
     assert lowest(30_000, *case) > 1e-4 / len(CASES)
 
 
+def fresh_rows(source, shape, deviation, y, seen, work):
+    """Rows with the correlations of work.triangle, and nothing of what was seen."""
+    normals = Matrix(work.normals.array, 0, shape.width_in, 1)
+    origin = Source(source.cell, source.network, source.layer, LAZY_BACKWARD)
+    fill_rows(origin, shape.count, shape.n_in, shape.parts_in, deviation, normals)
+    combine_transposed(work.triangle, normals, y, shape.count, shape.width_in, work.basis)
+    return weight_gradient(seen.r, work.triangle, shape.count, work)
+
+
 def without_projection(source, shape, deviation, delta, y, seen, work):
     """backward, planted: what is fresh is not projected out of the vectors that were seen."""
-    count = shape.count
-    triangular_factor(delta, work.normals, work.triangle, count, shape.width_out, work.basis)
-    normals = Matrix(work.normals.array, 0, shape.width_in, 1)
-    fill_rows(
-        Source(source.cell, source.network, source.layer, LAZY_BACKWARD),
-        count,
-        shape.n_in,
-        shape.parts_in,
-        deviation,
-        normals,
-    )
-    combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
-    return weight_gradient(seen.r, work.triangle, count, work)
+    triangular_factor(delta, work.normals, work.triangle, shape.count, shape.width_out, work.basis)
+    return fresh_rows(source, shape, deviation, y, seen, work)
 
 
 def without_correlation(source, shape, deviation, delta, y, seen, work):
@@ -112,22 +111,14 @@ def without_correlation(source, shape, deviation, delta, y, seen, work):
             total += work.triangle[i * size + j] ** 2
             work.triangle[i * size + j] = 0.0
         work.triangle[j * size + j] = total**0.5
-    normals = Matrix(work.normals.array, 0, shape.width_in, 1)
-    fill_rows(
-        Source(source.cell, source.network, source.layer, LAZY_BACKWARD),
-        count,
-        shape.n_in,
-        shape.parts_in,
-        deviation,
-        normals,
-    )
-    combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
-    return weight_gradient(seen.r, work.triangle, count, work)
+    return fresh_rows(source, shape, deviation, y, seen, work)
 
 
 @pytest.mark.parametrize("planted", [without_projection, without_correlation])
 def test_planted_errors_are_caught(planted):
     """Neither is the answer of a matrix with normal entries: the completed one has others."""
+    jit.load_numba()
+    jit.make_compilable(fresh_rows)
     assert lowest(4_000, 3, 6, 5, backward=planted) < 1e-9
 
 
