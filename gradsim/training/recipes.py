@@ -19,8 +19,8 @@ from gradsim.theory import boundary
 from gradsim.training.starts import STARTS
 from gradsim_core.activations import resolve_activation
 from gradsim_core.names import parse
-from gradsim_core.training.costs import COSTS
 from gradsim_core.operations.standardise import NORMALISATIONS
+from gradsim_core.training.costs import COSTS
 
 Array = NDArray[np.float64]
 
