@@ -20,6 +20,7 @@ from gradsim.sweep import Sweep
 from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import ThreadPool, resolve_threads
+from gradsim_core.architectures import METHODS
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -199,9 +200,10 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         for name, parameter in inspect.signature(simulate).parameters.items()
         if name not in ("networks", "device", "threads")
     }
-    if isinstance(cell.get("method"), str) and cell["method"] in ("conditional", "radial"):
+    method = cell.get("method")
+    if isinstance(method, str) and method in METHODS and method != "explicit":
         remedy = "Leave method out: all methods have the same laws, but not the same networks"
-        raise SweepError("method", cell["method"], "explicit, since the other methods draw no weights", remedy)
+        raise SweepError("method", method, "explicit, since the other methods draw no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
     check_device("cpu")
     simulator, params = prepare(*_one_cell(**(defaults | physics | {"networks": 1})))

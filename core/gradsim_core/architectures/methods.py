@@ -1,10 +1,14 @@
-"""The table of methods: the ways of sampling the gradients of random networks, all with the same law."""
+"""The table of methods: the ways of sampling the gradients of random networks, all with the same law.
+
+The explicit method draws all weights; the conditional one W x and W^T delta; the radial one only lengths of vectors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from gradsim_core.activations import ACTIVATIONS
 from gradsim_core.laws import WeightLaw
 
 
@@ -15,8 +19,6 @@ class Method(NamedTuple):
     ----------
     name
         Name in sweeps.
-    about
-        What it draws, in a phrase.
     serves
         (activation, law) -> whether it can sample such networks.
     needs
@@ -28,22 +30,20 @@ class Method(NamedTuple):
     """
 
     name: str
-    about: str
     serves: Callable[[Any, WeightLaw], bool]
     needs: str
     normals: Callable[[int], int]
     cost: float
 
 
+_HOMOGENEOUS = ", ".join(name for name, row in ACTIVATIONS.items() if row.homogeneous)
+
 METHODS = {
     row.name: row
     for row in (
-        Method(
-            "explicit", "draws real weights", lambda activation, law: True, "for all networks", lambda n: n * n, 1.0
-        ),
+        Method("explicit", lambda activation, law: True, "for all networks", lambda n: n * n, 1.0),
         Method(
             "conditional",
-            "draws W x and W^T delta from their exact law, 2 N numbers per layer",
             lambda activation, law: law.conditional,
             "for gaussian and orthogonal weights: only theirs have a known law given W x and W^T delta",
             lambda n: 2 * n,
@@ -51,10 +51,9 @@ METHODS = {
         ),
         Method(
             "radial",
-            "draws the lengths of vectors alone from their exact law, a few numbers per layer at any width",
             lambda activation, law: law.conditional and activation.homogeneous,
-            "for relu, leaky_relu, linear and abs with gaussian or orthogonal weights: only there do the lengths of "
-            "vectors and the number of positive elements have a law of their own",
+            f"for {_HOMOGENEOUS} with gaussian or orthogonal "
+            "weights: only there do the lengths of vectors and the number of positive elements have a law of their own",
             lambda n: 32,  # as much time as the conditional method takes for so many
             1.4,
         ),

@@ -48,6 +48,12 @@ def copy_row(source, target, width, factor):
         store(target.array, target.start + k, load(source.array, source.start + k) * factor)
 
 
+def copy_rows(source, target, count, width):
+    """Write rows to others."""
+    for i in range(count):
+        copy_row(row_of(source, i), row_of(target, i), width, 1.0)
+
+
 def add_scaled(target, source, factor, count, width):
     """Add rows times a number to others."""
     for i in range(count):

@@ -11,7 +11,7 @@ from gradsim_core.activations import Activation
 from gradsim_core.lanes import LANES, aligned, convert, fma, lane_sum, load, splat, store
 from gradsim_core.lazy.untied import LazyWork, Seen, Shape, backward, fill_rows, forward, work_of
 from gradsim_core.linear.products import Matrix
-from gradsim_core.linear.rows import add_scaled, stored
+from gradsim_core.linear.rows import add_scaled, copy_rows, stored
 from gradsim_core.linear.triangular import padded
 from gradsim_core.operations import activate, attend, standardise
 from gradsim_core.rng.draws import Source
@@ -124,8 +124,7 @@ def clear(array, start, size):
 def normalise(program, work, i, x, y):
     """Run a norm forward: y is a copy of x that is normalised in place."""
     count, n, mode = program.count, program.values[program.steps[i, 1], 2], program.steps[i, 5]
-    clear(y.array, y.start, count * y.row)
-    add_scaled(y, x, 1.0, count, y.row)
+    copy_rows(x, y, count, y.row)
     inverse, block = work.inverses[program.steps[i, 4]], Block(y.start, count, y.row, n)
     mark_live(work, n, y.row)
     if mode == LAYER:
@@ -184,8 +183,7 @@ def build(phi, dphi):
                 activate.gate(phi, alpha, x, y, program.count, n)
             elif kind == ADD:
                 branch = rows_at(work.values, program, program.steps[i, 2])
-                clear(y.array, y.start, program.count * y.row)
-                add_scaled(y, x, 1.0, program.count, y.row)
+                copy_rows(x, y, program.count, y.row)
                 add_scaled(y, branch, program.factors[i], program.count, y.row)
             elif kind == STANDARDISE:
                 normalise(program, work, i, x, y)
@@ -211,11 +209,9 @@ def build(phi, dphi):
             elif kind == ADD:
                 branch = rows_at(work.errors, program, program.steps[i, 2])
                 add_scaled(branch, error, program.factors[i], program.count, error.row)
-                clear(out.array, 0, program.count * out.row)
-                add_scaled(out, error, 1.0, program.count, error.row)
+                copy_rows(error, out, program.count, error.row)
             elif kind == STANDARDISE:
-                clear(out.array, 0, program.count * out.row)
-                add_scaled(out, error, 1.0, program.count, error.row)
+                copy_rows(error, out, program.count, error.row)
                 normalise_backward(program, work, i, y, out.array)
             else:
                 heads = heads_at(program, i)

@@ -9,7 +9,6 @@ import pytest
 
 from gradsim_core import jit
 from gradsim_core.activations import resolve_activation
-from gradsim_core.linear.products import Matrix
 from gradsim_core.linear.rows import add_scaled, stored
 from gradsim_core.operations import activate, attend, standardise
 from tests.core.linear.rows import call, values_of
@@ -191,8 +190,3 @@ def test_a_planted_error_is_seen(monkeypatch):
     found = of_parts(errors, 3, 3, 4)
     assert np.abs(found - expected)[:, 8:].max() < 1e-12  # values do not depend on it
     assert np.abs(found - expected)[:, :8].max() > 1e-3
-
-
-def test_padding_is_that_of_a_matrix():
-    assert Matrix(np.zeros(1), 0, 1).column == 1
-    assert [stored(n) for n in (1, 32, 33)] == [32, 32, 64]

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES
+from gradsim_core.lanes import LANES, load, store
 from gradsim_core.parameters import Params
 from gradsim_core.rng import counts
 from gradsim_core.rng.draws import Source
@@ -76,13 +76,11 @@ def test_law(number):
 
 def sample(coins, groups):
     def fill(coins, source, groups, out):
-        like = counts.load(out, 0)
+        like = load(out, 0)
         cell, _, layer, role = source
         for group in range(groups):
             words = random_words(cell.key, group, layer, role, 0)
             store(out, group * LANES, counts.heads(coins, words, Source(cell, group, layer, role), 0, like))
-
-    from gradsim_core.lanes import store
 
     out = np.zeros(groups * LANES, np.float32)
     jit.compile_kernel(fill, disk_cache=False)(coins, source(), groups, out)

@@ -123,6 +123,8 @@ def test_the_faster_method_is_not_mentioned_before_an_error(call, tmp_path):
         assert code == 2
         assert "Hint" not in err
     assert "--method conditional" in call("run", wide, "--dry-run", "--out", tmp_path / "run")[2]
+    wide.write_text(wide.read_text().replace("tanh", "relu"))
+    assert "--method radial" in call("run", wide, "--dry-run", "--out", tmp_path / "run")[2]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
