@@ -16,7 +16,7 @@ import numpy as np
 
 from gradsim_core import jit, laws
 from gradsim_core.activations import ACTIVATIONS, Activation, own
-from gradsim_core.architectures import METHODS, choose_schedule
+from gradsim_core.architectures import METHODS, PLAIN, Network, choose_schedule
 from gradsim_core.caching.digest import Digest
 from gradsim_core.elementary import log_64
 from gradsim_core.lanes import LANES
@@ -42,7 +42,7 @@ def _log(width: int) -> float:
 
 
 @jit.once
-def _kernel(activation: Activation, law: WeightLaw, schedule: Schedule, digest: Digest | None) -> Any:
+def _kernel(activation: Activation, law: WeightLaw, build: Any, name: str, digest: Digest | None) -> Any:
     """Build the block kernel. Parameters of activation and law are run-time numbers, so a family compiles once.
 
     A kernel contains the values that a user's functions see while they are compiled. So it is kept by their digest, and
@@ -50,14 +50,14 @@ def _kernel(activation: Activation, law: WeightLaw, schedule: Schedule, digest: 
     """
     phi, dphi, tails = activation.phi, activation.dphi, (activation.log_phi or no_tail, activation.log_dphi or no_tail)
     if digest is None:
-        return jit.compile_kernel(schedule.build(phi, dphi, *tails, law))
+        return jit.compile_kernel(build(phi, dphi, *tails, law))
     for dispatcher in digest.dispatchers:
         if dispatcher.overloads:
             dispatcher.recompile()
     phi, dphi = (own.by_lane(function, f"{name}_{digest.text}") for name, function in (("phi", phi), ("dphi", dphi)))
-    body = schedule.build(phi, dphi, *tails, law)
+    body = build(phi, dphi, *tails, law)
     body.__qualname__ = f"{body.__qualname__}_{digest.text}"
-    identity = f"{schedule.name} {law.name} {digest.text}"
+    identity = f"{name} {law.name} {digest.text}"
     return jit.compile_kernel(body, disk_cache=not digest.dispatchers, identity=identity)
 
 
@@ -105,8 +105,8 @@ class Simulator:
         Precision of weights and vectors; quantities are always float64.
     method : str
         Name of a row of `METHODS`.
-    architecture : str
-        Name of a row of `ARCHITECTURES`.
+    network : Network
+        The kind of network.
     interpret : bool
         Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
 
@@ -123,7 +123,7 @@ class Simulator:
         dtype: str = "float32",
         method: str = "explicit",
         *,
-        architecture: str = "plain",
+        network: Network = PLAIN,
         interpret: bool = False,
     ):
         if method not in METHODS or dtype not in DTYPES:
@@ -132,7 +132,7 @@ class Simulator:
             found = f"activation {activation.name!r} with weight law {law.name!r}"
             raise ValueError(f"{found}: method {method!r} is {METHODS[method].needs}.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
-        self.architecture = architecture
+        self.network = network
         self._slopes = _slopes(activation)
         self._family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
         self._interpret = interpret
@@ -153,7 +153,7 @@ class Simulator:
 
     def schedule(self, cell: Params) -> Schedule:
         """The schedule that runs a cell; ValueError if none does."""
-        return choose_schedule(self.method, self.law, cell.depth, cell.width, architecture=self.architecture)
+        return choose_schedule(self.method, self.law, cell.depth, cell.width, network=self.network)
 
     def _work(self, cell: Params) -> Any:
         """This thread's arrays, reused from block to block: new pages cost as much time as the numbers in them."""
@@ -169,8 +169,11 @@ class Simulator:
     def _run(self, cell: Params, first: int, work: Any, sums: np.ndarray, exponents: np.ndarray) -> None:
         """Run the kernel on networks from `first` on; writes `sums` and `exponents` (3, count, depth)."""
         family = laws.LAWS[self.law.name.split("(")[0]]
-        kind = self._family, family, self.schedule(cell)
-        run = _interpreted(_plain_kernel(*kind)) if self._interpret else _kernel(*kind, self._digest)
+        schedule = self.schedule(cell)
+        if self._interpret:
+            run = _interpreted(_plain_kernel(self._family, family, schedule))
+        else:
+            run = _kernel(self._family, family, schedule.build, schedule.name, self._digest)
         run(cell, self._slopes, first, work, sums, exponents)
 
     def block(
@@ -203,7 +206,7 @@ class Simulator:
             (sums, exponents), size = _thread.sums, math.prod(shape)
             self._run(cell, start, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
             out = values.reshape(-1), start - first, status[start - first : stop - first]
-            self._call(quantities.kernel())(sums, exponents, cell.depth, _log(cell.width), *out)
+            self._call(quantities.kernel())(sums, exponents, cell.depth, _log(cell.width * self.network.inputs), *out)
         return values, status
 
     def weights(self, cell: Params, network: int) -> Weights:
@@ -216,6 +219,6 @@ class Simulator:
         """
         schedule, work, sums = self.schedule(cell), self._work(cell), np.zeros((3, 1, cell.depth))
         if schedule.read_back is None:
-            raise ValueError(f"method {self.method!r} draws no weights: use method 'explicit'.")
+            raise ValueError(f"{schedule.name!r} keeps no weights: use method 'explicit', and a plain network.")
         self._run(cell, network, work, sums, np.zeros_like(sums))
         return schedule.read_back(cell, network, work, self.law, self._call)

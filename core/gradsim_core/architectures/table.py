@@ -2,40 +2,114 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gradsim_core.laws import WeightLaw
+from gradsim_core.parameters import Params
 from gradsim_core.schedules.table import SCHEDULES, Schedule
+from gradsim_core.tapes import Tape
+from gradsim_core.tapes import schedule as tapes
+from gradsim_core.tapes.tape import Program
+
+from . import writers
+from .network import PLAIN, Network
+
+Rule = tuple[str, Callable[[Network, int], bool], str, str]
+"""A field, whether a network of a width breaks the rule, what is allowed, and the remedy."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A row of the table: a kind of network, its formula, and the schedules that can run it, in order of preference."""
+    """A row of the table: a kind of network.
+
+    Parameters
+    ----------
+    name, formula : str
+    layer : str
+        What a layer is, and what stands for it.
+    write : callable
+        Writes its tape: (tape, network, cell) -> the value that is read out (see `writers`).
+    uses : tuple of str
+        Fields of `Network` that matter to it, beside inputs, their correlation, and normalisation.
+    placements : tuple of str
+        Where it can have its norms.
+    """
 
     name: str
     formula: str
-    schedules: tuple[Schedule, ...]
+    layer: str
+    write: Callable[[Tape, Network, Params], int]
+    uses: tuple[str, ...] = ()
+    placements: tuple[str, ...] = ("pre", "post", "sandwich", "output")
 
+
+_STREAM = "block; the stream after it"
 
 ARCHITECTURES: dict[str, Architecture] = {
-    row.name: row for row in (Architecture("plain", "h^l = W^l x^(l-1) + b^l, x^l = phi(h^l), one width", SCHEDULES),)
-}
+    row.name: row
+    for row in (
+        Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l", writers.plain,
+                     placements=("pre", "post")),
+        Architecture("residual", "x^l = x^(l-1) + alpha (W phi(x^(l-1)) + b)", _STREAM,
+                     writers.stream_of(writers.one_matrix), ("branch_scale",)),
+        Architecture("residual2", "x^l = x^(l-1) + alpha V phi(W x^(l-1) + b)", _STREAM,
+                     writers.stream_of(writers.two_matrices), ("branch_scale", "gated", "expansion")),
+        Architecture("transformer", "y = x^(l-1) + alpha O attend(Q, K, V), x^l = y + alpha V phi(W y + b)", _STREAM,
+                     writers.stream_of(writers.attention, writers.two_matrices),
+                     ("branch_scale", "gated", "expansion", "heads", "causal", "scores")),
+    )
+}  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def program_of(network: Network, cell: Params) -> Program:
+    """The tape of a network; parameters of activation and law and the key do not matter to it."""
+    tape = Tape(network.inputs, cell.width)
+    return tape.program(ARCHITECTURES[network.architecture].write(tape, network, cell))
+
+
+def _program(network: Network, cell: Params) -> Program:
+    return program_of(network, cell._replace(key=0, alpha=0.0, law_parameter=0.0))
+
+
+@lru_cache(maxsize=256)
+def _tape_schedule(network: Network, method: str) -> Schedule:
+    """The schedule of networks that a tape describes."""
+
+    def allocate(cell, dtype, law):
+        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, method)
+
+    def memory(law, depth, width):
+        return tapes.memory(_program(network, tapes.params_of(depth, width)), method)
+
+    applies = lambda law, depth, width: tapes.may_run(law, method)  # noqa: E731
+    return Schedule(
+        f"tape of {network.architecture}", method, "cpu", 1, applies, tapes.KERNELS[method], allocate, memory
+    )
 
 
 def choose_schedule(
-    method: str, law: WeightLaw, depth: int, width: int, *, architecture: str = "plain", device: str = "cpu"
+    method: str, law: WeightLaw, depth: int, width: int, *, network: Network = PLAIN, device: str = "cpu"
 ) -> Schedule:
-    """The first schedule of an architecture that has the method and the device and applies to the law and the shape.
+    """The first schedule of a network that has the method and the device and applies to the law and the shape.
 
     Raises
     ------
     ValueError
         If there is none.
     """
-    for schedule in ARCHITECTURES[architecture].schedules:
+    of_tape = network != PLAIN and method in tapes.KERNELS
+    for schedule in (_tape_schedule(network, method),) if of_tape else () if network != PLAIN else SCHEDULES:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule
     raise ValueError(
-        f"no schedule runs {architecture} networks of depth {depth} and width {width} with {law.name} weights by the "
-        f"{method} method on {device!r}."
+        f"no schedule runs {network.architecture} networks of depth {depth} and width {width} with {law.name} weights "
+        f"by the {method} method on {device!r}."
     )
+
+
+def normals(network: Network, method: str, depth: int, width: int) -> int:
+    """The measure of work of one network that a tape describes."""
+    return tapes.normals(_program(network, tapes.params_of(depth, width)), method)

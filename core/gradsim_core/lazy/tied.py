@@ -26,6 +26,7 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, convert, fma, load, splat, store
+from gradsim_core.laws import gaussian
 from gradsim_core.linear.inner import inner
 from gradsim_core.linear.orthonormal import LOST, masked_share, project_out
 from gradsim_core.linear.products import Matrix
@@ -141,7 +142,7 @@ def ask(source, own, other, side, known, deviation, x, answer):
     if rest > 0.0:
         image, direction = row_of(own.images, count), row_of(own.basis, count)
         cell, network, layer, _ = source
-        fill_row(Source(cell, network, layer, own.role), count, own.n_image, deviation, image)
+        fill_row(gaussian, Source(cell, network, layer, own.role), count, own.n_image, deviation, image)
         if others > 0:
             inner(other.basis, image, Matrix(known.again, 0, 1, 1), others, 1, answer.row)
             inner(other.images, direction, Matrix(known.shown, 0, 1, 1), others, 1, x.row)
@@ -162,7 +163,7 @@ def ask_haar(source, own, other, side, known, deviation, x, answer):
     if rest > 0.0:
         image = row_of(own.images, count)
         cell, network, layer, _ = source
-        fill_row(Source(cell, network, layer, own.role), count, own.n, 1.0, image)
+        fill_row(gaussian, Source(cell, network, layer, own.role), count, own.n, 1.0, image)
         for _ in range(2):
             project_out(own.images, image, known.again, count, width)
         copy_row(image, image, width, 1.0 / norm(image, width))

@@ -21,13 +21,13 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned, lane_get, load, splat, store
+from gradsim_core.laws import gaussian
 from gradsim_core.linear.inner import inner
 from gradsim_core.linear.orthonormal import Scratch, combine_transposed, orthonormalise, scratch, triangular_factor
 from gradsim_core.linear.products import Matrix, multiply
 from gradsim_core.linear.rows import add_scaled, rows_of, store_live, stored
 from gradsim_core.linear.triangular import padded
-from gradsim_core.rng.draws import Source
-from gradsim_core.rng.normals import four_scaled
+from gradsim_core.rng.draws import Counter, Source
 from gradsim_core.rng.philox import LAZY_BACKWARD, LAZY_FORWARD, random_words
 
 
@@ -84,24 +84,24 @@ def work_of(shape: Shape, dtype: np.dtype) -> LazyWork:
 
 
 @jit.outlined
-def fill_rows(source, count, n, parts, deviation, out):
-    """Draw `count` rows with parts of n normals; zero in the padding of each."""
+def fill_rows(draw, source, count, n, parts, deviation, out):
+    """Draw `count` rows with parts of n numbers by a law's function `draw`; zero in the padding of each."""
     width = out.row // parts
     for i in range(count):
         for part in range(parts):
             row = Matrix(out.array, out.start + i * out.row + part * width, width, 1)
-            fill_row(source, i * parts + part, n, deviation, row)
+            fill_row(draw, source, i * parts + part, n, deviation, row)
 
 
 @jit.outlined
-def fill_row(source, number, n, deviation, out):
-    """Draw row `number` of n normals, from counters of its own; zero beyond n."""
+def fill_row(draw, source, number, n, deviation, out):
+    """Draw row `number` of n numbers, from counters of its own; zero beyond n."""
     cell, network, layer, role = source
     counters = -(-n // (4 * LANES))
     scale = lane_get(splat(load(out.array, out.start), deviation), 0)  # in the precision of the rows
     for j in range(counters):
         a, b, c, d = random_words(cell.key, network, layer, role, number * counters + j)
-        z0, z1, z2, z3 = four_scaled(a, b, c, d, scale)
+        z0, z1, z2, z3 = draw(a, b, c, d, Counter(source, number * counters + j, 0), scale)
         first = 4 * LANES * j
         store_live(out, first, n, z0)
         store_live(out, first + LANES, n, z1)
@@ -129,7 +129,9 @@ def forward(source, shape, deviation, x, h, seen, work):
     cell, network, layer, _ = source
     count = shape.count
     orthonormalise(x, seen.q, seen.r, count, shape.width_in, work.basis)
-    fill_rows(Source(cell, network, layer, LAZY_FORWARD), count, shape.n_out, shape.parts_out, deviation, seen.z)
+    fill_rows(
+        gaussian, Source(cell, network, layer, LAZY_FORWARD), count, shape.n_out, shape.parts_out, deviation, seen.z
+    )
     combine_transposed(seen.r, seen.z, h, count, shape.width_out, work.basis)
 
 
@@ -140,7 +142,9 @@ def backward(source, shape, deviation, delta, y, seen, work):
     count, size = shape.count, padded(shape.count)
     triangular_factor(delta, work.normals, work.triangle, count, shape.width_out, work.basis)
     normals = Matrix(work.normals.array, 0, shape.width_in, 1)
-    fill_rows(Source(cell, network, layer, LAZY_BACKWARD), count, shape.n_in, shape.parts_in, deviation, normals)
+    fill_rows(
+        gaussian, Source(cell, network, layer, LAZY_BACKWARD), count, shape.n_in, shape.parts_in, deviation, normals
+    )
     combine_transposed(work.triangle, normals, y, count, shape.width_in, work.basis)
     of_delta, of_normals = Matrix(work.products, 0, size, 1), Matrix(work.products, count * size, size, 1)
     inner(delta, seen.z, of_delta, count, count, shape.width_out)

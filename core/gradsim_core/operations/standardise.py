@@ -7,7 +7,7 @@ Training applies a gain and a bias afterwards, in `training.passes`.
 
 Arrays hold a row per sample, padded with zeros. In `z` a layer is at the position of its `layout.Block`, in `error` it
 begins at 0. `live` is 1 at neurons and 0 beyond. `inverse` is 1 / sqrt(variance + epsilon), one number per sample or
-per neuron.
+per neuron. `epsilon` is `EPSILON`, in the units of z^2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def standardised_backward(error, z, mean_error, mean_product, inverse):
     return (error - mean_error - z * mean_product) * inverse
 
 
-def standardise_rows(z, block, live, inverse):
+def standardise_rows(z, block, live, inverse, epsilon):
     """Standardise each row of z in place over its neurons; writes `inverse` (samples,)."""
     width, size = block.width, block.size
     for n in range(block.samples):
@@ -38,7 +38,7 @@ def standardise_rows(z, block, live, inverse):
             d = (load(z, row + i) - mean) * load(live, i)
             store(z, row + i, d)
             square = fma(d, d, square)
-        factor = 1.0 / sqrt(splat(square, lane_sum(square)) / width + EPSILON)
+        factor = 1.0 / sqrt(splat(square, lane_sum(square)) / width + epsilon)
         inverse[n] = lane_sum(factor) / LANES
         for i in range(0, size, LANES):
             store(z, row + i, load(z, row + i) * factor)
@@ -60,14 +60,14 @@ def standardise_rows_backward(error, z, block, live, inverse):
             store(error, n * size + i, e * load(live, i))
 
 
-def scale_rows(z, block, inverse):
+def scale_rows(z, block, inverse, epsilon):
     """Divide each row of z in place by the root of its mean square; writes `inverse` (samples,)."""
     for n in range(block.samples):
         row = block.start + n * block.size
         square = splat(load(z, row), 0.0)
         for i in range(0, block.size, LANES):
             square = fma(load(z, row + i), load(z, row + i), square)
-        factor = 1.0 / sqrt(splat(square, lane_sum(square)) / block.width + EPSILON)
+        factor = 1.0 / sqrt(splat(square, lane_sum(square)) / block.width + epsilon)
         inverse[n] = lane_sum(factor) / LANES
         for i in range(0, block.size, LANES):
             store(z, row + i, load(z, row + i) * factor)
@@ -85,7 +85,7 @@ def scale_rows_backward(error, z, block, inverse):
             store(error, n * block.size + i, e)
 
 
-def standardise_columns(z, block, inverse):
+def standardise_columns(z, block, inverse, epsilon):
     """Standardise each column of z in place over the samples; writes `inverse` (size,)."""
     first, samples, size = block.start, block.samples, block.size
     for i in range(0, size, LANES):
@@ -97,7 +97,7 @@ def standardise_columns(z, block, inverse):
         for n in range(samples):
             d = load(z, first + n * size + i) - mean
             square = fma(d, d, square)
-        factor = 1.0 / sqrt(square / samples + EPSILON)
+        factor = 1.0 / sqrt(square / samples + epsilon)
         store(inverse, i, factor)
         for n in range(samples):
             k = first + n * size + i

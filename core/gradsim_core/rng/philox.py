@@ -39,8 +39,8 @@ NARROW_INPUT, NARROW_READOUT, NARROW_BIAS = range(12, 15)
 GROUP_RADIAL = 15
 # Normals of a lazy matrix: the products with its basis, and the part of the backward pass across it.
 LAZY_FORWARD, LAZY_BACKWARD = 16, 17
-# Inputs and readout of a network of lazy matrices.
-TAPE_INPUT, TAPE_READOUT = 18, 19
+# Inputs, readout, biases and explicit weights of a network that a tape describes.
+TAPE_INPUT, TAPE_READOUT, TAPE_BIAS, TAPE_WEIGHT = range(18, 22)
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 

@@ -1,243 +1,213 @@
-"""The kernel that runs a tape forward and backward, one network at a time, with lazy matrices."""
+"""The kernel that runs a tape forward and backward, one network at a time, and records what stands for its layers."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from gradsim_core import jit
-from gradsim_core.activations import Activation
-from gradsim_core.lanes import LANES, aligned, convert, fma, lane_sum, load, splat, store
-from gradsim_core.lazy.untied import LazyWork, Seen, Shape, backward, fill_rows, forward, work_of
-from gradsim_core.linear.products import Matrix
-from gradsim_core.linear.rows import add_scaled, copy_rows, stored
-from gradsim_core.linear.triangular import padded
-from gradsim_core.operations import activate, attend, standardise
+from gradsim_core.activations import ACTIVATIONS
+from gradsim_core.laws import gaussian
+from gradsim_core.laws.table import WeightLaw
+from gradsim_core.lazy.untied import fill_rows
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Slopes
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import TAPE_INPUT, TAPE_READOUT
+from gradsim_core.scaling.per_vector import no_tail
 
-from .tape import ACTIVATE, ADD, ATTEND, BATCH, GATE, LAYER, MULTIPLY, STANDARDISE, Program
-
-
-class TapeWork(NamedTuple):
-    """Arrays of one thread, in the precision of the run unless said otherwise."""
-
-    values: np.ndarray  # of all steps, flat
-    errors: np.ndarray
-    scratch: np.ndarray  # (count, the largest width)
-    bases: np.ndarray  # q of all matrices, at `places`
-    normals: np.ndarray  # z of all matrices
-    factors: np.ndarray  # float64 r of all matrices, (matrices, count, padded(count))
-    places: np.ndarray  # int64 (matrices, 2): where q and z begin
-    live: np.ndarray  # (the largest width,) ones, of which a norm reads as many as it has numbers
-    inverses: np.ndarray  # (norms, max(count, the largest width))
-    attention: attend.Attention  # of one layer after the other
-    weights: np.ndarray  # of all attentions
-    lazy: LazyWork
-    squares: np.ndarray  # float64 (2, values): |value|_F^2 and |error|_F^2
-    gradients: np.ndarray  # float64 (matrices,): |dC/dW|_F^2
-
-
-class Block(NamedTuple):
-    """Rows as `standardise` takes them."""
-
-    start: int
-    samples: int
-    size: int
-    width: int
-
-
-def allocate(program: Program, dtype: np.dtype) -> TapeWork:
-    """Arrays of a thread for a program."""
-    count, values, steps = program.count, program.values, program.steps
-    total, widest = int(values[-1, 0] + count * values[-1, 1]), int(values[:, 1].max())
-    shapes = [Shape(*map(int, each)) for each in program.shapes]
-    insides = np.cumsum([0] + [count * each.width_in for each in shapes])
-    outsides = np.cumsum([0] + [count * each.width_out for each in shapes])
-    largest = Shape(count, 0, 0, max((each.width_in for each in shapes), default=32),
-                    max((each.width_out for each in shapes), default=32), 1, 1)  # fmt: skip
-    norms = int((steps[:, 0] == STANDARDISE).sum())
-    heads = max((int(values[each[3], 3]) for each in steps if each[0] == ATTEND), default=1)
-    attentions = int((steps[:, 0] == ATTEND).sum())
-    make = lambda size: aligned(max(int(size), LANES), dtype)  # noqa: E731
-    size = count * stored(count)
-    return TapeWork(
-        make(total), make(total), make(count * widest), make(insides[-1]), make(outsides[-1]),
-        aligned(max(len(shapes), 1) * count * padded(count), np.float64),
-        np.stack([insides[:-1], outsides[:-1]], axis=1).astype(np.int64), np.ones(widest, dtype),
-        np.zeros((max(norms, 1), max(count, widest)), dtype), attend.Attention(make(heads * size), make(size)),
-        make(attentions * heads * size), work_of(largest, dtype), np.zeros((2, len(values))), np.zeros(len(shapes)),
-    )  # fmt: skip
-
-
-def rows_at(array, program, value):
-    """The rows of a value, in the array of values or of errors."""
-    return Matrix(array, program.values[value, 0], program.values[value, 1], 1)
-
-
-def shape_at(program, index):
-    """The `Shape` of a matrix."""
-    s = program.shapes[index]
-    return Shape(s[0], s[1], s[2], s[3], s[4], s[5], s[6])
-
-
-def seen_at(program, work, index):
-    """What a matrix keeps."""
-    shape, size = shape_at(program, index), program.count * padded(program.count)
-    q = Matrix(work.bases, work.places[index, 0], shape.width_in, 1)
-    z = Matrix(work.normals, work.places[index, 1], shape.width_out, 1)
-    return Seen(q, z, work.factors[index * size : (index + 1) * size])
-
-
-def heads_at(program, i):
-    """The `Heads` of step i, and which part of the weights of all attentions is its own."""
-    target = program.steps[i, 3]
-    return attend.Heads(
-        program.values[target, 3], program.values[target, 2], program.factors[i], program.steps[i, 5] != 0
-    )
-
-
-def attention_at(program, work, i, heads):
-    """The arrays of the attention of step i."""
-    size = heads.count * program.count * stored(program.count)
-    index = program.steps[i, 4]
-    return attend.Attention(work.weights[index * size : (index + 1) * size], work.attention.errors)
-
-
-def square_of(rows, count):
-    """The sum of squares of all numbers of rows, in float64."""
-    total = splat(convert(load(rows.array, rows.start), 1.0), 0.0)
-    for k in range(rows.start, rows.start + count * rows.row, LANES):
-        value = convert(load(rows.array, k), total)
-        total = fma(value, value, total)
-    return lane_sum(total)
-
-
-def clear(array, start, size):
-    """Write zeros."""
-    for k in range(start, start + size, LANES):
-        store(array, k, splat(load(array, k), 0.0))
+from .elementwise import activate_backward, activate_rows, gate, gate_backward
+from .scaled import add, clear, copy, measure, power, total
+from .steps import (
+    attend_rows,
+    attend_rows_backward,
+    multiply_drawn,
+    multiply_drawn_backward,
+    multiply_lazy,
+    multiply_lazy_backward,
+    normalise,
+    normalise_backward,
+    plain,
+    rows_at,
+    scratch_like,
+    shift,
+)
+from .tape import ACTIVATE, ADD, GATE, MULTIPLY, SHIFT, SQUASH, STANDARDISE
 
 
 @jit.outlined
-def normalise(program, work, i, x, y):
-    """Run a norm forward: y is a copy of x that is normalised in place."""
-    count, n, mode = program.count, program.values[program.steps[i, 1], 2], program.steps[i, 5]
-    copy_rows(x, y, count, y.row)
-    inverse, block = work.inverses[program.steps[i, 4]], Block(y.start, count, y.row, n)
-    mark_live(work, n, y.row)
-    if mode == LAYER:
-        standardise.standardise_rows(y.array, block, work.live, inverse)
-    elif mode == BATCH:
-        standardise.standardise_columns(y.array, block, inverse)
-    else:
-        standardise.scale_rows(y.array, block, inverse)
+def draw_ends(origin, correlation, program, work):
+    """Draw the inputs, of so much correlation, and the readouts."""
+    cell, network, _, _ = origin
+    count, values, output = program.count, program.values, program.output
+    x, e = rows_at(work.values, program, 0), rows_at(work.errors, program, output)
+    source, n, parts = Source(cell, network, 0, TAPE_INPUT), values[0, 2], values[0, 3]
+    fill_rows(gaussian, source, count, n, parts, (1.0 - correlation) ** 0.5, plain(x))
+    for i in range(count):
+        x.exponents[i] = 0
+    measure(x, count)
+    if correlation > 0.0:
+        common = plain(scratch_like(work, x))
+        fill_rows(gaussian, Source(cell, network, 1, TAPE_INPUT), 1, n, parts, correlation**0.5, common)
+        spread(x, common.array, count)
+    source, n, parts = Source(cell, network, 0, TAPE_READOUT), values[output, 2], values[output, 3]
+    fill_rows(gaussian, source, count, n, parts, (n * parts) ** -0.5, plain(e))
+    measure(e, count)
 
 
 @jit.outlined
-def normalise_backward(program, work, i, y, error):
-    """Replace the errors of the answer of a norm, in `error`, by those of its question."""
-    count, n, mode = program.count, program.values[program.steps[i, 1], 2], program.steps[i, 5]
-    inverse, block = work.inverses[program.steps[i, 4]], Block(y.start, count, y.row, n)
-    mark_live(work, n, y.row)
-    if mode == LAYER:
-        standardise.standardise_rows_backward(error, y.array, block, work.live, inverse)
-    elif mode == BATCH:
-        standardise.standardise_columns_backward(error, y.array, block, inverse)
-    else:
-        standardise.scale_rows_backward(error, y.array, block, inverse)
+def spread(x, common, count):
+    """Add one row to all."""
+    for i in range(count):
+        for k in range(x.row):
+            x.array[x.start + i * x.row + k] += common[k]
+    measure(x, count)
 
 
-def mark_live(work, n, width):
-    """Write ones up to n, zeros beyond."""
-    for k in range(width):
-        work.live[k] = 1.0 if k < n else 0.0
+def record(out, kind, n, layer, square, exponent):
+    """Write a sum of squares and its exponent, of a layer counted from 0."""
+    sums, exponents = out
+    sums[kind, n, layer], exponents[kind, n, layer] = square, exponent
 
 
-@jit.once
-def kernel(activation: Activation) -> Any:
-    """The compiled kernel of an activation of the table."""
-    return jit.compile_kernel(build(activation.phi, activation.dphi), identity=f"tape {activation.name}")
+@jit.outlined
+def record_layers(program, work, out, n):
+    """Record |h^l|^2, |delta^l|^2 and, in the place of |x^(l-1)|^2, |dC/dW^l|^2 / |delta^l|^2 of every layer."""
+    first = 0
+    for layer in range(len(program.layers)):
+        value, last = program.layers[layer, 0], program.layers[layer, 1]
+        square, unit = total(rows_at(work.values, program, value), program.count)
+        record(out, SUM_H, n, layer, square, unit)
+        delta, of_delta = total(rows_at(work.errors, program, value), program.count)
+        record(out, SUM_DELTA, n, layer, delta, of_delta)
+        gradient, unit = sum_of_gradients(work, first, last)
+        ratio = gradient / delta if delta != 0.0 else delta
+        record(out, SUM_X, n, layer, ratio, unit - of_delta)
+        first = last
 
 
-def build(phi, dphi):
-    """The kernel of an activation, a function of (cell, alpha, network, program, work, drawn).
+def sum_of_gradients(work, first, last):
+    """The sum of squares of several weight gradients, and its exponent."""
+    top, found, square = 0, False, 0.0
+    for index in range(first, last):
+        if work.gradients[index] != 0.0:
+            top = max(top, work.gradient_units[index]) if found else work.gradient_units[index]
+            found = True
+    for index in range(first, last):
+        square += work.gradients[index] * power(2 * (work.gradient_units[index] - top))
+    return square, top
 
-    If `drawn`, it draws the input and the readout: rows of standard normals, and of normals of variance 1 / n; else
-    they lie in the values of the input and the errors of the output.
-    """
 
-    def run_forward(cell, alpha, network, program, work):
+def broken(program, work):
+    """NaN if some value is not finite, else 0: comparisons in phi' may hide a NaN."""
+    found = 0.0
+    for v in range(len(program.values)):
+        for i in range(program.count):
+            found += 0.0 * work.values.squares[v, i]
+    return found
+
+
+def matrices_of(method: str, law: WeightLaw) -> tuple[Any, Any]:
+    """The two functions that run a matrix: lazy, or drawn from a law."""
+    if method == "conditional":
+        return multiply_lazy, multiply_lazy_backward
+    draw = law.draw or gaussian
+
+    def forward(origin, program, work, index, x, y):
+        multiply_drawn(draw, origin, program, work, index, x, y)
+
+    def backward(origin, program, work, index, x, error, out):
+        multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
+
+    name = "tape", law.name.split("(")[0]
+    return jit.make_closure_compilable(forward, *name), jit.make_closure_compilable(backward, *name)
+
+
+def passes(phi, dphi, log_phi, log_dphi, matrices):
+    """The functions that run a program forward and backward; both take (origin, neurons, program, work)."""
+    multiply, multiply_backward = matrices
+
+    def forward(origin, neurons, program, work):
         for i in range(len(program.steps)):
-            kind, source = program.steps[i, 0], program.steps[i, 1]
-            x, y = rows_at(work.values, program, source), rows_at(work.values, program, program.steps[i, 3])
-            n = program.values[program.steps[i, 3], 2]
+            kind, source, target = program.steps[i, 0], program.steps[i, 1], program.steps[i, 3]
+            x, y = rows_at(work.values, program, source), rows_at(work.values, program, target)
+            n, index = program.values[target, 2], program.steps[i, 4]
             if kind == MULTIPLY:
-                index = program.steps[i, 4]
-                origin, shape = Source(cell, network, index + 1, 0), shape_at(program, index)
-                forward(origin, shape, program.deviations[index], x, y, seen_at(program, work, index), work.lazy)
+                multiply(Source(origin.cell, origin.network, index + 1, 0), program, work, index, x, y)
+            elif kind == SHIFT:
+                shift(origin, program, work, i, x, y)
             elif kind == ACTIVATE:
-                activate.activate(phi, alpha, x, y, program.count, n)
+                activate_rows(neurons[0], x, y, program.count, n, work.row)
+            elif kind == SQUASH:
+                activate_rows(neurons[1], x, y, program.count, n, work.row)
             elif kind == GATE:
-                activate.gate(phi, alpha, x, y, program.count, n)
+                gate(neurons[0], x, y, program.count, n, work.row)
             elif kind == ADD:
+                copy(x, y, program.count)
                 branch = rows_at(work.values, program, program.steps[i, 2])
-                copy_rows(x, y, program.count, y.row)
-                add_scaled(y, branch, program.factors[i], program.count, y.row)
+                add(y, branch, program.factors[i], program.count)
             elif kind == STANDARDISE:
                 normalise(program, work, i, x, y)
             else:
-                heads = heads_at(program, i)
-                attend.attend(heads, x, y, program.count, attention_at(program, work, i, heads))
+                attend_rows(program, work, i, x, y)
 
-    def run_backward(cell, alpha, network, program, work):
+    def backward(origin, neurons, program, work):
         for i in range(len(program.steps) - 1, -1, -1):
             kind, source, target = program.steps[i, 0], program.steps[i, 1], program.steps[i, 3]
             x, y = rows_at(work.values, program, source), rows_at(work.values, program, target)
             error, e = rows_at(work.errors, program, target), rows_at(work.errors, program, source)
-            out = Matrix(work.scratch, 0, x.row, 1)
+            out, n, index = scratch_like(work, x), program.values[target, 2], program.steps[i, 4]
             if kind == MULTIPLY:
-                index = program.steps[i, 4]
-                origin, shape = Source(cell, network, index + 1, 0), shape_at(program, index)
-                deviation, seen = program.deviations[index], seen_at(program, work, index)
-                work.gradients[index] = backward(origin, shape, deviation, error, out, seen, work.lazy)
+                origin_of = Source(origin.cell, origin.network, index + 1, 0)
+                multiply_backward(origin_of, program, work, index, x, error, out)
             elif kind == ACTIVATE:
-                activate.activate_backward(dphi, alpha, x, error, out, program.count)
+                activate_backward(neurons[0], x, error, out, program.count, n, work.row)
+            elif kind == SQUASH:
+                activate_backward(neurons[1], x, error, out, program.count, n, work.row)
             elif kind == GATE:
-                activate.gate_backward(phi, dphi, alpha, x, error, out, program.count)
-            elif kind == ADD:
-                branch = rows_at(work.errors, program, program.steps[i, 2])
-                add_scaled(branch, error, program.factors[i], program.count, error.row)
-                copy_rows(error, out, program.count, error.row)
+                gate_backward(neurons[0], x, error, out, program.count, n, work.row)
             elif kind == STANDARDISE:
-                copy_rows(error, out, program.count, error.row)
-                normalise_backward(program, work, i, y, out.array)
+                normalise_backward(program, work, i, y, error, out)
+            elif kind == ADD:
+                add(rows_at(work.errors, program, program.steps[i, 2]), error, program.factors[i], program.count)
+                copy(error, out, program.count)
+            elif kind == SHIFT:
+                copy(error, out, program.count)
             else:
-                heads = heads_at(program, i)
-                attention = attention_at(program, work, i, heads)
-                attend.attend_backward(heads, x, error, out, program.count, attention)
-            add_scaled(e, out, 1.0, program.count, e.row)
+                attend_rows_backward(program, work, i, x, error, out)
+            add(e, out, 1.0, program.count)
 
-    forward_of_tape = jit.make_closure_compilable(run_forward, "tape", phi.__qualname__)
-    backward_of_tape = jit.make_closure_compilable(run_backward, "tape", phi.__qualname__)
+    return forward, backward
 
-    def run(cell, alpha, network, program, work, drawn):
-        """Run a network; writes values, errors, `squares` and `gradients`."""
-        first, last = rows_at(work.values, program, 0), rows_at(work.errors, program, program.output)
-        if drawn:
-            clear(work.errors, 0, len(work.errors))
-            n, parts = program.values[0, 2], program.values[0, 3]
-            fill_rows(Source(cell, network, 0, TAPE_INPUT), program.count, n, parts, 1.0, first)
-            n, parts = program.values[program.output, 2], program.values[program.output, 3]
-            fill_rows(Source(cell, network, 0, TAPE_READOUT), program.count, n, parts, (n * parts) ** -0.5, last)
-        forward_of_tape(cell, alpha, network, program, work)
-        backward_of_tape(cell, alpha, network, program, work)
-        for v in range(len(program.values)):
-            work.squares[0, v] = square_of(rows_at(work.values, program, v), program.count)
-            work.squares[1, v] = square_of(rows_at(work.errors, program, v), program.count)
 
-    return run
+def build(phi, dphi, log_phi, log_dphi, law, method):
+    """The block kernel of an activation, a weight law and a method (see `schedules.table.Schedule`).
+
+    `work` is a pair: a `Program`, and a `TapeWork`; the cell's `law_parameter` is of the law.
+    """
+    matrices = matrices_of(method, law)
+    name = "tape", method, law.name.split("(")[0], phi.__qualname__
+    made = passes(phi, dphi, log_phi, log_dphi, matrices)
+    forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
+    has_tails = log_phi is not no_tail, log_dphi is not no_tail
+    tanh = ACTIVATIONS["tanh"]
+    of_tanh, squash, squash_slope = Slopes((1.0, 1.0), (0.0, 0.0), True, 1.0), tanh.phi, tanh.dphi
+
+    def run_block(cell, slopes, first, work, sums, exponents):
+        """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth)."""
+        program, arrays, correlation = work
+        neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
+        other = Neuron(squash, squash_slope, no_tail, no_tail, (False, False), of_tanh, 0.0)
+        for n in range(sums.shape[1]):
+            origin = Source(cell, first + n, 0, 0)
+            for v in range(len(program.values)):
+                clear(rows_at(arrays.errors, program, v), program.count)
+            draw_ends(origin, correlation, program, arrays)
+            forward(origin, (neuron, other), program, arrays)
+            arrays.errors.numbers[program.values[program.output, 0]] += broken(program, arrays)
+            backward(origin, (neuron, other), program, arrays)
+            record_layers(program, arrays, (sums, exponents), n)
+
+    run_block.__qualname__ = "_".join(["run_block", *name])
+    return run_block
 
 
 jit.register_leaves(__name__, inline=True)

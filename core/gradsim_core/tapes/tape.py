@@ -21,8 +21,9 @@ import numpy as np
 from gradsim_core.lazy.untied import Shape, shape_of
 from gradsim_core.linear.rows import stored
 
-MULTIPLY, ACTIVATE, GATE, ADD, STANDARDISE, ATTEND = range(6)
+MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND = range(8)
 LAYER, RMS, BATCH = range(3)
+_ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
 
 
 class Value(NamedTuple):
@@ -55,7 +56,9 @@ class Program(NamedTuple):
     steps: np.ndarray  # int64 (steps, 6), `Step` without its factor
     factors: np.ndarray  # float64 (steps,)
     shapes: np.ndarray  # int64 (matrices, 7), `Shape`
-    deviations: np.ndarray  # float64 (matrices,), of an entry
+    deviations: np.ndarray  # float64 (matrices,), of an entry, in units of 2^power
+    powers: np.ndarray  # int64 (matrices,)
+    layers: np.ndarray  # int64 (layers, 2): the value that stands for a layer, and the matrices up to its end
 
 
 class Tape:
@@ -73,6 +76,7 @@ class Tape:
         self.steps: list[Step] = []
         self.shapes: list[Shape] = []
         self.deviations: list[float] = []
+        self.layers: list[tuple[int, int]] = []
         self._norms = self._attentions = 0
         self.input = self._value(n, 1)
 
@@ -102,10 +106,19 @@ class Tape:
         self.deviations.append(sigma * (given.n * given.parts) ** -0.5)
         return self._step(MULTIPLY, x, n, parts, index=len(self.shapes) - 1)
 
+    def shift(self, x: int, sigma: float) -> int:
+        """Add a bias, the same to all rows, with normal entries of deviation sigma."""
+        return self._step(SHIFT, x, *self.values[x][2:], index=len(self.shapes), factor=sigma) if sigma > 0.0 else x
+
     def activate(self, x: int) -> int:
         """Apply the activation."""
         self._check_parts("activate", x, 1)
-        return self._step(ACTIVATE, x, self.values[x].n, self.values[x].parts)
+        return self._step(ACTIVATE, x, self.values[x].n, 1)
+
+    def squash(self, x: int) -> int:
+        """Apply tanh, whatever the activation is: what takes the place of a norm in Zhu et al. 2025, arXiv:2503.10622."""
+        self._check_parts("squash", x, 1)
+        return self._step(SQUASH, x, self.values[x].n, 1)
 
     def gate(self, x: int) -> int:
         """Multiply the second of two parts by the activation of the first."""
@@ -135,11 +148,18 @@ class Tape:
         self._attentions += 1
         return self._step(ATTEND, x, given.n, given.parts // 3, index=self._attentions - 1, mode=causal, factor=scale)
 
+    def end_layer(self, value: int) -> None:
+        """Say that a layer ends here: the value whose length and error stand for it. Its matrices are those since the last."""
+        self.layers.append((value, len(self.shapes)))
+
     def program(self, output: int) -> Program:
         """Return the tape as arrays; the cost is a random readout of every row of the output."""
         steps = np.array([step[:6] for step in self.steps], np.int64).reshape(-1, 6)
         shapes = np.array(self.shapes, np.int64).reshape(-1, len(Shape._fields))
         factors = np.array([step.factor for step in self.steps])
+        powers = [0 if abs(k) <= _ORDINARY else k for k in (math.frexp(each)[1] for each in self.deviations)]
+        deviations = [math.ldexp(each, -k) for each, k in zip(self.deviations, powers, strict=True)]
         return Program(
-            self.count, output, np.array(self.values, np.int64), steps, factors, shapes, np.array(self.deviations)
-        )
+            self.count, output, np.array(self.values, np.int64), steps, factors, shapes, np.array(deviations),
+            np.array(powers, np.int64), np.array(self.layers, np.int64).reshape(-1, 2),
+        )  # fmt: skip

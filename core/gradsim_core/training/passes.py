@@ -16,6 +16,7 @@ from gradsim_core.lanes import LANES, convert, fma, lane_max, lane_sum, load, se
 from gradsim_core.linear.products import Matrix, multiply, padded, transpose
 from gradsim_core.operations.standardise import (
     BATCH,
+    EPSILON,
     NONE,
     standardise_columns,
     standardise_columns_backward,
@@ -62,9 +63,9 @@ def standardise(net, layer, samples, work):
     """Standardise z of a hidden layer in place, by the normalisation of the network."""
     block, inverse = block_of(net, layer, samples), work.inverse[inverse_at(net, layer, work) :]
     if net.normalisation == BATCH:
-        standardise_columns(work.z, block, inverse)
+        standardise_columns(work.z, block, inverse, EPSILON)
     else:
-        standardise_rows(work.z, block, work.live[net.column[layer] :], inverse)
+        standardise_rows(work.z, block, work.live[net.column[layer] :], inverse, EPSILON)
 
 
 def standardise_backward(net, layer, samples, theta, work):

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from gradsim_core import jit
+from gradsim_core.laws import gaussian
 from gradsim_core.lazy.untied import combine_transposed, fill_rows, triangular_factor, weight_gradient
 from gradsim_core.linear.products import Matrix
 from gradsim_core.rng.draws import Source
@@ -90,7 +91,7 @@ def fresh_rows(source, shape, deviation, y, seen, work):
     """Rows with the correlations of work.triangle, and nothing of what was seen."""
     normals = Matrix(work.normals.array, 0, shape.width_in, 1)
     origin = Source(source.cell, source.network, source.layer, LAZY_BACKWARD)
-    fill_rows(origin, shape.count, shape.n_in, shape.parts_in, deviation, normals)
+    fill_rows(gaussian, origin, shape.count, shape.n_in, shape.parts_in, deviation, normals)
     combine_transposed(work.triangle, normals, y, shape.count, shape.width_in, work.basis)
     return weight_gradient(seen.r, work.triangle, shape.count, work)
 

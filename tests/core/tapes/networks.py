@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradsim_core import jit
+from gradsim_core import jit, simulator
+from gradsim_core.activations import resolve_activation
+from gradsim_core.laws import resolve_law
 from gradsim_core.lazy import untied
 from gradsim_core.linear.products import Matrix
 from gradsim_core.linear.rows import rows_of
+from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
-from gradsim_core.tapes import running
+from gradsim_core.tapes import schedule, steps
 from gradsim_core.tapes.tape import MULTIPLY
 from tests.core.lazy.networks import basis
 
 SIGMA = 1.3
+CELL = Params(np.uint64(77), 1, 1, 1.0, 0.0)
 
 
 def plain(tape, n, depth, norm=None, after=False):
@@ -70,31 +74,49 @@ def blocks(tape, n, depth, norm=None, placement="pre", heads=0, causal=True, gat
     return normed(x) if placement in ("pre", "sandwich") else x
 
 
-def run(program, activation, cell, network=0, dtype=np.float64, interpret=False):
+def run_many(program, name, networks, *, first=0, dtype=np.float64, method="conditional", law="gaussian"):
+    """Run a tape for some networks; yields the arrays, which the next network overwrites."""
+    activation, shape = resolve_activation(name), (3, 1, max(len(program.layers), 1))
+    work, sums = schedule.work_of(program, 0.0, np.dtype(dtype), method), (np.zeros(shape), np.zeros(shape))
+    body = simulator._kernel(activation, resolve_law(law), schedule.KERNELS[method], "tape", None)
+    slopes, cell = simulator._slopes(activation), CELL._replace(alpha=activation.alpha)
+    for network in range(first, first + networks):
+        body(cell, slopes, network, work, *sums)
+        yield work[1]
+
+
+def run(program, name, network=0, **options):
     """Run a tape once; returns its arrays."""
-    work = running.allocate(program, np.dtype(dtype))
-    body = running.build(activation.phi, activation.dphi) if interpret else running.kernel(activation)
-    body(cell, activation.alpha, network, program, work, True)
-    return work
+    return next(run_many(program, name, 1, first=network, **options))
 
 
-def numbers(array, program, value):
+def numbers(field, program, value):
     """The rows of a value without its padding, (count, numbers)."""
     start, width, n, parts = program.values[value]
-    rows = array[start : start + program.count * width].reshape(program.count, parts, -1)
+    rows = field.numbers[start : start + program.count * width].reshape(program.count, parts, -1)
     assert not rows[:, :, n:].any()
-    return rows[:, :, :n].reshape(program.count, -1).astype(np.float64)
+    return np.ldexp(rows[:, :, :n].reshape(program.count, -1).astype(np.float64), field.exponents[value][:, None])
 
 
-def completed(program, work, cell, network, rng):
+def squares(field):
+    """|value|_F^2 of every value."""
+    return np.ldexp(field.squares, 2 * field.exponents).sum(axis=1)
+
+
+def gradients(work):
+    """|dC/dW|_F^2 of every matrix."""
+    return np.ldexp(work.gradients, 2 * work.gradient_units)
+
+
+def completed(program, work, network, rng):
     """Explicit matrices that answer as those of a run did, the rest drawn afresh: the lemma."""
     found, backward = [], jit.compiled(untied.backward)
     for _, source, _, target, index, _ in program.steps[program.steps[:, 0] == MULTIPLY]:
-        shape, deviation = running.shape_at(program, index), program.deviations[index]
+        shape, deviation = steps.shape_at(program, index), program.deviations[index]
         x, h = (numbers(work.values, program, value) for value in (source, target))
-        d, y = numbers(work.errors, program, target), rows_of(program.count, shape.width_in, work.values.dtype)
-        errors = Matrix(work.errors, int(program.values[target, 0]), shape.width_out, 1)
-        seen, origin = running.seen_at(program, work, index), Source(cell, network, int(index) + 1, 0)
+        d, y = numbers(work.errors, program, target), rows_of(program.count, shape.width_in, work.values.numbers.dtype)
+        errors = Matrix(work.errors.numbers, int(program.values[target, 0]), shape.width_out, 1)
+        seen, origin = steps.seen_at(program, work, index), Source(CELL, network, int(index) + 1, 0)
         backward(origin, shape, deviation, errors, y, seen, work.lazy)
         back = y.array.reshape(program.count, shape.parts_in, -1)[:, :, : shape.n_in].reshape(program.count, -1)
         right, left = basis(x), basis(d)

@@ -5,30 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradsim_core.activations import resolve_activation
-from gradsim_core.parameters import Params
-from gradsim_core.tapes import Tape, running
-from gradsim_core.tapes.tape import BATCH, MULTIPLY, RMS
-from tests.core.tapes.networks import blocks, plain
-
-CELL = Params(np.uint64(41), 1, 1, 1.0, 0.0)
+from gradsim_core.tapes import Tape
+from gradsim_core.tapes.tape import ADD, BATCH, MULTIPLY, RMS
+from tests.core.tapes.networks import blocks, plain, run_many, squares
 
 
 def squares_of(activation, count, n, write, networks):
     """|value|_F^2 and |error|_F^2 of every value, (networks, 2, values), and the program."""
-    one, tape = resolve_activation(activation), Tape(count, n)
+    tape = Tape(count, n)
     program = tape.program(write(tape))
-    work = running.allocate(program, np.dtype(np.float64))
-    run, found = running.kernel(one), np.empty((networks, 2, len(program.values)))
-    for m in range(networks):
-        run(CELL, one.alpha, m, program, work, True)
-        found[m] = work.squares
+    found = np.empty((networks, 2, len(program.values)))
+    for m, work in enumerate(run_many(program, activation, networks)):
+        found[m] = squares(work.values), squares(work.errors)
     return found, program
 
 
 def streams(program):
     """The values of the stream: the input, and what each addition makes."""
-    return [0, *(int(step[3]) for step in program.steps if step[0] == 3)]
+    return [0, *(int(step[3]) for step in program.steps if step[0] == ADD)]
 
 
 def near(sample, exact, errors=4.5):

@@ -8,15 +8,12 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from gradsim_core.activations import resolve_activation
-from gradsim_core.parameters import Params
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes.tape import BATCH, LAYER, RMS
 from tests.core.tapes import networks
 from tests.core.tapes.networks import blocks, funnel, plain, residual
 
 torch = pytest.importorskip("torch")
-CELL = Params(np.uint64(77), 1, 1, 1.0, 0.0)
 PHI = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}
 NORMS = {"layer": LAYER, "rms": RMS, "batch": BATCH}
 
@@ -49,8 +46,8 @@ def compare(name, count, n, write, tolerance=1e-10):
 
     tape = Tape(count, n)
     program = tape.program(write(tape))
-    work = networks.run(program, resolve_activation(name), CELL)
-    matrices = networks.completed(program, work, CELL, 0, np.random.default_rng(5))
+    work = networks.run(program, name)
+    matrices = networks.completed(program, work, 0, np.random.default_rng(5))
     tensors = Tensors(networks.numbers(work.values, program, 0), matrices, PHI[name])
     write(tensors)
     readout = torch.tensor(networks.numbers(work.errors, program, program.output))  # nothing else reads the output
@@ -59,8 +56,9 @@ def compare(name, count, n, write, tolerance=1e-10):
         expected, slope = value.detach().numpy(), value.grad.numpy()
         for found, right in ((work.values, expected), (work.errors, slope)):
             np.testing.assert_allclose(networks.numbers(found, program, v), right, atol=tolerance * np.abs(right).max())
-        np.testing.assert_allclose(work.squares[:, v], [np.sum(expected**2), np.sum(slope**2)], rtol=1e-9)
-    for gradient, w in zip(work.gradients, tensors.matrices, strict=True):
+        found = networks.squares(work.values)[v], networks.squares(work.errors)[v]
+        np.testing.assert_allclose(found, [np.sum(expected**2), np.sum(slope**2)], rtol=1e-9)
+    for gradient, w in zip(networks.gradients(work), tensors.matrices, strict=True):
         np.testing.assert_allclose(gradient, float(w.grad.square().sum()), rtol=1e-9)
 
 

@@ -1,0 +1,57 @@
+"""What tells one kind of network from another, beside activation, law, depth and width."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NORMALISATIONS = ("none", "layer", "rms", "batch", "dyt")
+PLACEMENTS = ("pre", "post", "sandwich", "output")
+SCALES = {"1/sqrt(L)": lambda depth: depth**-0.5, "1/L": lambda depth: 1.0 / depth}
+"""Names of branch scales, as functions of the depth."""
+SCORES = {"1/sqrt(d)": lambda d: d**-0.5, "1/d": lambda d: 1.0 / d}
+"""Factors of the scores of an attention, as functions of the numbers of a head."""
+
+
+class Network(NamedTuple):
+    """The kind of a network; every default is that of a plain network with one input.
+
+    Attributes
+    ----------
+    architecture
+        Name of a row of `table.ARCHITECTURES`.
+    inputs
+        How many inputs, or tokens, run through the network at a time.
+    input_correlation
+        Correlation of any two of them, from 0 to 1.
+    normalisation, placement
+        Names in `NORMALISATIONS` and `PLACEMENTS`.
+    branch_scale
+        Factor of every branch that is added to the stream: a number, or a name in `SCALES`.
+    heads, causal, scores
+        Of an attention; a name in `SCORES`.
+    gated
+        Whether phi(G x) * U x takes the place of phi(W x) in the branch of two matrices.
+    expansion
+        Numbers between those two matrices, in units of the width; 0 for what is usual: 4 in a transformer, else 1.
+    """
+
+    architecture: str = "plain"
+    inputs: int = 1
+    input_correlation: float = 0.0
+    normalisation: str = "none"
+    placement: str = "pre"
+    branch_scale: float | str = 1.0
+    heads: int = 1
+    causal: bool = True
+    scores: str = "1/sqrt(d)"
+    gated: bool = False
+    expansion: float = 0.0
+
+
+PLAIN = Network()
+
+
+def scale_of(network: Network, depth: int) -> float:
+    """The branch scale as a number."""
+    named = SCALES.get(str(network.branch_scale))
+    return named(depth) if named else float(network.branch_scale)

@@ -1,0 +1,67 @@
+"""What makes a schedule of a tape: its kernels, the arrays of a thread, and its measure of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradsim_core.laws import WeightLaw
+from gradsim_core.parameters import Params
+
+from .running import build
+from .tape import Program
+from .work import TapeWork, allocate, size_of
+
+_FLOPS = 35
+"""Floating-point operations that take the time of one random normal on one core."""
+
+
+def build_lazy(phi, dphi, log_phi, log_dphi, law):
+    """The block kernel with lazy matrices."""
+    return build(phi, dphi, log_phi, log_dphi, law, "conditional")
+
+
+def build_drawn(phi, dphi, log_phi, log_dphi, law):
+    """The block kernel with drawn matrices."""
+    return build(phi, dphi, log_phi, log_dphi, law, "explicit")
+
+
+KERNELS: dict[str, Callable[..., Any]] = {"conditional": build_lazy, "explicit": build_drawn}
+"""By the name of the method."""
+
+
+def work_of(program: Program, correlation: float, dtype: np.dtype, method: str) -> tuple[Program, TapeWork, float]:
+    """What a kernel takes as `work`."""
+    return program, allocate(program, dtype, method == "conditional"), correlation
+
+
+def memory(program: Program, method: str) -> int:
+    """About how many numbers a thread's arrays hold."""
+    return size_of(program, method == "conditional")
+
+
+def normals(program: Program, method: str) -> int:
+    """How many random normals could be drawn in the time of one network: a fixed measure of work."""
+    found = 0
+    for count, n_in, n_out, _, _, parts_in, parts_out in program.shapes.tolist():
+        inside, outside = n_in * parts_in, n_out * parts_out
+        if method == "conditional":
+            rank = min(count, inside, outside)
+            found += count * (inside + outside) + count * rank * (9 * inside + 4 * outside) // _FLOPS
+        else:
+            found += 2 * inside * outside + 4 * count * inside * outside // _FLOPS
+    return found
+
+
+def may_run(law: WeightLaw, method: str) -> bool:
+    """Whether tapes have matrices of a law: lazy ones are gaussian, drawn ones have independent entries, none zero."""
+    if method == "conditional":
+        return law.name == "gaussian"
+    return method == "explicit" and law.name != "orthogonal" and not law.has_zeros
+
+
+def params_of(depth: int, width: int) -> Params:
+    """A cell of that shape, for what depends on the shape alone."""
+    return Params(np.uint64(0), depth, width, 1.0, 1.0)

@@ -1,0 +1,113 @@
+"""The arrays of a thread that runs a tape."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core.lanes import LANES, aligned
+from gradsim_core.lazy.untied import LazyWork, Shape
+from gradsim_core.lazy.untied import work_of as lazy_work
+from gradsim_core.linear.rows import stored
+from gradsim_core.linear.triangular import padded
+from gradsim_core.operations.attend import Attention
+
+from . import drawn
+from .elementwise import Row, row_of
+from .tape import ATTEND, STANDARDISE, Program
+
+
+class Field(NamedTuple):
+    """Values, or errors, of all steps; rows in the precision of the run."""
+
+    numbers: np.ndarray  # flat
+    exponents: np.ndarray  # int64 (values, count)
+    squares: np.ndarray  # float64 (values, count), sums of squares in units of 4^exponent
+
+
+class TapeWork(NamedTuple):
+    """Arrays of one thread, in the precision of the run unless said otherwise."""
+
+    values: Field
+    errors: Field
+    scratch: np.ndarray  # (count, the largest width)
+    spare: np.ndarray  # the same
+    bases: np.ndarray  # q of all lazy matrices, at `places`
+    normals: np.ndarray  # z of all
+    factors: np.ndarray  # float64 r of all, (matrices, count, padded(count))
+    places: np.ndarray  # int64 (matrices, 2): where q and z begin
+    live: np.ndarray  # (the largest width,) ones, of which a norm reads as many as it has numbers
+    inverses: np.ndarray  # (norms, max(count, the largest width))
+    units: np.ndarray  # int64 (1 + norms, count): exponents of scratch rows; those that norms have taken in
+    squares: np.ndarray  # float64 (count,), of scratch rows
+    powers: np.ndarray  # int64 (count,), scratch
+    attention: Attention  # of one layer after the other
+    weights: np.ndarray  # of all attentions
+    row: Row
+    lazy: LazyWork
+    drawn: drawn.DrawnWork
+    gradients: np.ndarray  # float64 (matrices,): |dC/dW|_F^2 in units of 4^unit
+    gradient_units: np.ndarray  # int64 (matrices,)
+
+
+class Block(NamedTuple):
+    """Rows as `operations.standardise` takes them."""
+
+    start: int
+    samples: int
+    size: int
+    width: int
+
+
+def field_of(program: Program, dtype: np.dtype) -> Field:
+    """New arrays."""
+    values, count = program.values, program.count
+    numbers = aligned(int(values[-1, 0] + count * values[-1, 1]), dtype)
+    return Field(numbers, np.zeros((len(values), count), np.int64), np.zeros((len(values), count)))
+
+
+def size_of(program: Program, lazy: bool) -> int:
+    """How many numbers the arrays of a thread hold, about."""
+    count, values = program.count, program.values
+    matrices = int(program.shapes[:, 3:5].sum()) * count if lazy else drawn.PANEL * int(program.shapes[:, 3].max())
+    tokens = stored(count) * count * int((program.steps[:, 0] == ATTEND).sum()) * int(values[:, 3].max())
+    return 2 * int(values[-1, 0] + count * values[-1, 1]) + matrices + tokens + 8 * count * int(values[:, 1].max())
+
+
+def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:
+    """Arrays of a thread for a program, whose matrices are lazy or drawn."""
+    count, steps = program.count, program.steps
+    widest = int(program.values[:, 1].max())
+    shapes = [Shape(*map(int, each)) for each in program.shapes]
+    norms = int((steps[:, 0] == STANDARDISE).sum())
+    largest = Shape(count, 0, 0, max((each.width_in for each in shapes), default=32),
+                    max((each.width_out for each in shapes), default=32), 1, 1)  # fmt: skip
+    small = largest._replace(width_in=32, width_out=32)
+    make = lambda size: aligned(max(int(size), LANES), dtype)  # noqa: E731
+    bases, normals, places = _places(shapes if lazy else [], count)
+    attention, weights = _attention(program)
+    return TapeWork(
+        field_of(program, dtype), field_of(program, dtype), make(count * widest), make(count * widest),
+        make(bases), make(normals), aligned((len(shapes) * lazy or 1) * count * padded(count), np.float64), places,
+        np.ones(widest, dtype), np.zeros((max(norms, 1), max(count, widest)), dtype),
+        np.zeros((1 + norms, count), np.int64), np.zeros(count), np.zeros(count, np.int64),
+        Attention(make(attention), make(count * stored(count))), make(weights), row_of(widest, dtype),
+        lazy_work(largest if lazy else small, dtype), drawn.work_of(small if lazy else largest, dtype),
+        np.zeros(len(shapes)), np.zeros(len(shapes), np.int64),
+    )  # fmt: skip
+
+
+def _places(shapes: list[Shape], count: int) -> tuple[int, int, np.ndarray]:
+    """How many numbers the bases and the normals of all lazy matrices have, and where each matrix's begin."""
+    insides = np.cumsum([0] + [count * each.width_in for each in shapes])
+    outsides = np.cumsum([0] + [count * each.width_out for each in shapes])
+    return int(insides[-1]), int(outsides[-1]), np.stack([insides[:-1], outsides[:-1]], axis=1).astype(np.int64)
+
+
+def _attention(program: Program) -> tuple[int, int]:
+    """How many weights one attention has, and all together."""
+    steps = program.steps[program.steps[:, 0] == ATTEND]
+    heads = max((int(program.values[each[3], 3]) for each in steps), default=1)
+    size = heads * program.count * stored(program.count)
+    return size, len(steps) * size
