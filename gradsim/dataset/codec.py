@@ -42,12 +42,14 @@ _NAMES = pa.array(list(QUANTITIES))
 
 
 def cells_table(plan: Plan) -> pa.Table:
-    """Return a row per cell of a plan with every parameter (`schema.CELLS`)."""
+    """Return a row per cell of a plan with every parameter (`schema.cells_schema`)."""
     columns: dict[str, Any] = dict(zip(Cell._fields, map(list, zip(*plan.cells, strict=True)), strict=True))
     columns["networks"] = plan.cell_networks
     for name in ("seed", "method", "dtype"):
         columns[name] = [getattr(plan.sweep, name)] * len(plan.cells)
-    return pa.table(columns, schema.CELLS)
+    columns["branch_scale"] = [each if isinstance(each, str) else f"{each:.12g}" for each in columns["branch_scale"]]
+    found = schema.cells_schema(plan.sweep.network_axes)
+    return pa.table({name: columns[name] for name in found.names}, found)
 
 
 def layers_table(sums: Mapping[int, Sums]) -> pa.Table:

@@ -105,7 +105,7 @@ def has_cells(path: Path, plan: Plan) -> bool:
         return False
     expected = codec.cells_table(plan)
     try:
-        return bool(schema.decode(data, "cells.parquet", schema.CELLS, expected.num_rows).equals(expected))
+        return bool(schema.decode(data, "cells.parquet", expected.schema, expected.num_rows).equals(expected))
     except CorruptDataError:
         return False
 

@@ -44,6 +44,27 @@ _LAYER = _field("layer", pa.int32(), "1", "layer, from 1 to depth")
 _QUANTITY = _field("quantity", pa.string(), "-", f"one of {', '.join(QUANTITIES)}")
 _RELATIVE = ", ".join(row.name for row in QUANTITIES.values() if row.relative)
 
+_NETWORK_AXES = {
+    "architecture": (pa.string(), "-", "kind of network"),
+    "inputs": (pa.int32(), "1", "inputs, or tokens, that run through a network at a time"),
+    "input_correlation": (pa.float64(), "1", "correlation of any two inputs"),
+    "normalisation": (pa.string(), "-", "norm"),
+    "placement": (pa.string(), "-", "where the norms are"),
+    "branch_scale": (pa.string(), "-", "factor of every branch: a number, or a function of the depth L"),
+    "heads": (pa.int32(), "1", "heads of every attention"),
+    "causal": (pa.bool_(), "-", "whether tokens see no later ones"),
+    "scores": (pa.string(), "-", "factor of the scores of an attention, where d is the numbers of a head"),
+    "gated": (pa.bool_(), "-", "whether the branch of two matrices is gated"),
+    "expansion": (pa.float64(), "widths", "neurons between the two matrices of a branch; 0: what is usual"),
+}
+
+
+def cells_schema(network_axes: Iterable[str]) -> pa.Schema:
+    """Return the columns of ``cells.parquet``: network axes only where a sweep has set them."""
+    added = [_field(axis, *_NETWORK_AXES[axis]) for axis in network_axes]
+    return pa.schema([*CELLS, *added], CELLS.metadata)
+
+
 CELLS = _schema(
     _CELL,
     _field("activation", pa.string(), "-", "activation of every layer"),

@@ -19,6 +19,7 @@ from gradsim_core.results.quantities import QUANTITIES
 if TYPE_CHECKING:
     from gradsim.sweep.activations import OwnActivation
     from gradsim_core.activations import Activation
+    from gradsim_core.architectures import Network
     from gradsim_core.laws import WeightLaw
     from gradsim_core.parameters import Params
     from gradsim_core.schedules.table import Schedule
@@ -32,24 +33,27 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 
 
 @lru_cache(maxsize=64)
-def _simulator(activation: Activation, law: WeightLaw, dtype: str, method: str, own: OwnActivation | None) -> Simulator:
+def _simulator(
+    activation: Activation, law: WeightLaw, dtype: str, method: str, network: Network, own: OwnActivation | None
+) -> Simulator:
     """The simulator, kept by the digest of a user's own activation too: its functions may use values that changed."""
     from gradsim_core.simulator import Simulator
 
-    return Simulator(activation, law, dtype, method)
+    return Simulator(activation, law, dtype, method, network=network)
 
 
 def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     """Return the compiled simulator and the kernel parameters of one cell of a sweep."""
     activation, law = sweep.find_activation(cell.activation), sweep.laws[cell.law]
-    simulator = _simulator(activation, law, sweep.dtype, sweep.method, sweep.own.get(cell.activation))
+    own = sweep.own.get(cell.activation)
+    simulator = _simulator(activation, law, sweep.dtype, sweep.method, cell.network, own)
     key = cell_key(cell, sweep.seed)
     return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 
 
 def schedule_of(sweep: Sweep, cell: Cell) -> Schedule:
     """Return the schedule that runs a cell."""
-    return choose_schedule(sweep.method, sweep.laws[cell.law], cell.depth, cell.width)
+    return choose_schedule(sweep.method, sweep.laws[cell.law], cell.depth, cell.width, network=cell.network)
 
 
 def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:

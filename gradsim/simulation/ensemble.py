@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
 from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.sweep.cells import Cell
+from gradsim.sweep.networks import NetworkOptions
 from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core.architectures import METHODS
 from gradsim_core.results.quantities import QUANTITIES
@@ -80,6 +81,7 @@ def simulate(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = None,
+    **network: Unpack[NetworkOptions],
 ) -> Ensemble:
     """Simulate back-propagation through random networks of one cell.
 
@@ -110,6 +112,9 @@ def simulate(
         numbers are the same. GPUs need ``pip install "gradsim[cuda]"``.
     threads : int, optional
         Number of threads; the numbers do not depend on it. Default: as many as this process may use.
+    **network
+        The kind of network, as a `Sweep` takes it: ``architecture="transformer"``, ``inputs=32``,
+        ``normalisation="layer"``, ``branch_scale="1/sqrt(L)"`` …
 
     Returns
     -------
@@ -132,7 +137,7 @@ def simulate(
     check_device(device)
     sweep, cell = _one_cell(
         activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
-        law=law, method=method, dtype=dtype,
+        law=law, method=method, dtype=dtype, **network,
     )  # fmt: skip
     made = processor(device)
     if device != "cpu" and not isinstance(activation, str):
@@ -198,7 +203,7 @@ def weights(network: int = 0, **cell: Any) -> Weights:
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(simulate).parameters.items()
-        if name not in ("networks", "device", "threads")
+        if name not in ("networks", "device", "threads", "network")
     }
     method = cell.get("method")
     if isinstance(method, str) and method in METHODS and method != "explicit":
@@ -206,7 +211,12 @@ def weights(network: int = 0, **cell: Any) -> Weights:
         raise SweepError("method", method, "explicit, since the other methods draw no weights", remedy)
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
     check_device("cpu")
-    simulator, params = prepare(*_one_cell(**(defaults | physics | {"networks": 1})))
+    sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
+    if sweep.network_axes:
+        axis = sweep.network_axes[0]
+        remedy = "Leave it out: the matrices of other networks are drawn again when they are needed, and not kept"
+        raise SweepError(axis, getattr(one, axis), "left out: weights are those of plain networks of one input", remedy)
+    simulator, params = prepare(sweep, one)
     with in_memory(params):
         return simulator.weights(params, int(network))
 

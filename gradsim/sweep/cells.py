@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-_DEFAULTS = {"law": "gaussian", "sigma_b": 0.0}
+from gradsim_core.architectures import PLAIN, Network
+
+NETWORK_AXES = Network._fields
+"""Axes that say which kind of network it is (see `sweep.networks`)."""
+
+_DEFAULTS: dict[str, Any] = {"law": "gaussian", "sigma_b": 0.0, **PLAIN._asdict()}
 """Physics left out of the key at these values, so that a later axis changes no number of today's cells."""
 
 canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -14,7 +20,7 @@ canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_n
 
 
 class Cell(NamedTuple):
-    """One combination of a sweep's axes. ``activation`` and ``law`` are canonical names."""
+    """One combination of a sweep's axes. ``activation`` and ``law`` are canonical names; the last are of a `Network`."""
 
     cell_id: int
     activation: str
@@ -23,6 +29,33 @@ class Cell(NamedTuple):
     sigma_b: float
     depth: int
     width: int
+    architecture: str = PLAIN.architecture
+    inputs: int = PLAIN.inputs
+    input_correlation: float = PLAIN.input_correlation
+    normalisation: str = PLAIN.normalisation
+    placement: str = PLAIN.placement
+    branch_scale: float | str = PLAIN.branch_scale
+    heads: int = PLAIN.heads
+    causal: bool = PLAIN.causal
+    scores: str = PLAIN.scores
+    gated: bool = PLAIN.gated
+    expansion: float = PLAIN.expansion
+
+    @property
+    def network(self) -> Network:
+        """The kind of network."""
+        return Network(*self[-len(NETWORK_AXES) :])
+
+    def __repr__(self) -> str:
+        """Leave out what is at its default."""
+        shown = {name: value for name, value in self._asdict().items() if name not in NETWORK_AXES}
+        shown |= {name: value for name, value in zip(NETWORK_AXES, self.network) if value != getattr(PLAIN, name)}
+        return f"Cell({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def network_axes_of(columns: Iterable[str]) -> list[str]:
+    """Return the names of the network axes among some columns: a frame has those that a sweep has set."""
+    return [axis for axis in NETWORK_AXES if axis in columns]
 
 
 def round12(value: float) -> float:
@@ -34,7 +67,7 @@ def cell_key(cell: Cell, seed: int) -> int:
     """Return the 64-bit key of a cell's random numbers.
 
     It is the first 8 bytes (big endian) of the SHA-256 of the canonical JSON of the seed and the cell's
-    physics. Law and sigma_b are left out at their default; cell_id, the number of networks and how a run is
+    physics. Law, sigma_b and the network axes are left out at their default; cell_id, the number of networks and how a run is
     executed are not part of it. So the same cell gives the same networks in every sweep.
 
     Parameters
@@ -50,6 +83,7 @@ def cell_key(cell: Cell, seed: int) -> int:
         From 0 to 2^64 - 1.
     """
     physics: dict[str, str | int | float] = {
+        **cell.network._asdict(),
         "activation": cell.activation,
         "law": cell.law,
         "sigma_w": round12(cell.sigma_w),

@@ -95,7 +95,7 @@ def _value(value: object) -> str:
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{key} = {_value(item)}' for key, item in value.items())} }}"
-    return repr(value)
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _not_found(path: Path) -> str:

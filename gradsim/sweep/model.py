@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
 
 from gradsim.errors import SweepError, suggestion
-from gradsim.sweep import files
+from gradsim.sweep import files, methods
 from gradsim.sweep.activations import (
     AxisActivation,
     OwnActivation,
@@ -26,14 +26,14 @@ from gradsim.sweep.activations import (
     name_of,
 )
 from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
-from gradsim.sweep.cells import Cell, canonical_json, round12
-from gradsim.sweep.validation import ValidatedModel
+from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
+from gradsim.sweep.networks import NetworkAxes, check_networks, used
 from gradsim_core.activations import Activation, resolve_activation
-from gradsim_core.architectures import METHODS
+from gradsim_core.architectures import METHODS, PLAIN, Network
 from gradsim_core.laws import WeightLaw, resolve_law
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
-"""The axes in the order of the cells: sigma_w varies fastest."""
+"""The axes of every sweep in the order of the cells: sigma_w varies fastest. Network axes that are set come before."""
 
 _METHODS = f"one of {', '.join(METHODS)}"
 _WHOLE_AXES = ("depth", "width")
@@ -69,7 +69,7 @@ SMALLEST_SIGMA, LARGEST_SIGMA = 1e-30, 1e30  # beyond, sigma_w / sqrt(width) cou
 _DEPTH_CAP, _WIDTH_CAP, NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # limits of the fields of the random numbers' counter
 
 
-class Sweep(ValidatedModel):
+class Sweep(NetworkAxes):
     """Which networks to simulate: axes whose product is the cells, and scalars that apply to all cells.
 
     Parameters
@@ -150,34 +150,32 @@ class Sweep(ValidatedModel):
     def _check_product(self) -> Sweep:
         for name in self.own:
             check_simulable(self.activations[name])
-        for axis in AXES:
+        for axis in self.axes:
             refuse_repeats(axis, [name_of(value) if axis == "activation" else value for value in getattr(self, axis)])
         if self.cell_count > CELL_CAP:
-            sizes = " x ".join(f"{len(getattr(self, axis))} {axis}" for axis in AXES)
+            sizes = " x ".join(f"{len(getattr(self, axis))} {axis}" for axis in self.axes)
             raise SweepError(
                 "cells",
                 sizes,
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
-        if not self.may_be(self.method):
-            served = [name for name in METHODS if self.may_be(name)]
-            raise SweepError(
-                "method",
-                self.method,
-                f"{self.method} {METHODS[self.method].needs}",
-                f'Write method = "{served[-1]}", or change activation or law',
-            )
+        methods.check_method(self)
+        check_networks(self, self.cells() if self.network_axes else [])
         return self
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the axes: network axes that are not at their default, then ``AXES``."""
+        return *self.network_axes, *AXES
+
     def may_be(self, method: str) -> bool:
-        """Whether a method can sample every activation with every weight law of this sweep."""
-        pairs = itertools.product(self.activations.values(), self.laws.values())
-        return all(METHODS[method].serves(activation, law) for activation, law in pairs)
+        """Whether a method can sample all networks of this sweep."""
+        return methods.may_be(self, method)
 
     def normals(self, cell: Cell) -> int:
-        """Return the number of random normals that one network of a cell draws: the measure of work."""
-        return cell.depth * METHODS[self.method].normals(cell.width)
+        """Return the number of random normals that one network of a cell draws, or could in its time: the work."""
+        return methods.work_of(self, cell)
 
     @classmethod
     def from_toml(cls, path_or_name: str | Path) -> Self:
@@ -240,8 +238,8 @@ class Sweep(ValidatedModel):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of values on each of ``AXES``."""
-        return tuple(len(getattr(self, axis)) for axis in AXES)
+        """Number of values on each of ``axes``."""
+        return tuple(len(getattr(self, axis)) for axis in self.axes)
 
     @property
     def cell_count(self) -> int:
@@ -249,13 +247,16 @@ class Sweep(ValidatedModel):
         return math.prod(self.shape)
 
     def cells(self) -> list[Cell]:
-        """Return all cells in order: the product of ``AXES``, sigma_w fastest, numbered from 0."""
-        names = [name_of(activation) for activation in self.activation]
-        rest = (getattr(self, axis) for axis in AXES[1:])
-        return [
-            Cell(i, activation, law, sigma_w, sigma_b, depth, width)
-            for i, (activation, law, sigma_b, width, depth, sigma_w) in enumerate(itertools.product(names, *rest))
-        ]
+        """Return all cells in order: the product of ``axes``, sigma_w fastest, numbered from 0."""
+        values = {axis: getattr(self, axis) for axis in (*NETWORK_AXES, *AXES)}
+        values["activation"] = [name_of(activation) for activation in self.activation]
+        made = []
+        for i, (*network, activation, law, sigma_b, width, depth, sigma_w) in enumerate(
+            itertools.product(*values.values())
+        ):
+            kind = used(Network(*network)) if self.network_axes else PLAIN
+            made.append(Cell(i, activation, law, sigma_w, sigma_b, depth, width, *kind))
+        return made
 
     def find_activation(self, name: str) -> Activation:
         """Return the activation that a cell of this sweep calls ``name``.
@@ -288,7 +289,9 @@ class Sweep(ValidatedModel):
         return {name: resolve_law(name) for name in self.law}
 
     def _content(self) -> dict[str, Any]:
-        content = {field: getattr(self, field) for field in type(self).model_fields}
+        left_out = set(NETWORK_AXES) - set(self.network_axes)
+        fields = [field for field in type(self).model_fields if field not in left_out]
+        content = {field: getattr(self, field) for field in sorted(fields, key=lambda field: field in NETWORK_AXES)}
         content["activation"] = [
             value if isinstance(value, str) else asdict(self.own[value.name]) for value in self.activation
         ]
@@ -296,4 +299,4 @@ class Sweep(ValidatedModel):
 
 
 def _single(field: str, value: Any) -> Any:
-    return value[0] if field in AXES and len(value) == 1 and not isinstance(value[0], dict) else value
+    return value[0] if field in (*NETWORK_AXES, *AXES) and len(value) == 1 and not isinstance(value[0], dict) else value

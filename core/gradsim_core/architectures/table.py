@@ -85,9 +85,8 @@ def _tape_schedule(network: Network, method: str) -> Schedule:
         return tapes.memory(_program(network, tapes.params_of(depth, width)), method)
 
     applies = lambda law, depth, width: tapes.may_run(law, method)  # noqa: E731
-    return Schedule(
-        f"tape of {network.architecture}", method, "cpu", 1, applies, tapes.KERNELS[method], allocate, memory
-    )
+    kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)))
+    return Schedule("tape", method, "cpu", 1, applies, tapes.builder(method, kinds), allocate, memory)
 
 
 def choose_schedule(
@@ -100,7 +99,7 @@ def choose_schedule(
     ValueError
         If there is none.
     """
-    of_tape = network != PLAIN and method in tapes.KERNELS
+    of_tape = network != PLAIN and method in tapes.METHODS
     for schedule in (_tape_schedule(network, method),) if of_tape else () if network != PLAIN else SCHEDULES:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule

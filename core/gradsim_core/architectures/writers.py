@@ -1,6 +1,6 @@
-"""Architectures as functions that write a tape, each in a few lines: (tape, network, cell) -> the value that is read out.
+"""Architectures as functions that write a tape, each in a few lines.
 
-A layer is a block: one multiplication of a plain network, one branch or two of a residual one. What stands for it is
+They take (tape, network, cell) and return the value that is read out. A layer is a block: one multiplication of a plain network, one branch or two of a residual one. What stands for it is
 the preactivation h^l of a plain network, and the stream after the block of a residual one.
 """
 
@@ -64,7 +64,7 @@ def add_branch(tape: Tape, network: Network, cell: Params, x: int, branch) -> in
 
 
 def stream_of(*branches):
-    """The writer of a residual network whose blocks have these branches; a norm before branches also ends the stream."""
+    """The writer of a residual network of these branches; where norms come before branches, one ends the stream, too."""
 
     def write(tape: Tape, network: Network, cell: Params) -> int:
         x = tape.input

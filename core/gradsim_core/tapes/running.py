@@ -30,7 +30,7 @@ from .steps import (
     scratch_like,
     shift,
 )
-from .tape import ACTIVATE, ADD, GATE, MULTIPLY, SHIFT, SQUASH, STANDARDISE
+from .tape import ACTIVATE, ADD, ATTEND, GATE, MULTIPLY, SHIFT, SQUASH, STANDARDISE
 
 
 @jit.outlined
@@ -121,9 +121,13 @@ def matrices_of(method: str, law: WeightLaw) -> tuple[Any, Any]:
     return jit.make_closure_compilable(forward, *name), jit.make_closure_compilable(backward, *name)
 
 
-def passes(phi, dphi, log_phi, log_dphi, matrices):
-    """The functions that run a program forward and backward; both take (origin, neurons, program, work)."""
+def passes(matrices, kinds):
+    """The functions that run a program forward and backward; both take (origin, neurons, program, work).
+
+    What a program has none of is left out, since it need not be compiled then.
+    """
     multiply, multiply_backward = matrices
+    squashes, gates, norms, attends = (kind in kinds for kind in (SQUASH, GATE, STANDARDISE, ATTEND))
 
     def forward(origin, neurons, program, work):
         for i in range(len(program.steps)):
@@ -136,17 +140,17 @@ def passes(phi, dphi, log_phi, log_dphi, matrices):
                 shift(origin, program, work, i, x, y)
             elif kind == ACTIVATE:
                 activate_rows(neurons[0], x, y, program.count, n, work.row)
-            elif kind == SQUASH:
+            elif squashes and kind == SQUASH:
                 activate_rows(neurons[1], x, y, program.count, n, work.row)
-            elif kind == GATE:
+            elif gates and kind == GATE:
                 gate(neurons[0], x, y, program.count, n, work.row)
             elif kind == ADD:
                 copy(x, y, program.count)
                 branch = rows_at(work.values, program, program.steps[i, 2])
                 add(y, branch, program.factors[i], program.count)
-            elif kind == STANDARDISE:
+            elif norms and kind == STANDARDISE:
                 normalise(program, work, i, x, y)
-            else:
+            elif attends:
                 attend_rows(program, work, i, x, y)
 
     def backward(origin, neurons, program, work):
@@ -160,32 +164,32 @@ def passes(phi, dphi, log_phi, log_dphi, matrices):
                 multiply_backward(origin_of, program, work, index, x, error, out)
             elif kind == ACTIVATE:
                 activate_backward(neurons[0], x, error, out, program.count, n, work.row)
-            elif kind == SQUASH:
+            elif squashes and kind == SQUASH:
                 activate_backward(neurons[1], x, error, out, program.count, n, work.row)
-            elif kind == GATE:
+            elif gates and kind == GATE:
                 gate_backward(neurons[0], x, error, out, program.count, n, work.row)
-            elif kind == STANDARDISE:
+            elif norms and kind == STANDARDISE:
                 normalise_backward(program, work, i, y, error, out)
             elif kind == ADD:
                 add(rows_at(work.errors, program, program.steps[i, 2]), error, program.factors[i], program.count)
                 copy(error, out, program.count)
             elif kind == SHIFT:
                 copy(error, out, program.count)
-            else:
+            elif attends:
                 attend_rows_backward(program, work, i, x, error, out)
             add(e, out, 1.0, program.count)
 
     return forward, backward
 
 
-def build(phi, dphi, log_phi, log_dphi, law, method):
-    """The block kernel of an activation, a weight law and a method (see `schedules.table.Schedule`).
+def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
+    """The block kernel of an activation, a weight law, a method and kinds of operations (see `schedules.table.Schedule`).
 
     `work` is a pair: a `Program`, and a `TapeWork`; the cell's `law_parameter` is of the law.
     """
     matrices = matrices_of(method, law)
-    name = "tape", method, law.name.split("(")[0], phi.__qualname__
-    made = passes(phi, dphi, log_phi, log_dphi, matrices)
+    name = "tape", method, law.name.split("(")[0], phi.__qualname__, *map(str, sorted(kinds))
+    made = passes(matrices, kinds)
     forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
     tanh = ACTIVATIONS["tanh"]
@@ -210,4 +214,4 @@ def build(phi, dphi, log_phi, log_dphi, law, method):
     return run_block
 
 
-jit.register_leaves(__name__, inline=True)
+jit.register_leaves(__name__, inline=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,25 +12,29 @@ from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
 
 from .running import build
-from .tape import Program
+from .tape import ATTEND, GATE, SQUASH, STANDARDISE, Program
 from .work import TapeWork, allocate, size_of
 
 _FLOPS = 35
 """Floating-point operations that take the time of one random normal on one core."""
 
 
-def build_lazy(phi, dphi, log_phi, log_dphi, law):
-    """The block kernel with lazy matrices."""
-    return build(phi, dphi, log_phi, log_dphi, law, "conditional")
+METHODS = ("explicit", "conditional")
+"""Methods that tapes have: matrices are drawn, or lazy."""
 
 
-def build_drawn(phi, dphi, log_phi, log_dphi, law):
-    """The block kernel with drawn matrices."""
-    return build(phi, dphi, log_phi, log_dphi, law, "explicit")
+@cache
+def builder(method: str, kinds: frozenset[int]) -> Callable[..., Any]:
+    """What builds the kernels of programs that have such operations besides those that all kernels run.
+
+    Equal kinds give the same function, so that networks of one kind share a kernel.
+    """
+    return partial(build, method=method, kinds=kinds)
 
 
-KERNELS: dict[str, Callable[..., Any]] = {"conditional": build_lazy, "explicit": build_drawn}
-"""By the name of the method."""
+def kinds_of(program: Program) -> frozenset[int]:
+    """The operations of a program that not all kernels run."""
+    return frozenset(program.steps[:, 0].tolist()) & {SQUASH, GATE, STANDARDISE, ATTEND}
 
 
 def work_of(program: Program, correlation: float, dtype: np.dtype, method: str) -> tuple[Program, TapeWork, float]:

@@ -242,4 +242,4 @@ def attend_rows_backward(program, work, i, x, error, out):
     measure(out, program.count)
 
 
-jit.register_leaves(__name__, inline=True)
+jit.register_leaves(__name__, inline=False)

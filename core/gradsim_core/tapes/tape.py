@@ -116,7 +116,7 @@ class Tape:
         return self._step(ACTIVATE, x, self.values[x].n, 1)
 
     def squash(self, x: int) -> int:
-        """Apply tanh, whatever the activation is: what takes the place of a norm in Zhu et al. 2025, arXiv:2503.10622."""
+        """Apply tanh, whatever the activation is, in the place of a norm (Zhu et al. 2025, arXiv:2503.10622)."""
         self._check_parts("squash", x, 1)
         return self._step(SQUASH, x, self.values[x].n, 1)
 
@@ -149,7 +149,7 @@ class Tape:
         return self._step(ATTEND, x, given.n, given.parts // 3, index=self._attentions - 1, mode=causal, factor=scale)
 
     def end_layer(self, value: int) -> None:
-        """Say that a layer ends here: the value whose length and error stand for it. Its matrices are those since the last."""
+        """End a layer, of all matrices since the last; the length and the error of a value stand for it."""
         self.layers.append((value, len(self.shapes)))
 
     def program(self, output: int) -> Program:

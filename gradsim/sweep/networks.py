@@ -1,0 +1,205 @@
+"""The axes of a sweep that say which kind of network it is: architecture, inputs, norms, branches, attention.
+
+What an architecture does not use is at its default in its cells, so that one sweep can hold plain networks beside
+residual ones with a branch scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple, TypedDict
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from gradsim.errors import SweepError, suggestion
+from gradsim.sweep.axes import expand
+from gradsim.sweep.cells import NETWORK_AXES, Cell, round12
+from gradsim.sweep.validation import ValidatedModel
+from gradsim_core.architectures import ARCHITECTURES, Network
+from gradsim_core.architectures.network import NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+
+_MOST_INPUTS, _LARGEST_SCALE = 4096, 1e6
+_WHOLE = ("inputs", "heads")
+_ALWAYS_USED = ("architecture", "inputs", "normalisation")
+
+
+def _values(value: object, info: ValidationInfo) -> list[Any]:
+    field = str(info.field_name)
+    return expand(field, value, whole=field in _WHOLE)
+
+
+def _named(field: str, names: Any) -> Callable[[list[object]], list[object]]:
+    """A check that every value is one of some names."""
+
+    def check(values: list[object]) -> list[object]:
+        for value in values:
+            if value not in names or not isinstance(value, str):
+                raise SweepError(field, value, f"one of {', '.join(names)}", suggestion(value, names))
+        return values
+
+    return check
+
+
+def _scales(values: list[object]) -> list[float | str]:
+    return [_scale(value) for value in values]
+
+
+def _scale(value: object) -> float | str:
+    if isinstance(value, str) and value in SCALES:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 / _LARGEST_SCALE <= value <= _LARGEST_SCALE:
+        return round12(float(value))
+    allowed = f"a number from 1e-6 to 1e6, or one of {', '.join(SCALES)}"
+    raise SweepError("branch_scale", value, allowed, 'Write for example branch_scale = "1/sqrt(L)"')
+
+
+_Axis = BeforeValidator(_values)
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
+_Whole = Annotated[int, Field(strict=True)]
+
+
+def _names(field: str, names: Any, example: str) -> Any:
+    """The type and the declaration of an axis of names."""
+    check = BeforeValidator(_named(field, names))
+    declared = Field(min_length=1, description=f"one or more of {', '.join(names)}", examples=[example])
+    return Annotated[tuple[str, ...], declared, check, _Axis]
+
+
+class NetworkAxes(ValidatedModel):
+    """The axes that say which kind of network it is. Each is left out of files, keys and hashes at its default."""
+
+    architecture: _names("architecture", ARCHITECTURES, "residual2") = ("plain",)  # type: ignore[valid-type]
+    inputs: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
+        default=(1,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[32]
+    )
+    input_correlation: Annotated[tuple[Annotated[_Number, Field(ge=0, le=1)], ...], _Axis] = Field(
+        default=(0.0,), min_length=1, description="one or more numbers from 0 to 1", examples=[0.5]
+    )
+    normalisation: _names("normalisation", NORMALISATIONS, "layer") = ("none",)  # type: ignore[valid-type]
+    placement: _names("placement", PLACEMENTS, "pre") = ("pre",)  # type: ignore[valid-type]
+    branch_scale: Annotated[tuple[float | str, ...], BeforeValidator(_scales), _Axis] = Field(
+        default=(1.0,), min_length=1, description=f"one or more numbers, or of {', '.join(SCALES)}", examples=[0.5]
+    )
+    heads: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
+        default=(1,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[4]
+    )
+    causal: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
+        default=(True,), min_length=1, description="true or false", examples=[True]
+    )
+    scores: _names("scores", SCORES, "1/sqrt(d)") = ("1/sqrt(d)",)  # type: ignore[valid-type]
+    gated: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
+        default=(False,), min_length=1, description="true or false", examples=[True]
+    )
+    expansion: Annotated[tuple[Annotated[_Number, Field(ge=0, le=1024)], ...], _Axis] = Field(
+        default=(0.0,), min_length=1, description="one or more numbers > 0 (0: the usual one)", examples=[4.0]
+    )
+
+    @property
+    def network_axes(self) -> tuple[str, ...]:
+        """Names of these axes that are not at their default."""
+        fields = type(self).model_fields
+        return tuple(axis for axis in NETWORK_AXES if getattr(self, axis) != fields[axis].default)
+
+
+class NetworkOptions(TypedDict, total=False):
+    """The axes of `NetworkAxes`, a value each, as keywords of functions."""
+
+    architecture: str
+    inputs: int
+    input_correlation: float
+    normalisation: str
+    placement: str
+    branch_scale: float | str
+    heads: int
+    causal: bool
+    scores: str
+    gated: bool
+    expansion: float
+
+
+def used(network: Network) -> Network:
+    """Return the network with all that its architecture does not use at its default."""
+    row, default = ARCHITECTURES[network.architecture], Network()
+    kept = {*_ALWAYS_USED, *row.uses}
+    kept |= {"input_correlation"} if network.inputs > 1 else set()
+    kept |= {"placement"} if network.normalisation != "none" else set()
+    return Network(*(getattr(network if axis in kept else default, axis) for axis in NETWORK_AXES))
+
+
+class Rule(NamedTuple):
+    """A combination that makes no sense: the axis to be changed, whether a cell is one, what is allowed, and how."""
+
+    axis: str
+    broken: Callable[[Network, Cell], bool]
+    allowed: str
+    remedy: str
+
+
+RULES = (
+    Rule(
+        "placement",
+        lambda network, cell: network.placement not in ARCHITECTURES[network.architecture].placements,
+        "pre (before the activation) or post (after it) in a plain network, which has no branches",
+        'Write placement = "pre"',
+    ),
+    Rule(
+        "heads",
+        lambda network, cell: cell.width % network.heads != 0,
+        "a divisor of the width, so that every head has the same number of neurons",
+        "Change heads or width",
+    ),
+    Rule(
+        "normalisation",
+        lambda network, cell: network.normalisation == "batch" and network.architecture == "transformer",
+        "layer, rms or dyt in a transformer: its inputs are the tokens of one sequence, not examples of a batch",
+        'Write normalisation = "layer"',
+    ),
+    Rule(
+        "inputs",
+        lambda network, cell: network.normalisation == "batch" and network.inputs < 3,
+        "3 or more with batch norm: with 2 every neuron becomes 1 and -1, and no gradient passes",
+        "Write inputs = 32",
+    ),
+    Rule(
+        "expansion",
+        lambda network, cell: 0.0 < network.expansion * cell.width < 0.5,
+        "at least one neuron between the two matrices of a branch",
+        "Write expansion = 1.0",
+    ),
+)
+
+
+def check_networks(axes: NetworkAxes, cells: list[Cell]) -> None:
+    """Raise :class:`SweepError` for an axis that no architecture uses, or a combination that makes no sense."""
+    if not axes.network_axes:
+        return
+    for axis in axes.network_axes:
+        if all(getattr(cell, axis) == default for cell in cells for default in [getattr(Network(), axis)]):
+            value = getattr(axes, axis)
+            raise SweepError(axis, value[0] if len(value) == 1 else value, *_unused(axis, axes))
+    first: dict[tuple[Any, ...], Cell] = {}
+    for cell in cells:
+        for rule in RULES:
+            if rule.broken(cell.network, cell):
+                raise SweepError(rule.axis, getattr(cell, rule.axis), rule.allowed, rule.remedy)
+        if first.setdefault(cell[1:], cell) is not cell:
+            raise SweepError(*_repeated(axes, cell))
+
+
+def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
+    """What is allowed where no architecture of the sweep uses an axis, and the remedy."""
+    users = [row.name for row in ARCHITECTURES.values() if axis in row.uses]
+    if axis == "placement":
+        return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
+    if axis == "input_correlation":
+        return "left out where there is one input", "Add inputs = 2, or leave it out"
+    return f"left out, unless the architecture is {' or '.join(users)}", f'Add architecture = "{users[-1]}"'
+
+
+def _repeated(axes: NetworkAxes, cell: Cell) -> tuple[str, Any, str, str]:
+    """The fault of a sweep that has a cell twice, since an architecture does not use an axis of several values."""
+    default = Network()
+    several = [axis for axis in axes.network_axes if len(getattr(axes, axis)) > 1 and axis not in _ALWAYS_USED]
+    axis = next(each for each in several if getattr(cell, each) == getattr(default, each))
+    allowed = f"one value where networks do not use it ({cell.architecture}, normalisation {cell.normalisation})"
+    return axis, getattr(axes, axis), allowed, "Make two sweeps"
