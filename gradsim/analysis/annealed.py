@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gradsim.sweep.columns import are_plain
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.finite_width.factor_law import factor_law
 from gradsim.theory.finite_width.roots import negative_slope
@@ -52,6 +53,7 @@ def fewest_networks(cells: pd.DataFrame, std: Array, power: float = 1.0, own: Co
     spread = np.exp(np.square(power * std))
     variance, skewness = spread - 1.0, (spread + 2.0) * np.sqrt(spread - 1.0)
     exact = (cells["law"] == "gaussian") & (cells["sigma_b"] == 0.0) & ~cells["activation"].isin(list(own))
+    exact &= are_plain(cells)
     for key, place in cells[exact].groupby(["activation", "width", "depth"]).indices.items():
         name, width, depth = (str(part) for part in key)  # type: ignore[attr-defined]
         with suppress(ValueError):  # no known law, or no such activation here

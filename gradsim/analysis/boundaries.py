@@ -13,6 +13,7 @@ from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
 from gradsim.analysis.kinds import KINDS, Kind, find_kinds
 from gradsim.analysis.summaries import why_unknown
 from gradsim.errors import SweepError, why_not_finite
+from gradsim.sweep.columns import are_plain, with_network_axes
 from gradsim.theory import NoCriticalPoint
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.boundaries import boundary as theory_boundary
@@ -27,6 +28,7 @@ COLUMNS = [
     *AXES, "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width",
     "crossing", "direction", "trusted", "live_share", "reason", "theory_reason",
 ]  # fmt: skip
+OF_PLAIN = "This theory is of plain networks with one input."
 _TYPICAL = 0.5  # share of the networks within a decade from which a boundary is one of typical networks
 
 
@@ -53,9 +55,10 @@ def boundary(
     Returns
     -------
     pandas.DataFrame
-        A row per (activation, law, sigma_b, width, depth, kind). ``kind``: "quenched" (mean of ln over live networks is
-        0), "annealed" (ln of the mean is 0, dead networks counted as 0), "median"; "moment(s)", 0 < s <= 2: the mean of
-        (|delta^1| / |delta^L|)^s is 1; "decades(k)": the median norm of the gradient grows by k decades. sigma_w,
+        A row per (activation, law, sigma_b, width, depth, kind), and the network axes that are set. ``kind``:
+        "quenched" (mean of ln over live networks is 0), "annealed" (ln of the mean is 0, dead networks counted as 0),
+        "median"; "moment(s)", 0 < s <= 2: the mean of (|delta^1| / |delta^L|)^s is 1; "decades(k)": the median norm of
+        the gradient grows by k decades. sigma_w,
         ci_low, ci_high; theory (infinite width, at this depth), theory_inf (chi_1 = 1), theory_width (exact at this
         width); crossing (its number, from 1), direction ("up", "down"); trusted: False where rare networks dominate the
         mean, networks are not finite, or few networks have a gain like it; live_share: of the networks near it, the
@@ -68,14 +71,16 @@ def boundary(
         For a level outside (0, 1), or an unknown kind.
     """
     level, found = check_probability("level", level), find_kinds(kinds)
-    rows = []
-    for axes, cells in summary.sort_values("sigma_w").groupby(AXES, sort=True):
-        group: dict[str, Any] = dict(zip(AXES, axes, strict=True))
+    rows, names = [], with_network_axes(AXES, summary)
+    for axes, cells in summary.sort_values("sigma_w").groupby(names, sort=True):
+        group: dict[str, Any] = dict(zip(names, axes, strict=True))
         activation = (activations or {}).get(group["activation"], group["activation"])
         rows += [_row(group, activation, cells, kind, level) for kind in found]
-    frame = pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # object, so that a missing reason stays None
+    frame = pd.DataFrame(
+        rows, columns=with_network_axes(COLUMNS, summary), dtype=object
+    )  # object, so that a missing reason stays None
     numbers = ("sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width", "live_share")
-    types = {name: summary[name].dtype for name in AXES}
+    types = {name: summary[name].dtype for name in names}
     return frame.astype({**types, **dict.fromkeys(numbers, float), "crossing": "Int64", "trusted": bool})
 
 
@@ -185,7 +190,7 @@ def _theory(group: dict[str, Any], activation: str | Activation, kind: Kind) -> 
     finite-width laws for Gaussian weights without biases.
     """
     sigma_b, depth, width = float(group["sigma_b"]), int(group["depth"]), int(group["width"])
-    unknown = why_unknown(activation)
+    unknown = why_unknown(activation) if are_plain(pd.DataFrame([group])).all() else OF_PLAIN
     if unknown:
         columns = ("theory", "theory_inf", "theory_width")
         return {**dict.fromkeys(columns, float("nan")), "theory_reason": unknown}

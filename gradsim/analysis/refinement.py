@@ -21,6 +21,7 @@ from gradsim.analysis.boundaries import AXES, committed_networks, curve
 from gradsim.analysis.kinds import find_kind
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import round12
+from gradsim.sweep.columns import with_network_axes
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.errors import check_probability
 
@@ -141,11 +142,12 @@ def uniform_networks(
 
 def _roots(summary: pd.DataFrame, boundary: pd.DataFrame, z: float) -> Iterator[tuple[pd.DataFrame, _Root]]:
     """The roots that can be refined, each with its cells in order of sigma_w."""
-    groups = dict(list(summary.sort_values("sigma_w").groupby(AXES, sort=True)))
+    axes = with_network_axes(AXES, summary)
+    groups = dict(list(summary.sort_values("sigma_w").groupby(axes, sort=True)))
     wide = boundary.assign(half_width=half_widths(boundary)).dropna(subset="half_width")
     records: list[dict[Any, Any]] = wide.to_dict("records")
     for row in records:
-        cells = groups[tuple(row[name] for name in AXES)]
+        cells = groups[tuple(row[name] for name in axes)]
         yield cells, _Root(cells, row, z)
 
 

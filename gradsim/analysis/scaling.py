@@ -11,12 +11,14 @@ from scipy.special import ndtri, stdtrit
 
 from gradsim.analysis import intervals
 from gradsim.analysis.histograms import Histograms
+from gradsim.sweep.columns import with_network_axes
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.errors import check_probability
 
 Array = NDArray[np.float64]
 
 _GROUP = ["activation", "law", "sigma_b", "depth", "kind"]
+_POINT = ["activation", "law", "sigma_b", "sigma_w"]
 _AXES = ["activation", "law", "sigma_b", "width", "depth", "sigma_w"]
 _FEWEST = 3  # widths
 
@@ -88,10 +90,11 @@ def collapse(summary: pd.DataFrame) -> pd.DataFrame:
     log_chi = np.log(known["chi_1"].to_numpy(np.float64))
     depth_over_xi = -(known["depth"].to_numpy(np.float64) - 1.0) * log_chi + 0.0
     gain = ["quenched_log_gain", "quenched_log_gain_low", "quenched_log_gain_high"]
-    found: pd.DataFrame = known[[*_AXES, *gain]].assign(
+    axes = with_network_axes(_AXES, known)
+    found: pd.DataFrame = known[[*axes, *gain]].assign(
         xi_grad=-1.0 / log_chi, depth_over_xi=depth_over_xi, excess=known["quenched_log_gain"] + depth_over_xi
     )
-    return found[[*_AXES, "xi_grad", "depth_over_xi", *gain, "excess"]].reset_index(drop=True)
+    return found[[*axes, "xi_grad", "depth_over_xi", *gain, "excess"]].reset_index(drop=True)
 
 
 @ignoring_floating_point_errors
@@ -109,7 +112,8 @@ def spread_per_depth(summary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
     """
     level, found = check_probability("level", level), []
     usable = summary[(summary["depth"] > 1) & np.isfinite(summary["std_high"] - summary["std_low"])]
-    for key, rows in usable.groupby(["activation", "law", "sigma_b", "sigma_w"]):
+    names = with_network_axes(_POINT, summary)
+    for key, rows in usable.groupby(names):
         x = (rows["depth"].to_numpy(np.float64) - 1.0) / rows["width"].to_numpy(np.float64)
         std = rows["std"].to_numpy(np.float64)
         se = 2.0 * std * (rows["std_high"] - rows["std_low"]).to_numpy(np.float64) / (2.0 * ndtri(0.975))
@@ -117,9 +121,11 @@ def spread_per_depth(summary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
         reach = ndtri(0.5 + level / 2) * float(beta_se[0])
         numbers = {"cells": len(rows), "beta": float(beta[0]), "beta_se": float(beta_se[0])}
         found.append(
-            _named(key) | numbers | {"beta_low": beta[0] - reach, "beta_high": beta[0] + reach, "misfit": misfit}
+            dict(zip(names, key, strict=True))
+            | numbers
+            | {"beta_low": beta[0] - reach, "beta_high": beta[0] + reach, "misfit": misfit}
         )
-    columns = ["activation", "law", "sigma_b", "sigma_w", "cells", "beta", "beta_se", "beta_low", "beta_high", "misfit"]
+    columns = [*names, "cells", "beta", "beta_se", "beta_low", "beta_high", "misfit"]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -144,9 +150,10 @@ def infinite_width(boundary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         degree of freedom), slope and bend (b and c of the fit, 0 without the square), reason: why there is no number.
     """
     level, rows = check_probability("level", level), []
-    for key, group in boundary.groupby(_GROUP, sort=True):
+    names = with_network_axes(_GROUP, boundary)
+    for key, group in boundary.groupby(names, sort=True):
         usable = group[np.isfinite(group["ci_high"] - group["ci_low"])]
-        row: dict[str, Any] = dict(zip(_GROUP, key, strict=True)) | {"widths": len(usable)}
+        row: dict[str, Any] = dict(zip(names, key, strict=True)) | {"widths": len(usable)}
         row |= {"theory": float(group["theory"].iloc[0]), "reason": None}
         if len(usable) < _FEWEST:
             row["reason"] = f"Too few widths: {len(usable)} with a boundary and its interval, {_FEWEST} are needed."
@@ -154,8 +161,8 @@ def infinite_width(boundary: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
             row |= _extrapolated(usable, level)
         rows.append(row)
     numbers = ("sigma_w", "ci_low", "ci_high", "theory", "misfit", "slope", "bend")
-    frame = pd.DataFrame(rows, columns=[*_GROUP, "widths", *numbers, "reason"], dtype=object)
-    types = {name: boundary[name].dtype for name in _GROUP}
+    frame = pd.DataFrame(rows, columns=[*names, "widths", *numbers, "reason"], dtype=object)
+    types = {name: boundary[name].dtype for name in names}
     return frame.astype({**types, **dict.fromkeys(numbers, float), "widths": int})
 
 
@@ -184,7 +191,3 @@ def _line(terms: Array, y: Array, se: Array) -> tuple[Array, Array, float]:
     covariance = np.linalg.pinv(scaled.T @ scaled)
     error: Array = np.sqrt(np.diag(covariance)) * max(1.0, np.sqrt(misfit) if freedom else 1.0)
     return found, error, misfit
-
-
-def _named(key: Any) -> dict[str, Any]:
-    return dict(zip(["activation", "law", "sigma_b", "sigma_w"], key, strict=True))

@@ -17,6 +17,7 @@ from gradsim.analysis.histograms import Array, Histograms, columns_of
 from gradsim.analysis.kinds import find_kind
 from gradsim.errors import SweepError, why_not_finite
 from gradsim.sweep.activations import find_activation
+from gradsim.sweep.columns import are_plain
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.infinite_width import many_points
 from gradsim_core.activations import Activation
@@ -81,7 +82,8 @@ def summary(
     phase = [None if share > 0 else name for name, share in zip(_phase(mean, se), nonfinite, strict=True)]
     enough = reached[1] >= fewest_networks(cells, std, own=activations or ())
     trusted = enough & (annealed.top_share <= MOST_TOP_SHARE) & ~(nonfinite > 0)
-    chi_1 = np.asarray(_chi_1(cells, activations or {}), np.float64)
+    plain = are_plain(cells)
+    chi_1 = np.where(plain, _chi_1(cells, activations or {}), np.nan)
     estimates = _estimates(bins, (mean, std, se), (dead, nonfinite, networks), level)
     estimates["annealed_log_gain"] = annealed.log_mean, *_around(annealed.log_mean, annealed.se, trusted, level)
     columns = columns_of(estimates)
@@ -102,7 +104,7 @@ def summary(
         phase=pd.Series(phase, dtype=object),
         chi_1=chi_1,
         complete=complete.reindex(cells["cell_id"]).to_numpy(bool) if isinstance(complete, pd.Series) else complete,
-        reason=_reasons(cells, nonfinite / networks, np.isnan(chi_1), activations or {}),
+        reason=_reasons(cells, nonfinite / networks, plain & np.isnan(chi_1), activations or {}),
     )
 
 

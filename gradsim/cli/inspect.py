@@ -167,10 +167,12 @@ def layers(
       gradsim layers out/run --quantity log_gain --format csv > layers.csv
     """
     from gradsim import runs
+    from gradsim.sweep.columns import with_network_axes
     from gradsim.sweep.model import AXES
 
     run = runs.open(directory)
     rows = run.layers(cells or None, layer or None, quantity or None, level=level)
-    found = run.cells()[["cell_id", *AXES]].merge(rows, on="cell_id")
+    known = run.cells()
+    found = known[["cell_id", *with_network_axes(AXES, known)]].merge(rows, on="cell_id")
     shown = [name for name in map(str, found) if not name.endswith(("_low", "_high", "_fraction"))]
     show(found, form, shown)

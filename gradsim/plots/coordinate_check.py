@@ -14,6 +14,7 @@ from gradsim.plots import marks, selection, words
 from gradsim.plots.layers import LN10
 from gradsim.plots.styles import OKABE_ITO, panel
 from gradsim.report.thinning import spread_evenly
+from gradsim.sweep.columns import with_network_axes
 from gradsim.system.streams import counted
 
 if TYPE_CHECKING:
@@ -74,18 +75,19 @@ def coordinate_check(run: Run, layers: int | Sequence[int] | None = None, ax: Ax
 
 def _chosen(run: Run, where: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
     """The cells of one combination, the combination, and the sentence if there are others."""
-    cells = selection.matching(run.cells(), _AXES, where)
-    groups = cells.groupby(_AXES, sort=False)
+    names = with_network_axes(_AXES, run.cells())
+    cells = selection.matching(run.cells(), names, where)
+    groups = cells.groupby(names, sort=False)
     if len(groups) > 1:
         summary = run.summary().set_index("cell_id")["median_log_gain"].abs().replace(np.inf, np.nan)
         gain = cells["cell_id"].map(summary).fillna(np.inf)
-        order = cells.assign(gain=gain).groupby(_AXES, sort=False).agg(widths=("width", "size"), gain=("gain", "max"))
+        order = cells.assign(gain=gain).groupby(names, sort=False).agg(widths=("width", "size"), gain=("gain", "max"))
         best = order.sort_values(["widths", "gain"], ascending=[False, True], kind="stable").index[0]
         said = [f"Of {len(groups)} combinations the one whose gain is nearest to 1."]
-        cells = cells.set_index(_AXES, drop=False).loc[[best]].reset_index(drop=True)
+        cells = cells.set_index(names, drop=False).loc[[best]].reset_index(drop=True)
     else:
         said = []
-    group = {name: cells[name].iloc[0] for name in _AXES}
+    group = {name: cells[name].iloc[0] for name in names}
     return cells.sort_values("width"), group, said
 
 

@@ -13,6 +13,7 @@ from gradsim.plots import marks, selection, words
 from gradsim.plots.styles import INK, OKABE_ITO, panel
 from gradsim.report import style
 from gradsim.report.thinning import spread_evenly
+from gradsim.sweep.columns import with_network_axes
 from gradsim.system.streams import counted
 from gradsim.theory.errors import check_probability
 
@@ -62,9 +63,10 @@ def phase(run: Run, ax: Axes | None = None, *, level: float = 0.95, **where: Any
         matplotlib is not installed.
     """
     level = check_probability("level", level)
-    selection.matching(run.cells(), AXES, where)  # refuse what is wrong before anything is computed
+    names = with_network_axes(AXES, run.cells())
+    selection.matching(run.cells(), names, where)  # refuse what is wrong before anything is computed
     summary = run.summary()
-    cells, group, said = selection.first_combination(selection.matching(summary, AXES, where), AXES)
+    cells, group, said = selection.first_combination(selection.matching(summary, names, where), names)
     boundary = run.boundary(level, summary=cells, kinds=list(_MARKS))
     with panel(ax) as axes:
         mesh = draw(axes, cells, boundary, limit_of(cells), level)
@@ -106,7 +108,8 @@ def phase_diagram(summary: pd.DataFrame, boundary: pd.DataFrame, path: str | Pat
 
 def _diagram(summary: pd.DataFrame, boundary: pd.DataFrame) -> Figure:
     """A figure with a panel for each combination."""
-    groups = list(summary.groupby(AXES, sort=True))
+    names = with_network_axes(AXES, summary)
+    groups = list(summary.groupby(names, sort=True))
     shown = groups[:MOST_PANELS]
     columns = min(max(len(shown), 1), 3 if len(shown) != 4 else 2)
     rows = -(-max(len(shown), 1) // columns)
@@ -114,9 +117,9 @@ def _diagram(summary: pd.DataFrame, boundary: pd.DataFrame) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     limit, mesh = limit_of(summary), None
     for ax, (key, cells) in zip(axes, shown, strict=False):
-        same = (boundary[AXES] == list(key)).all(axis=1)
+        same = (boundary[names] == list(key)).all(axis=1)
         mesh = draw(ax, cells, boundary[same], limit)
-        ax.set_title(words.title_of(dict(zip(AXES, key, strict=True))), fontsize=11)
+        ax.set_title(words.title_of(dict(zip(names, key, strict=True))), fontsize=11)
     for ax in axes[len(shown) :]:
         ax.set_visible(False)
     for ax in axes[::columns]:

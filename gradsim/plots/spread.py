@@ -15,6 +15,7 @@ from gradsim.analysis.summaries import DECADE
 from gradsim.errors import SweepError
 from gradsim.plots import selection, words
 from gradsim.plots.styles import GREY, INK, OKABE_ITO, panel
+from gradsim.sweep.columns import are_plain
 from gradsim.theory import GainLaw, NoCriticalPoint
 
 if TYPE_CHECKING:
@@ -95,7 +96,12 @@ def spread(run: Run, cell: int | None = None, ax: Axes | None = None) -> Axes:
 
 def exact_law(run: Run, cell: pd.Series) -> GainLaw | None:
     """Return the exact law of ln gain of a cell, or None where it is not known."""
-    known = cell["law"] == "gaussian" and cell["sigma_b"] == 0.0 and cell["depth"] > 1
+    known = (
+        bool(are_plain(cell.to_frame().T).all())
+        and cell["law"] == "gaussian"
+        and cell["sigma_b"] == 0.0
+        and cell["depth"] > 1
+    )
     if known and cell["activation"] not in run.sweep.own:
         with suppress(NoCriticalPoint, SweepError):
             return theory.gain_law(cell["activation"], int(cell["depth"]), int(cell["width"]), float(cell["sigma_w"]))

@@ -13,6 +13,7 @@ from gradsim.analysis.kinds import find_kind
 from gradsim.plots import marks, selection, words
 from gradsim.plots.styles import INK, panel
 from gradsim.report.thinning import spread_evenly
+from gradsim.sweep.columns import with_network_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,9 +61,12 @@ def width_convergence(run: Run, kind: str = "quenched", ax: Axes | None = None, 
         matplotlib is not installed.
     """
     name = find_kind(kind).name
-    selection.matching(run.cells(), _AXES, where)
+    names = with_network_axes(_AXES, run.cells())
+    selection.matching(run.cells(), names, where)
     summary = run.summary(kinds=[name] if find_kind(kind).is_moment else [])
-    cells, group, said = selection.first_combination(selection.matching(summary, _AXES, where), _ONE)
+    cells, group, said = selection.first_combination(
+        selection.matching(summary, names, where), with_network_axes(_ONE, names)
+    )
     boundary = run.boundary(summary=cells, kinds=name)
     limits = analysis.infinite_width(boundary)
     depths = sorted(boundary["depth"].unique())

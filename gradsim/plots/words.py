@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import pandas as pd
 
 from gradsim.plots.styles import GREY, captions_shown, check_axes, is_own
 from gradsim.report.style import figure_of
+from gradsim.sweep.cells import NETWORK_AXES
 from gradsim.system.streams import counted, printable
+from gradsim_core.architectures import PLAIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +21,20 @@ if TYPE_CHECKING:
 FEWEST = 100
 """Live networks below which an estimate is hatched: an interval of a quantile at 5 % is open or as wide as the law."""
 
-_ORDER = ("activation", "width", "law", "sigma_b", "sigma_w", "depth")
-_DEFAULTS = {"law": "gaussian", "sigma_b": 0.0}
+_ORDER = (*NETWORK_AXES, "activation", "width", "law", "sigma_b", "sigma_w", "depth")
+_DEFAULTS: dict[str, Any] = {"law": "gaussian", "sigma_b": 0.0, **PLAIN._asdict(), "branch_scale": "1"}
+_PHRASES: dict[str, Callable[[Any], str]] = {
+    "inputs": lambda value: f"{value} inputs",
+    "input_correlation": lambda value: f"correlation {value:.4g}",
+    "normalisation": lambda value: "no norm" if value == "none" else f"{value} norm",
+    "placement": str,
+    "branch_scale": lambda value: f"branches times {value}",
+    "heads": lambda value: f"{value} head{'s' * (value != 1)}",
+    "causal": lambda value: "causal" if value else "not causal",
+    "scores": lambda value: f"scores times {value}",
+    "gated": lambda value: "gated" if value else "not gated",
+    "expansion": lambda value: f"expansion {value:.4g}",
+}
 _MOST_SENTENCES = 3
 _CAPTION = "caption"
 _TIED = "\u00a0"  # a space at which no line ends
@@ -35,8 +49,10 @@ def literal(text: object) -> str:
 
 def phrase(axis: str, value: Any) -> str:
     """Return one parameter in words."""
-    if axis in ("activation", "law"):
+    if axis in ("activation", "law", "architecture"):
         return literal(value)
+    if axis in _PHRASES:
+        return literal(_PHRASES[axis](value))
     if axis in ("width", "depth"):
         return f"{axis}{_TIED}{value}"
     return f"$\\sigma_{axis[-1]}${_TIED}={_TIED}{value:.4g}"
@@ -50,8 +66,9 @@ def title_of(group: Mapping[Any, Any]) -> str:
 
 def told_apart(cells: pd.DataFrame) -> tuple[str, list[str]]:
     """Return what cells have in common, in words, and of each what tells it apart."""
-    varying = [name for name in _ORDER if cells[name].nunique() > 1]
-    same = {name: cells[name].iloc[0] for name in _ORDER if name not in varying}
+    known = [name for name in _ORDER if name in cells]
+    varying = [name for name in known if cells[name].nunique() > 1]
+    same = {name: cells[name].iloc[0] for name in known if name not in varying}
     return title_of(same), [", ".join(phrase(name, row[name]) for name in varying) for _, row in cells.iterrows()]
 
 

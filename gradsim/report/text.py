@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gradsim.report.fitting import fit
+from gradsim.sweep.cells import NETWORK_AXES
+from gradsim.sweep.columns import with_network_axes
 from gradsim.system.streams import printable
 
 Format = Literal["table", "csv", "json"]
@@ -27,9 +29,22 @@ PRECISION_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "half_width_before",
     "half_width", "reached", "networks", "uniform_networks", "reason",
 ]  # fmt: skip
-_KEYS = ("activation", "law", "sigma_b", "width", "depth", "sigma_w", "kind", "cell_id", "quantity", "layer", "id")
+_KEYS = (
+    *NETWORK_AXES,
+    "activation",
+    "law",
+    "sigma_b",
+    "width",
+    "depth",
+    "sigma_w",
+    "kind",
+    "cell_id",
+    "quantity",
+    "layer",
+    "id",
+)
 _AXES = (
-    "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",
+    *NETWORK_AXES, "activation", "law", "sigma_b", "width", "depth", "networks", "seed", "method", "dtype", "complete",
     "nonfinite_fraction",
 )  # fmt: skip
 
@@ -59,6 +74,7 @@ def render(frame: pd.DataFrame, form: Format, columns: list[str] | None = None, 
         spelled = frame.astype({name: object for name in frame if infinite[name].any()})
         text = str(spelled.mask(infinite, frame.map(str)).to_json(orient="records", double_precision=15))
         return text.replace("\x7f", "\\u007f")
+    columns = with_network_axes(columns, frame) if columns and "activation" in columns else columns
     shown = frame[[name for name in columns or frame.columns if name in frame]]
     if len(shown) == 0:
         return "(nothing yet)"

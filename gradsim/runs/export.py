@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gradsim.errors import GradsimError, SweepError
+from gradsim.sweep.columns import with_network_axes
 from gradsim.system import filesystem
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ def to_xarray(layers: pd.DataFrame, summary: pd.DataFrame, boundary: pd.DataFram
         raise XarrayExtraMissingError(
             'to_xarray needs xarray, which is not installed. Install it with: pip install "gradsim[xarray]"'
         ) from error
-    of_layers = _indexed(layers, ["quantity", *AXES, "layer"])
-    of_cells = _indexed(summary, AXES)
+    axes = with_network_axes(AXES, summary)
+    of_layers = _indexed(layers, ["quantity", *axes, "layer"])
+    of_cells = _indexed(summary, axes)
     shared = {name: f"cell_{name}" for name in of_cells if name in of_layers}
     parts = (of_layers, of_cells.rename(columns=shared), _boundaries(boundary))
     return xarray.merge([part.to_xarray() for part in parts], compat="no_conflicts", join="outer")
@@ -83,7 +85,7 @@ def to_xarray(layers: pd.DataFrame, summary: pd.DataFrame, boundary: pd.DataFram
 def _boundaries(boundary: pd.DataFrame) -> pd.DataFrame:
     names = {"sigma_w": "boundary", "ci_low": "boundary_low", "ci_high": "boundary_high"}
     names |= {name: f"boundary_{name}" for name in ("theory", "theory_inf", "theory_width", "trusted")}
-    return boundary.set_index(["kind", *AXES[:-1]])[list(names)].rename(columns=names)
+    return boundary.set_index(["kind", *with_network_axes(AXES[:-1], boundary)])[list(names)].rename(columns=names)
 
 
 def _indexed(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

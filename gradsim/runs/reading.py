@@ -13,6 +13,7 @@ from gradsim.dataset.dataset import Dataset
 from gradsim.dataset.reading import Ids, Names, Rows
 from gradsim.runs import export, tables
 from gradsim.sweep import Sweep
+from gradsim.sweep.columns import with_network_axes
 from gradsim.theory.errors import check_count, check_probability
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class Results:
         XarrayExtraMissingError
             If xarray is not installed.
         """
-        summary, axes = self.summary(), self.cells()[["cell_id", *export.AXES]]
+        summary, cells = self.summary(), self.cells()
+        axes = cells[["cell_id", *with_network_axes(export.AXES, cells)]]
         layers = axes.merge(self.layers(), on="cell_id")
         return export.to_xarray(layers, summary, self.boundary(summary=summary))

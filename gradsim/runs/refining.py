@@ -17,6 +17,7 @@ from gradsim.errors import SweepError
 from gradsim.runs import computing, tables
 from gradsim.simulation.partition import ALL
 from gradsim.simulation.plan import Plan, check_cap, extended, plan
+from gradsim.sweep.columns import with_network_axes
 from gradsim.sweep.extension import Extension
 from gradsim.system.progress import Progress
 from gradsim.system.streams import counted
@@ -94,7 +95,8 @@ def precision(dataset: Dataset, aim: Aim, known: Tables | None = None) -> Precis
     known = Tables.of(dataset, aim) if known is None else known
     found, sweep = known.boundary, dataset.sweep
     before = tables.boundary(dataset.before, aim.level, aim.kinds) if dataset.plan.extensions else found
-    table = found[[*AXES, "kind", "sigma_w", "ci_low", "ci_high"]].assign(
+    axes = with_network_axes(AXES, found)
+    table = found[[*axes, "kind", "sigma_w", "ci_low", "ci_high"]].assign(
         half_width_before=half_widths(before), half_width=half_widths(found)
     )
     usable = table["half_width"].notna()
@@ -102,9 +104,9 @@ def precision(dataset: Dataset, aim: Aim, known: Tables | None = None) -> Precis
     alone = uniform_networks(known.summary, found, sweep.cell_count, aim.target, aim.level)
     each = pd.Series(alone, table.index).clip(lower=sweep.networks)
     cells = dataset.cells()
-    sizes = cells.assign(base=cells["cell_id"] < sweep.cell_count).groupby(AXES)[["networks", "base"]].sum()
-    table = table.join(sizes, on=AXES)
-    uniform = np.ceil(each.groupby([table[name] for name in AXES]).transform("max") * table["base"])
+    sizes = cells.assign(base=cells["cell_id"] < sweep.cell_count).groupby(axes)[["networks", "base"]].sum()
+    table = table.join(sizes, on=axes)
+    uniform = np.ceil(each.groupby([table[name] for name in axes]).transform("max") * table["base"])
     table["uniform_networks"] = uniform.astype("Int64")
     table["reason"] = [
         reason if not there else None if done else f"Half the width of its interval is still {width:.3g}."
@@ -112,7 +114,7 @@ def precision(dataset: Dataset, aim: Aim, known: Tables | None = None) -> Precis
             found["reason"], usable, table["reached"], table["half_width"], strict=True
         )
     ]
-    once = table[usable].drop_duplicates(AXES)[["networks", "uniform_networks"]].sum()
+    once = table[usable].drop_duplicates(axes)[["networks", "uniform_networks"]].sum()
     totals = int(once["networks"]), int(once["uniform_networks"])
     return Precision(table.drop(columns="base"), *totals, len(dataset.plan.extensions))
 

@@ -20,7 +20,7 @@ canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_n
 
 
 class Cell(NamedTuple):
-    """One combination of a sweep's axes. ``activation`` and ``law`` are canonical names; the last are of a `Network`."""
+    """One combination of a sweep's axes: ``activation`` and ``law`` as canonical names, and the fields of `Network`."""
 
     cell_id: int
     activation: str
@@ -44,12 +44,12 @@ class Cell(NamedTuple):
     @property
     def network(self) -> Network:
         """The kind of network."""
-        return Network(*self[-len(NETWORK_AXES) :])
+        return Network._make(self[-len(NETWORK_AXES) :])
 
     def __repr__(self) -> str:
         """Leave out what is at its default."""
         shown = {name: value for name, value in self._asdict().items() if name not in NETWORK_AXES}
-        shown |= {name: value for name, value in zip(NETWORK_AXES, self.network) if value != getattr(PLAIN, name)}
+        shown |= {name: value for name, value in self.network._asdict().items() if value != getattr(PLAIN, name)}
         return f"Cell({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
@@ -67,8 +67,8 @@ def cell_key(cell: Cell, seed: int) -> int:
     """Return the 64-bit key of a cell's random numbers.
 
     It is the first 8 bytes (big endian) of the SHA-256 of the canonical JSON of the seed and the cell's
-    physics. Law, sigma_b and the network axes are left out at their default; cell_id, the number of networks and how a run is
-    executed are not part of it. So the same cell gives the same networks in every sweep.
+    physics. Law, sigma_b and the network axes are left out at their default; cell_id, the number of networks and how
+    a run is executed are not part of it. So the same cell gives the same networks in every sweep.
 
     Parameters
     ----------

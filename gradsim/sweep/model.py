@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
 
-from gradsim.errors import SweepError, suggestion
-from gradsim.sweep import files, methods
+from gradsim.errors import SweepError
+from gradsim.sweep import files
 from gradsim.sweep.activations import (
     AxisActivation,
     OwnActivation,
@@ -27,15 +27,15 @@ from gradsim.sweep.activations import (
 )
 from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
 from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
+from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
 from gradsim.sweep.networks import NetworkAxes, check_networks, used
 from gradsim_core.activations import Activation, resolve_activation
-from gradsim_core.architectures import METHODS, PLAIN, Network
+from gradsim_core.architectures import PLAIN, Network
 from gradsim_core.laws import WeightLaw, resolve_law
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes of every sweep in the order of the cells: sigma_w varies fastest. Network axes that are set come before."""
 
-_METHODS = f"one of {', '.join(METHODS)}"
 _WHOLE_AXES = ("depth", "width")
 
 
@@ -54,12 +54,6 @@ def _laws(values: list[object]) -> list[str]:
 
 def _place(axis: str, i: int, values: Sequence[object]) -> str:
     return f"{axis}[{i}]" if len(values) > 1 else axis
-
-
-def _method(value: object) -> object:
-    if isinstance(value, str) and value in METHODS:
-        return value
-    raise SweepError("method", value, _METHODS, suggestion(value, METHODS))
 
 
 _Axis = BeforeValidator(_values)
@@ -133,8 +127,8 @@ class Sweep(NetworkAxes):
     )
     networks: _Int = Field(ge=1, le=NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
     seed: _Int = Field(ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1", examples=[1])
-    method: Annotated[str, BeforeValidator(_method)] = Field(
-        default="explicit", description=_METHODS, examples=["explicit"]
+    method: Annotated[str, BeforeValidator(known_method)] = Field(
+        default="explicit", description=NAMES, examples=["explicit"]
     )
     dtype: Literal["float32", "float64"] = Field(
         default="float32", description="float32 or float64", examples=["float32"]
@@ -160,7 +154,7 @@ class Sweep(NetworkAxes):
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
-        methods.check_method(self)
+        self._asked.check(self.method)
         check_networks(self, self.cells() if self.network_axes else [])
         return self
 
@@ -171,11 +165,15 @@ class Sweep(NetworkAxes):
 
     def may_be(self, method: str) -> bool:
         """Whether a method can sample all networks of this sweep."""
-        return methods.may_be(self, method)
+        return self._asked.may_be(method)
+
+    @property
+    def _asked(self) -> Asked:
+        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), self.network_axes)
 
     def normals(self, cell: Cell) -> int:
         """Return the number of random normals that one network of a cell draws, or could in its time: the work."""
-        return methods.work_of(self, cell)
+        return work_of(self.method, cell)
 
     @classmethod
     def from_toml(cls, path_or_name: str | Path) -> Self:

@@ -73,25 +73,25 @@ class NetworkAxes(ValidatedModel):
         default=(1,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[32]
     )
     input_correlation: Annotated[tuple[Annotated[_Number, Field(ge=0, le=1)], ...], _Axis] = Field(
-        default=(0.0,), min_length=1, description="one or more numbers from 0 to 1", examples=[0.5]
+        default=(0.0,), min_length=1, description="one or more numbers from 0 to 1", examples=[0.0]
     )
     normalisation: _names("normalisation", NORMALISATIONS, "layer") = ("none",)  # type: ignore[valid-type]
     placement: _names("placement", PLACEMENTS, "pre") = ("pre",)  # type: ignore[valid-type]
     branch_scale: Annotated[tuple[float | str, ...], BeforeValidator(_scales), _Axis] = Field(
-        default=(1.0,), min_length=1, description=f"one or more numbers, or of {', '.join(SCALES)}", examples=[0.5]
+        default=(1.0,), min_length=1, description=f"one or more numbers, or of {', '.join(SCALES)}", examples=[1.0]
     )
     heads: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
-        default=(1,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[4]
+        default=(1,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[1]
     )
     causal: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
         default=(True,), min_length=1, description="true or false", examples=[True]
     )
     scores: _names("scores", SCORES, "1/sqrt(d)") = ("1/sqrt(d)",)  # type: ignore[valid-type]
     gated: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
-        default=(False,), min_length=1, description="true or false", examples=[True]
+        default=(False,), min_length=1, description="true or false", examples=[False]
     )
     expansion: Annotated[tuple[Annotated[_Number, Field(ge=0, le=1024)], ...], _Axis] = Field(
-        default=(0.0,), min_length=1, description="one or more numbers > 0 (0: the usual one)", examples=[4.0]
+        default=(0.0,), min_length=1, description="one or more numbers > 0 (0: the usual one)", examples=[0.0]
     )
 
     @property

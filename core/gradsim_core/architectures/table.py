@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
 from gradsim_core.schedules.table import SCHEDULES, Schedule
@@ -35,6 +37,8 @@ class Architecture:
         Fields of `Network` that matter to it, beside inputs, their correlation, and normalisation.
     placements : tuple of str
         Where it can have its norms.
+    schedules : tuple of Schedule
+        Those that run it with one input and nothing else set, in order of preference; all else its tape runs.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Architecture:
     write: Callable[[Tape, Network, Params], int]
     uses: tuple[str, ...] = ()
     placements: tuple[str, ...] = ("pre", "post", "sandwich", "output")
+    schedules: tuple[Schedule, ...] = ()
 
 
 _STREAM = "block; the stream after it"
@@ -51,7 +56,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     row.name: row
     for row in (
         Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l", writers.plain,
-                     placements=("pre", "post")),
+                     placements=("pre", "post"), schedules=SCHEDULES),
         Architecture("residual", "x^l = x^(l-1) + alpha (W phi(x^(l-1)) + b)", _STREAM,
                      writers.stream_of(writers.one_matrix), ("branch_scale",)),
         Architecture("residual2", "x^l = x^(l-1) + alpha V phi(W x^(l-1) + b)", _STREAM,
@@ -71,7 +76,7 @@ def program_of(network: Network, cell: Params) -> Program:
 
 
 def _program(network: Network, cell: Params) -> Program:
-    return program_of(network, cell._replace(key=0, alpha=0.0, law_parameter=0.0))
+    return program_of(network, cell._replace(key=np.uint64(0), alpha=0.0, law_parameter=0.0))
 
 
 @lru_cache(maxsize=256)
@@ -99,8 +104,8 @@ def choose_schedule(
     ValueError
         If there is none.
     """
-    of_tape = network != PLAIN and method in tapes.METHODS
-    for schedule in (_tape_schedule(network, method),) if of_tape else () if network != PLAIN else SCHEDULES:
+    own = ARCHITECTURES[network.architecture].schedules if network == Network(network.architecture) else ()
+    for schedule in own or tuple(_tape_schedule(network, each) for each in tapes.METHODS):
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule
     raise ValueError(

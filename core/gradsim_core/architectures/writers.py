@@ -1,7 +1,7 @@
 """Architectures as functions that write a tape, each in a few lines.
 
-They take (tape, network, cell) and return the value that is read out. A layer is a block: one multiplication of a plain network, one branch or two of a residual one. What stands for it is
-the preactivation h^l of a plain network, and the stream after the block of a residual one.
+They take (tape, network, cell) and return the value that is read out. A layer is one multiplication of a plain network,
+and one branch or two of a residual one. What stands for it is the preactivation, or the stream after the branches.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def add_branch(tape: Tape, network: Network, cell: Params, x: int, branch) -> in
 
 
 def stream_of(*branches):
-    """The writer of a residual network of these branches; where norms come before branches, one ends the stream, too."""
+    """The writer of a residual network of these branches; where norms come before them, one ends the stream, too."""
 
     def write(tape: Tape, network: Network, cell: Params) -> int:
         x = tape.input

@@ -183,7 +183,7 @@ def passes(matrices, kinds):
 
 
 def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
-    """The block kernel of an activation, a weight law, a method and kinds of operations (see `schedules.table.Schedule`).
+    """The block kernel for an activation, a weight law, a method and kinds of operations, as a `Schedule` builds it.
 
     `work` is a pair: a `Program`, and a `TapeWork`; the cell's `law_parameter` is of the law.
     """

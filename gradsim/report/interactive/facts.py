@@ -11,7 +11,7 @@ from gradsim.report.thinning import spread_evenly
 
 MOST_CELLS = 500  # whose layers a report holds: with 64 layers they take 2 MB of the file
 AXES = ["activation", "law", "sigma_b", "width"]
-"""What a phase diagram over (sigma_w, depth) is of: one combination of these."""
+"""What a phase diagram over (sigma_w, depth) is of: one combination of these, and of network axes that are set."""
 
 
 class Facts(NamedTuple):

@@ -15,6 +15,7 @@ from gradsim.report.interactive.facts import AXES, Facts
 from gradsim.report.interactive.verdicts import z_scores
 from gradsim.report.page import base64_text
 from gradsim.report.thinning import spread_evenly
+from gradsim.sweep.columns import with_network_axes
 
 Array = NDArray[np.float64]
 
@@ -49,13 +50,14 @@ def _plain(value: Any) -> Any:
 
 
 def groups(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the combinations of `AXES` in the order of the cells; the index is their number."""
-    return summary[AXES].drop_duplicates().reset_index(drop=True)
+    """Return the combinations of axes in the order of the cells; the index is their number."""
+    return summary[with_network_axes(AXES, summary)].drop_duplicates().reset_index(drop=True)
 
 
 def _group_of(frame: pd.DataFrame, combinations: pd.DataFrame) -> pd.Series:
+    axes = list(combinations)
     numbered = combinations.assign(group=range(len(combinations)))
-    return frame[AXES].merge(numbered, on=AXES, how="left")["group"].set_axis(frame.index)
+    return frame[axes].merge(numbered, on=axes, how="left")["group"].set_axis(frame.index)
 
 
 def cells(facts: Facts) -> pd.DataFrame:

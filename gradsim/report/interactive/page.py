@@ -14,6 +14,7 @@ from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
 from gradsim.report.languages import TAGS, Words, check_language
 from gradsim.report.page import base64_text, render
+from gradsim.sweep.columns import with_network_axes
 from gradsim.system.streams import counted
 from gradsim_core.results.quantities import QUANTITIES
 
@@ -53,6 +54,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
     facts = facts._replace(summary=with_reasons_in(facts.summary, lang), boundary=with_reasons_in(facts.boundary, lang))
     boundaries = packing.boundaries(facts, verdicts(facts.boundary, facts.expected, facts.level, words))
     chinese = base64_text(style.font_path().read_bytes()) if lang == "zh" else ""
+    axes = with_network_axes(AXES, facts.summary)
     missing, shards = facts.missing
     values = {
         "lang": TAGS[lang],
@@ -67,7 +69,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
         ),
         "unfinished": words("page.unfinished", missing=f"{missing:,}", shards=f"{shards:,}") if missing else "",
         "verdicts": _first(boundaries),
-        "choices": [{"name": name, "label": words(name)} for name in (*AXES, "kind", "shade", "quantity")],
+        "choices": [{"name": name, "label": words(name)} for name in (*axes, "kind", "shade", "quantity")],
         "provenance": _provenance(facts, words),
         "data": packing.as_json(_data(facts, boundaries, words, bool(chinese))),
         "library": _library(),
@@ -93,18 +95,18 @@ def _provenance(facts: Facts, words: Words) -> list[tuple[str, str]]:
 
 def _data(facts: Facts, boundaries: pd.DataFrame, words: Words, own_font: bool) -> dict[str, Any]:
     """All that the script reads."""
-    shades = charts.shades(words)
+    shades, axes = charts.shades(words), with_network_axes(AXES, facts.summary)
     labels = {name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in QUANTITIES}
     return {
         "words": {key.removeprefix("ui."): words(key) for key in WORDS if key.startswith("ui.")},
-        "axes": AXES,
+        "axes": axes,
         "groups": packing.columns(packing.groups(facts.summary)),
         "choices": {
             "kind": {kind: words(f"kind.{kind}") for kind in _KINDS},
             "shade": {name: shade["title"] for name, shade in shades.items()},
             "quantity": labels,
         },
-        "names": {name: words(name) for name in (*AXES, "depth", "kind")},
+        "names": {name: words(name) for name in (*axes, "depth", "kind")},
         "cells": packing.columns(packing.cells(facts)),
         "boundaries": packing.columns(boundaries),
         "layers": packing.layers(facts.layers),

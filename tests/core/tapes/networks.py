@@ -13,7 +13,7 @@ from gradsim_core.linear.rows import rows_of
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
 from gradsim_core.tapes import schedule, steps
-from gradsim_core.tapes.tape import MULTIPLY
+from gradsim_core.tapes.tape import MULTIPLY, SHIFT
 from tests.core.lazy.networks import basis
 
 SIGMA = 1.3
@@ -78,7 +78,9 @@ def run_many(program, name, networks, *, first=0, dtype=np.float64, method="cond
     """Run a tape for some networks; yields the arrays, which the next network overwrites."""
     activation, shape = resolve_activation(name), (3, 1, max(len(program.layers), 1))
     work, sums = schedule.work_of(program, 0.0, np.dtype(dtype), method), (np.zeros(shape), np.zeros(shape))
-    body = simulator._kernel(activation, resolve_law(law), schedule.builder(method, schedule.kinds_of(program)), "tape", None)
+    body = simulator._kernel(
+        activation, resolve_law(law), schedule.builder(method, schedule.kinds_of(program)), "tape", None
+    )
     slopes, cell = simulator._slopes(activation), CELL._replace(alpha=activation.alpha)
     for network in range(first, first + networks):
         body(cell, slopes, network, work, *sums)
@@ -106,6 +108,12 @@ def squares(field):
 def gradients(work):
     """|dC/dW|_F^2 of every matrix."""
     return np.ldexp(work.gradients, 2 * work.gradient_units)
+
+
+def biases(program, work):
+    """The bias of every step that adds one."""
+    steps_ = program.steps[program.steps[:, 0] == SHIFT]
+    return [(numbers(work.values, program, step[3]) - numbers(work.values, program, step[1]))[0] for step in steps_]
 
 
 def completed(program, work, network, rng):

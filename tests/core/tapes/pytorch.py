@@ -11,7 +11,8 @@ from gradsim_core.tapes.tape import BATCH, LAYER
 class Tensors:
     """Has the methods of `Tape`; rows are inputs or tokens, and values are kept in the order in which they are made."""
 
-    def __init__(self, x, matrices, phi):
+    def __init__(self, x, matrices, phi, biases=()):
+        self.biases = iter(biases)
         self.matrices, self.phi, self.parts = [torch.tensor(w, requires_grad=True) for w in matrices], phi, []
         self.values, self.used = [], 0
         self.input = self._made(torch.tensor(x, requires_grad=True), 1)
@@ -25,6 +26,15 @@ class Tensors:
     def multiply(self, x, n, parts=1, sigma=1.0):
         self.used += 1
         return self._made(self.values[x] @ self.matrices[self.used - 1].T, parts)
+
+    def shift(self, x, sigma):
+        return self._made(self.values[x] + torch.tensor(next(self.biases)), self.parts[x]) if sigma > 0.0 else x
+
+    def squash(self, x):
+        return self._made(torch.tanh(self.values[x]), self.parts[x])
+
+    def end_layer(self, value):
+        pass
 
     def activate(self, x):
         return self._made(self.phi(self.values[x]), self.parts[x])

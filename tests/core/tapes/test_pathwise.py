@@ -40,7 +40,7 @@ LAYERS = {
 ALL = NAMED | PLACED | LAYERS
 
 
-def compare(name, count, n, write, tolerance=1e-10):
+def compare(name, count, n, write, tolerance=1e-10, sums=None):
     """Every value, every error and every weight gradient of a run, with autograd through the completed matrices."""
     from tests.core.tapes.pytorch import Tensors
 
@@ -48,7 +48,8 @@ def compare(name, count, n, write, tolerance=1e-10):
     program = tape.program(write(tape))
     work = networks.run(program, name)
     matrices = networks.completed(program, work, 0, np.random.default_rng(5))
-    tensors = Tensors(networks.numbers(work.values, program, 0), matrices, PHI[name])
+    biases = networks.biases(program, work)
+    tensors = Tensors(networks.numbers(work.values, program, 0), matrices, PHI[name], biases)
     write(tensors)
     readout = torch.tensor(networks.numbers(work.errors, program, program.output))  # nothing else reads the output
     (tensors.values[program.output] * readout).sum().backward()

@@ -1,0 +1,32 @@
+"""The axes among the columns of a frame of cells: network axes are there only where a sweep has set them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gradsim.sweep.cells import NETWORK_AXES
+from gradsim_core.architectures import PLAIN
+
+
+def with_network_axes(axes: Sequence[str], columns: Iterable[object]) -> list[str]:
+    """Return the network axes among some columns, then the axes given."""
+    there = set(columns)
+    return [*(axis for axis in NETWORK_AXES if axis in there), *axes]
+
+
+def in_columns(value: object) -> object:
+    """Return the value of a network axis as it stands in columns: branch scales are text there."""
+    return f"{value:.12g}" if isinstance(value, float) else value
+
+
+def are_plain(cells: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which cells are of plain networks with one input, which the theory of plain networks is of."""
+    plain = np.ones(len(cells), np.bool_)
+    for axis in with_network_axes((), cells):
+        default = getattr(PLAIN, axis)
+        plain &= (cells[axis] == (in_columns(default) if axis == "branch_scale" else default)).to_numpy(np.bool_)
+    return plain

@@ -1,0 +1,36 @@
+"""Kinds of networks that tests share: every architecture with every norm at every place, and every option once."""
+
+from __future__ import annotations
+
+import itertools
+
+from gradsim_core.architectures import ARCHITECTURES, Network
+from gradsim_core.architectures.network import NORMALISATIONS
+
+
+def every_norm():
+    """Every architecture, with every norm at every place it can have."""
+    for name, norm in itertools.product(ARCHITECTURES, NORMALISATIONS[1:]):
+        if (name, norm) != ("transformer", "batch"):
+            for placement in ARCHITECTURES[name].placements:
+                yield Network(name, inputs=5, normalisation=norm, placement=placement)
+
+
+def options():
+    """Every option of every architecture that is not a norm."""
+    for name in ARCHITECTURES:
+        yield Network(name, inputs=3)
+        yield Network(name, inputs=9, input_correlation=0.7)
+    for name in ("residual", "residual2", "transformer"):
+        yield Network(name, inputs=4, branch_scale="1/sqrt(L)")
+    for name in ("residual2", "transformer"):
+        yield Network(name, inputs=4, gated=True, expansion=1.5, branch_scale=0.3)
+    yield Network("residual2")
+    yield Network("transformer", inputs=6, heads=4, causal=False)
+    yield Network("transformer", inputs=6, heads=2, scores="1/d", normalisation="rms", gated=True)
+
+
+def name_of(network):
+    """The fields of a network that are not at their default, as the name of a test."""
+    default = Network()._asdict()
+    return ", ".join(str(value) for key, value in network._asdict().items() if value != default[key]) or "plain"

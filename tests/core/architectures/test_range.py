@@ -1,0 +1,65 @@
+"""Networks of any size: no number of theirs leaves the range of floats, and none becomes zero or infinite for that."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradsim_core.activations import resolve_activation
+from gradsim_core.architectures import Network
+from gradsim_core.laws import resolve_law
+from gradsim_core.simulator import Simulator
+from tests.core.architectures.kinds import name_of
+
+Q, DELTA, GRADIENT, GAIN = 2, 0, 1, 3
+LN2 = np.log(2.0)
+
+
+def run(name, network, *, sigma_w, sigma_b=0.0, depth=40, width=16, networks=20, dtype="float32", method="conditional"):
+    simulator = Simulator(resolve_activation(name), resolve_law("gaussian"), dtype, method, network=network)
+    values, status = simulator.block(simulator.params(9, depth, width, sigma_w, sigma_b), 0, networks)
+    assert (status == 0).all()
+    return values
+
+
+@pytest.mark.parametrize("method", ["conditional", "explicit"])
+@pytest.mark.parametrize("k", [-60, -7, 50])
+def test_scales_of_linear_regimes_pass_through(k, method):
+    """relu: with 2^k sigma_w every layer multiplies by 2^k more, exactly, for all inputs of a network."""
+    network = Network(inputs=3)
+    usual = run("relu", network, sigma_w=1.4, method=method)
+    scaled = run("relu", network, sigma_w=1.4 * 2.0**k, method=method)
+    layers = np.arange(1, 41)
+    np.testing.assert_allclose(scaled[Q], usual[Q] + 2 * k * LN2 * layers, rtol=0, atol=2e-4)
+    np.testing.assert_allclose(scaled[DELTA], usual[DELTA] + k * LN2 * (40 - layers), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(scaled[GRADIENT], usual[GRADIENT] + k * LN2 * 39, rtol=0, atol=2e-4)
+
+
+def test_small_numbers_are_in_the_linear_regime_of_tanh():
+    network = Network(inputs=3)
+    small, line = (run(name, network, sigma_w=1e-20, dtype="float64") for name in ("tanh", "linear"))
+    np.testing.assert_allclose(small[:, :, 2:], line[:, :, 2:], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network("residual2", inputs=2),
+        Network("residual", inputs=2),
+        Network("transformer", inputs=4, heads=2, scores="1/d"),
+        Network("residual2", inputs=4, normalisation="rms", placement="output"),
+        Network("residual2", inputs=6, normalisation="batch"),
+        Network("transformer", inputs=4, heads=2, normalisation="layer"),
+        Network(inputs=4, normalisation="layer", placement="post"),
+    ],
+    ids=name_of,
+)
+@pytest.mark.parametrize("sigma_w", [1e-12, 30.0])
+def test_float32_has_the_numbers_of_float64(network, sigma_w):
+    """Beyond the range of float32, and at 300 blocks beyond that of float64, where only exponents are left."""
+    short, exact = (
+        run("relu", network, sigma_w=sigma_w, dtype=dtype, depth=300, networks=3) for dtype in ("float32", "float64")
+    )
+    np.testing.assert_allclose(short[Q], exact[Q], rtol=2e-4, atol=1e-2)
+    np.testing.assert_allclose(short[GAIN], exact[GAIN], rtol=2e-3, atol=2e-2)
+    assert np.isfinite(exact).all()
