@@ -46,8 +46,8 @@ class Asked(NamedTuple):
         needs = f"{method} {METHODS[method].needs}"
         if self.network_axes:
             needs = (
-                "explicit for weights that are independent and not sparse, conditional for gaussian ones: networks other "
-                f"than plain ones of one input have no third method ({', '.join(self.network_axes)} is set)"
+                "explicit for weights that are independent and not sparse, conditional for gaussian ones, where networks "
+                f"are not plain ones of one input: {', '.join(self.network_axes)} is set"
             )
         raise SweepError("method", method, needs, f"{write} activation or law")
 

@@ -45,10 +45,10 @@ class ValidatedModel(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Set a signature of names and defaults, inherited ones last: annotations would be thousands of characters."""
+        """Set a signature of names and defaults: with the annotations, a notebook shows thousands of characters."""
         parameters = [
             Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if field.is_required() else field.default)
-            for name, field in sorted(cls.model_fields.items(), key=lambda item: item[0] not in cls.__annotations__)
+            for name, field in cls.model_fields.items()
         ]
         cls.__signature__ = Signature(parameters)
 

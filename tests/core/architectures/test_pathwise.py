@@ -32,7 +32,8 @@ def autograd(network, work, program, name):
 
 
 @pytest.mark.parametrize("network", ALL, ids=name_of)
-def test_pathwise(network, name="gelu"):
+def test_pathwise(network):
+    name = "gelu"
     program = program_of(network, CELL)
     work = networks.run(program, name)
     tensors = autograd(network, work, program, name)

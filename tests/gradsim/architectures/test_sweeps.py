@@ -1,0 +1,114 @@
+"""Sweeps of other networks than plain ones: what is refused, what is left out, and what a run of them gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradsim as gs
+from gradsim.errors import SweepError
+from gradsim.sweep.cells import NETWORK_AXES, cell_key
+from gradsim.sweep.networks import NetworkAxes, NetworkOptions
+from gradsim_core.architectures import PLAIN
+
+BASE = {"activation": "relu", "sigma_w": [1.0, 1.4], "depth": [4, 8], "width": 16, "networks": 60, "seed": 1}
+PLAIN_HASH = "7c5d475537c3fb05f819c00f5bbfc4fbd793f3bd118e04e41e2e7b1a78519896"  # before there were other networks
+
+
+def sweep(**changes):
+    return gs.Sweep(**BASE | changes)
+
+
+def test_one_list_of_axes():
+    assert NETWORK_AXES == tuple(NetworkAxes.model_fields) == tuple(NetworkOptions.__annotations__)
+    defaults = {name: field.default[0] for name, field in NetworkAxes.model_fields.items()}
+    assert defaults == PLAIN._asdict()
+
+
+def test_defaults_change_no_hash_key_or_file():
+    """A plain sweep is what it was before there were other networks."""
+    plain, told = sweep(networks=10), sweep(networks=10, architecture="plain", inputs=1, heads=[1], branch_scale=1)
+    assert plain.content_hash == told.content_hash == PLAIN_HASH
+    assert not set(NETWORK_AXES) & set(plain.to_toml().split())
+    assert plain.shape == (1, 1, 1, 1, 2, 2)
+    assert cell_key(sweep(inputs=2).cells()[0], 1) != cell_key(plain.cells()[0], 1)
+
+
+def test_written_and_read_back():
+    made = sweep(architecture=["residual2", "transformer"], gated=[True, False], branch_scale=["1/L", 0.5], inputs=4,
+                 normalisation="layer", placement=["pre", "post"])  # fmt: skip
+    assert type(made).from_stored_text(made.to_toml().encode(), "text").content_hash == made.content_hash
+    assert made.shape == (2, 1, 1, 2, 2, 2, 1, 1, 1, 1, 2, 2)
+    assert len({cell_key(cell, 1) for cell in made.cells()}) == made.cell_count == 64
+
+
+def test_what_an_architecture_does_not_use_is_at_its_default():
+    made = sweep(architecture=["plain", "residual"], branch_scale="1/sqrt(L)")
+    assert [cell.branch_scale for cell in made.cells()] == [1.0] * 4 + ["1/sqrt(L)"] * 4
+    assert made.cells()[0] == sweep().cells()[0]
+
+
+REFUSED = {
+    "heads = 3 .* unless the architecture is transformer": {"heads": 3},
+    "architecture = 'residul' .* The nearest is residual": {"architecture": "residul"},
+    "heads = 3 .* a divisor of the width": {"architecture": "transformer", "heads": 3},
+    "placement = 'post' .* where there is no norm": {"placement": "post"},
+    "placement = 'output' .* which has no branches": {"normalisation": "layer", "placement": "output"},
+    "normalisation = 'batch' .* tokens": {"architecture": "transformer", "normalisation": "batch", "inputs": 8},
+    "inputs = 2 .* 3 or more with batch norm": {"inputs": 2, "normalisation": "batch"},
+    "branch_scale = -1 ": {"architecture": "residual", "branch_scale": -1},
+    "branch_scale = 'half' .* or one of": {"architecture": "residual", "branch_scale": "half"},
+    "branch_scale = .* Make two sweeps": {"architecture": ["plain", "residual"], "branch_scale": [1, 0.5]},
+    "placement = .* Make two sweeps": {"normalisation": ["none", "layer"], "placement": ["pre", "post"]},
+    "causal = 'yes' ": {"architecture": "transformer", "causal": "yes"},
+    "inputs = 0 ": {"inputs": 0},
+    "inputs = 4097 ": {"inputs": 4097},
+    "expansion = 0.01 ": {"architecture": "residual2", "expansion": 0.01},
+    "method = 'conditional' .* independent": {
+        "architecture": "residual",
+        "law": "sparse(0.1)",
+        "method": "conditional",
+    },
+    "method = 'radial' .* architecture is set": {"architecture": "residual", "method": "radial"},
+    "method = 'explicit' .* Change activation or law": {"architecture": "residual", "law": "orthogonal"},
+    "input_correlation = 0.5 .* one input": {"input_correlation": 0.5},
+}
+
+
+@pytest.mark.parametrize("told", REFUSED)
+def test_refused(told):
+    with pytest.raises(SweepError, match=told):
+        sweep(**REFUSED[told])
+
+
+def test_a_run_has_the_networks_of_simulate(tmp_path):
+    made = sweep(architecture=["plain", "residual2"], branch_scale="1/sqrt(L)", method="conditional", record="networks")
+    run = gs.run(made, tmp_path / "whole", progress="none")
+    again = [gs.run(made, tmp_path / "parts", shard=f"{i}/2", progress="none") for i in (2, 1)][-1]
+    assert run.verify().digest == again.verify().digest
+    cells = run.cells()
+    assert cells["architecture"].tolist() == ["plain"] * 4 + ["residual2"] * 4
+    assert cells["branch_scale"].unique().tolist() == ["1", "1/sqrt(L)"]
+    ensemble = gs.simulate("relu", 1.4, depth=8, width=16, networks=60, architecture="residual2", method="conditional",
+                           branch_scale="1/sqrt(L)")  # fmt: skip
+    assert run.layers(cells=7, quantity="log_q")["mean"].tolist() == pytest.approx(
+        ensemble.log_q.mean(axis=0), abs=1e-6
+    )
+    summary, boundary = run.summary(), run.boundary()
+    assert summary["chi_1"].notna().tolist() == [True] * 4 + [False] * 4
+    of_residual = boundary[boundary["architecture"] == "residual2"]
+    assert len(of_residual) == len(boundary) / 2
+    assert (of_residual["theory_reason"] == "This theory is of plain networks with one input.").all()
+
+
+def test_a_plain_cell_beside_others_has_its_own_numbers(tmp_path):
+    """The plain networks of a sweep with several architectures are those of a plain sweep, in every bit."""
+    alone = gs.run(sweep(), tmp_path / "alone", progress="none").layers()
+    beside = gs.run(sweep(architecture=["plain", "residual"]), tmp_path / "beside", progress="none").layers()
+    kept = beside[beside["cell_id"] < 4].reset_index(drop=True)
+    np.testing.assert_array_equal(kept.to_numpy(), alone.to_numpy())
+
+
+def test_weights_are_of_plain_networks():
+    with pytest.raises(SweepError, match=r"inputs = 2 .* plain networks of one input"):
+        gs.weights(0, activation="relu", depth=3, width=8, inputs=2)
