@@ -17,19 +17,20 @@ from gradsim.theory.averages.moments import Moments
 
 
 class Alike(NamedTuple):
-    """ln of the mean square q, and of d: q less the mean product of two vectors. ``count`` vectors, 1 to inf.
+    """ln of the mean square q, and of d: q less the mean product of two vectors. There are 1 to inf ``vectors``.
 
-    Mean products of errors have shape (2,): ln of their mean square, and of the mean product of two vectors' errors.
+    Errors are given by ln of their mean square D and of F, the mean square of their sum over the number of vectors:
+    shape (2,). The mean product of two errors is (F - D) / (vectors - 1), which may be negative.
     """
 
     log_q: float
     log_d: float
-    count: float
+    vectors: float
 
     @classmethod
-    def of_inputs(cls, count: float, correlation: float) -> Alike:
+    def of_inputs(cls, vectors: float, correlation: float) -> Alike:
         """Inputs N(0, I) with a correlation."""
-        return cls(0.0, math.log1p(-correlation) if correlation < 1.0 else -math.inf, count)
+        return cls(0.0, math.log1p(-correlation) if correlation < 1.0 else -math.inf, vectors)
 
     @property
     def log_mean_square(self) -> float:
@@ -38,14 +39,20 @@ class Alike(NamedTuple):
 
     def readout(self) -> Array:
         """Errors of independent readouts."""
-        return np.array([0.0, -np.inf])
+        return np.zeros(2)
 
     def log_mean(self, errors: Array) -> float:
         """ln of the mean square of errors."""
         return float(errors[0])
 
+    def weighted(self, errors: Array, log_products: Array) -> Array:
+        """Errors of vectors times independent factors, whose mean products are given as by `products`."""
+        same, other = log_products.tolist()
+        apart = same + _log1m(other - same) if same > -math.inf else -math.inf
+        return np.array([errors[0] + same, np.logaddexp(errors[0] + apart, errors[1] + other)])
+
     def products(self) -> Array:
-        """ln of the mean products, as of errors."""
+        """ln of the mean square, and of the mean product of two vectors."""
         return np.array([self.log_q, self._log_product()])
 
     def _log_product(self) -> float:
@@ -57,7 +64,7 @@ class Alike(NamedTuple):
 
     def scaled(self, log_factor: float) -> Alike:
         """Times a factor, of squares."""
-        return Alike(self.log_q + log_factor, self.log_d + log_factor, self.count)
+        return Alike(self.log_q + log_factor, self.log_d + log_factor, self.vectors)
 
     def shifted(self, log_square: float) -> Alike:
         """Plus the same random vector of a mean square."""
@@ -65,31 +72,33 @@ class Alike(NamedTuple):
 
     def plus(self, other: Alike) -> Alike:
         """Plus independent vectors."""
-        return Alike(*(float(np.logaddexp(a, b)) for a, b in zip(self[:2], other[:2], strict=True)), self.count)
+        log_q, log_d = np.logaddexp(self[:2], other[:2]).tolist()
+        return Alike(log_q, log_d, self.vectors)
 
     def times(self, other: Alike) -> Alike:
         """Times independent vectors, element by element."""
         log_q, log_product = (self.products() + other.products()).tolist()
-        return Alike(log_q, log_q + _log1m(log_product - log_q) if log_q > -math.inf else -math.inf, self.count)
+        return Alike(log_q, log_q + _log1m(log_product - log_q) if log_q > -math.inf else -math.inf, self.vectors)
 
     def through(self, table: Moments) -> tuple[Alike, Array]:
         """Each element through an activation; also ln of the mean products of its slopes."""
         if self.log_q > table.grown:
             raise table.refusal()
         forward, backward = (float(part) for part in table.log_moments(self.log_q))
-        if self.count == 1.0:
-            return Alike(forward, forward, self.count), np.array([backward, -np.inf])
+        if self.vectors == 1.0:
+            return Alike(forward, forward, self.vectors), np.array([backward, -np.inf])
         log_d, log_slope = averages_of_two(table, self.log_q, self.log_d, forward, backward)
-        return Alike(forward, log_d, self.count), np.array([backward, log_slope])
+        return Alike(forward, log_d, self.vectors), np.array([backward, log_slope])
 
     def averaged(self) -> Alike:
-        """Every vector replaced by the mean of all: d / count + (q - d)."""
-        return Alike(float(np.logaddexp(self.log_d - math.log(self.count), self._log_product())), -math.inf, self.count)
+        """Every vector replaced by the mean of all: d / vectors + (q - d)."""
+        return Alike(
+            float(np.logaddexp(self.log_d - math.log(self.vectors), self._log_product())), -math.inf, self.vectors
+        )
 
     def averaged_errors(self, errors: Array) -> Array:
         """The errors before `averaged`: the mean of all, for each."""
-        other = _log1m(-math.log(self.count))
-        return np.repeat(np.logaddexp(errors[0] - math.log(self.count), errors[1] + other), 2)
+        return np.array([errors[1] - math.log(self.vectors), errors[1]])
 
 
 def _log1m(log_share: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -25,8 +24,10 @@ _MOST = 4096  # blocks of a network that is followed at every sigma_w of the sca
 
 @ignoring_floating_point_errors
 def stream_boundary(
-    architecture: str, activation: str | Activation, depth: int, sigma_b: float = 0.0, **options: Any
-) -> float:
+    architecture: str, activation: str | Activation, depth: int, sigma_b: float = 0.0, *,
+    normalisation: str = "none", placement: str = "pre", branch_scale: float | str = 1.0, gated: bool = False,
+    tokens: float = 64, causal: bool = False, scores: str = "1/d", correlation: float = 0.0, epsilon: float = 1e-5,
+) -> float:  # fmt: skip
     """Return the smallest sigma_w at which the log gain of block 1 rises through 0 at a depth.
 
     Parameters
@@ -35,8 +36,8 @@ def stream_boundary(
         As of :func:`gradsim.theory.stream`.
     depth
         Number of blocks, from 2 to 4,096; to 16,384 for plain networks without a norm.
-    **options
-        All else that `stream` takes: ``normalisation``, ``placement``, ``branch_scale`` …
+    normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon
+        As of :func:`gradsim.theory.stream`.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def stream_boundary(
     >>> round(stream_boundary("plain", "tanh", depth=64, sigma_b=0.5, normalisation="layer"), 6)
     1.977354
     """
-    chosen, resolved = Options(**options), current(activation)
+    chosen = Options(normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon)
+    resolved = current(activation)
     depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
     network_of(architecture, resolved, depth, (1.0, sigma_b), chosen)
     plain = architecture == "plain" and chosen.normalisation == "none"
@@ -76,7 +78,8 @@ def stream_boundary(
         return root_at_depth(resolved, depth, sigma_b, 0.0)
 
     def log_gain(log_sigma_w: float) -> float:
-        return float(stream(architecture, resolved, depth, float(np.exp(log_sigma_w)), sigma_b, **options).log_gain[0])
+        sigma_w = float(np.exp(log_sigma_w))
+        return float(stream(architecture, resolved, depth, sigma_w, sigma_b, **chosen._asdict()).log_gain[0])
 
     lowest = LOWEST if chosen.normalisation == "dyt" else _ACTIVE
     return _first_root(log_gain, f"{resolved.name}: at depth {depth}", _ROUNDING * depth, lowest)
@@ -92,7 +95,7 @@ def _first_root(log_gain: Callable[[float], float], network: str, rounding: floa
         return float(np.exp(brentq(log_gain, *places[rising[0] : rising[0] + 2], xtol=1e-13)))
     if np.ptp(gains) <= _FLAT * abs(gains).max() + rounding:
         raise NoCriticalPoint(
-            f"{network} the gradient does not depend on sigma_w, which the norm divides out: ln gain is {gains[-1]:.6g}."
+            f"{network} the gradient does not depend on sigma_w, which a norm divides out: ln gain is {gains[-1]:.6g}."
         )
     fate = "vanish" if np.all(signs < 0) else "explode" if np.all(signs > 0) else "do not vanish and then explode"
     raise NoCriticalPoint(f"{network} gradients {fate} at every sigma_w from {lowest:g} to {HIGHEST:g}.")

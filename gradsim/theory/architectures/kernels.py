@@ -64,7 +64,7 @@ def _slopes(table: Moments, log_q: float) -> tuple[float, float] | None:
 
 
 def _of_two_lines(slopes: tuple[float, float], log_q: float, log_share: float) -> tuple[float, float]:
-    """Both averages for phi(h) = p h + r |h|: Cho and Saul 2009, with the angle t of the two, sin(t/2)^2 = (1 - c)/2."""
+    """Both averages for phi(h) = p h + r |h|: Cho and Saul 2009, with the angle between u1 and u2."""
     p, r = 0.5 * (slopes[1] + slopes[0]), 0.5 * (slopes[1] - slopes[0])
     share = math.exp(log_share)
     angle = 2.0 * math.asin(math.sqrt(0.5 * share))

@@ -71,7 +71,7 @@ def _layer(log_epsilon: float) -> Norm:
         def step(x: Alike) -> tuple[Alike, Pull]:
             y, pull = elementwise(table)(x)
             spread = math.log(variance(table, math.exp(x.log_q)))
-            y, divide = _divided(Alike(spread, spread, x.count), float(np.logaddexp(spread, log_epsilon)))
+            y, divide = _divided(Alike(spread, spread, x.vectors), float(np.logaddexp(spread, log_epsilon)))
             return y, lambda errors: pull(divide(errors))
 
         return step
@@ -81,13 +81,13 @@ def _layer(log_epsilon: float) -> Norm:
 
 def _batch(log_epsilon: float) -> Norm:
     def apply(x: Alike) -> tuple[Alike, Pull]:
-        centred = Alike(x.log_d, x.log_d, x.count)  # the mean over inputs is what they have in common
+        centred = Alike(x.log_d, x.log_d, x.vectors)  # the mean over inputs is what they have in common
         return _divided(centred, float(np.logaddexp(x.log_d, log_epsilon)))
 
     def after(table: Moments) -> Step:
         def step(x: Alike) -> tuple[Alike, Pull]:
             log_q, log_slope = _over_neurons(table, x, math.exp(log_epsilon))
-            return Alike(log_q, log_q, x.count), lambda errors: errors + np.array([log_slope, -np.inf])
+            return Alike(log_q, log_q, x.vectors), lambda errors: x.weighted(errors, np.array([log_slope, -np.inf]))
 
         return step
 

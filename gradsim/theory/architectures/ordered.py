@@ -52,6 +52,10 @@ class Ordered:
         """ln of the mean square of errors, over tokens."""
         return float(np.logaddexp.reduce(np.diagonal(errors)) - math.log(len(errors)))
 
+    def weighted(self, errors: Array, log_products: Array) -> Array:
+        """Errors of vectors times independent factors, whose mean products are given."""
+        return errors + log_products
+
     def products(self) -> Array:
         """ln of the mean products, as of errors."""
         return self.log_products
@@ -124,7 +128,7 @@ def _lines(table: Moments, log_q: Array) -> tuple[float, float] | None:
 
 
 def _of_two_lines(slopes: tuple[float, float], share: Array) -> tuple[Array, Array]:
-    """ln of mean products of phi, in units of the sizes of h, and of phi', for phi(h) = p h + r |h|: Cho and Saul 2009."""
+    """ln of mean products of phi, in units of sqrt(q1 q2), and of phi', for phi(h) = p h + r |h|: Cho and Saul 2009."""
     p, r, c = 0.5 * (slopes[1] + slopes[0]), 0.5 * (slopes[1] - slopes[0]), np.exp(share)
     arc = np.arcsin(c)
     values = p * p * c + r * r * 2.0 / np.pi * (np.sqrt(-np.expm1(2.0 * share)) + c * arc)

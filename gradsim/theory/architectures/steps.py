@@ -59,7 +59,7 @@ def elementwise(table: Moments) -> Step:
 
     def step(x: Covariance) -> tuple[Covariance, Pull]:
         y, slopes = x.through(table)
-        return y, lambda errors: errors + slopes
+        return y, lambda errors: x.weighted(errors, slopes)
 
     return step
 
@@ -74,7 +74,7 @@ def gated(table: Moments, log_w2: float) -> Step:
         h = x.scaled(log_w2)
         y, slopes = h.through(table)
         slopes = log_w2 + np.logaddexp(slopes + h.products(), y.products())
-        return y.times(h), lambda errors: errors + slopes
+        return y.times(h), lambda errors: x.weighted(errors, slopes)
 
     return step
 

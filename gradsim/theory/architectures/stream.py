@@ -115,9 +115,7 @@ def stream(
     (np.float64(3.9318), 3.9318)
     """
     depth = check_count("depth", depth, _DEEPEST)
-    options = Options(
-        normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon
-    )  # fmt: skip
+    options = Options(normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon)
     row, network = network_of(architecture, activation, depth, (sigma_w, sigma_b), options)
     states, pulls = _forward(row, network, depth, _inputs(row, network, options))
     if np.isnan([state.log_mean_square for state in states]).any():

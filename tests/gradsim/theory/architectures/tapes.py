@@ -1,4 +1,4 @@
-"""Networks of the theory's table as tapes: the same blocks, with all matrices alike and without biases."""
+"""Networks of the theory's table as tapes: the same blocks, with all matrices alike. Tapes have no biases."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Case(NamedTuple):
     causal: bool = False
     depth: int = 4
     sigma_w: float = 1.3
+    sigma_b: float = 0.0
     n: int = 1024
     count: int = 8  # inputs or tokens
     networks: int = 60
@@ -39,7 +40,7 @@ def write(tape, case):
     x, states = tape.input, []
     if case.architecture == "plain":
         for _ in range(case.depth):
-            h = tape.multiply(x, case.n, sigma=case.sigma_w)
+            h = shifted(tape, tape.multiply(x, case.n, sigma=case.sigma_w), case)
             states.append(h)
             x = tape.activate(before(h))
             x = norm(x) if case.placement == "post" else x
@@ -61,13 +62,19 @@ def normed(tape, name):
     return tape.activate if name == "dyt" else lambda x: tape.standardise(x, MODES[name])
 
 
+def shifted(tape, h, case):
+    """Plus biases."""
+    return tape.shift(h, case.sigma_b) if case.sigma_b else h
+
+
 def single(tape, x, case):
-    return tape.multiply(tape.activate(x), case.n, sigma=case.sigma_w)
+    return shifted(tape, tape.multiply(tape.activate(x), case.n, sigma=case.sigma_w), case)
 
 
 def mlp(tape, x, case):
     """With an inner width of 2 N, which drops out."""
     inner = tape.multiply(x, 2 * case.n, parts=2 if case.gated else 1, sigma=case.sigma_w)
+    inner = shifted(tape, inner, case)
     return tape.multiply(tape.gate(inner) if case.gated else tape.activate(inner), case.n, sigma=case.sigma_w)
 
 
@@ -89,6 +96,11 @@ def measured(case):
     for network in range(case.networks):
         running.kernel(activation)(CELL, activation.alpha, network, program, work, True)
         squares[network] = work.squares[:, states]
+    return logarithms(squares, case)
+
+
+def logarithms(squares, case):
+    """What `measured` returns, from (networks, 2, depth)."""
     forward, backward = squares[:, 0] / (case.n * case.count), squares[:, 1]
     return np.array([log_ratio(forward, np.ones_like(forward)), log_ratio(backward, backward[:, -1:])])
 
