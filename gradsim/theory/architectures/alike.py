@@ -7,13 +7,16 @@ of errors likewise. All are logarithms, so that any growth over any depth stays 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from gradsim.theory.architectures.kernels import averages_of_two
+from gradsim.theory.architectures.softmax import STEEPEST, weights_of
 from gradsim.theory.averages.functions import Array
 from gradsim.theory.averages.moments import Moments
+from gradsim.theory.errors import NoMeanField
 
 
 class Alike(NamedTuple):
@@ -99,6 +102,35 @@ class Alike(NamedTuple):
     def averaged_errors(self, errors: Array) -> Array:
         """The errors before `averaged`: the mean of all, for each."""
         return np.array([errors[1] - math.log(self.vectors), errors[1]])
+
+    def attended(self, log_w2: float) -> tuple[Alike, Callable[[Array], Array]]:
+        """Softmax attention with queries, keys and values of weights exp(log_w2), and scores over sqrt(d); its pull.
+
+        The scores of two tokens are normal with the covariance w^2 Q o w^2 Q of those of queries and of keys, Q = d I +
+        (q - d): what all keys share drops out of the softmax, and scores have the variance w^4 d q.
+        """
+        product, tau = self._log_product(), math.exp(log_w2 + 0.5 * (self.log_d + self.log_q))
+        if not tau <= STEEPEST:
+            raise NoMeanField(
+                f"The scores of attention have the standard deviation {tau:.3g}, above {STEEPEST:g}: softmax selects "
+                "single tokens, and its means are not computed. Take a smaller sigma_w, fewer blocks, or a norm."
+            )
+        found = weights_of(self.vectors, tau, math.exp(product - self.log_q))
+        same, other, same_slope, other_slope = (math.log(part) if part > 0.0 else -math.inf for part in found)
+        log_q = float(np.logaddexp(self.log_d + same, product))
+        y = Alike(log_q, self.log_d + same + _log1m(other - same), self.vectors).scaled(log_w2)
+        scores = 2.0 * log_w2 + self.log_d  # of queries and keys
+        queries = scores + self.log_d + same_slope, scores + self.log_d + other_slope
+        keys = scores + self.log_q + same_slope, scores + product + other_slope
+
+        def pull(errors: Array) -> Array:
+            # Keys' errors add up to 0 over the tokens: a shift of all scores of a token changes nothing.
+            square = [errors[0] + same + _log1m(other - same), errors[1] + other, errors[0] + queries[0]]
+            square += [errors[0] + keys[0] + _log1m(keys[1] - keys[0]), errors[1] + keys[1]]
+            shared = [errors[1], errors[0] + queries[0] + _log1m(queries[1] - queries[0]), errors[1] + queries[1]]
+            return log_w2 + np.array([np.logaddexp.reduce(square), np.logaddexp.reduce(shared)])
+
+        return y, pull
 
 
 def _log1m(log_share: float) -> float:

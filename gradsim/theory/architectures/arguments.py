@@ -21,6 +21,7 @@ SCALES: dict[str, Callable[[int], float]] = {
 }
 """Scales of branches that depend on the depth."""
 
+_FEW_TOKENS, _MANY_TOKENS = 64, 10**9  # of softmax attention, with a causal mask and without
 _MOST_TOKENS = 256  # under a causal mask, where all pairs are followed
 
 
@@ -80,7 +81,7 @@ def network_of(
     if options.gated and (architecture not in ("residual2", "transformer") or sigma_b > 0.0):
         raise SweepError("gated", True, "for residual2 and transformer, with sigma_b = 0", "Leave gated out")
     table = moments(current(activation))
-    placed = options.placement, options.gated
+    placed = options.placement, options.gated, options.scores
     return row, Network(table, 2.0 * math.log(sigma_w), 2.0 * _log(sigma_b), 2.0 * _log(scale), norm, *placed)
 
 
@@ -102,10 +103,12 @@ def _check_tokens(row: Architecture, norm: Norm, options: Options) -> None:
     if options.causal or options.tokens != math.inf:
         check_count("tokens", options.tokens, _MOST_TOKENS if options.causal else math.inf)  # type: ignore[arg-type]
     check_number("correlation", options.correlation, "a number from 0 to 1", 0.0, 1.0)
-    if _one_of("scores", options.scores, ("1/d", "1/sqrt(d)")) != "1/d":
+    if _one_of("scores", options.scores, ("1/d", "1/sqrt(d)")) == "1/d":
+        return
+    if options.tokens > (_FEW_TOKENS if options.causal else _MANY_TOKENS):
         raise NoMeanField(
-            "With scores over sqrt(d) the weights of attention stay random at infinite width, and their mean products "
-            "are not computed. Take scores='1/d', where attention is a mean over the visible tokens."
+            "With scores over sqrt(d) the weights of attention stay random at infinite width. Their means are computed "
+            f"for {_FEW_TOKENS} tokens under a causal mask, else for {_MANY_TOKENS:,}. Take fewer, or scores='1/d'."
         )
 
 

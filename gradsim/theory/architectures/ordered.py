@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradsim.theory.architectures.sampled import Attention
 from gradsim.theory.averages.functions import Array
 from gradsim.theory.averages.hermite import coefficients
 from gradsim.theory.averages.moments import SLOPE_RANGE, Moments
 from gradsim.theory.errors import NoMeanField
 
 _TERMS = 64, 256, 1024  # of power series in the correlation
+_LARGEST = 14.0  # ln of the standard deviation of scores
 _LOST = 1e-9  # share of a mean square that terms left out may make
 
 
@@ -20,7 +23,7 @@ _LOST = 1e-9  # share of a mean square that terms left out may make
 class Ordered:
     """ln of the mean products of any two of T tokens, (T, T); they are never negative, if those of the input are not.
 
-    Mean products of errors have the same shape.
+    Mean products of errors have the same shape; the logarithm of a negative one is complex.
     """
 
     log_products: Array
@@ -50,7 +53,7 @@ class Ordered:
 
     def log_mean(self, errors: Array) -> float:
         """ln of the mean square of errors, over tokens."""
-        return float(np.logaddexp.reduce(np.diagonal(errors)) - math.log(len(errors)))
+        return float(np.logaddexp.reduce(np.diagonal(errors).real) - math.log(len(errors)))
 
     def weighted(self, errors: Array, log_products: Array) -> Array:
         """Errors of vectors times independent factors, whose mean products are given."""
@@ -104,6 +107,20 @@ class Ordered:
         """The errors before `averaged`."""
         return _both_sides(_causal(len(errors)).T, errors)
 
+    def attended(self, log_w2: float) -> tuple[Ordered, Callable[[Array], Array]]:
+        """Softmax attention with queries, keys and values of weights exp(log_w2), and scores over sqrt(d); its pull."""
+        top = float(self.log_products.max())
+        if not top + log_w2 < _LARGEST:
+            raise NoMeanField("The scores of attention leave the range of the theory. Take fewer blocks, or a norm.")
+        attention = Attention(np.exp(self.log_products), math.exp(log_w2))
+
+        def pull(errors: Array) -> Array:
+            highest = errors.real.max()
+            signed = attention.errors(np.exp(errors - highest).real)
+            return np.asarray(np.log(signed.astype(complex)) + highest)
+
+        return Ordered(np.log(attention.answers())), pull
+
 
 def _causal(count: int) -> Array:
     """Weights of a mean over the visible tokens."""
@@ -112,8 +129,8 @@ def _causal(count: int) -> Array:
 
 def _both_sides(weights: Array, logs: Array) -> Array:
     """ln of A exp(logs) A^T."""
-    top = logs.max()
-    return np.log(weights @ np.exp(logs - top) @ weights.T) + top if top > -np.inf else logs
+    top = logs.real.max()
+    return np.asarray(np.log(weights @ np.exp(logs - top) @ weights.T) + top)
 
 
 def _lines(table: Moments, log_q: Array) -> tuple[float, float] | None:

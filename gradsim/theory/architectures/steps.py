@@ -88,11 +88,29 @@ def attend(x: Covariance) -> tuple[Covariance, Pull]:
     return x.averaged(), x.averaged_errors
 
 
+def attend_by_softmax(log_w2: float) -> Step:
+    """Return softmax attention of many heads with scores q.k / sqrt(d), and its queries, keys and values."""
+
+    def step(x: Covariance) -> tuple[Covariance, Pull]:
+        y, pull = x.attended(log_w2)
+        return y, pull
+
+    return step
+
+
 def residual(branch: Step, log_a2: float) -> Step:
     """Return x + alpha branch(x), with alpha^2 = exp(log_a2); the branch holds a matrix, so no cross terms are left."""
 
     def step(x: Covariance) -> tuple[Covariance, Pull]:
         y, pull = branch(x)
-        return x.plus(y.scaled(log_a2)), lambda errors: np.logaddexp(errors, log_a2 + pull(errors))
+        return x.plus(y.scaled(log_a2)), lambda errors: _sum(errors, log_a2 + pull(errors))
 
     return step
+
+
+def _sum(first: Array, second: Array) -> Array:
+    """ln(exp(first) + exp(second)); complex where a sum is negative, if one of them is."""
+    if not (np.iscomplexobj(first) or np.iscomplexobj(second)):
+        return np.logaddexp(first, second)
+    top = max(first.real.max(), second.real.max())
+    return np.asarray(np.log(np.exp(first - top) + np.exp(second - top)) + top)

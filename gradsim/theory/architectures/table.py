@@ -11,7 +11,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gradsim.theory.architectures.norms import Norm
-from gradsim.theory.architectures.steps import Step, attend, chain, dense, elementwise, gated, identity, residual
+from gradsim.theory.architectures.steps import (
+    Step,
+    attend,
+    attend_by_softmax,
+    chain,
+    dense,
+    elementwise,
+    gated,
+    identity,
+    residual,
+)
 from gradsim.theory.averages.moments import Moments
 
 
@@ -25,6 +35,7 @@ class Network(NamedTuple):
     norm: Norm
     placement: str
     gated: bool
+    scores: str  # how those of attention are divided
 
 
 class Architecture(NamedTuple):
@@ -58,7 +69,8 @@ def _residual2(network: Network) -> tuple[Step, Step]:
 
 def _transformer(network: Network) -> tuple[Step, Step]:
     multiply = dense(network.log_w2)
-    block = chain(_placed(network, chain(multiply, attend, multiply)), _placed(network, _mlp(network)))
+    attention = chain(multiply, attend) if network.scores == "1/d" else attend_by_softmax(network.log_w2)
+    block = chain(_placed(network, chain(attention, multiply)), _placed(network, _mlp(network)))
     return block, block
 
 

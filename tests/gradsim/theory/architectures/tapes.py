@@ -31,6 +31,7 @@ class Case(NamedTuple):
     n: int = 1024
     count: int = 8  # inputs or tokens
     networks: int = 60
+    heads: int = 0  # 0: one head, with scores over d; else with scores over sqrt(d)
 
 
 def write(tape, case):
@@ -79,9 +80,11 @@ def mlp(tape, x, case):
 
 
 def attention(tape, x, case):
-    """One head of N numbers, whose scores are divided by N."""
-    parts = tape.multiply(x, case.n, parts=3, sigma=case.sigma_w)
-    return tape.multiply(tape.attend(parts, 1.0 / case.n, case.causal), case.n, sigma=case.sigma_w)
+    heads = case.heads or 1
+    d = case.n // heads
+    parts = tape.multiply(x, d, parts=3 * heads, sigma=case.sigma_w)
+    scale = d**-0.5 if case.heads else 1.0 / d
+    return tape.multiply(tape.attend(parts, scale, case.causal), case.n, sigma=case.sigma_w)
 
 
 def measured(case):

@@ -168,9 +168,10 @@ def test_refused(arguments, options, told):
     [
         ("residual", {"normalisation": "dyt", "placement": "output"}, "non-Gaussian"),
         ("residual2", {"normalisation": "dyt", "placement": "post"}, "non-Gaussian"),
-        ("transformer", {"scores": "1/sqrt(d)"}, "random at infinite width"),
+        ("transformer", {"scores": "1/sqrt(d)", "tokens": math.inf}, "random at infinite width"),
+        ("transformer", {"scores": "1/sqrt(d)", "depth": 20}, "Take a smaller sigma_w"),
     ],
 )
 def test_without_a_theory(architecture, options, told):
     with pytest.raises(theory.NoMeanField, match=told):
-        stream(architecture, "tanh", 3, 1.0, **options)
+        stream(architecture, "tanh", **{"depth": 3, "sigma_w": 1.0} | options)

@@ -2,7 +2,8 @@
 
 The allowance is 4.5 standard errors (7e-6 a value, 0.5 % for all 700 values), and for finite sizes depth * 5 / N of
 both logarithms: the variance of ln|delta|^2 grows by 5 / N a layer of relu (Hanin and Nica 2018, arXiv:1812.05994).
-Batch norm over B inputs adds depth * 2.5 / B: ln of its factor for relu is off by 1.1 / B (1.47968 at B = 128).
+Attention whose scores are over the root of d = N / 8 is within that, too. Batch norm over B inputs adds depth * 2.5 / B:
+ln of its factor for relu is off by 1.1 / B (1.47968 at B = 128).
 """
 
 from __future__ import annotations
@@ -46,6 +47,21 @@ GATED = [
     for placement in PLACEMENTS
     for causal in (False, True)
 ] + [Case("residual2", "relu", "layer", "pre", 0.8, gated=True)]
+SOFTMAX = (
+    [
+        Case("transformer", "relu", norm, placement, sigma_w=1.2, heads=8, depth=3, networks=100)
+        for norm, placement in [("layer", "pre"), ("rms", "post"), ("rms", "sandwich")]
+    ]
+    + [
+        Case("transformer", "relu", "rms", "output", sigma_w=0.8, heads=8, depth=3, networks=100),
+        Case("transformer", "relu", "layer", "pre", gated=True, heads=8, depth=3, count=3, networks=100),
+        Case("transformer", "relu", branch_scale=0.8, sigma_w=0.9, heads=8, depth=3, networks=100),
+    ]
+    + [
+        Case("transformer", "relu", "layer", placement, sigma_w=1.2, heads=8, depth=3, networks=100, causal=True)
+        for placement in ("pre", "post", "sandwich")
+    ]
+)
 TANH = [
     Case(name, "tanh", "dyt", placement, **more)
     for name, placement, more in [
@@ -65,6 +81,7 @@ def expected(case, **changes):
     """What theory says of a case, (2, depth)."""
     case = case._replace(**{name: value for name, value in changes.items() if name in case._fields})
     options = {name: getattr(case, name) for name in ("normalisation", "placement", "branch_scale", "gated", "causal")}
+    options["scores"] = changes.get("scores", "1/sqrt(d)" if case.heads else "1/d")
     options["tokens"] = changes.get("tokens", case.count)
     found = theory.stream(case.architecture, case.activation, case.depth, case.sigma_w, case.sigma_b, **options)
     return np.array([found.log_q, found.log_gain])
@@ -77,10 +94,10 @@ def outside(case, found, right):
 
 
 def name_of(case):
-    return "-".join([*case[:4], *(word for word in ("gated", "causal") if getattr(case, word))])
+    return "-".join([*case[:4], *(word for word in ("gated", "causal", "heads") if getattr(case, word))])
 
 
-@pytest.mark.parametrize("case", PLAIN + RESIDUAL + TRANSFORMERS + GATED, ids=name_of)
+@pytest.mark.parametrize("case", PLAIN + RESIDUAL + TRANSFORMERS + GATED + SOFTMAX, ids=name_of)
 def test_networks_of_relu(case):
     assert not outside(case, measured(case), expected(case))
 
@@ -126,6 +143,9 @@ def test_networks_with_biases(case):
         (Case("transformer", "relu", "layer", "pre"), {"tokens": 1e9}),  # errors of other tokens forgotten
         (Case("transformer", "relu", "layer", "post"), {"causal": True}),
         (Case("transformer", "relu", "rms", "pre", gated=True), {"gated": False}),
+        (SOFTMAX[0], {"scores": "1/d"}),
+        (SOFTMAX[-3], {"scores": "1/d"}),
+        (SOFTMAX[-3], {"causal": False}),
     ],
     ids=lambda part: name_of(part) if isinstance(part, Case) else "-".join(map(str, part)),
 )
