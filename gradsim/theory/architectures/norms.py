@@ -3,7 +3,7 @@
 A norm divides by a root r of a mean square; errors are divided by the same r. `layer` takes the variance over neurons:
 the same as `rms` for a Gaussian vector, which has mean 0, but not for phi of one, of which E[phi]^2 is subtracted.
 `batch` takes the variance over inputs, of which there are infinitely many: independent ones, with independent readouts.
-`dyt` is an activation: the tanh of Zhu et al. 2025 (arXiv:2503.10622), without its gain.
+`dyt` and `derf` are activations: tanh(x) of Zhu et al. 2025 (arXiv:2503.10622), and erf(x / 2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from gradsim.theory.averages.functions import Array
 from gradsim.theory.averages.moments import Moments, moments
 from gradsim.theory.averages.pairs import inner_average
 from gradsim.theory.averages.quadrature import gaussian_density, gaussian_grid
-from gradsim_core.activations import resolve_activation
+from gradsim_core.activations import Activation, resolve_activation
+from gradsim_core.activations.table import Row
 
 _CHUNK = 256  # outer nodes at a time: bounds the memory
 
@@ -119,17 +120,25 @@ def _over_neurons(table: Moments, x: Alike, epsilon: float) -> tuple[float, floa
     return float(log_q), float(log_slope)
 
 
-def _dyt(log_epsilon: float) -> Norm:
-    tanh = resolve_activation("tanh")
-    return Norm(
-        elementwise(moments(tanh)),
-        lambda table: elementwise(moments(composed(table.activation.activation, tanh))),
-        lambda table: elementwise(moments(composed(tanh, table.activation.activation))),
-        dividing=False,
-    )
+def _elementwise(activation: Activation) -> Callable[[float], Norm]:
+    """An activation in place of a norm."""
 
+    def norm(log_epsilon: float) -> Norm:
+        return Norm(
+            elementwise(moments(activation)),
+            lambda table: elementwise(moments(composed(table.activation.activation, activation))),
+            lambda table: elementwise(moments(composed(activation, table.activation.activation))),
+            dividing=False,
+        )
+
+    return norm
+
+
+_ERF = resolve_activation("erf")
+DERF: Activation = Row("derf", lambda h, _: _ERF(0.5 * h), lambda h, _: 0.5 * _ERF.derivative(0.5 * h))
 
 NORMS: dict[str, Callable[[float], Norm]] = {
-    "none": _none, "layer": _layer, "rms": _rms, "batch": _batch, "dyt": _dyt,
+    "none": _none, "layer": _layer, "rms": _rms, "batch": _batch, "dyt": _elementwise(resolve_activation("tanh")),
+    "derf": _elementwise(DERF),
 }  # fmt: skip
 """Each takes ln of the epsilon that is added to a mean square."""

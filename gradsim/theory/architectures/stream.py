@@ -74,8 +74,8 @@ def stream(
     sigma_w, sigma_b
         Standard deviation of a weight times sqrt(fan_in), > 0; of a bias, >= 0.
     normalisation
-        ``"none"``, ``"layer"``, ``"rms"``, ``"batch"`` (over infinitely many independent inputs), or ``"dyt"``: tanh
-        in place of a norm. No norm has a gain or a bias.
+        ``"none"``, ``"layer"``, ``"rms"``, ``"batch"`` (over infinitely many independent inputs); ``"dyt"`` or
+        ``"derf"``: tanh(x) or erf(x / 2) in place of a norm. No norm has a gain or a bias.
     placement
         ``"pre"``; ``"post"``: norm(x + alpha branch(x)); ``"sandwich"``: before a branch and on its output;
         ``"output"``: on its output alone.

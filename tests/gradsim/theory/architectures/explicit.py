@@ -25,6 +25,9 @@ class Explicit(Tensors):
         self.parts[made] = parts
         return made
 
+    def derf(self, x):
+        return self._made(torch.erf(0.5 * self.values[x]), 1)
+
     def shift(self, x, sigma):
         return self._made(self.values[x] + torch.tensor(sigma * self.rng.standard_normal(self.values[x].shape[1])), 1)
 

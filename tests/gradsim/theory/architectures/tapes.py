@@ -60,6 +60,8 @@ def write(tape, case):
 def normed(tape, name):
     if name == "none":
         return lambda x: x
+    if name == "derf":
+        return tape.derf
     return tape.activate if name == "dyt" else lambda x: tape.standardise(x, MODES[name])
 
 

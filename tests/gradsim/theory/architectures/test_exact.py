@@ -10,7 +10,11 @@ import pytest
 from gradsim import theory
 from gradsim.errors import SweepError
 from gradsim.theory import stream
-from gradsim_core.activations import ACTIVATIONS
+from gradsim.theory.architectures.alike import Alike
+from gradsim.theory.architectures.norms import DERF
+from gradsim.theory.architectures.softmax import weights_of
+from gradsim.theory.averages.moments import moments
+from gradsim_core.activations import ACTIVATIONS, resolve_activation
 
 PI = math.pi
 
@@ -96,6 +100,31 @@ def test_transformers_before_layer_norm_of_many_tokens():
         for tokens in (math.inf, 10.0**9, 4)
     }
     assert exponent == pytest.approx({math.inf: 1 / 3, 10.0**9: 1 / 3, 4: 1.0}, abs=0.02)
+
+
+def test_derf_of_alekseev():
+    """Alekseev 2026 (arXiv:2604.11890): ln of the gradient at 24 and 200 branches, 197 tokens, correlation 1/2.
+
+    Those recursions drop two parts of the gradient of a token, which `stream` has: the errors of other tokens, and
+    those of scores. Without them the averages of `stream` give the numbers.
+    """
+    derf, relu = (moments(activation) for activation in (DERF, resolve_activation("relu")))
+    x, growth, found = Alike.of_inputs(197.0, 0.5), 0.0, {}
+    for block in range(1, 101):
+        y, slopes = x.through(derf)
+        answers, _ = y.attended(0.0)
+        tau, correlation = math.exp(0.5 * (y.log_d + y.log_q)), math.exp(y.products()[1] - y.log_q)
+        growth += math.log1p(math.exp(slopes[0]) * weights_of(197.0, tau, correlation).same)
+        x = x.plus(answers)
+        y, slopes = x.through(derf)
+        growth += math.log1p(math.exp(slopes[0]) / 2)
+        x = x.plus(y.through(relu)[0])
+        found[2 * block] = growth
+    assert (found[24], found[200]) == pytest.approx((0.94113, 3.17739), abs=1.5e-5)
+    options = {"normalisation": "derf", "tokens": 197, "correlation": 0.5, "scores": "1/sqrt(d)"}
+    whole = stream("transformer", "relu", 100, 1.0, **options)
+    assert whole.log_q[-1] == pytest.approx(x.log_q, rel=1e-12)
+    assert whole.log_growth > 1.05 * growth
 
 
 def test_a_norm_on_the_output_keeps_branches_at_one():

@@ -2,8 +2,8 @@
 
 The allowance is 4.5 standard errors (7e-6 a value, 0.5 % for all 700 values), and for finite sizes depth * 5 / N of
 both logarithms: the variance of ln|delta|^2 grows by 5 / N a layer of relu (Hanin and Nica 2018, arXiv:1812.05994).
-Attention whose scores are over the root of d = N / 8 is within that, too. Batch norm over B inputs adds depth * 2.5 / B:
-ln of its factor for relu is off by 1.1 / B (1.47968 at B = 128).
+Attention whose scores are over the root of d = N / 8 is within that, too. Batch norm over B inputs adds depth *
+2.5 / B, as ln of its factor for relu is off by 1.1 / B (1.47968 at B = 128).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ BIASED = [
         ("residual2", "relu", "batch", "pre"), ("transformer", "gelu", "layer", "pre"),
         ("plain", "gelu", "batch", "post"),
     ]
-] + [Case("transformer", "gelu", "layer", "pre", causal=True)]  # fmt: skip
+] + [Case("transformer", "gelu", "layer", "pre", causal=True), Case("transformer", "relu", "derf", "pre")]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BIASED, ids=name_of)
