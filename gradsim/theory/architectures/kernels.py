@@ -13,7 +13,7 @@ from gradsim.theory.averages.pairs import pair_average
 _TERMS = 64, 256, 1024  # of power series in the correlation; beyond, averages over two variables are as fast
 _LOST = 1e-11  # share of a result that terms left out may make
 _ROUNDING = 1e-15  # a correlation below it is 0
-_NEAR = 1e-10  # of 1 - c: what a line gives is right to 1e-5, and differences of averages are lost to rounding
+_NEAR = 1e-10  # 1 - c: what a line gives is right to 1e-5, and differences of averages are lost to rounding
 _SMALL_ANGLE = 0.05  # below which sin t - t cos t is a series, to rounding
 
 
@@ -25,7 +25,7 @@ def averages_of_two(table: Moments, log_q: float, log_d: float, forward: float, 
     table
         Of the activation.
     log_q, log_d
-        ln of the variance q of u1 and u2, and of q (1 - c) for their correlation c.
+        ln of the variance q of u1 and u2, and of q (1 - c) for their correlation c; 1 - c is their ``share``.
     forward, backward
         ln E[phi(u1)^2] and ln E[phi'(u1)^2].
     """
@@ -36,11 +36,11 @@ def averages_of_two(table: Moments, log_q: float, log_d: float, forward: float, 
         return _of_two_lines(slopes, log_q, min(0.0, log_d - log_q))
     if not abs(log_q) <= SLOPE_RANGE:
         raise table.refusal()
-    q, c = math.exp(log_q), -math.expm1(min(0.0, log_d - log_q))
-    if c < _ROUNDING:
+    q, share = math.exp(log_q), math.exp(min(0.0, log_d - log_q))
+    if 1.0 - share < _ROUNDING:
         return _log(variance(table, q)), 2.0 * _log(abs(mean_slope(table, q)))
     # phi is a line between two Gaussians as close as that, but for those that have a kink between them
-    return _of_series(table, q, c, math.exp(forward)) or (log_d + backward, backward)
+    return _of_series(table, q, share, math.exp(forward)) or (log_d + backward, backward)
 
 
 def variance(table: Moments, q: float) -> float:
@@ -80,17 +80,18 @@ def _sine_less_cosine(t: float) -> float:
     return t**3 / 3.0 * (1.0 - t**2 / 10.0 + t**4 / 280.0 - t**6 / 15120.0)
 
 
-def _of_series(table: Moments, q: float, c: float, square: float) -> tuple[float, float] | None:
+def _of_series(table: Moments, q: float, share: float, square: float) -> tuple[float, float] | None:
     """Both averages from the coefficients of phi in Hermite polynomials, or by quadrature; None near c = 1."""
+    c = 1.0 - share
     for terms in _TERMS:
         cut = series(table, q, terms)
-        powers = np.arange(terms) * math.log(c)
+        powers = np.arange(terms) * math.log1p(-share)
         difference = float(cut.squares @ -np.expm1(powers)) + cut.rest
         slope = cut.average(c)[1] / q
         lost, slope_lost = cut.error(c)
         if lost <= _LOST * difference and slope_lost / q <= _LOST * slope:
             return _log(difference), _log(slope)
-    if 1.0 - c < _NEAR:
+    if share < _NEAR:
         return None
     difference = square - pair_average(table, table.activation, q, c)
     return _log(difference), _log(pair_average(table, table.activation.derivative, q, c))

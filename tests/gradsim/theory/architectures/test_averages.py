@@ -61,10 +61,9 @@ def test_other_activations(name, q, share):
 @pytest.mark.parametrize("name", ["tanh", "hard_tanh"])
 def test_close_vectors_keep_their_distance(name):
     """d times E[phi'^2], also where the difference of two averages is lost to rounding."""
-    table = table_of(name)
+    slope = math.exp(float(table_of(name).log_moments(0.0)[1]))
     for share in (1e-9, 1e-12, 1e-30):
-        slope = math.exp(float(table.log_moments(0.0)[1]))
-        assert both(name, 1.0, share)[0] == pytest.approx(share * slope, rel=1e-4)
+        assert both(name, 1.0, share)[0] == pytest.approx(share * slope, rel=1e-4 if name == "hard_tanh" else 5 * share)
 
 
 @pytest.mark.parametrize(
