@@ -204,3 +204,21 @@ def test_refused(arguments, options, told):
 def test_without_a_theory(architecture, options, told):
     with pytest.raises(theory.NoMeanField, match=told):
         stream(architecture, "tanh", **{"depth": 3, "sigma_w": 1.0} | options)
+
+
+def test_a_causal_block_by_hand():
+    """One block of a linear transformer, matrix by matrix; the last norm weighs tokens by one over their mean square."""
+    tokens, w4 = 6, 1.5**4
+    a = np.tril(np.ones((tokens, tokens))) / np.arange(1, tokens + 1)[:, None]
+    x = np.eye(tokens) + w4 * a @ a.T
+    size = np.sqrt(np.diag(x))
+    after = x + w4 * x / np.outer(size, size)
+    errors = np.diag(1.0 / np.diag(after))
+    errors *= tokens / np.trace(errors)
+    errors += w4 * errors / np.outer(size, size)
+    errors += w4 * a.T @ errors @ a
+    options = {"normalisation": "rms", "tokens": tokens, "causal": True, "epsilon": 0.0}
+    found = stream("transformer", "linear", 1, 1.5, **options)
+    assert np.exp(found.log_q[0]) == pytest.approx(np.trace(after) / tokens, rel=1e-12)
+    assert math.exp(found.log_input) == pytest.approx(np.trace(errors) / tokens, rel=1e-12)
+    assert found.log_growth == found.log_input
