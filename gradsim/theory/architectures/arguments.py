@@ -65,6 +65,9 @@ class Options(NamedTuple):
     epsilon: float = 1e-5
 
 
+_OF_TOKENS = {field: Options._field_defaults[field] for field in ("causal", "scores", "correlation")}
+
+
 def network_of(
     architecture: str, activation: str | Activation, depth: int, sigmas: tuple[float, float], options: Options
 ) -> tuple[Architecture, Network]:
@@ -96,9 +99,12 @@ def _branch_scale(architecture: str, scale: float | str, depth: int) -> float:
 def _check_tokens(row: Architecture, norm: Norm, options: Options) -> None:
     """Refuse what has no meaning for tokens, and what is not computed."""
     if not row.tokens:
+        for field, default in _OF_TOKENS.items():
+            if getattr(options, field) != default:
+                raise SweepError(field, getattr(options, field), "given for a transformer alone", "Leave it out")
         return
     if norm.inputs != 1.0:
-        allowed = "none, layer, rms or dyt for a transformer, whose tokens are no independent inputs"
+        allowed = "all but batch for a transformer, whose tokens are not independent inputs"
         raise SweepError("normalisation", options.normalisation, allowed, "Take layer")
     if options.causal or options.tokens != math.inf:
         check_count("tokens", options.tokens, _MOST_TOKENS if options.causal else math.inf)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import numpy as np
 from gradsim.theory.averages.hermite import series
 from gradsim.theory.averages.moments import SLOPE_RANGE, Moments
 from gradsim.theory.averages.pairs import pair_average
+from gradsim.theory.errors import NoMeanField
 
 _TERMS = 64, 256, 1024  # of power series in the correlation; beyond, averages over two variables are as fast
 _LOST = 1e-11  # share of a result that terms left out may make
@@ -35,10 +36,13 @@ def averages_of_two(table: Moments, log_q: float, log_d: float, forward: float, 
     if slopes is not None:
         return _of_two_lines(slopes, log_q, min(0.0, log_d - log_q))
     if not abs(log_q) <= SLOPE_RANGE:
-        raise table.refusal()
+        raise NoMeanField(
+            f"ln of a mean square is {log_q:.6g}: averages of {table.activation.activation.name} over two vectors are "
+            f"computed within +-{SLOPE_RANGE:g}. Take a norm, fewer blocks, or other standard deviations."
+        )
     q, share = math.exp(log_q), math.exp(min(0.0, log_d - log_q))
     if 1.0 - share < _ROUNDING:
-        return _log(variance(table, q)), 2.0 * _log(abs(mean_slope(table, q)))
+        return log(variance(table, q)), 2.0 * log(abs(mean_slope(table, q)))
     # phi is a line between two Gaussians as close as that, but for those that have a kink between them
     return _of_series(table, q, share, math.exp(forward)) or (log_d + backward, backward)
 
@@ -69,8 +73,8 @@ def _of_two_lines(slopes: tuple[float, float], log_q: float, log_share: float) -
     share = math.exp(log_share)
     angle = 2.0 * math.asin(math.sqrt(0.5 * share))
     bent = 1.0 - 2.0 / math.pi * _sine_less_cosine(angle) / share if share > 0.0 else 1.0
-    log_slope = _log(p * p + r * r * (1.0 - 2.0 * angle / math.pi))
-    return log_q + log_share + _log(p * p + r * r * bent), log_slope
+    log_slope = log(p * p + r * r * (1.0 - 2.0 * angle / math.pi))
+    return log_q + log_share + log(p * p + r * r * bent), log_slope
 
 
 def _sine_less_cosine(t: float) -> float:
@@ -90,12 +94,13 @@ def _of_series(table: Moments, q: float, share: float, square: float) -> tuple[f
         slope = cut.average(c)[1] / q
         lost, slope_lost = cut.error(c)
         if lost <= _LOST * difference and slope_lost / q <= _LOST * slope:
-            return _log(difference), _log(slope)
+            return log(difference), log(slope)
     if share < _NEAR:
         return None
     difference = square - pair_average(table, table.activation, q, c)
-    return _log(difference), _log(pair_average(table, table.activation.derivative, q, c))
+    return log(difference), log(pair_average(table, table.activation.derivative, q, c))
 
 
-def _log(value: float) -> float:
+def log(value: float) -> float:
+    """ln of a number; -inf for 0."""
     return math.log(value) if value > 0.0 else -math.inf

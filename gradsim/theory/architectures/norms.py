@@ -16,15 +16,17 @@ import numpy as np
 
 from gradsim.theory.architectures.alike import Alike
 from gradsim.theory.architectures.composed import composed
-from gradsim.theory.architectures.kernels import variance
+from gradsim.theory.architectures.kernels import log, variance
 from gradsim.theory.architectures.steps import Covariance, Pull, Step, chain, elementwise, identity
 from gradsim.theory.averages.functions import Array
 from gradsim.theory.averages.moments import Moments, moments
 from gradsim.theory.averages.pairs import inner_average
 from gradsim.theory.averages.quadrature import gaussian_density, gaussian_grid
+from gradsim.theory.errors import NoMeanField
 from gradsim_core.activations import Activation, resolve_activation
 from gradsim_core.activations.table import Row
 
+_WIDEST = 1e6  # of the means of neurons, in standard deviations over inputs
 _CHUNK = 256  # outer nodes at a time: bounds the memory
 
 
@@ -71,7 +73,7 @@ def _layer(log_epsilon: float) -> Norm:
     def after(table: Moments) -> Step:
         def step(x: Alike) -> tuple[Alike, Pull]:
             y, pull = elementwise(table)(x)
-            spread = math.log(variance(table, math.exp(x.log_q)))
+            spread = log(variance(table, math.exp(x.log_q)))
             y, divide = _divided(Alike(spread, spread, x.vectors), float(np.logaddexp(spread, log_epsilon)))
             return y, lambda errors: pull(divide(errors))
 
@@ -102,6 +104,8 @@ def _over_neurons(table: Moments, x: Alike, epsilon: float) -> tuple[float, floa
     """
     f, df = table.activation, table.activation.derivative
     spread, common = math.exp(0.5 * x.log_d), math.exp(0.5 * float(x.products()[1]))
+    if not common <= _WIDEST * spread:
+        raise NoMeanField("Biases are so large beside the weights that batch norm after an activation is not computed.")
     m, weights = np.zeros(1), np.ones(1)
     if common > 1e-8 * spread:
         scales = spread * 2.0 ** np.arange(-1.0, max(1.0, math.log2(14.0 * common / spread)) + 1.0)

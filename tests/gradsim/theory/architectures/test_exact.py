@@ -179,9 +179,10 @@ REFUSED = [
     (("residual", "relu", 3, 1.0), {"normalisation": "batchnorm"}, "nearest is batch"),
     (("residual", "relu", 3, 1.0), {"gated": True}, "residual2"),
     (("residual2", "relu", 3, 1.0, 0.1), {"gated": True}, "sigma_b = 0"),
-    (("transformer", "relu", 3, 1.0), {"normalisation": "batch"}, "independent inputs"),
+    (("transformer", "relu", 3, 1.0), {"normalisation": "batch"}, "not independent"),
     (("transformer", "relu", 3, 1.0), {"tokens": 0}, "whole number"),
     (("transformer", "relu", 3, 1.0), {"tokens": math.inf, "causal": True}, "256"),
+    (("residual", "relu", 3, 1.0), {"causal": True}, "transformer alone"),
     (("plain", "relu", 0, 1.0), {}, "depth"),
 ]
 
@@ -198,6 +199,8 @@ def test_refused(arguments, options, told):
         ("residual", {"normalisation": "dyt", "placement": "output"}, "non-Gaussian"),
         ("residual2", {"normalisation": "dyt", "placement": "post"}, "non-Gaussian"),
         ("transformer", {"scores": "1/sqrt(d)", "tokens": math.inf}, "random at infinite width"),
+        ("transformer", {"sigma_w": 1e25}, "ln of a mean square is"),
+        ("plain", {"sigma_b": 1e8, "normalisation": "batch", "placement": "post"}, "Biases are so large"),
         ("transformer", {"scores": "1/sqrt(d)", "depth": 20}, "Take a smaller sigma_w"),
     ],
 )
@@ -207,7 +210,7 @@ def test_without_a_theory(architecture, options, told):
 
 
 def test_a_causal_block_by_hand():
-    """One block of a linear transformer, matrix by matrix; the last norm weighs tokens by one over their mean square."""
+    """One block of a linear transformer; the last norm weighs the errors of tokens by one over their mean squares."""
     tokens, w4 = 6, 1.5**4
     a = np.tril(np.ones((tokens, tokens))) / np.arange(1, tokens + 1)[:, None]
     x = np.eye(tokens) + w4 * a @ a.T
