@@ -15,8 +15,11 @@ row for each combination, with a column ``reason`` where there may be no result:
 """
 
 from gradsim.theory import boundaries, typical
+from gradsim.theory.architectures import boundary as architecture_boundary
+from gradsim.theory.architectures.arguments import DeepNorm, deepnorm
+from gradsim.theory.architectures.stream import Stream, stream
 from gradsim.theory.arrays import for_arrays
-from gradsim.theory.errors import NoCriticalPoint
+from gradsim.theory.errors import NoCriticalPoint, NoMeanField
 from gradsim.theory.finite_width import first_order, roots
 from gradsim.theory.finite_width.exact_law import GainLaw, gain_law
 from gradsim.theory.infinite_width import fixed_point, maps, stability
@@ -35,6 +38,7 @@ fixed_points = for_arrays(stability.fixed_points)
 half_stable_points = for_arrays(stability.half_stable_points)
 critical_sigma_w = for_arrays(fixed_point.critical_sigma_w, "sigma_w")
 boundary = for_arrays(boundaries.boundary, "sigma_w")
+stream_boundary = for_arrays(architecture_boundary.stream_boundary, "sigma_w")
 quenched_sigma_w = for_arrays(roots.quenched_sigma_w, "sigma_w")
 moment_sigma_w = for_arrays(roots.moment_sigma_w, "sigma_w")
 median_sigma_w = for_arrays(typical.median_sigma_w, "sigma_w")
@@ -45,17 +49,21 @@ gains = for_arrays(typical.gains, *Gains._fields)
 gain_spread = for_arrays(typical.gain_spread, *GainSpread._fields)
 
 __all__ = [
+    "DeepNorm",
     "GainLaw",
     "GainSpread",
     "Gains",
     "MeanField",
     "NoCriticalPoint",
+    "NoMeanField",
+    "Stream",
     "Trajectory",
     "boundary",
     "c_map",
     "chi_1",
     "chi_c",
     "critical_sigma_w",
+    "deepnorm",
     "fixed_points",
     "gain_law",
     "gain_spread",
@@ -69,6 +77,8 @@ __all__ = [
     "plane",
     "q_map",
     "quenched_sigma_w",
+    "stream",
+    "stream_boundary",
     "trajectory",
     "typical_sigma_w",
     "width_correction",

@@ -48,17 +48,23 @@ class Series(NamedTuple):
 
 def series(table: Moments, q: float, terms: int) -> Series:
     """Return the series for an activation at q, of so many terms."""
+    found, rest, slope_rest = coefficients(table, q, terms)
+    return Series(np.square(found), rest, slope_rest)
+
+
+def coefficients(table: Moments, q: float, terms: int) -> tuple[Array, float, float]:
+    """Return the a_k, and what a `Series` of their squares leaves out: `rest` and `slope_rest`."""
     deviation = float(np.sqrt(q))
     panel = _RADIANS / np.sqrt(terms) * deviation
     panel = panel if table.panel is None else min(panel, table.panel)
     h, weights = gaussian_grid(table.edges, panel, deviation, deviation)
     weights = weights * gaussian_density(h, deviation)
     z, phi, dphi = h / deviation, table.activation(h), table.activation.derivative(h)
-    squares = np.square(_coefficients(z, weights * phi, terms))
-    index = np.arange(terms)
+    found = _coefficients(z, weights * phi, terms)
+    index, squares = np.arange(terms), np.square(found)
     rest = float(weights @ phi**2) - squares.sum()
     slope_rest = q * float(weights @ dphi**2) - index @ squares
-    return Series(squares, max(0.0, float(rest)), max(0.0, float(slope_rest)))
+    return found, max(0.0, float(rest)), max(0.0, float(slope_rest))
 
 
 def _coefficients(z: Array, weighted: Array, terms: int) -> Array:

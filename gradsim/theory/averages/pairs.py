@@ -40,11 +40,11 @@ def pair_average(table: Moments, f: Callable[[Array], Array], q: float, c: float
     edges = np.unique(np.concatenate([even, table.edges, around]))
     u1, weights = nodes_and_weights(edges[np.abs(edges) <= _REACH * deviation])
     weights = weights * gaussian_density(u1, deviation) * f(u1)
-    inner = [_inner_average(table, f, c * part, spread) for part in np.array_split(u1, len(u1) // _CHUNK + 1)]
+    inner = [inner_average(table, f, c * part, spread) for part in np.array_split(u1, len(u1) // _CHUNK + 1)]
     return float(weights @ np.concatenate(inner))
 
 
-def _inner_average(table: Moments, f: Callable[[Array], Array], mean: Array, spread: float) -> Array:
+def inner_average(table: Moments, f: Callable[[Array], Array], mean: Array, spread: float) -> Array:
     """E[f(mean + spread z)] for an array of means."""
     low, high = mean[:, None] - _REACH * spread, mean[:, None] + _REACH * spread
     lattice = mean[:, None] + spread * _lattice(table, spread)
