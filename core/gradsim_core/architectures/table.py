@@ -17,6 +17,7 @@ from gradsim_core.tapes.tape import Program
 
 from . import writers
 from .network import PLAIN, Network
+from .streams import schedules_of
 
 Rule = tuple[str, Callable[[Network, int], bool], str, str]
 """A field, whether a network of a width breaks the rule, what is allowed, and the remedy."""
@@ -38,7 +39,8 @@ class Architecture:
     placements : tuple of str
         Where it can have its norms.
     schedules : tuple of Schedule
-        Those that run it with one input and nothing else set, in order of preference; all else its tape runs.
+        Those that run it with one input and nothing else set, in order of preference. Of all else `streams` runs some,
+        and its tape the rest.
     """
 
     name: str
@@ -105,7 +107,8 @@ def choose_schedule(
         If there is none.
     """
     own = ARCHITECTURES[network.architecture].schedules if network == Network(network.architecture) else ()
-    for schedule in own or tuple(_tape_schedule(network, each) for each in tapes.METHODS):
+    general = (*schedules_of(network), *(_tape_schedule(network, each) for each in tapes.METHODS))
+    for schedule in own or general:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule
     raise ValueError(

@@ -56,8 +56,6 @@ def backward_source(cell, group, layer):
 def draw_and_sum(neuron, cell, group, layer, work, scale):
     """Draw z and g of a layer, compute x and phi'(h) for h = scale z, and keep the inner products.
 
-    Drawing, activating and summing are separate loops over a few neurons, since one loop would not fit the registers.
-
     Parameters
     ----------
     neuron : Neuron
@@ -74,14 +72,22 @@ def draw_and_sum(neuron, cell, group, layer, work, scale):
         |x|^2 and |h|^2.
     """
     sources = Source(cell, group, layer, GROUP_FORWARD), backward_source(cell, group, layer)
-    counters = rows(cell.width) // 4
+    return keep_sums(work, layer, sums_of(neuron, sources, cell.width, work, scale), scale)
+
+
+def sums_of(neuron, sources, width, work, scale):
+    """The inner products of a layer that `keep_sums` takes, with z from the first of two sources and g from the second.
+
+    Drawing, activating and summing are separate loops over a few neurons, since one loop would not fit the registers.
+    """
+    counters = rows(width) // 4
     zero = splat(scale, 0.0)
     sums = zero, zero, zero, zero, zero, zero, zero, zero
     for first in range(0, counters, FEW):
         count = min(FEW, counters - first)
         half = count * 4 * LANES
         fill_two(standard, sources, first, count, work.few[0], work.words, work.few)
-        live = min(count * 4, cell.width - first * 4) * LANES
+        live = min(count * 4, width - first * 4) * LANES
         for i in range(0, live, 4 * LANES):
             z = load_four(work.few, i)
             h = join(join(z[0] * scale, z[1] * scale), join(z[2] * scale, z[3] * scale))
@@ -92,7 +98,7 @@ def draw_and_sum(neuron, cell, group, layer, work, scale):
         for i in range(0, live, LANES):
             z, g = load(work.few, i), load(work.few, half + i)
             sums = add_products(z, g, load(work.few, 2 * half + i), load(work.few, 3 * half + i), sums)
-    return keep_sums(work, layer, sums, scale)
+    return sums
 
 
 def keep_sums(work, layer, sums, scale):

@@ -1,0 +1,372 @@
+"""The conditional sampler for networks with a stream or norms, of one input: sixteen networks side by side.
+
+A block of a residual network adds a branch to its stream x, with one matrix or two, and norms on the way::
+
+    x' = x + alpha (W phi(x) + b)        x' = x + alpha V phi(W x + b)
+
+and a plain network with norms is the first kind with nothing to add to. Every matrix meets one vector forward and one
+backward, so the formulas of `conditional` apply: with z and g standard normal and P the projector orthogonal to x,
+
+    W x = s |x| z,    W^T e = s (x (z . e) / |x| + |e| P g).
+
+The error of the stream persists. So the backward pass needs x and z of every block, which are stored as
+[layer][neuron][lane]; phi, phi' and g are computed again. Between the two matrices of a block nothing persists, and the
+inner products of `one_pass` suffice. Norms are those of `operations.standardise`; `stream_sites` has them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, aligned, anywhere, convert, fma, load, maximum, select, splat, sqrt, store
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Params
+from gradsim_core.rng.draws import Source
+from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_FORWARD, STREAM_INPUT, STREAM_READOUT
+from gradsim_core.scaling.per_lane import scaled
+from gradsim_core.scaling.per_vector import no_tail
+
+from .one_pass import FEW, KEPT
+from .side_by_side import deliver, dot, fill, record, rows
+from .stream_inner import run_inner, run_inner_backward
+from .stream_numbers import (
+    BIAS_SHARE,
+    ERROR_EXPONENT,
+    ERROR_SQUARE,
+    EXPONENT,
+    ITEMS,
+    OUT_FACTOR,
+    OUT_INVERSE,
+    OUT_MEAN,
+    OUT_UNIT,
+    POST_INVERSE,
+    POST_UNIT,
+    SEEN,
+    SEEN_EXPONENT,
+    SHARE,
+    SQUARE,
+    Combination,
+    Factor,
+    Seen,
+    along_weights,
+    factor,
+    item,
+    keep,
+    level,
+    limit,
+    multiply,
+    number,
+    transpose,
+    unit_at,
+)
+from .stream_sites import Activated, Site, enter, evaluate_again, leave, norm_from, norm_of, products_with_g, sum_up
+
+
+class Form(NamedTuple):
+    """The kind of a network.
+
+    Attributes
+    ----------
+    skip
+        Whether branches are added to a stream; else the network is plain.
+    two
+        Whether a branch has two matrices, with `inner` numbers between them.
+    before, output, after
+        Whether there are norms before the activation or the branch, after the branch, and after the sum (of a plain
+        network: after the activation).
+    centred
+        Whether norms subtract the mean.
+    alpha
+        The factor of every branch.
+    inner
+        How many numbers are between two matrices.
+    """
+
+    skip: bool
+    two: bool
+    before: bool
+    output: bool
+    after: bool
+    centred: bool
+    alpha: float
+    inner: int
+
+
+class StreamWork(NamedTuple):
+    """Arrays of one thread, flat, in the precision of the run unless said otherwise, and the kind of the network."""
+
+    words: np.ndarray  # scratch for the random words of a few counters, int32
+    stream: np.ndarray  # (depth + 1, rows, 16) x
+    z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block
+    error: np.ndarray  # (rows, 16) error of the stream
+    activated: Activated  # (rows, 16) each: where branches leave the stream
+    between: Activated  # (rows of inner, 16) each: between two matrices
+    few: np.ndarray  # scratch of `one_pass`
+    layers: np.ndarray  # (depth, KEPT, 16) inner products between two matrices
+    numbers: np.ndarray  # (depth + 1, ITEMS, 16), float64, see `stream_numbers`
+    far: np.ndarray  # (depth + 1,) bool: whether an activation was computed by the steps for any range
+    inner_far: np.ndarray  # (depth + 1,) bool: the same between two matrices
+    sums: np.ndarray  # (3, depth, 16), float64
+    exponents: np.ndarray  # (3, depth, 16), float64
+    form: Form
+    centred: bool
+    weight: Factor  # standard deviation of the entries of W, or of V
+    first_weight: Factor  # of the first of two matrices
+    bias: Factor
+    alpha: Factor
+
+
+def site_at(form, depth, layer):
+    """The `Site` of the stream at a layer, which counts from 0, the input, to the depth, where it is read out."""
+    inside = form.skip or layer > 0
+    activates = inside and not form.two and (layer < depth or not form.skip)
+    return Site(form.before and inside, activates, form.after and not form.skip and layer > 0)
+
+
+def branch(cell, group, layer, work, seen, bias):
+    """Compute the stream after a block from the `Seen` of its last matrix; returns 0, or NaN if it is not finite."""
+    size, form = rows(cell.width) * LANES, work.form
+    start, like = (layer - 1) * size, splat(load(work.error, 0), 0.0)
+    fill(cell, group, layer, STREAM_FORWARD, work.words, work.z, start)
+    product = multiply(seen, work.weight, bias)
+    keep(work, layer, SHARE, product.share)
+    keep(work, layer, BIAS_SHARE, product.bias_share)
+    scale, mean, exponent = product.v, like, product.exponent
+    if form.output:
+        mean, scale, exponent = standardise_branch(cell, layer, work, start, product)
+    scale, exponent = scale * work.alpha.value, exponent + work.alpha.power
+    below = item(work, layer - 1, EXPONENT)
+    old = level(sqrt(item(work, layer - 1, SQUARE)), below) if form.skip else level(scale * 0.0, below)
+    unit = unit_at(maximum(level(scale, exponent), old), limit(like))
+    of_x = number(below - unit, splat(scale, 1.0 if form.skip else 0.0), like)
+    square = add_branch(work, start, cell.width, of_x, number(exponent - unit, scale, like), mean)
+    if form.after and form.skip:
+        square, unit = standardise_stream(cell, layer, work, unit)
+    keep(work, layer, SQUARE, square)
+    keep(work, layer, EXPONENT, unit)
+    record(work, SUM_H, layer, square, unit)
+    return fma(square, 0.0, seen.square * 0.0)
+
+
+def add_branch(work, start, width, of_x, of_z, mean):
+    """Write x' = of_x x + of_z (z - mean) behind x, which begins at `start`; returns |x'|^2 in float64."""
+    size = rows(width) * LANES
+    even = odd = splat(of_x, 0.0)
+    stop = start + width * LANES
+    for k in range(start, stop - LANES, 2 * LANES):
+        a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
+        b = fma(load(work.z, k + LANES) - mean, of_z, load(work.stream, k + LANES) * of_x)
+        store(work.stream, size + k, a)
+        store(work.stream, size + k + LANES, b)
+        even, odd = fma(a, a, even), fma(b, b, odd)
+    if width % 2 == 1:
+        k = stop - LANES
+        a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
+        store(work.stream, size + k, a)
+        even = fma(a, a, even)
+    return convert(even + odd, 1.0)
+
+
+def standardise_branch(cell, layer, work, start, product):
+    """The norm of a branch v z: the mean of z, and the factor of z - mean with its exponent."""
+    ones = norm_of(work.z, start, cell.width, work.centred, product.exponent * 0.0)
+    variance = (splat(product.v, 1.0) - ones.floor) * inverse_square(ones.inverse)
+    norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent)
+    scale, exponent = product.v * norm.inverse, product.exponent - norm.unit
+    keep(work, layer, OUT_MEAN, convert(norm.mean, 1.0))
+    keep(work, layer, OUT_FACTOR, scaled(exponent, scale))
+    keep(work, layer, OUT_INVERSE, norm.inverse)
+    keep(work, layer, OUT_UNIT, norm.unit)
+    return norm.mean, scale, exponent
+
+
+def inverse_square(v):
+    """1 / v^2."""
+    return 1.0 / (v * v)
+
+
+def standardise_stream(cell, layer, work, exponent):
+    """Replace the stream by its norm; returns |x|^2 and its exponent."""
+    start = layer * rows(cell.width) * LANES
+    norm = norm_of(work.stream, start, cell.width, work.centred, exponent)
+    scale = convert(norm.inverse, norm.mean)
+    for i in range(start, start + cell.width * LANES, LANES):
+        store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
+    keep(work, layer, POST_INVERSE, norm.inverse)
+    keep(work, layer, POST_UNIT, norm.unit)
+    return (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
+
+
+def standardise_stream_backward(cell, layer, work):
+    """Replace the error of the stream after a norm by that before it."""
+    start, width = layer * rows(cell.width) * LANES, cell.width
+    inverse, unit = item(work, layer, POST_INVERSE), item(work, layer, POST_UNIT)
+    like = splat(load(work.error, 0), 0.0)
+    share = scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width))
+    of_x = number(unit * 0.0, convert(dot(work.error, 0, work.stream, start, width), 1.0) * share, like)
+    mean = sum_up(work.error, 0, width) / width if work.centred else like
+    scale, square = convert(inverse, like), like
+    for i in range(0, width * LANES, LANES):
+        d = fma(load(work.stream, start + i), -of_x, load(work.error, i) - mean) * scale
+        store(work.error, i, d)
+        square = fma(d, d, square)
+    keep(work, 0, ERROR_SQUARE, convert(square, 1.0))
+    keep(work, 0, ERROR_EXPONENT, item(work, 0, ERROR_EXPONENT) - unit)
+
+
+class Error(NamedTuple):
+    """The error e of the product of a matrix: |e|^2, z . e, in units of 4^exponent and 2^exponent."""
+
+    square: np.ndarray
+    along: np.ndarray
+    exponent: np.ndarray
+
+
+def branch_error(cell, layer, work):
+    """The `Error` of the product of the last matrix of a block, from the error of the stream."""
+    start, alpha = (layer - 1) * rows(cell.width) * LANES, work.alpha
+    exponent = item(work, 0, ERROR_EXPONENT) + alpha.power
+    along = convert(dot(work.z, start, work.error, 0, cell.width), 1.0)
+    if not work.form.output:
+        return Error(item(work, 0, ERROR_SQUARE) * alpha.value * alpha.value, along * alpha.value, exponent)
+    mean, scale = item(work, layer, OUT_MEAN), item(work, layer, OUT_FACTOR)
+    of_z = fma(-mean, convert(sum_up(work.error, 0, cell.width), 1.0), along) * scale * scale / cell.width
+    like = splat(load(work.error, 0), 0.0)
+    average = sum_up(work.error, 0, cell.width) / cell.width if work.centred else like
+    of_z, mean = convert(of_z, like), convert(mean, like)
+    square = product = like
+    for i in range(0, cell.width * LANES, LANES):
+        z = load(work.z, start + i)
+        e = fma(z - mean, -of_z, load(work.error, i) - average)
+        square, product = fma(e, e, square), fma(z, e, product)
+    factor = item(work, layer, OUT_INVERSE) * alpha.value
+    unit = item(work, layer, OUT_UNIT)
+    return Error(convert(square, 1.0) * factor * factor, convert(product, 1.0) * factor, exponent - unit)
+
+
+def seen_at(work, layer):
+    """What the first matrix above a layer of the stream meets."""
+    return Seen(item(work, layer, SEEN), item(work, layer, SEEN_EXPONENT))
+
+
+def sum_of(a, i, b, j):
+    """a 4^i + b 4^j, and the exponent of the sum."""
+    i, j = select(a == 0.0, j, i), select(b == 0.0, i, j)
+    top = maximum(i, j)
+    return scaled((i - top) * 2.0, a) + scaled((j - top) * 2.0, b), top
+
+
+def draw_g(cell, group, layer, role, work):
+    """Draw g at a layer of the stream."""
+    fill(cell, group, layer, role, work.words, work.activated.g, 0)
+
+
+def run_forward(neuron, cell, group, work):
+    """Run all blocks forward; returns 0, or NaN where something is not finite."""
+    form, like = work.form, splat(load(work.error, 0), 0.0)
+    fill(cell, group, 0, STREAM_INPUT, work.words, work.stream, 0)
+    square = convert(dot(work.stream, 0, work.stream, 0, cell.width), 1.0)
+    broken = square * 0.0
+    keep(work, 0, SQUARE, square)
+    keep(work, 0, EXPONENT, broken)
+    for layer in range(1, cell.depth + 1):
+        seen = enter(neuron, cell, layer - 1, work, site_at(form, cell.depth, layer - 1))
+        if form.two:
+            seen = run_inner(neuron, cell, group, layer, work, seen)
+            broken = broken + branch(cell, group, layer, work, seen, Factor(0.0, 0.0))
+        else:
+            broken = broken + branch(cell, group, layer, work, seen, work.bias)
+    seen = enter(neuron, cell, cell.depth, work, site_at(form, cell.depth, cell.depth))
+    return convert(fma(seen.square, 0.0, broken), like)
+
+
+def run_block_backward(neuron, cell, group, layer, work):
+    """Run a block backward, from the error of the stream after it to that before it; records both sums of its errors."""
+    form, delta, unit = work.form, item(work, 0, ERROR_SQUARE), item(work, 0, ERROR_EXPONENT)
+    record(work, SUM_DELTA, layer, delta, unit)
+    if form.after and form.skip:
+        standardise_stream_backward(cell, layer, work)
+    error, seen, weight = branch_error(cell, layer, work), seen_at(work, layer - 1), work.weight
+    gradient, exponent = error.square * seen.square, error.exponent + seen.exponent
+    if form.two:
+        (square, along, of_inner), gradient, exponent = run_inner_backward(neuron, cell, group, layer, work, error)
+        error, weight = Error(square, along, of_inner), work.first_weight
+        gradient, exponent = sum_of(gradient, exponent, square * seen.square, of_inner + seen.exponent)
+    record(work, SUM_X, layer, select(delta == 0.0, delta, gradient / delta), exponent - unit)
+    if layer > 1:
+        site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
+        if site.activates:
+            evaluate_again(neuron, cell, layer - 1, work, site)
+        draw_g(cell, group, layer, STREAM_BACKWARD, work)
+        products = products_with_g(cell, layer - 1, work, site)
+        shares = item(work, layer, SHARE), item(work, layer, BIAS_SHARE)
+        along = error.along if form.two else along_weights(cell, group, layer, length, error.along, shares)
+        y = transpose(length, along, sqrt(seen.square), products[0], weight, error.exponent)
+        leave(neuron, cell, layer - 1, work, site, y, products, form.skip)
+
+
+def read_out(neuron, cell, group, work, broken):
+    """Start the error of the stream, from a random readout."""
+    site, layer = site_at(work.form, cell.depth, cell.depth), cell.depth
+    if site.activates:
+        evaluate_again(neuron, cell, layer, work, site)
+    draw_g(cell, group, 0, STREAM_READOUT, work)
+    products = products_with_g(cell, layer, work, site)
+    zero = item(work, layer, SQUARE) * 0.0
+    for i in range(0, rows(cell.width) * LANES, LANES):
+        store(work.error, i, splat(load(work.error, i), 0.0))
+    y = Combination(splat(zero, 1.0 / math.sqrt(cell.width)) + convert(broken, 1.0), zero, splat(zero, 0.0))
+    leave(neuron, cell, layer, work, site, y, products, False)
+
+
+def build(phi, dphi, log_phi, log_dphi, law):
+    """The block kernel of an activation, for all kinds, to be compiled or interpreted (see `table.Schedule`)."""
+    has_tails = log_phi is not no_tail, log_dphi is not no_tail
+
+    def run_block(cell, slopes, first, work, sums, exponents):
+        """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth)."""
+        neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
+        for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
+            broken = run_forward(neuron, cell, group, work)
+            read_out(neuron, cell, group, work, broken)
+            for layer in range(cell.depth, 0, -1):
+                run_block_backward(neuron, cell, group, layer, work)
+            deliver(work, group, first, sums, exponents)
+
+    return run_block
+
+
+def applies(law, depth, width):
+    """Whether entries are independent and normal."""
+    return law.name == "gaussian"
+
+
+def memory(law, depth, width):
+    """Numbers in a thread's arrays: vectors of sixteen networks."""
+    return LANES * (2 * depth + 8) * width
+
+
+def _arrays(n, dtype):
+    return Activated(*(aligned(rows(n) * LANES, dtype) for _ in Activated._fields))
+
+
+def allocate(cell, dtype, law, form):
+    """Arrays of one thread for a cell and a kind of network."""
+    depth, size = cell.depth, rows(cell.width) * LANES
+    empty = lambda n: aligned(n, dtype)  # noqa: E731
+    double = lambda n: aligned(n * LANES, np.float64)  # noqa: E731
+    inner = form.inner if form.two else cell.width
+    deviations = cell.sigma_w / math.sqrt(inner), cell.sigma_w / math.sqrt(cell.width), cell.sigma_b, form.alpha
+    flags = (np.zeros(depth + 1, np.bool_) for _ in range(2))
+    return StreamWork(
+        aligned(2 * FEW * 4 * LANES, np.int32), empty((depth + 1) * size), empty(depth * size), empty(size),
+        _arrays(cell.width, dtype), _arrays(inner, dtype), empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
+        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, form.centred,
+        *map(factor, deviations),
+    )  # fmt: skip
+
+
+jit.register_leaves(__name__, inline=False)

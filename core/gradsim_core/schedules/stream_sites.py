@@ -1,0 +1,338 @@
+"""Where a branch leaves the stream: norms and the activation, forward, and backward onto the error of the stream.
+
+The vector x of a stream, with an exponent, becomes what a matrix meets: x, norm(x), phi(x), phi(norm(x)) or
+norm(phi(x)). Norms have the form (x - mean) inverse, and their backward pass is a combination of vectors with a few
+numbers per network, so that each takes one pass over the neurons and a few sums.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lanes import LANES, absolute, anywhere, convert, fma, load, maximum, select, splat, sqrt, store
+from gradsim_core.operations.standardise import EPSILON
+from gradsim_core.scaling import per_lane
+from gradsim_core.scaling.per_lane import is_extreme, scaled
+from gradsim_core.scaling.per_vector import dphi_tail
+
+from .side_by_side import dot, rows
+from .stream_numbers import (
+    ERROR_EXPONENT,
+    ERROR_SQUARE,
+    EXPONENT,
+    FLOOR,
+    INVERSE,
+    MEAN,
+    SEEN,
+    SEEN_EXPONENT,
+    SQUARE,
+    UNIT,
+    Combination,
+    Seen,
+    item,
+    keep,
+    level,
+    limit,
+    number,
+    unit_at,
+)
+
+
+class Site(NamedTuple):
+    """What happens to the stream where a matrix meets it: a norm, the activation, a norm."""
+
+    before: bool
+    activates: bool
+    after: bool
+
+
+class Norm(NamedTuple):
+    """A norm y = (x - mean) inverse: y is in units of 2^(exponent of x - unit); floor is epsilon's share in the variance."""
+
+    mean: np.ndarray
+    inverse: np.ndarray
+    unit: np.ndarray
+    floor: np.ndarray
+
+
+class Activated(NamedTuple):
+    """Arrays of one layer, (rows, 16), flat, under the names that `per_lane` uses."""
+
+    h: np.ndarray
+    x: np.ndarray
+    slope: np.ndarray
+    g: np.ndarray
+
+
+def sum_up(array, start, width):
+    """Sum over neurons, one per lane; four sums hide the latency. What is beyond the width is zero."""
+    a = load(array, start)
+    b, c, d = load(array, start + LANES), load(array, start + 2 * LANES), load(array, start + 3 * LANES)
+    for k in range(start + 4 * LANES, start + rows(width) * LANES, 4 * LANES):
+        a, b = a + load(array, k), b + load(array, k + LANES)
+        c, d = c + load(array, k + 2 * LANES), d + load(array, k + 3 * LANES)
+    return (a + b) + (c + d)
+
+
+def norm_of(array, start, width, centred, exponent):
+    """The `Norm` of a vector in units of 2^exponent, as of `operations.standardise`."""
+    mean = splat(load(array, start), 0.0)
+    if centred:
+        mean = sum_up(array, start, width) / width
+    even = odd = splat(mean, 0.0)
+    stop = start + width * LANES
+    for k in range(start, stop - LANES, 2 * LANES):
+        d, e = load(array, k) - mean, load(array, k + LANES) - mean
+        even, odd = fma(d, d, even), fma(e, e, odd)
+    if width % 2 == 1:
+        d = load(array, stop - LANES) - mean
+        even = fma(d, d, even)
+    return norm_from(mean, convert(even + odd, 1.0) / width, exponent)
+
+
+def norm_from(mean, variance, exponent):
+    """The `Norm` of a vector of that mean and variance."""
+    # Below this, epsilon outweighs the variance.
+    unit = maximum(exponent, -40.0)
+    epsilon = scaled(unit * -2.0, splat(unit, EPSILON))
+    total = variance + epsilon
+    inverse = select(total > 0.0, 1.0 / sqrt(total), 0.0)
+    return Norm(mean, inverse, unit, epsilon * inverse * inverse)
+
+
+def keep_norm(work, layer, norm):
+    """Keep a norm of the stream at a layer."""
+    keep(work, layer, MEAN, convert(norm.mean, 1.0))
+    keep(work, layer, INVERSE, norm.inverse)
+    keep(work, layer, UNIT, norm.unit)
+    keep(work, layer, FLOOR, norm.floor)
+
+
+def kept_norm(work, layer):
+    """What `keep_norm` kept."""
+    mean = convert(item(work, layer, MEAN), load(work.error, 0))
+    return Norm(mean, item(work, layer, INVERSE), item(work, layer, UNIT), item(work, layer, FLOOR))
+
+
+def enter(neuron, cell, layer, work, site):
+    """Compute what the matrix above a layer of the stream meets; keeps its `Seen`, which is returned."""
+    start, exponent = layer * rows(cell.width) * LANES, item(work, layer, EXPONENT)
+    square, zero = item(work, layer, SQUARE), splat(load(work.error, 0), 0.0)
+    mean, scale = zero, splat(exponent, 1.0)
+    if site.before:
+        norm = norm_of(work.stream, start, cell.width, work.centred, exponent)
+        keep_norm(work, layer, norm)
+        square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
+        mean, scale = norm.mean, norm.inverse
+    if site.activates:
+        far = anywhere((exponent != 0.0) | (per_lane.placed(level(sqrt(square), 0.0), limit(zero)) != 0.0))
+        found = zero
+        if not far:
+            found = activate_stream(neuron, work, start, cell.width, mean, convert(scale, zero))
+            far = is_extreme(found, neuron.has_tails[0])
+        work.far[layer] = far
+        if far:
+            found, exponent = activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
+        square = convert(found, 1.0)
+    if site.after:
+        norm = norm_of(work.activated.x, 0, cell.width, work.centred, exponent)
+        keep_norm(work, layer, norm)
+        square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
+    keep(work, layer, SEEN, square)
+    keep(work, layer, SEEN_EXPONENT, exponent)
+    return Seen(square, exponent)
+
+
+def activate_stream(neuron, work, start, width, mean, scale):
+    """Compute a = phi((x - mean) scale); returns |a|^2."""
+    square = splat(mean, 0.0)
+    for i in range(0, width * LANES, LANES):
+        a = neuron.phi((load(work.stream, start + i) - mean) * scale, neuron.alpha)
+        store(work.activated.x, i, a)
+        square = fma(a, a, square)
+    return square
+
+
+def activate_far(neuron, work, start, width, norm, seen):
+    """As `activate_stream` and `slopes_of_stream`, in any range; returns |a|^2 and the exponent of a."""
+    (mean, scale), (square, exponent) = norm, seen
+    shift = per_lane.placed(level(sqrt(square), exponent), limit(mean))
+    factor = number(exponent - shift, scale, mean)
+    for i in range(0, width * LANES, LANES):
+        store(work.activated.h, i, (load(work.stream, start + i) - mean) * factor)
+    return per_lane.activate_any_range(neuron, width, work.activated, 0, shift)
+
+
+def slopes_of_stream(neuron, work, start, width, mean, scale):
+    """Compute a = phi((x - mean) scale) and phi' again."""
+    for i in range(0, width * LANES, LANES):
+        h = (load(work.stream, start + i) - mean) * scale
+        store(work.activated.x, i, neuron.phi(h, neuron.alpha))
+        store(work.activated.slope, i, neuron.dphi(h, neuron.alpha))
+
+
+def evaluate_again(neuron, cell, layer, work, site):
+    """Compute a and phi' of a layer again; overwrites g."""
+    start, zero = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
+    square, exponent = item(work, layer, SQUARE), item(work, layer, EXPONENT)
+    mean, scale = zero, splat(exponent, 1.0)
+    if site.before:
+        norm = kept_norm(work, layer)
+        mean, scale, exponent = norm.mean, norm.inverse, exponent - norm.unit
+        square = (splat(exponent, 1.0) - norm.floor) * cell.width
+    if work.far[layer]:
+        activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
+    else:
+        slopes_of_stream(neuron, work, start, cell.width, mean, convert(scale, zero))
+
+
+def products_with_g(cell, layer, work, site):
+    """x . g and the sum of g, in float64, of what the matrix above a layer meets, with g drawn."""
+    g, width = work.activated.g, cell.width
+    total = inner = splat(load(g, 0), 0.0)
+    if site.activates:
+        inner = dot(work.activated.x, 0, g, 0, width)
+    else:
+        inner = dot(work.stream, layer * rows(width) * LANES, g, 0, width)
+    of_x = convert(inner, 1.0)
+    if site.after or (site.before and not site.activates):
+        norm = kept_norm(work, layer)
+        if work.centred:
+            total = sum_up(g, 0, width)
+        of_x = fma(convert(norm.mean, 1.0), -convert(total, 1.0), of_x) * norm.inverse
+    return of_x, convert(total, 1.0)
+
+
+class Affine(NamedTuple):
+    """of_g g + of_x (x - mean) + constant, in units of 2^exponent; all but the mean in float64."""
+
+    of_g: np.ndarray
+    of_x: np.ndarray
+    mean: np.ndarray
+    constant: np.ndarray
+    exponent: np.ndarray
+
+
+def through_norm(cell, work, norm, y, exponent, products):
+    """The error of x, where y = of_g g + of_x n is that of n = norm(x), and n is in units of 2^exponent."""
+    inner, total = products
+    # The formulas are those of the true values of n.
+    share = scaled(exponent * 2.0, splat(inner, 1.0 / cell.width))
+    of_n = (y.of_x * norm.floor - y.of_g * inner * share) * norm.inverse
+    constant = splat(inner, 0.0)
+    if work.centred:
+        constant = y.of_g * total * norm.inverse * (-1.0 / cell.width)
+    return Affine(y.of_g * norm.inverse, of_n * norm.inverse, norm.mean, constant, y.exponent - norm.unit)
+
+
+def leave(neuron, cell, layer, work, site, y, products, skip):
+    """Add to the error of the stream at a layer what comes through its site.
+
+    Parameters
+    ----------
+    neuron : Neuron
+    cell : Params
+    layer : int
+    work : StreamWork
+        Reads `activated`; changes `error`, and keeps its square and exponent.
+    site : Site
+    y : Combination
+        The error of what the matrix above meets, a combination of it and of g.
+    products : tuple of two vectors
+        From `products_with_g`.
+    skip : bool
+        Whether the error of the stream remains, or starts here.
+    """
+    start, zero = layer * rows(cell.width) * LANES, splat(y.of_g, 0.0)
+    error = Affine(y.of_g, y.of_x, splat(load(work.error, 0), 0.0), zero, y.exponent)
+    norm = kept_norm(work, layer)
+    if site.after or (site.before and not site.activates):
+        error = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
+    if not site.activates:
+        add_error(cell, layer, work, skip, work.activated.g, error, zero + float(cell.width) ** 0.5)
+        return
+    sums, exponent = multiply_by_slopes(neuron, work, cell.width, (start, norm.mean), error)
+    total, product, square = sums
+    if is_extreme(square, neuron.has_tails[1]):
+        sums, exponent = multiply_any_range(neuron, cell, layer, work, site, square, exponent)
+        total, product, square = sums
+    error = Affine(splat(zero, 1.0), zero, norm.mean, zero, exponent)
+    if site.before:
+        y = Combination(splat(zero, 1.0), zero, exponent)
+        products = convert(product, 1.0) * norm.inverse, convert(total, 1.0)
+        error = through_norm(cell, work, norm, y, item(work, layer, EXPONENT) - norm.unit, products)
+    add_error(cell, layer, work, skip, work.activated.x, error, sqrt(convert(square, 1.0)))
+
+
+def size_of(error, g, x):
+    """The level of an `Affine`, at most, where |g| and |x - mean| are known."""
+    return level(absolute(error.of_g) * g + absolute(error.of_x) * x, error.exponent)
+
+
+def multiply_by_slopes(neuron, work, width, of_stream, error):
+    """Compute y, then u = phi'(h) y in the place of g and x; returns the sums of u, u (x - mean), u^2, and the exponent.
+
+    `of_stream` is where x of the stream begins, and its mean.
+    """
+    arrays, (start, mean) = work.activated, of_stream
+    like, root = load(arrays.x, 0), splat(error.of_g, float(width) ** 0.5)
+    largest = sqrt(convert(per_lane.sums_of_squares(arrays.x[: width * LANES]), 1.0))
+    unit = unit_at(size_of(error, root, largest), limit(like))
+    of_g, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
+    constant = number(error.exponent - unit, error.constant, like)
+    total = product = square = splat(like, 0.0)
+    for i in range(0, width * LANES, LANES):
+        y = fma(load(arrays.x, i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
+        u = load(arrays.slope, i) * y
+        store(arrays.g, i, y)
+        store(arrays.x, i, u)
+        total, square = total + u, fma(u, u, square)
+        product = fma(u, load(work.stream, start + i) - mean, product)
+    return (total, product, square), unit
+
+
+@jit.outlined
+def multiply_any_range(neuron, cell, layer, work, site, square, exponent):
+    """As `multiply_by_slopes`, whose y and sum of squares remain where u is in range; by logarithms elsewhere."""
+    arrays, size, start = work.activated, cell.width * LANES, layer * rows(cell.width) * LANES
+    norm = kept_norm(work, layer)
+    like = load(arrays.x, 0)
+    mean = norm.mean if site.before else splat(like, 0.0)
+    if not work.far[layer]:
+        scale = convert(norm.inverse, like) if site.before else splat(like, 1.0)
+        for i in range(0, size, LANES):
+            store(arrays.h, i, (load(work.stream, start + i) - mean) * scale)
+    tail, zero = dphi_tail(neuron), splat(exponent, 0.0)
+    h, slope, y, u = arrays.h[:size], arrays.slope[:size], arrays.g[:size], arrays.x[:size]
+    square, k = per_lane.rescue(tail, h, slope, y, u, square, zero)
+    total = product = splat(like, 0.0)
+    for i in range(0, size, LANES):
+        u = load(arrays.x, i)
+        total, product = total + u, fma(u, load(work.stream, start + i) - mean, product)
+    return (total, product, square), exponent + k
+
+
+def add_error(cell, layer, work, skip, vector, error, length):
+    """Add an `Affine` of a vector of that length and of the stream to the error of the stream; keeps its square."""
+    start, like = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
+    size = size_of(error, length, sqrt(item(work, layer, SQUARE)))
+    own = item(work, 0, ERROR_EXPONENT)
+    old = level(sqrt(item(work, 0, ERROR_SQUARE)), own) if skip else splat(own, -per_lane.FAR)
+    unit = unit_at(maximum(size, old), limit(like))
+    of_own = number(own - unit, splat(own, 1.0 if skip else 0.0), like)
+    of_vector, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
+    constant = number(error.exponent - unit, error.constant, like)
+    square = splat(like, 0.0)
+    for i in range(0, cell.width * LANES, LANES):
+        added = fma(load(vector, i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
+        d = fma(load(work.error, i), of_own, added)
+        store(work.error, i, d)
+        square = fma(d, d, square)
+    keep(work, 0, ERROR_SQUARE, convert(square, 1.0))
+    keep(work, 0, ERROR_EXPONENT, unit)
+
+
+jit.register_leaves(__name__, inline=False)
