@@ -34,6 +34,7 @@ from .side_by_side import deliver, dot, fill, record, rows
 from .stream_inner import run_inner, run_inner_backward
 from .stream_numbers import (
     BIAS_SHARE,
+    ERROR_ALONG,
     ERROR_EXPONENT,
     ERROR_SQUARE,
     EXPONENT,
@@ -62,7 +63,7 @@ from .stream_numbers import (
     transpose,
     unit_at,
 )
-from .stream_sites import Activated, Site, enter, evaluate_again, leave, norm_from, norm_of, products_with_g, sum_up
+from .stream_sites import Activated, Site, enter, evaluate_again, keep_error, leave, norm_from, norm_of, sum_up
 
 
 class Form(NamedTuple):
@@ -208,13 +209,12 @@ def standardise_stream_backward(cell, layer, work):
     share = scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width))
     of_x = number(unit * 0.0, convert(dot(work.error, 0, work.stream, start, width), 1.0) * share, like)
     mean = sum_up(work.error, 0, width) / width if work.centred else like
-    scale, square = convert(inverse, like), like
+    scale, square, along, z = convert(inverse, like), like, like, (layer - 1) * rows(width) * LANES
     for i in range(0, width * LANES, LANES):
         d = fma(load(work.stream, start + i), -of_x, load(work.error, i) - mean) * scale
         store(work.error, i, d)
-        square = fma(d, d, square)
-    keep(work, 0, ERROR_SQUARE, convert(square, 1.0))
-    keep(work, 0, ERROR_EXPONENT, item(work, 0, ERROR_EXPONENT) - unit)
+        square, along = fma(d, d, square), fma(load(work.z, z + i), d, along)
+    keep_error(work, square, along, item(work, 0, ERROR_EXPONENT) - unit)
 
 
 class Error(NamedTuple):
@@ -229,13 +229,13 @@ def branch_error(cell, layer, work):
     """The `Error` of the product of the last matrix of a block, from the error of the stream."""
     start, alpha = (layer - 1) * rows(cell.width) * LANES, work.alpha
     exponent = item(work, 0, ERROR_EXPONENT) + alpha.power
-    along = convert(dot(work.z, start, work.error, 0, cell.width), 1.0)
+    along = item(work, 0, ERROR_ALONG)
     if not work.form.output:
         return Error(item(work, 0, ERROR_SQUARE) * alpha.value * alpha.value, along * alpha.value, exponent)
     mean, scale = item(work, layer, OUT_MEAN), item(work, layer, OUT_FACTOR)
-    of_z = fma(-mean, convert(sum_up(work.error, 0, cell.width), 1.0), along) * scale * scale / cell.width
     like = splat(load(work.error, 0), 0.0)
-    average = sum_up(work.error, 0, cell.width) / cell.width if work.centred else like
+    total = sum_up(work.error, 0, cell.width) if work.centred else like
+    of_z, average = fma(-mean, convert(total, 1.0), along) * scale * scale / cell.width, total / cell.width
     of_z, mean = convert(of_z, like), convert(mean, like)
     square = product = like
     for i in range(0, cell.width * LANES, LANES):
@@ -257,11 +257,6 @@ def sum_of(a, i, b, j):
     i, j = select(a == 0.0, j, i), select(b == 0.0, i, j)
     top = maximum(i, j)
     return scaled((i - top) * 2.0, a) + scaled((j - top) * 2.0, b), top
-
-
-def draw_g(cell, group, layer, role, work):
-    """Draw g at a layer of the stream."""
-    fill(cell, group, layer, role, work.words, work.activated.g, 0)
 
 
 def run_forward(neuron, cell, group, work):
@@ -298,10 +293,8 @@ def run_block_backward(neuron, cell, group, layer, work):
     record(work, SUM_X, layer, select(delta == 0.0, delta, gradient / delta), exponent - unit)
     if layer > 1:
         site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
-        if site.activates:
-            evaluate_again(neuron, cell, layer - 1, work, site)
-        draw_g(cell, group, layer, STREAM_BACKWARD, work)
-        products = products_with_g(cell, layer - 1, work, site)
+        source = Source(cell, group, layer, STREAM_BACKWARD)
+        products = evaluate_again(neuron, cell, layer - 1, work, site, source)
         shares = item(work, layer, SHARE), item(work, layer, BIAS_SHARE)
         along = error.along if form.two else along_weights(cell, group, layer, length, error.along, shares)
         y = transpose(length, along, sqrt(seen.square), products[0], weight, error.exponent)
@@ -311,10 +304,7 @@ def run_block_backward(neuron, cell, group, layer, work):
 def read_out(neuron, cell, group, work, broken):
     """Start the error of the stream, from a random readout."""
     site, layer = site_at(work.form, cell.depth, cell.depth), cell.depth
-    if site.activates:
-        evaluate_again(neuron, cell, layer, work, site)
-    draw_g(cell, group, 0, STREAM_READOUT, work)
-    products = products_with_g(cell, layer, work, site)
+    products = evaluate_again(neuron, cell, layer, work, site, Source(cell, group, 0, STREAM_READOUT))
     zero = item(work, layer, SQUARE) * 0.0
     for i in range(0, rows(cell.width) * LANES, LANES):
         store(work.error, i, splat(load(work.error, i), 0.0))

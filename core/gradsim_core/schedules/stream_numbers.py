@@ -25,13 +25,14 @@ from gradsim_core.scaling.per_lane import exponent_of, scaled
 # first matrix of the block above meets: |.|^2 and exponent; of the last matrix of the block: v with h = v z, the shares
 # of weights and bias; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm
 # after the sum: 1 / deviation, exponent; of the first of two matrices likewise, with |.|^2 and exponent of what the
-# second one meets. At layer 0 also |delta|^2 and the exponent of the stream's error.
+# second one meets. At layer 0 also, of the stream's error: |delta|^2, z . delta with z of the block below,
+# and its exponent.
 (
     EXPONENT, SQUARE, MEAN, INVERSE, UNIT, FLOOR, SEEN, SEEN_EXPONENT, SHARE, BIAS_SHARE,
     OUT_MEAN, OUT_FACTOR, OUT_INVERSE, OUT_UNIT, POST_INVERSE, POST_UNIT,
     INNER_SCALE, INNER_SHIFT, INNER_SHARE, INNER_BIAS_SHARE, INNER, INNER_EXPONENT,
-    ERROR_SQUARE, ERROR_EXPONENT, ITEMS,
-) = range(25)  # fmt: skip
+    ERROR_SQUARE, ERROR_ALONG, ERROR_EXPONENT, ITEMS,
+) = range(26)  # fmt: skip
 
 _ORDINARY = 20  # octaves: a factor beyond 2^+-20 is one near 1, times a power of two
 

@@ -12,14 +12,31 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, absolute, anywhere, convert, fma, load, maximum, select, splat, sqrt, store
+from gradsim_core.lanes import (
+    LANES,
+    absolute,
+    anywhere,
+    convert,
+    fma,
+    halves,
+    join,
+    load,
+    load_four,
+    maximum,
+    select,
+    splat,
+    sqrt,
+    store,
+    store_four,
+)
 from gradsim_core.operations.standardise import EPSILON
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme, scaled
 from gradsim_core.scaling.per_vector import dphi_tail
 
-from .side_by_side import dot, rows
+from .side_by_side import dot, fill, rows
 from .stream_numbers import (
+    ERROR_ALONG,
     ERROR_EXPONENT,
     ERROR_SQUARE,
     EXPONENT,
@@ -146,14 +163,48 @@ def enter(neuron, cell, layer, work, site):
     return Seen(square, exponent)
 
 
+@jit.inlined
+def joined(array, i, mean, scale):
+    """(x - mean) scale of four neurons as one vector, so that the processor overlaps their four chains of operations."""
+    a, b, c, d = load_four(array, i)
+    return join(join((a - mean) * scale, (b - mean) * scale), join((c - mean) * scale, (d - mean) * scale))
+
+
+@jit.inlined
+def quarters(values):
+    """The four neurons that are one vector, in pairs."""
+    first, second = halves(values)
+    return halves(first), halves(second)
+
+
+@jit.inlined
+def store_joined(array, i, values):
+    """Write four neurons that are one vector."""
+    (a, b), (c, d) = quarters(values)
+    store_four(array, i, a, b, c, d)
+
+
+def clear_padding(array, width):
+    """Write zeros beyond the width."""
+    for i in range(width * LANES, rows(width) * LANES, LANES):
+        store(array, i, splat(load(array, i), 0.0))
+
+
 def activate_stream(neuron, work, start, width, mean, scale):
     """Compute a = phi((x - mean) scale); returns |a|^2."""
-    square = splat(mean, 0.0)
-    for i in range(0, width * LANES, LANES):
-        a = neuron.phi((load(work.stream, start + i) - mean) * scale, neuron.alpha)
-        store(work.activated.x, i, a)
-        square = fma(a, a, square)
-    return square
+    x, full = work.activated.x, width // 4 * 4 * LANES
+    a = b = c = d = splat(mean, 0.0)
+    for i in range(0, full, 4 * LANES):
+        (p, q), (r, s) = quarters(neuron.phi(joined(work.stream, start + i, mean, scale), neuron.alpha))
+        store_four(x, i, p, q, r, s)
+        a, b, c, d = fma(p, p, a), fma(q, q, b), fma(r, r, c), fma(s, s, d)
+    if width % 4 != 0:
+        (p, q), (r, s) = quarters(neuron.phi(joined(work.stream, start + full, mean, scale), neuron.alpha))
+        store_four(x, full, p, q, r, s)
+        clear_padding(x, width)
+        p, q, r, s = load_four(x, full)
+        a, b, c, d = fma(p, p, a), fma(q, q, b), fma(r, r, c), fma(s, s, d)
+    return (a + b) + (c + d)
 
 
 def activate_far(neuron, work, start, width, norm, seen):
@@ -167,15 +218,60 @@ def activate_far(neuron, work, start, width, norm, seen):
 
 
 def slopes_of_stream(neuron, work, start, width, mean, scale):
-    """Compute a = phi((x - mean) scale) and phi' again."""
-    for i in range(0, width * LANES, LANES):
-        h = (load(work.stream, start + i) - mean) * scale
-        store(work.activated.x, i, neuron.phi(h, neuron.alpha))
-        store(work.activated.slope, i, neuron.dphi(h, neuron.alpha))
+    """Compute a = phi((x - mean) scale) and phi' again; returns a . g."""
+    x, slope, g = work.activated.x, work.activated.slope, work.activated.g
+    a = b = c = d = splat(mean, 0.0)
+    for i in range(0, width * LANES, 4 * LANES):
+        h = joined(work.stream, start + i, mean, scale)
+        (p, q), (r, s) = quarters(neuron.phi(h, neuron.alpha))
+        store_four(x, i, p, q, r, s)
+        store_joined(slope, i, neuron.dphi(h, neuron.alpha))
+        e, f, u, v = load_four(g, i)  # zero beyond the width
+        a, b, c, d = fma(p, e, a), fma(q, f, b), fma(r, u, c), fma(s, v, d)
+    clear_padding(x, width)
+    clear_padding(slope, width)
+    return (a + b) + (c + d)
 
 
-def evaluate_again(neuron, cell, layer, work, site):
-    """Compute a and phi' of a layer again; overwrites g."""
+def evaluate_again(neuron, cell, layer, work, site, source):
+    """Draw g from a source; compute a and phi' of a layer again where there is an activation.
+
+    Returns
+    -------
+    inner, total : float64 vectors
+        x . g of what the matrix above meets, and where that is a norm the sum of g, else 0.
+    """
+    start, width, g = layer * rows(cell.width) * LANES, cell.width, work.activated.g
+    inner = total = splat(load(work.error, 0), 0.0)
+    norm = kept_norm(work, layer)
+    if not site.activates:
+        draw_g(source, work)
+        inner = dot(work.stream, start, g, 0, width)
+    elif work.far[layer]:
+        evaluate_far(neuron, cell, layer, work, site)
+        draw_g(source, work)
+        inner = dot(work.activated.x, 0, g, 0, width)
+    else:
+        draw_g(source, work)
+        mean, scale = (norm.mean, convert(norm.inverse, total)) if site.before else (total, splat(total, 1.0))
+        inner = slopes_of_stream(neuron, work, start, width, mean, scale)
+    of_x = convert(inner, 1.0)
+    if site.after or (site.before and not site.activates):
+        if work.centred:
+            total = sum_up(g, 0, width)
+        of_x = fma(convert(norm.mean, 1.0), -convert(total, 1.0), of_x) * norm.inverse
+    return of_x, convert(total, 1.0)
+
+
+def draw_g(source, work):
+    """Draw g at a layer of the stream."""
+    cell, group, layer, role = source
+    fill(cell, group, layer, role, work.words, work.activated.g, 0)
+
+
+@jit.outlined
+def evaluate_far(neuron, cell, layer, work, site):
+    """Compute a and phi' of a layer again, in any range; overwrites g."""
     start, zero = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
     square, exponent = item(work, layer, SQUARE), item(work, layer, EXPONENT)
     mean, scale = zero, splat(exponent, 1.0)
@@ -183,27 +279,9 @@ def evaluate_again(neuron, cell, layer, work, site):
         norm = kept_norm(work, layer)
         mean, scale, exponent = norm.mean, norm.inverse, exponent - norm.unit
         square = (splat(exponent, 1.0) - norm.floor) * cell.width
-    if work.far[layer]:
-        activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
-    else:
-        slopes_of_stream(neuron, work, start, cell.width, mean, convert(scale, zero))
-
-
-def products_with_g(cell, layer, work, site):
-    """x . g and the sum of g, in float64, of what the matrix above a layer meets, with g drawn."""
-    g, width = work.activated.g, cell.width
-    total = inner = splat(load(g, 0), 0.0)
-    if site.activates:
-        inner = dot(work.activated.x, 0, g, 0, width)
-    else:
-        inner = dot(work.stream, layer * rows(width) * LANES, g, 0, width)
-    of_x = convert(inner, 1.0)
-    if site.after or (site.before and not site.activates):
-        norm = kept_norm(work, layer)
-        if work.centred:
-            total = sum_up(g, 0, width)
-        of_x = fma(convert(norm.mean, 1.0), -convert(total, 1.0), of_x) * norm.inverse
-    return of_x, convert(total, 1.0)
+    activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
+    clear_padding(work.activated.x, cell.width)
+    clear_padding(work.activated.slope, cell.width)
 
 
 class Affine(NamedTuple):
@@ -254,11 +332,17 @@ def leave(neuron, cell, layer, work, site, y, products, skip):
     if not site.activates:
         add_error(cell, layer, work, skip, work.activated.g, error, zero + float(cell.width) ** 0.5)
         return
-    sums, exponent = multiply_by_slopes(neuron, work, cell.width, (start, norm.mean), error)
+    length = sqrt(item(work, layer, SEEN))
+    if site.after:
+        length = length / norm.inverse
+    if not site.before:
+        square = add_through_slopes(cell, layer, work, skip, error, length)
+        if skip or not is_extreme(square, neuron.has_tails[1]):
+            return
+    sums, exponent = multiply_by_slopes(cell, work, (start, norm.mean), error, length)
+    if is_extreme(sums[2], neuron.has_tails[1]):
+        sums, exponent = multiply_any_range(neuron, cell, layer, work, site, sums[2], exponent)
     total, product, square = sums
-    if is_extreme(square, neuron.has_tails[1]):
-        sums, exponent = multiply_any_range(neuron, cell, layer, work, site, square, exponent)
-        total, product, square = sums
     error = Affine(splat(zero, 1.0), zero, norm.mean, zero, exponent)
     if site.before:
         y = Combination(splat(zero, 1.0), zero, exponent)
@@ -272,26 +356,30 @@ def size_of(error, g, x):
     return level(absolute(error.of_g) * g + absolute(error.of_x) * x, error.exponent)
 
 
-def multiply_by_slopes(neuron, work, width, of_stream, error):
+def multiply_by_slopes(cell, work, of_stream, error, length):
     """Compute y, then u = phi'(h) y in the place of g and x; returns the sums of u, u (x - mean), u^2, and the exponent.
 
-    `of_stream` is where x of the stream begins, and its mean.
+    `of_stream` is where x of the stream begins, and its mean; `length` is |a - mean| at most.
     """
     arrays, (start, mean) = work.activated, of_stream
-    like, root = load(arrays.x, 0), splat(error.of_g, float(width) ** 0.5)
-    largest = sqrt(convert(per_lane.sums_of_squares(arrays.x[: width * LANES]), 1.0))
-    unit = unit_at(size_of(error, root, largest), limit(like))
+    like, root = load(arrays.x, 0), splat(length, float(cell.width) ** 0.5)
+    unit = unit_at(size_of(error, root, length), limit(like))
     of_g, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
     constant = number(error.exponent - unit, error.constant, like)
-    total = product = square = splat(like, 0.0)
-    for i in range(0, width * LANES, LANES):
+    total = product = square = more = product_2 = square_2 = splat(like, 0.0)
+    for i in range(0, rows(cell.width) * LANES, 2 * LANES):
         y = fma(load(arrays.x, i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
-        u = load(arrays.slope, i) * y
+        v = fma(load(arrays.x, i + LANES) - error.mean, of_x, fma(load(arrays.g, i + LANES), of_g, constant))
         store(arrays.g, i, y)
-        store(arrays.x, i, u)
-        total, square = total + u, fma(u, u, square)
-        product = fma(u, load(work.stream, start + i) - mean, product)
-    return (total, product, square), unit
+        store(arrays.g, i + LANES, v)
+        y, v = load(arrays.slope, i) * y, load(arrays.slope, i + LANES) * v
+        store(arrays.x, i, y)
+        store(arrays.x, i + LANES, v)
+        total, more = total + y, more + v
+        square, square_2 = fma(y, y, square), fma(v, v, square_2)
+        product = fma(y, load(work.stream, start + i) - mean, product)
+        product_2 = fma(v, load(work.stream, start + i + LANES) - mean, product_2)
+    return (total + more, product + product_2, square + square_2), unit
 
 
 @jit.outlined
@@ -315,24 +403,76 @@ def multiply_any_range(neuron, cell, layer, work, site, square, exponent):
     return (total, product, square), exponent + k
 
 
-def add_error(cell, layer, work, skip, vector, error, length):
-    """Add an `Affine` of a vector of that length and of the stream to the error of the stream; keeps its square."""
-    start, like = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
-    size = size_of(error, length, sqrt(item(work, layer, SQUARE)))
+class Unit(NamedTuple):
+    """How an error in units of its own is added to that of the stream."""
+
+    of_own: np.ndarray  # factor of the stream's error
+    shift: np.ndarray  # log2 of that of the other
+    exponent: np.ndarray  # of the sum
+
+
+def unit_of(work, skip, size, exponent):
+    """The `Unit` where an error of the level `size`, in units of 2^exponent, is added to that of the stream."""
     own = item(work, 0, ERROR_EXPONENT)
     old = level(sqrt(item(work, 0, ERROR_SQUARE)), own) if skip else splat(own, -per_lane.FAR)
+    like = load(work.error, 0)
     unit = unit_at(maximum(size, old), limit(like))
-    of_own = number(own - unit, splat(own, 1.0 if skip else 0.0), like)
-    of_vector, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
-    constant = number(error.exponent - unit, error.constant, like)
-    square = splat(like, 0.0)
-    for i in range(0, cell.width * LANES, LANES):
-        added = fma(load(vector, i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
-        d = fma(load(work.error, i), of_own, added)
-        store(work.error, i, d)
-        square = fma(d, d, square)
+    return Unit(number(own - unit, splat(own, 1.0 if skip else 0.0), like), exponent - unit, unit)
+
+
+def keep_error(work, square, along, exponent):
+    """Keep the square of the error of the stream, its product with z below, and its exponent."""
     keep(work, 0, ERROR_SQUARE, convert(square, 1.0))
-    keep(work, 0, ERROR_EXPONENT, unit)
+    keep(work, 0, ERROR_ALONG, convert(along, 1.0))
+    keep(work, 0, ERROR_EXPONENT, exponent)
+
+
+def add_through_slopes(cell, layer, work, skip, error, length):
+    """Add phi'(h) y to the error of the stream, y an `Affine` of g and a; returns the square of the sum."""
+    arrays, size = work.activated, rows(cell.width) * LANES
+    like, z = load(arrays.x, 0), (layer - 1) * size
+    unit = unit_of(work, skip, size_of(error, splat(length, float(cell.width) ** 0.5), length), error.exponent)
+    of_g, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
+    constant = number(unit.shift, error.constant, like)
+    even = odd = along = along_odd = splat(like, 0.0)
+    for i in range(0, size, 2 * LANES):
+        y = fma(load(arrays.x, i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
+        v = fma(load(arrays.x, i + LANES) - error.mean, of_x, fma(load(arrays.g, i + LANES), of_g, constant))
+        d = fma(load(arrays.slope, i), y, load(work.error, i) * unit.of_own)
+        e = fma(load(arrays.slope, i + LANES), v, load(work.error, i + LANES) * unit.of_own)
+        store(work.error, i, d)
+        store(work.error, i + LANES, e)
+        even, odd = fma(d, d, even), fma(e, e, odd)
+        along, along_odd = fma(load(work.z, z + i), d, along), fma(load(work.z, z + i + LANES), e, along_odd)
+    keep_error(work, even + odd, along + along_odd, unit.exponent)
+    return even + odd
+
+
+def add_error(cell, layer, work, skip, vector, error, length):
+    """Add an `Affine` of a vector of that length and of the stream to the error of the stream."""
+    start, like = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
+    z, stop = (layer - 1) * rows(cell.width) * LANES, cell.width * LANES
+    size = size_of(error, length, sqrt(item(work, layer, SQUARE)))
+    unit = unit_of(work, skip, size, error.exponent)
+    of_vector, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
+    constant = number(unit.shift, error.constant, like)
+    even = odd = along = along_odd = like
+    for i in range(0, stop - LANES, 2 * LANES):
+        k = i + LANES
+        d = fma(load(vector, i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
+        e = fma(load(vector, k), of_vector, fma(load(work.stream, start + k) - error.mean, of_x, constant))
+        d, e = fma(load(work.error, i), unit.of_own, d), fma(load(work.error, k), unit.of_own, e)
+        store(work.error, i, d)
+        store(work.error, k, e)
+        even, odd = fma(d, d, even), fma(e, e, odd)
+        along, along_odd = fma(load(work.z, z + i), d, along), fma(load(work.z, z + k), e, along_odd)
+    if cell.width % 2 == 1:
+        i = stop - LANES
+        d = fma(load(vector, i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
+        d = fma(load(work.error, i), unit.of_own, d)
+        store(work.error, i, d)
+        even, along = fma(d, d, even), fma(load(work.z, z + i), d, along)
+    keep_error(work, even + odd, along + along_odd, unit.exponent)
 
 
 jit.register_leaves(__name__, inline=False)
