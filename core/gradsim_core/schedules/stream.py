@@ -49,6 +49,7 @@ from .stream_numbers import (
     SEEN_EXPONENT,
     SHARE,
     SQUARE,
+    TOTAL,
     Combination,
     Factor,
     Seen,
@@ -143,19 +144,20 @@ def branch(cell, group, layer, work, seen, bias):
     old = level(sqrt(item(work, layer - 1, SQUARE)), below) if form.skip else level(scale * 0.0, below)
     unit = unit_at(maximum(level(scale, exponent), old), limit(like))
     of_x = number(below - unit, splat(scale, 1.0 if form.skip else 0.0), like)
-    square = add_branch(work, start, cell.width, of_x, number(exponent - unit, scale, like), mean)
+    square, total = add_branch(work, start, cell.width, of_x, number(exponent - unit, scale, like), mean)
     if form.after and form.skip:
-        square, unit = standardise_stream(cell, layer, work, unit)
+        square, unit = standardise_stream(cell, layer, work, (total, square), unit)
     keep(work, layer, SQUARE, square)
+    keep(work, layer, TOTAL, convert(total, 1.0))
     keep(work, layer, EXPONENT, unit)
     record(work, SUM_H, layer, square, unit)
     return fma(square, 0.0, seen.square * 0.0)
 
 
 def add_branch(work, start, width, of_x, of_z, mean):
-    """Write x' = of_x x + of_z (z - mean) behind x, which begins at `start`; returns |x'|^2 in float64."""
+    """Write x' = of_x x + of_z (z - mean) behind x, which begins at `start`; returns |x'|^2 in float64, and its sum."""
     size = rows(width) * LANES
-    even = odd = splat(of_x, 0.0)
+    even = odd = total = total_odd = splat(of_x, 0.0)
     stop = start + width * LANES
     for k in range(start, stop - LANES, 2 * LANES):
         a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
@@ -163,17 +165,19 @@ def add_branch(work, start, width, of_x, of_z, mean):
         store(work.stream, size + k, a)
         store(work.stream, size + k + LANES, b)
         even, odd = fma(a, a, even), fma(b, b, odd)
+        total, total_odd = total + a, total_odd + b
     if width % 2 == 1:
         k = stop - LANES
         a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
         store(work.stream, size + k, a)
-        even = fma(a, a, even)
-    return convert(even + odd, 1.0)
+        even, total = fma(a, a, even), total + a
+    return convert(even + odd, 1.0), total + total_odd
 
 
 def standardise_branch(cell, layer, work, start, product):
     """The norm of a branch v z: the mean of z, and the factor of z - mean with its exponent."""
-    ones = norm_of(work.z, start, cell.width, work.centred, product.exponent * 0.0)
+    moments = sum_up(work.z, start, cell.width), convert(dot(work.z, start, work.z, start, cell.width), 1.0)
+    ones = norm_of(work.z, start, cell.width, work.centred, moments, product.exponent * 0.0)
     variance = (splat(product.v, 1.0) - ones.floor) * inverse_square(ones.inverse)
     norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent)
     scale, exponent = product.v * norm.inverse, product.exponent - norm.unit
@@ -189,10 +193,10 @@ def inverse_square(v):
     return 1.0 / (v * v)
 
 
-def standardise_stream(cell, layer, work, exponent):
+def standardise_stream(cell, layer, work, moments, exponent):
     """Replace the stream by its norm; returns |x|^2 and its exponent."""
     start = layer * rows(cell.width) * LANES
-    norm = norm_of(work.stream, start, cell.width, work.centred, exponent)
+    norm = norm_of(work.stream, start, cell.width, work.centred, moments, exponent)
     scale = convert(norm.inverse, norm.mean)
     for i in range(start, start + cell.width * LANES, LANES):
         store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
@@ -267,6 +271,7 @@ def run_forward(neuron, cell, group, work):
     broken = square * 0.0
     keep(work, 0, SQUARE, square)
     keep(work, 0, EXPONENT, broken)
+    keep(work, 0, TOTAL, convert(sum_up(work.stream, 0, cell.width), 1.0))
     for layer in range(1, cell.depth + 1):
         seen = enter(neuron, cell, layer - 1, work, site_at(form, cell.depth, layer - 1))
         if form.two:

@@ -20,7 +20,7 @@ from gradsim_core.rng.philox import STREAM_BIAS, random_words
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import exponent_of, scaled
 
-# What is kept of a layer, one number per network, for the backward pass. Of the stream x: its exponent and |x|^2; of the
+# What is kept of a layer, one number per network, for the backward pass. Of the stream x: its exponent, |x|^2 and sum; of the
 # norm where it enters a branch: mean, 1 / deviation, exponent, and the share of epsilon in the variance; of what the
 # first matrix of the block above meets: |.|^2 and exponent; of the last matrix of the block: v with h = v z, the shares
 # of weights and bias; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm
@@ -28,11 +28,11 @@ from gradsim_core.scaling.per_lane import exponent_of, scaled
 # second one meets. At layer 0 also, of the stream's error: |delta|^2, z . delta with z of the block below,
 # and its exponent.
 (
-    EXPONENT, SQUARE, MEAN, INVERSE, UNIT, FLOOR, SEEN, SEEN_EXPONENT, SHARE, BIAS_SHARE,
+    EXPONENT, SQUARE, TOTAL, MEAN, INVERSE, UNIT, FLOOR, SEEN, SEEN_EXPONENT, SHARE, BIAS_SHARE,
     OUT_MEAN, OUT_FACTOR, OUT_INVERSE, OUT_UNIT, POST_INVERSE, POST_UNIT,
     INNER_SCALE, INNER_SHIFT, INNER_SHARE, INNER_BIAS_SHARE, INNER, INNER_EXPONENT,
     ERROR_SQUARE, ERROR_ALONG, ERROR_EXPONENT, ITEMS,
-) = range(26)  # fmt: skip
+) = range(27)  # fmt: skip
 
 _ORDINARY = 20  # octaves: a factor beyond 2^+-20 is one near 1, times a power of two
 
@@ -83,11 +83,12 @@ def _limit_32(like):
 
 
 def _limit_64(like):
-    return 430.0
+    return 100.0
 
 
 limit = by_precision(_limit_32, _limit_64)
-"""log2 of the sizes of vectors that have no exponent: the reach, less 20."""
+"""log2 of the sizes of vectors that have no exponent: 20 below the reach, and so small that products of squares of them
+are in the range of float64."""
 
 
 def level(size, exponent):

@@ -46,6 +46,7 @@ from .stream_numbers import (
     SEEN,
     SEEN_EXPONENT,
     SQUARE,
+    TOTAL,
     UNIT,
     Combination,
     Seen,
@@ -94,20 +95,27 @@ def sum_up(array, start, width):
     return (a + b) + (c + d)
 
 
-def norm_of(array, start, width, centred, exponent):
-    """The `Norm` of a vector in units of 2^exponent, as of `operations.standardise`."""
-    mean = splat(load(array, start), 0.0)
+def norm_of(array, start, width, centred, moments, exponent):
+    """The `Norm` of a vector in units of 2^exponent, as of `operations.standardise`, from its sum and its square."""
+    total, square = moments
+    mean, variance = total * 0.0, square / width
     if centred:
-        mean = sum_up(array, start, width) / width
-    even = odd = splat(mean, 0.0)
-    stop = start + width * LANES
-    for k in range(start, stop - LANES, 2 * LANES):
-        d, e = load(array, k) - mean, load(array, k + LANES) - mean
-        even, odd = fma(d, d, even), fma(e, e, odd)
-    if width % 2 == 1:
-        d = load(array, stop - LANES) - mean
-        even = fma(d, d, even)
-    return norm_from(mean, convert(even + odd, 1.0) / width, exponent)
+        mean = total / width
+        m = convert(mean, 1.0)
+        variance = fma(-m, m, variance)
+        if anywhere(variance * (16.0 * width) < square):  # digits have cancelled
+            variance = variance_of(array, start, width, mean)
+    return norm_from(mean, variance, exponent)
+
+
+@jit.outlined
+def variance_of(array, start, width, mean):
+    """The variance over neurons, in float64, from deviations."""
+    square = splat(mean, 0.0)
+    for k in range(start, start + width * LANES, LANES):
+        d = load(array, k) - mean
+        square = fma(d, d, square)
+    return convert(square, 1.0) / width
 
 
 def norm_from(mean, variance, exponent):
@@ -140,7 +148,8 @@ def enter(neuron, cell, layer, work, site):
     square, zero = item(work, layer, SQUARE), splat(load(work.error, 0), 0.0)
     mean, scale = zero, splat(exponent, 1.0)
     if site.before:
-        norm = norm_of(work.stream, start, cell.width, work.centred, exponent)
+        moments = convert(item(work, layer, TOTAL), zero), square
+        norm = norm_of(work.stream, start, cell.width, work.centred, moments, exponent)
         keep_norm(work, layer, norm)
         square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
         mean, scale = norm.mean, norm.inverse
@@ -155,7 +164,8 @@ def enter(neuron, cell, layer, work, site):
             found, exponent = activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
         square = convert(found, 1.0)
     if site.after:
-        norm = norm_of(work.activated.x, 0, cell.width, work.centred, exponent)
+        moments = sum_up(work.activated.x, 0, cell.width) if work.centred else zero, square
+        norm = norm_of(work.activated.x, 0, cell.width, work.centred, moments, exponent)
         keep_norm(work, layer, norm)
         square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
     keep(work, layer, SEEN, square)
