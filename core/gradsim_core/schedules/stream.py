@@ -364,4 +364,4 @@ def allocate(cell, dtype, law, form):
     )  # fmt: skip
 
 
-jit.register_leaves(__name__, inline=False)
+jit.register_leaves(__name__, inline=True)

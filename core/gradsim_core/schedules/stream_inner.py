@@ -67,6 +67,7 @@ def run_inner(neuron, cell, group, layer, work, seen):
     return Seen(convert(square, 1.0), exponent)
 
 
+@jit.outlined
 def draw_inner(cell, group, layer, work):
     """Draw h of a layer again; the cell has the width of the layer."""
     arrays, scale = work.between, convert(item(work, layer, INNER_SCALE), load(work.error, 0))
@@ -144,4 +145,4 @@ def run_inner_backward(neuron, cell, group, layer, work, error):
     return (square, along, unit + k), error.square * seen.square, error.exponent + seen.exponent
 
 
-jit.register_leaves(__name__, inline=False)
+jit.register_leaves(__name__, inline=True)

@@ -150,4 +150,4 @@ def transpose(length, along, norm, inner, weight, exponent):
     return Combination(length * weight.value, of_x * weight.value, exponent + weight.power)
 
 
-jit.register_leaves(__name__, inline=False)
+jit.register_leaves(__name__, inline=True)

@@ -142,6 +142,7 @@ def kept_norm(work, layer):
     return Norm(mean, item(work, layer, INVERSE), item(work, layer, UNIT), item(work, layer, FLOOR))
 
 
+@jit.outlined
 def enter(neuron, cell, layer, work, site):
     """Compute what the matrix above a layer of the stream meets; keeps its `Seen`, which is returned."""
     start, exponent = layer * rows(cell.width) * LANES, item(work, layer, EXPONENT)
@@ -217,6 +218,7 @@ def activate_stream(neuron, work, start, width, mean, scale):
     return (a + b) + (c + d)
 
 
+@jit.outlined
 def activate_far(neuron, work, start, width, norm, seen):
     """As `activate_stream` and `slopes_of_stream`, in any range; returns |a|^2 and the exponent of a."""
     (mean, scale), (square, exponent) = norm, seen
@@ -243,6 +245,7 @@ def slopes_of_stream(neuron, work, start, width, mean, scale):
     return (a + b) + (c + d)
 
 
+@jit.outlined
 def evaluate_again(neuron, cell, layer, work, site, source):
     """Draw g from a source; compute a and phi' of a layer again where there is an activation.
 
@@ -316,6 +319,7 @@ def through_norm(cell, work, norm, y, exponent, products):
     return Affine(y.of_g * norm.inverse, of_n * norm.inverse, norm.mean, constant, y.exponent - norm.unit)
 
 
+@jit.outlined
 def leave(neuron, cell, layer, work, site, y, products, skip):
     """Add to the error of the stream at a layer what comes through its site.
 
@@ -485,4 +489,4 @@ def add_error(cell, layer, work, skip, vector, error, length):
     keep_error(work, even + odd, along + along_odd, unit.exponent)
 
 
-jit.register_leaves(__name__, inline=False)
+jit.register_leaves(__name__, inline=True)
