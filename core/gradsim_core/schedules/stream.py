@@ -17,6 +17,7 @@ inner products of `one_pass` suffice. Norms are those of `operations.standardise
 from __future__ import annotations
 
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -104,7 +105,7 @@ class StreamWork(NamedTuple):
     stream: np.ndarray  # (depth + 1, rows, 16) x
     z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block
     error: np.ndarray  # (rows, 16) error of the stream
-    activated: Activated  # (rows, 16) each: where branches leave the stream
+    activated: Activated  # (rows, 16) each: where branches leave the stream; x and slope (depth + 1, rows, 16) if stored
     between: Activated  # (rows of inner, 16) each: between two matrices
     few: np.ndarray  # scratch of `one_pass`
     layers: np.ndarray  # (depth, KEPT, 16) inner products between two matrices
@@ -115,6 +116,7 @@ class StreamWork(NamedTuple):
     exponents: np.ndarray  # (3, depth, 16), float64
     form: Form
     centred: bool
+    remembers: bool  # whether phi and phi' of all layers are stored
     weight: Factor  # standard deviation of the entries of W, or of V
     first_weight: Factor  # of the first of two matrices
     bias: Factor
@@ -344,8 +346,10 @@ def memory(law, depth, width):
     return LANES * (2 * depth + 8) * width
 
 
-def _arrays(n, dtype):
-    return Activated(*(aligned(rows(n) * LANES, dtype) for _ in Activated._fields))
+def _arrays(n, dtype, layers):
+    """Arrays of `Activated`, with so many layers of x and slope."""
+    h, x, slope, g = (aligned(count * rows(n) * LANES, dtype) for count in (1, layers, layers, 1))
+    return Activated(h, x, slope, g)
 
 
 def allocate(cell, dtype, law, form):
@@ -355,11 +359,12 @@ def allocate(cell, dtype, law, form):
     double = lambda n: aligned(n * LANES, np.float64)  # noqa: E731
     inner = form.inner if form.two else cell.width
     deviations = cell.sigma_w / math.sqrt(inner), cell.sigma_w / math.sqrt(cell.width), cell.sigma_b, form.alpha
+    remembers = os.environ.get('REMEMBER') == '1'
     flags = (np.zeros(depth + 1, np.bool_) for _ in range(2))
     return StreamWork(
         aligned(2 * FEW * 4 * LANES, np.int32), empty((depth + 1) * size), empty(depth * size), empty(size),
-        _arrays(cell.width, dtype), _arrays(inner, dtype), empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
-        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, form.centred,
+        _arrays(cell.width, dtype, depth + 1 if remembers else 1), _arrays(inner, dtype, 1), empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
+        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, form.centred, remembers,
         *map(factor, deviations),
     )  # fmt: skip
 

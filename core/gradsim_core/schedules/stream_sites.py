@@ -158,15 +158,16 @@ def enter(neuron, cell, layer, work, site):
         far = anywhere((exponent != 0.0) | (per_lane.placed(level(sqrt(square), 0.0), limit(zero)) != 0.0))
         found = zero
         if not far:
-            found = activate_stream(neuron, work, start, cell.width, mean, convert(scale, zero))
+            found = activate_stream(neuron, work, layer, cell.width, mean, convert(scale, zero))
             far = is_extreme(found, neuron.has_tails[0])
         work.far[layer] = far
         if far:
-            found, exponent = activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
+            found, exponent = activate_far(neuron, work, layer, cell.width, (mean, scale), (square, exponent))
         square = convert(found, 1.0)
     if site.after:
-        moments = sum_up(work.activated.x, 0, cell.width) if work.centred else zero, square
-        norm = norm_of(work.activated.x, 0, cell.width, work.centred, moments, exponent)
+        at = place(work, layer, cell.width)
+        moments = sum_up(work.activated.x, at, cell.width) if work.centred else zero, square
+        norm = norm_of(work.activated.x, at, cell.width, work.centred, moments, exponent)
         keep_norm(work, layer, norm)
         square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
     keep(work, layer, SEEN, square)
@@ -195,38 +196,53 @@ def store_joined(array, i, values):
     store_four(array, i, a, b, c, d)
 
 
-def clear_padding(array, width):
+def place(work, layer, width):
+    """Where a layer begins in `activated.x` and `activated.slope`."""
+    return layer * rows(width) * LANES if work.remembers else 0
+
+
+def clear_padding(array, start, width):
     """Write zeros beyond the width."""
-    for i in range(width * LANES, rows(width) * LANES, LANES):
+    for i in range(start + width * LANES, start + rows(width) * LANES, LANES):
         store(array, i, splat(load(array, i), 0.0))
 
 
-def activate_stream(neuron, work, start, width, mean, scale):
-    """Compute a = phi((x - mean) scale); returns |a|^2."""
-    x, full = work.activated.x, width // 4 * 4 * LANES
+def activate_stream(neuron, work, layer, width, mean, scale):
+    """Compute a = phi((x - mean) scale), and phi' if it is remembered; returns |a|^2."""
+    at, start, full = place(work, layer, width), layer * rows(width) * LANES, width // 4 * 4 * LANES
+    x = work.activated.x
     a = b = c = d = splat(mean, 0.0)
     for i in range(0, full, 4 * LANES):
-        (p, q), (r, s) = quarters(neuron.phi(joined(work.stream, start + i, mean, scale), neuron.alpha))
-        store_four(x, i, p, q, r, s)
+        h = joined(work.stream, start + i, mean, scale)
+        (p, q), (r, s) = quarters(neuron.phi(h, neuron.alpha))
+        store_four(x, at + i, p, q, r, s)
+        if work.remembers:
+            store_joined(work.activated.slope, at + i, neuron.dphi(h, neuron.alpha))
         a, b, c, d = fma(p, p, a), fma(q, q, b), fma(r, r, c), fma(s, s, d)
     if width % 4 != 0:
-        (p, q), (r, s) = quarters(neuron.phi(joined(work.stream, start + full, mean, scale), neuron.alpha))
-        store_four(x, full, p, q, r, s)
-        clear_padding(x, width)
-        p, q, r, s = load_four(x, full)
+        h = joined(work.stream, start + full, mean, scale)
+        store_joined(x, at + full, neuron.phi(h, neuron.alpha))
+        store_joined(work.activated.slope, at + full, neuron.dphi(h, neuron.alpha))
+        clear_padding(x, at, width)
+        clear_padding(work.activated.slope, at, width)
+        p, q, r, s = load_four(x, at + full)
         a, b, c, d = fma(p, p, a), fma(q, q, b), fma(r, r, c), fma(s, s, d)
     return (a + b) + (c + d)
 
 
 @jit.outlined
-def activate_far(neuron, work, start, width, norm, seen):
+def activate_far(neuron, work, layer, width, norm, seen):
     """As `activate_stream` and `slopes_of_stream`, in any range; returns |a|^2 and the exponent of a."""
-    (mean, scale), (square, exponent) = norm, seen
+    (mean, scale), (square, exponent), start = norm, seen, layer * rows(width) * LANES
     shift = per_lane.placed(level(sqrt(square), exponent), limit(mean))
     factor = number(exponent - shift, scale, mean)
     for i in range(0, width * LANES, LANES):
         store(work.activated.h, i, (load(work.stream, start + i) - mean) * factor)
-    return per_lane.activate_any_range(neuron, width, work.activated, 0, shift)
+    at = place(work, layer, width)
+    found = per_lane.activate_any_range(neuron, width, work.activated, at, shift)
+    clear_padding(work.activated.x, at, width)
+    clear_padding(work.activated.slope, at, width)
+    return found
 
 
 def slopes_of_stream(neuron, work, start, width, mean, scale):
@@ -240,8 +256,8 @@ def slopes_of_stream(neuron, work, start, width, mean, scale):
         store_joined(slope, i, neuron.dphi(h, neuron.alpha))
         e, f, u, v = load_four(g, i)  # zero beyond the width
         a, b, c, d = fma(p, e, a), fma(q, f, b), fma(r, u, c), fma(s, v, d)
-    clear_padding(x, width)
-    clear_padding(slope, width)
+    clear_padding(x, 0, width)
+    clear_padding(slope, 0, width)
     return (a + b) + (c + d)
 
 
@@ -263,7 +279,10 @@ def evaluate_again(neuron, cell, layer, work, site, source):
     elif work.far[layer]:
         evaluate_far(neuron, cell, layer, work, site)
         draw_g(source, work)
-        inner = dot(work.activated.x, 0, g, 0, width)
+        inner = dot(work.activated.x, place(work, layer, width), g, 0, width)
+    elif work.remembers:
+        draw_g(source, work)
+        inner = dot(work.activated.x, start, g, 0, width)
     else:
         draw_g(source, work)
         mean, scale = (norm.mean, convert(norm.inverse, total)) if site.before else (total, splat(total, 1.0))
@@ -285,16 +304,14 @@ def draw_g(source, work):
 @jit.outlined
 def evaluate_far(neuron, cell, layer, work, site):
     """Compute a and phi' of a layer again, in any range; overwrites g."""
-    start, zero = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
+    zero = splat(load(work.error, 0), 0.0)
     square, exponent = item(work, layer, SQUARE), item(work, layer, EXPONENT)
     mean, scale = zero, splat(exponent, 1.0)
     if site.before:
         norm = kept_norm(work, layer)
         mean, scale, exponent = norm.mean, norm.inverse, exponent - norm.unit
         square = (splat(exponent, 1.0) - norm.floor) * cell.width
-    activate_far(neuron, work, start, cell.width, (mean, scale), (square, exponent))
-    clear_padding(work.activated.x, cell.width)
-    clear_padding(work.activated.slope, cell.width)
+    activate_far(neuron, work, layer, cell.width, (mean, scale), (square, exponent))
 
 
 class Affine(NamedTuple):
@@ -344,7 +361,7 @@ def leave(neuron, cell, layer, work, site, y, products, skip):
     if site.after or (site.before and not site.activates):
         error = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
     if not site.activates:
-        add_error(cell, layer, work, skip, work.activated.g, error, zero + float(cell.width) ** 0.5)
+        add_error(cell, layer, work, skip, (work.activated.g, 0), error, zero + float(cell.width) ** 0.5)
         return
     length = sqrt(item(work, layer, SEEN))
     if site.after:
@@ -353,7 +370,7 @@ def leave(neuron, cell, layer, work, site, y, products, skip):
         square = add_through_slopes(cell, layer, work, skip, error, length)
         if skip or not is_extreme(square, neuron.has_tails[1]):
             return
-    sums, exponent = multiply_by_slopes(cell, work, (start, norm.mean), error, length)
+    sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, error, length)
     if is_extreme(sums[2], neuron.has_tails[1]):
         sums, exponent = multiply_any_range(neuron, cell, layer, work, site, sums[2], exponent)
     total, product, square = sums
@@ -362,7 +379,7 @@ def leave(neuron, cell, layer, work, site, y, products, skip):
         y = Combination(splat(zero, 1.0), zero, exponent)
         products = convert(product, 1.0) * norm.inverse, convert(total, 1.0)
         error = through_norm(cell, work, norm, y, item(work, layer, EXPONENT) - norm.unit, products)
-    add_error(cell, layer, work, skip, work.activated.x, error, sqrt(convert(square, 1.0)))
+    add_error(cell, layer, work, skip, (work.activated.x, place(work, layer, cell.width)), error, sqrt(convert(square, 1.0)))
 
 
 def size_of(error, g, x):
@@ -370,29 +387,30 @@ def size_of(error, g, x):
     return level(absolute(error.of_g) * g + absolute(error.of_x) * x, error.exponent)
 
 
-def multiply_by_slopes(cell, work, of_stream, error, length):
+def multiply_by_slopes(cell, layer, work, mean, error, length):
     """Compute y, then u = phi'(h) y in the place of g and x; returns the sums of u, u (x - mean), u^2, and the exponent.
 
-    `of_stream` is where x of the stream begins, and its mean; `length` is |a - mean| at most.
+    `mean` is that of x; `length` is |a - mean| at most.
     """
-    arrays, (start, mean) = work.activated, of_stream
+    arrays, start, at = work.activated, layer * rows(cell.width) * LANES, place(work, layer, cell.width)
     like, root = load(arrays.x, 0), splat(length, float(cell.width) ** 0.5)
     unit = unit_at(size_of(error, root, length), limit(like))
     of_g, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
     constant = number(error.exponent - unit, error.constant, like)
     total = product = square = more = product_2 = square_2 = splat(like, 0.0)
     for i in range(0, rows(cell.width) * LANES, 2 * LANES):
-        y = fma(load(arrays.x, i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
-        v = fma(load(arrays.x, i + LANES) - error.mean, of_x, fma(load(arrays.g, i + LANES), of_g, constant))
+        j, k, m = i + LANES, at + i, at + i + LANES
+        y = fma(load(arrays.x, k) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
+        v = fma(load(arrays.x, m) - error.mean, of_x, fma(load(arrays.g, j), of_g, constant))
         store(arrays.g, i, y)
-        store(arrays.g, i + LANES, v)
-        y, v = load(arrays.slope, i) * y, load(arrays.slope, i + LANES) * v
-        store(arrays.x, i, y)
-        store(arrays.x, i + LANES, v)
+        store(arrays.g, j, v)
+        y, v = load(arrays.slope, k) * y, load(arrays.slope, m) * v
+        store(arrays.x, k, y)
+        store(arrays.x, m, v)
         total, more = total + y, more + v
         square, square_2 = fma(y, y, square), fma(v, v, square_2)
         product = fma(y, load(work.stream, start + i) - mean, product)
-        product_2 = fma(v, load(work.stream, start + i + LANES) - mean, product_2)
+        product_2 = fma(v, load(work.stream, start + j) - mean, product_2)
     return (total + more, product + product_2, square + square_2), unit
 
 
@@ -407,12 +425,12 @@ def multiply_any_range(neuron, cell, layer, work, site, square, exponent):
         scale = convert(norm.inverse, like) if site.before else splat(like, 1.0)
         for i in range(0, size, LANES):
             store(arrays.h, i, (load(work.stream, start + i) - mean) * scale)
-    tail, zero = dphi_tail(neuron), splat(exponent, 0.0)
-    h, slope, y, u = arrays.h[:size], arrays.slope[:size], arrays.g[:size], arrays.x[:size]
+    tail, zero, at = dphi_tail(neuron), splat(exponent, 0.0), place(work, layer, cell.width)
+    h, slope, y, u = arrays.h[:size], arrays.slope[at : at + size], arrays.g[:size], arrays.x[at : at + size]
     square, k = per_lane.rescue(tail, h, slope, y, u, square, zero)
     total = product = splat(like, 0.0)
     for i in range(0, size, LANES):
-        u = load(arrays.x, i)
+        u = load(arrays.x, at + i)
         total, product = total + u, fma(u, load(work.stream, start + i) - mean, product)
     return (total, product, square), exponent + k
 
@@ -443,17 +461,18 @@ def keep_error(work, square, along, exponent):
 
 def add_through_slopes(cell, layer, work, skip, error, length):
     """Add phi'(h) y to the error of the stream, y an `Affine` of g and a; returns the square of the sum."""
-    arrays, size = work.activated, rows(cell.width) * LANES
+    arrays, size, at = work.activated, rows(cell.width) * LANES, place(work, layer, cell.width)
     like, z = load(arrays.x, 0), (layer - 1) * size
     unit = unit_of(work, skip, size_of(error, splat(length, float(cell.width) ** 0.5), length), error.exponent)
     of_g, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
     constant = number(unit.shift, error.constant, like)
     even = odd = along = along_odd = splat(like, 0.0)
     for i in range(0, size, 2 * LANES):
-        y = fma(load(arrays.x, i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
-        v = fma(load(arrays.x, i + LANES) - error.mean, of_x, fma(load(arrays.g, i + LANES), of_g, constant))
-        d = fma(load(arrays.slope, i), y, load(work.error, i) * unit.of_own)
-        e = fma(load(arrays.slope, i + LANES), v, load(work.error, i + LANES) * unit.of_own)
+        k, m = at + i, at + i + LANES
+        y = fma(load(arrays.x, k) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
+        v = fma(load(arrays.x, m) - error.mean, of_x, fma(load(arrays.g, i + LANES), of_g, constant))
+        d = fma(load(arrays.slope, k), y, load(work.error, i) * unit.of_own)
+        e = fma(load(arrays.slope, m), v, load(work.error, i + LANES) * unit.of_own)
         store(work.error, i, d)
         store(work.error, i + LANES, e)
         even, odd = fma(d, d, even), fma(e, e, odd)
@@ -462,8 +481,12 @@ def add_through_slopes(cell, layer, work, skip, error, length):
     return even + odd
 
 
-def add_error(cell, layer, work, skip, vector, error, length):
-    """Add an `Affine` of a vector of that length and of the stream to the error of the stream."""
+def add_error(cell, layer, work, skip, place_of, error, length):
+    """Add an `Affine` of a vector of that length and of the stream to the error of the stream.
+
+    `place_of` is the array of the vector, and where it begins.
+    """
+    vector, at = place_of
     start, like = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
     z, stop = (layer - 1) * rows(cell.width) * LANES, cell.width * LANES
     size = size_of(error, length, sqrt(item(work, layer, SQUARE)))
@@ -473,8 +496,8 @@ def add_error(cell, layer, work, skip, vector, error, length):
     even = odd = along = along_odd = like
     for i in range(0, stop - LANES, 2 * LANES):
         k = i + LANES
-        d = fma(load(vector, i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
-        e = fma(load(vector, k), of_vector, fma(load(work.stream, start + k) - error.mean, of_x, constant))
+        d = fma(load(vector, at + i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
+        e = fma(load(vector, at + k), of_vector, fma(load(work.stream, start + k) - error.mean, of_x, constant))
         d, e = fma(load(work.error, i), unit.of_own, d), fma(load(work.error, k), unit.of_own, e)
         store(work.error, i, d)
         store(work.error, k, e)
@@ -482,7 +505,7 @@ def add_error(cell, layer, work, skip, vector, error, length):
         along, along_odd = fma(load(work.z, z + i), d, along), fma(load(work.z, z + k), e, along_odd)
     if cell.width % 2 == 1:
         i = stop - LANES
-        d = fma(load(vector, i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
+        d = fma(load(vector, at + i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
         d = fma(load(work.error, i), unit.of_own, d)
         store(work.error, i, d)
         even, along = fma(d, d, even), fma(load(work.z, z + i), d, along)
