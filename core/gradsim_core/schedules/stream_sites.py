@@ -158,7 +158,7 @@ def enter(neuron, cell, layer, work, site):
         far = anywhere((exponent != 0.0) | (per_lane.placed(level(sqrt(square), 0.0), limit(zero)) != 0.0))
         found = zero
         if not far:
-            found = activate_stream(neuron, work, layer, cell.width, mean, convert(scale, zero))
+            found = activate_stream(neuron, work, layer, cell.width, (mean, convert(scale, zero)), site.after)
             far = is_extreme(found, neuron.has_tails[0])
         work.far[layer] = far
         if far:
@@ -207,15 +207,17 @@ def clear_padding(array, start, width):
         store(array, i, splat(load(array, i), 0.0))
 
 
-def activate_stream(neuron, work, layer, width, mean, scale):
-    """Compute a = phi((x - mean) scale), and phi' if it is remembered; returns |a|^2."""
+def activate_stream(neuron, work, layer, width, norm, stored):
+    """Compute a = phi((x - mean) scale), and phi' if it is remembered; returns |a|^2. `stored`: whether a is needed."""
+    (mean, scale), stored = norm, stored or work.remembers
     at, start, full = place(work, layer, width), layer * rows(width) * LANES, width // 4 * 4 * LANES
     x = work.activated.x
     a = b = c = d = splat(mean, 0.0)
     for i in range(0, full, 4 * LANES):
         h = joined(work.stream, start + i, mean, scale)
         (p, q), (r, s) = quarters(neuron.phi(h, neuron.alpha))
-        store_four(x, at + i, p, q, r, s)
+        if stored:
+            store_four(x, at + i, p, q, r, s)
         if work.remembers:
             store_joined(work.activated.slope, at + i, neuron.dphi(h, neuron.alpha))
         a, b, c, d = fma(p, p, a), fma(q, q, b), fma(r, r, c), fma(s, s, d)
@@ -337,14 +339,14 @@ def through_norm(cell, work, norm, y, exponent, products):
 
 
 @jit.outlined
-def leave(neuron, cell, layer, work, site, y, products, skip):
+def leave(neuron, source, work, site, y, products, skip):
     """Add to the error of the stream at a layer what comes through its site.
 
     Parameters
     ----------
     neuron : Neuron
-    cell : Params
-    layer : int
+    source : Source
+        Of g; its layer is that above.
     work : StreamWork
         Reads `activated`; changes `error`, and keeps its square and exponent.
     site : Site
@@ -355,7 +357,8 @@ def leave(neuron, cell, layer, work, site, y, products, skip):
     skip : bool
         Whether the error of the stream remains, or starts here.
     """
-    start, zero = layer * rows(cell.width) * LANES, splat(y.of_g, 0.0)
+    (cell, _, layer, _), zero = source, splat(y.of_g, 0.0)
+    layer = layer - 1 if layer > 0 else cell.depth
     error = Affine(y.of_g, y.of_x, splat(load(work.error, 0), 0.0), zero, y.exponent)
     norm = kept_norm(work, layer)
     if site.after or (site.before and not site.activates):
@@ -372,7 +375,7 @@ def leave(neuron, cell, layer, work, site, y, products, skip):
             return
     sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, error, length)
     if is_extreme(sums[2], neuron.has_tails[1]):
-        sums, exponent = multiply_any_range(neuron, cell, layer, work, site, sums[2], exponent)
+        sums, exponent = multiply_any_range(neuron, source, layer, work, site, error, (sums[2], exponent))
     total, product, square = sums
     error = Affine(splat(zero, 1.0), zero, norm.mean, zero, exponent)
     if site.before:
@@ -388,7 +391,7 @@ def size_of(error, g, x):
 
 
 def multiply_by_slopes(cell, layer, work, mean, error, length):
-    """Compute y, then u = phi'(h) y in the place of g and x; returns the sums of u, u (x - mean), u^2, and the exponent.
+    """Compute u = phi'(h) y in the place of a; returns the sums of u, u (x - mean) and u^2, and the exponent of u.
 
     `mean` is that of x; `length` is |a - mean| at most.
     """
@@ -402,8 +405,6 @@ def multiply_by_slopes(cell, layer, work, mean, error, length):
         j, k, m = i + LANES, at + i, at + i + LANES
         y = fma(load(arrays.x, k) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
         v = fma(load(arrays.x, m) - error.mean, of_x, fma(load(arrays.g, j), of_g, constant))
-        store(arrays.g, i, y)
-        store(arrays.g, j, v)
         y, v = load(arrays.slope, k) * y, load(arrays.slope, m) * v
         store(arrays.x, k, y)
         store(arrays.x, m, v)
@@ -415,23 +416,35 @@ def multiply_by_slopes(cell, layer, work, mean, error, length):
 
 
 @jit.outlined
-def multiply_any_range(neuron, cell, layer, work, site, square, exponent):
-    """As `multiply_by_slopes`, whose y and sum of squares remain where u is in range; by logarithms elsewhere."""
-    arrays, size, start = work.activated, cell.width * LANES, layer * rows(cell.width) * LANES
-    norm = kept_norm(work, layer)
-    like = load(arrays.x, 0)
+def multiply_any_range(neuron, source, layer, work, site, error, found):
+    """As `multiply_by_slopes`, which found a square and an exponent; by logarithms where products are out of range."""
+    (square, exponent), cell, arrays, width = found, source.cell, work.activated, source.cell.width
+    start, at, norm = layer * rows(width) * LANES, place(work, layer, width), kept_norm(work, layer)
+    like = load(arrays.x, at)
     mean = norm.mean if site.before else splat(like, 0.0)
-    if not work.far[layer]:
+    if work.far[layer]:
+        evaluate_far(neuron, cell, layer, work, site)
+    else:
         scale = convert(norm.inverse, like) if site.before else splat(like, 1.0)
-        for i in range(0, size, LANES):
-            store(arrays.h, i, (load(work.stream, start + i) - mean) * scale)
-    tail, zero, at = dphi_tail(neuron), splat(exponent, 0.0), place(work, layer, cell.width)
+        for i in range(0, width * LANES, LANES):
+            h = (load(work.stream, start + i) - mean) * scale
+            store(arrays.h, i, h)
+            store(arrays.x, at + i, neuron.phi(h, neuron.alpha))
+            store(arrays.slope, at + i, neuron.dphi(h, neuron.alpha))
+    draw_g(source, work)
+    of_g, of_x = number(error.exponent - exponent, error.of_g, like), number(error.exponent - exponent, error.of_x, like)
+    constant = number(error.exponent - exponent, error.constant, like)
+    for i in range(0, width * LANES, LANES):
+        store(arrays.g, i, fma(load(arrays.x, at + i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant)))
+    tail, zero, size = dphi_tail(neuron), splat(exponent, 0.0), width * LANES
     h, slope, y, u = arrays.h[:size], arrays.slope[at : at + size], arrays.g[:size], arrays.x[at : at + size]
+    for i in range(0, size, LANES):
+        store(u, i, load(slope, i) * load(y, i))
     square, k = per_lane.rescue(tail, h, slope, y, u, square, zero)
     total = product = splat(like, 0.0)
     for i in range(0, size, LANES):
-        u = load(arrays.x, at + i)
-        total, product = total + u, fma(u, load(work.stream, start + i) - mean, product)
+        v = load(u, i)
+        total, product = total + v, fma(v, load(work.stream, start + i) - mean, product)
     return (total, product, square), exponent + k
 
 
