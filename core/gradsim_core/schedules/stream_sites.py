@@ -317,12 +317,12 @@ def evaluate_far(neuron, cell, layer, work, site):
 
 
 class Affine(NamedTuple):
-    """of_g g + of_x (x - mean) + constant, in units of 2^exponent; all but the mean in float64."""
+    """of_g (g - mean_g) + of_x (x - mean), in units of 2^exponent; all but the means in float64."""
 
     of_g: np.ndarray
+    mean_g: np.ndarray
     of_x: np.ndarray
     mean: np.ndarray
-    constant: np.ndarray
     exponent: np.ndarray
 
 
@@ -332,10 +332,8 @@ def through_norm(cell, work, norm, y, exponent, products):
     # The formulas are those of the true values of n.
     share = scaled(exponent * 2.0, splat(inner, 1.0 / cell.width))
     of_n = (y.of_x * norm.floor - y.of_g * inner * share) * norm.inverse
-    constant = splat(inner, 0.0)
-    if work.centred:
-        constant = y.of_g * total * norm.inverse * (-1.0 / cell.width)
-    return Affine(y.of_g * norm.inverse, of_n * norm.inverse, norm.mean, constant, y.exponent - norm.unit)
+    mean_g = convert(total, norm.mean) / cell.width if work.centred else norm.mean * 0.0
+    return Affine(y.of_g * norm.inverse, mean_g, of_n * norm.inverse, norm.mean, y.exponent - norm.unit)
 
 
 @jit.outlined
@@ -359,7 +357,8 @@ def leave(neuron, source, work, site, y, products, skip):
     """
     (cell, _, layer, _), zero = source, splat(y.of_g, 0.0)
     layer = layer - 1 if layer > 0 else cell.depth
-    error = Affine(y.of_g, y.of_x, splat(load(work.error, 0), 0.0), zero, y.exponent)
+    none = splat(load(work.error, 0), 0.0)
+    error = Affine(y.of_g, none, y.of_x, none, y.exponent)
     norm = kept_norm(work, layer)
     if site.after or (site.before and not site.activates):
         error = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
@@ -377,7 +376,7 @@ def leave(neuron, source, work, site, y, products, skip):
     if is_extreme(sums[2], neuron.has_tails[1]):
         sums, exponent = multiply_any_range(neuron, source, layer, work, site, error, (sums[2], exponent))
     total, product, square = sums
-    error = Affine(splat(zero, 1.0), zero, norm.mean, zero, exponent)
+    error = Affine(splat(zero, 1.0), none, zero, norm.mean, exponent)
     if site.before:
         y = Combination(splat(zero, 1.0), zero, exponent)
         products = convert(product, 1.0) * norm.inverse, convert(total, 1.0)
@@ -399,12 +398,11 @@ def multiply_by_slopes(cell, layer, work, mean, error, length):
     like, root = load(arrays.x, 0), splat(length, float(cell.width) ** 0.5)
     unit = unit_at(size_of(error, root, length), limit(like))
     of_g, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
-    constant = number(error.exponent - unit, error.constant, like)
     total = product = square = more = product_2 = square_2 = splat(like, 0.0)
     for i in range(0, rows(cell.width) * LANES, 2 * LANES):
         j, k, m = i + LANES, at + i, at + i + LANES
-        y = fma(load(arrays.x, k) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
-        v = fma(load(arrays.x, m) - error.mean, of_x, fma(load(arrays.g, j), of_g, constant))
+        y = fma(load(arrays.x, k) - error.mean, of_x, (load(arrays.g, i) - error.mean_g) * of_g)
+        v = fma(load(arrays.x, m) - error.mean, of_x, (load(arrays.g, j) - error.mean_g) * of_g)
         y, v = load(arrays.slope, k) * y, load(arrays.slope, m) * v
         store(arrays.x, k, y)
         store(arrays.x, m, v)
@@ -433,9 +431,9 @@ def multiply_any_range(neuron, source, layer, work, site, error, found):
             store(arrays.slope, at + i, neuron.dphi(h, neuron.alpha))
     draw_g(source, work)
     of_g, of_x = number(error.exponent - exponent, error.of_g, like), number(error.exponent - exponent, error.of_x, like)
-    constant = number(error.exponent - exponent, error.constant, like)
     for i in range(0, width * LANES, LANES):
-        store(arrays.g, i, fma(load(arrays.x, at + i) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant)))
+        y = (load(arrays.g, i) - error.mean_g) * of_g
+        store(arrays.g, i, fma(load(arrays.x, at + i) - error.mean, of_x, y))
     tail, zero, size = dphi_tail(neuron), splat(exponent, 0.0), width * LANES
     h, slope, y, u = arrays.h[:size], arrays.slope[at : at + size], arrays.g[:size], arrays.x[at : at + size]
     for i in range(0, size, LANES):
@@ -478,12 +476,11 @@ def add_through_slopes(cell, layer, work, skip, error, length):
     like, z = load(arrays.x, 0), (layer - 1) * size
     unit = unit_of(work, skip, size_of(error, splat(length, float(cell.width) ** 0.5), length), error.exponent)
     of_g, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
-    constant = number(unit.shift, error.constant, like)
     even = odd = along = along_odd = splat(like, 0.0)
     for i in range(0, size, 2 * LANES):
         k, m = at + i, at + i + LANES
-        y = fma(load(arrays.x, k) - error.mean, of_x, fma(load(arrays.g, i), of_g, constant))
-        v = fma(load(arrays.x, m) - error.mean, of_x, fma(load(arrays.g, i + LANES), of_g, constant))
+        y = fma(load(arrays.x, k) - error.mean, of_x, (load(arrays.g, i) - error.mean_g) * of_g)
+        v = fma(load(arrays.x, m) - error.mean, of_x, (load(arrays.g, i + LANES) - error.mean_g) * of_g)
         d = fma(load(arrays.slope, k), y, load(work.error, i) * unit.of_own)
         e = fma(load(arrays.slope, m), v, load(work.error, i + LANES) * unit.of_own)
         store(work.error, i, d)
@@ -505,12 +502,11 @@ def add_error(cell, layer, work, skip, place_of, error, length):
     size = size_of(error, length, sqrt(item(work, layer, SQUARE)))
     unit = unit_of(work, skip, size, error.exponent)
     of_vector, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
-    constant = number(unit.shift, error.constant, like)
     even = odd = along = along_odd = like
     for i in range(0, stop - LANES, 2 * LANES):
         k = i + LANES
-        d = fma(load(vector, at + i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
-        e = fma(load(vector, at + k), of_vector, fma(load(work.stream, start + k) - error.mean, of_x, constant))
+        d = fma(load(vector, at + i) - error.mean_g, of_vector, (load(work.stream, start + i) - error.mean) * of_x)
+        e = fma(load(vector, at + k) - error.mean_g, of_vector, (load(work.stream, start + k) - error.mean) * of_x)
         d, e = fma(load(work.error, i), unit.of_own, d), fma(load(work.error, k), unit.of_own, e)
         store(work.error, i, d)
         store(work.error, k, e)
@@ -518,7 +514,7 @@ def add_error(cell, layer, work, skip, place_of, error, length):
         along, along_odd = fma(load(work.z, z + i), d, along), fma(load(work.z, z + k), e, along_odd)
     if cell.width % 2 == 1:
         i = stop - LANES
-        d = fma(load(vector, at + i), of_vector, fma(load(work.stream, start + i) - error.mean, of_x, constant))
+        d = fma(load(vector, at + i) - error.mean_g, of_vector, (load(work.stream, start + i) - error.mean) * of_x)
         d = fma(load(work.error, i), unit.of_own, d)
         store(work.error, i, d)
         even, along = fma(d, d, even), fma(load(work.z, z + i), d, along)
