@@ -7,12 +7,14 @@ larger is seen in every kind of network.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
 from gradsim_core.activations import resolve_activation
-from gradsim_core.architectures import Network
+from gradsim_core.architectures import Network, choose_schedule
 from gradsim_core.laws import resolve_law
 from gradsim_core.simulator import Simulator
 from tests.core.architectures.kinds import name_of
@@ -41,12 +43,32 @@ CASES = [
     ("gelu", Network("transformer", inputs=10, heads=2, normalisation="rms", placement="output")),
 ]
 ALARM = 1e-4 / (len(CASES) * (4 * DEPTH + 1))
+STREAMS = [
+    ("relu", Network("residual")),
+    ("tanh", Network("residual", normalisation="layer")),
+    ("gelu", Network("residual", normalisation="rms", placement="post", branch_scale=0.7)),
+    ("tanh", Network("residual", normalisation="layer", placement="sandwich")),
+    ("relu", Network("residual", normalisation="layer", placement="output", branch_scale=-0.5)),
+    ("relu", Network("residual2", branch_scale=0.7)),
+    ("gelu", Network("residual2", normalisation="layer", expansion=2.0)),
+    ("tanh", Network("residual2", normalisation="rms", placement="sandwich", expansion=0.5)),
+    ("relu", Network("residual2", normalisation="layer", placement="post")),
+    ("relu", Network("residual2", normalisation="rms", placement="output", branch_scale="1/sqrt(L)")),
+    ("relu", Network(normalisation="layer")),
+    ("tanh", Network(normalisation="rms")),
+    ("gelu", Network(normalisation="layer", placement="post")),
+    ("relu", Network(normalisation="rms", placement="post")),
+]
+"""One input, sixteen networks side by side (`schedules.stream`); of all of them a false alarm has 1e-4, too."""
+STREAM_ALARM = 1e-4 / (len(STREAMS) * (4 * DEPTH + 1))
 
 
-def sample(name, network, method, *, sigma_w=1.3, key=1):
+def sample(name, network, method, *, sigma_w=1.3, key=1, networks=NETWORKS, width=WIDTH, interpret=False):
     """Quantities and layers of many networks, (4 DEPTH + 1, networks)."""
-    simulator = Simulator(resolve_activation(name), resolve_law("gaussian"), "float64", method, network=network)
-    values, _ = simulator.block(simulator.params(key, DEPTH, WIDTH, sigma_w, 0.2), 0, NETWORKS)
+    simulator = Simulator(
+        resolve_activation(name), resolve_law("gaussian"), "float64", method, network=network, interpret=interpret
+    )
+    values, _ = simulator.block(simulator.params(key, DEPTH, width, sigma_w, 0.2), 0, networks)
     rows = np.concatenate([values.transpose(0, 2, 1).reshape(4 * DEPTH, -1), values[3].sum(axis=1)[None]])
     return np.round(np.nan_to_num(rows, neginf=-1e6), 9)
 
@@ -61,3 +83,54 @@ def test_lazy_matrices_have_the_law_of_drawn_ones(name, network):
     lazy = sample(name, network, "conditional")
     assert smallest(lazy, sample(name, network, "explicit", key=2)) > ALARM
     assert smallest(lazy, sample(name, network, "conditional", sigma_w=1.34, key=3)) < ALARM
+
+
+@pytest.mark.parametrize(("name", "network"), STREAMS, ids=[f"{name}, {name_of(each)}" for name, each in STREAMS])
+def test_streams_have_the_law_of_drawn_matrices(name, network):
+    assert choose_schedule("conditional", resolve_law("gaussian"), DEPTH, WIDTH, network=network).name == "stream"
+    found = sample(name, network, "conditional")
+    assert smallest(found, sample(name, network, "explicit", key=2)) > STREAM_ALARM
+
+
+def without_along(transpose):
+    """The part of W^T e along x is forgotten."""
+    return lambda length, along, *rest: transpose(length, along * 0.0, *rest)
+
+
+def without_projection(transpose):
+    """g is not projected off x."""
+    return lambda length, along, norm, inner, *rest: transpose(length, along, norm, inner * 0.0, *rest)
+
+
+def without_mean(through_norm):
+    """The mean of the error is not subtracted, backward through a norm."""
+
+    def wrong(*arguments):
+        error = through_norm(*arguments)
+        return error._replace(mean_g=error.mean_g * 0.0)
+
+    return wrong
+
+
+PLANTED = [
+    (without_along, ("stream", "stream_inner"), "transpose"),
+    (without_projection, ("stream", "stream_inner"), "transpose"),
+    (without_mean, ("stream_sites",), "through_norm"),
+]
+
+
+@pytest.mark.parametrize("network", [
+    Network("residual", normalisation="layer"), Network("residual2", normalisation="layer"),
+    Network(normalisation="layer"),
+], ids=name_of)  # fmt: skip
+@pytest.mark.parametrize(("planted", "modules", "function"), PLANTED, ids=[each[0].__name__ for each in PLANTED])
+def test_errors_of_streams_are_caught(planted, modules, function, network, monkeypatch):
+    """Interpreted, with 6,400 networks of three neurons; without the error the same samples agree."""
+    options = {"sigma_w": 3.0, "networks": 6_400, "width": 3, "interpret": True}
+    explicit = sample("relu", network, "explicit", sigma_w=3.0, width=3, key=2)
+    for module in modules:
+        module = import_module(f"gradsim_core.schedules.{module}")
+        monkeypatch.setattr(module, function, planted(getattr(module, function)))
+    assert smallest(sample("relu", network, "conditional", **options), explicit) < STREAM_ALARM
+    monkeypatch.undo()
+    assert smallest(sample("relu", network, "conditional", **options), explicit) > STREAM_ALARM

@@ -34,8 +34,12 @@ def form_of(network: Network, depth: int, width: int) -> Form:
 def schedules_of(network: Network) -> tuple[Schedule, ...]:
     """The schedule that runs a network in place of its tape, if there is one; equal networks give the same."""
     plain = network.architecture == "plain" and network.normalisation == "none"
-    if network.inputs > 1 or network.gated or plain or network.architecture not in KINDS or (
-        network.normalisation not in NORMS
+    if (
+        network.inputs > 1
+        or network.gated
+        or plain
+        or network.architecture not in KINDS
+        or (network.normalisation not in NORMS)
     ):
         return ()
 

@@ -108,7 +108,9 @@ class StreamWork(NamedTuple):
     stream: np.ndarray  # (depth + 1, rows, 16) x
     z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block
     error: np.ndarray  # (rows, 16) error of the stream
-    activated: Activated  # (rows, 16) each: where branches leave the stream; x and slope (depth + 1, rows, 16) if stored
+    activated: (
+        Activated  # (rows, 16) each: where branches leave the stream; x and slope (depth + 1, rows, 16) if stored
+    )
     between: Activated  # (rows of inner, 16) each: between two matrices
     few: np.ndarray  # scratch of `one_pass`
     layers: np.ndarray  # (depth, KEPT, 16) inner products between two matrices

@@ -120,7 +120,10 @@ def run_inner_backward(neuron, cell, group, layer, work, error):
     gradient, exponent : vectors
         |.|^2 of the weight gradient of the second matrix, in units of 4^exponent.
     """
-    inner_cell, seen = of_width(cell, work.form.inner), Seen(item(work, layer, INNER), item(work, layer, INNER_EXPONENT))
+    inner_cell, seen = (
+        of_width(cell, work.form.inner),
+        Seen(item(work, layer, INNER), item(work, layer, INNER_EXPONENT)),
+    )
     length, norm, again = sqrt(error.square), sqrt(seen.square), work.inner_far[layer]
     inner = one_pass.kept(work, layer, one_pass.X_G)
     if again:

@@ -95,6 +95,15 @@ def sum_up(array, start, width):
     return (a + b) + (c + d)
 
 
+def dot_of_four(a, i, b, j, width):
+    """As `side_by_side.dot`, with four sums: the order of `slopes_of_stream`."""
+    p = q = r = s = splat(load(a, i), 0.0)
+    for k in range(0, rows(width) * LANES, 4 * LANES):
+        (t, u, v, w), (c, d, e, f) = load_four(a, i + k), load_four(b, j + k)
+        p, q, r, s = fma(t, c, p), fma(u, d, q), fma(v, e, r), fma(w, f, s)
+    return (p + q) + (r + s)
+
+
 def norm_of(array, start, width, centred, moments, exponent):
     """The `Norm` of a vector in units of 2^exponent, as of `operations.standardise`, from its sum and its square."""
     total, square = moments
@@ -284,7 +293,7 @@ def evaluate_again(neuron, cell, layer, work, site, source):
         inner = dot(work.activated.x, place(work, layer, width), g, 0, width)
     elif work.remembers:
         draw_g(source, work)
-        inner = dot(work.activated.x, start, g, 0, width)
+        inner = dot_of_four(work.activated.x, start, g, 0, width)
     else:
         draw_g(source, work)
         mean, scale = (norm.mean, convert(norm.inverse, total)) if site.before else (total, splat(total, 1.0))
@@ -381,7 +390,9 @@ def leave(neuron, source, work, site, y, products, skip):
         y = Combination(splat(zero, 1.0), zero, exponent)
         products = convert(product, 1.0) * norm.inverse, convert(total, 1.0)
         error = through_norm(cell, work, norm, y, item(work, layer, EXPONENT) - norm.unit, products)
-    add_error(cell, layer, work, skip, (work.activated.x, place(work, layer, cell.width)), error, sqrt(convert(square, 1.0)))
+    add_error(
+        cell, layer, work, skip, (work.activated.x, place(work, layer, cell.width)), error, sqrt(convert(square, 1.0))
+    )
 
 
 def size_of(error, g, x):
@@ -430,7 +441,10 @@ def multiply_any_range(neuron, source, layer, work, site, error, found):
             store(arrays.x, at + i, neuron.phi(h, neuron.alpha))
             store(arrays.slope, at + i, neuron.dphi(h, neuron.alpha))
     draw_g(source, work)
-    of_g, of_x = number(error.exponent - exponent, error.of_g, like), number(error.exponent - exponent, error.of_x, like)
+    of_g, of_x = (
+        number(error.exponent - exponent, error.of_g, like),
+        number(error.exponent - exponent, error.of_x, like),
+    )
     for i in range(0, width * LANES, LANES):
         y = (load(arrays.g, i) - error.mean_g) * of_g
         store(arrays.g, i, fma(load(arrays.x, at + i) - error.mean, of_x, y))

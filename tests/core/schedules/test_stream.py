@@ -1,0 +1,143 @@
+"""The schedule of streams: which networks it runs, exact laws, range, and bits that depend on nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradsim_core.activations import resolve_activation
+from gradsim_core.architectures import Network, choose_schedule
+from gradsim_core.laws import resolve_law
+from gradsim_core.schedules import stream
+from gradsim_core.simulator import Simulator
+from tests.core.architectures.kinds import name_of
+
+DELTA, GRADIENT, Q, GAIN = range(4)
+LN2 = np.log(2.0)
+NETWORKS = [
+    ("relu", Network("residual")),
+    ("gelu", Network("residual", normalisation="layer", placement="sandwich")),
+    ("gelu", Network("residual", normalisation="rms", placement="post", branch_scale=0.7)),
+    ("relu", Network("residual2", branch_scale=-0.5)),
+    ("gelu", Network("residual2", normalisation="layer", expansion=1.5)),
+    ("gelu", Network("residual2", normalisation="rms", placement="output", branch_scale="1/sqrt(L)")),
+    ("gelu", Network(normalisation="rms")),
+    ("gelu", Network(normalisation="layer", placement="post")),
+]
+of_each = pytest.mark.parametrize(("name", "network"), NETWORKS, ids=[f"{a}, {name_of(n)}" for a, n in NETWORKS])
+
+
+def simulator(name, network, dtype="float64", **options):
+    return Simulator(
+        resolve_activation(name), resolve_law("gaussian"), dtype, "conditional", network=network, **options
+    )
+
+
+def block(name, network, *, sigma_w=1.4, sigma_b=0.3, depth=4, width=6, first=0, count=32, key=7, **options):
+    each = simulator(name, network, **options)
+    return each.block(each.params(key, depth, width, sigma_w, sigma_b), first, count)
+
+
+def schedule_of(network, method="conditional", law="gaussian"):
+    return choose_schedule(method, resolve_law(law), 4, 8, network=network)
+
+
+@of_each
+def test_it_runs_networks_of_one_input(name, network):
+    assert schedule_of(network).name == "stream"
+    assert schedule_of(network) is schedule_of(network._replace())
+    assert schedule_of(network).build is schedule_of(Network("residual")).build
+    for other in (network._replace(inputs=2), network._replace(normalisation="dyt")):
+        assert schedule_of(other).name == "tape"
+    assert schedule_of(network, "explicit").name == "tape"
+
+
+def test_gated_branches_and_other_kinds_stay_with_the_tape():
+    for network in (Network("residual2", gated=True), Network("transformer")):
+        assert schedule_of(network).name == "tape"
+    assert schedule_of(Network()).name == "conditional"
+    with pytest.raises(ValueError, match="orthogonal"):
+        schedule_of(Network("residual"), law="orthogonal")
+
+
+@of_each
+@pytest.mark.parametrize("width", [1, 2, 5, 6])
+def test_the_interpreter_has_the_numbers_of_the_kernel(name, network, width):
+    compiled, status = block(name, network, width=width)
+    interpreted, again = block(name, network, width=width, interpret=True)
+    np.testing.assert_array_equal(status, again)
+    np.testing.assert_allclose(compiled, interpreted, rtol=0, atol=1e-7)  # norms of two neurons cancel digits
+
+
+@of_each
+def test_bits_depend_neither_on_the_block_nor_on_what_is_remembered(name, network, monkeypatch):
+    whole, _ = block(name, network, dtype="float32", count=48)
+    part, _ = block(name, network, dtype="float32", first=21, count=9)
+    np.testing.assert_array_equal(whole[:, 21:30], part)
+    monkeypatch.setattr(stream, "REMEMBERED", 0)
+    forgetful = simulator(name, network, "float32")
+    cell = forgetful.params(7, 4, 6, 1.4, 0.3)
+    monkeypatch.setattr(forgetful, "_work", lambda cell: None)
+    work = forgetful.schedule(cell).allocate(cell, np.dtype("float32"), resolve_law("gaussian"))
+    assert not work.remembers
+    sums = np.zeros((2, 3, 48, 4))
+    forgetful._run(cell, 0, work, *sums)
+    usual = simulator(name, network, "float32")
+    monkeypatch.undo()
+    work = usual.schedule(cell).allocate(cell, np.dtype("float32"), resolve_law("gaussian"))
+    assert work.remembers
+    expected = np.zeros((2, 3, 48, 4))
+    usual._run(cell, 0, work, *expected)
+    np.testing.assert_array_equal(sums, expected)
+
+
+@of_each
+@pytest.mark.parametrize("sigma_w", [1e-12, 0.01, 30.0, 100.0])
+def test_float32_has_the_numbers_of_float64(name, network, sigma_w):
+    """As `architectures.test_range`: rounding is amplified where a layer nearly dies, in one layer of twenty."""
+    options = {"sigma_w": sigma_w, "sigma_b": 0.0, "depth": 300, "width": 64, "count": 16}
+    (short, status), (exact, again) = (block(name, network, dtype=dtype, **options) for dtype in ("float32", "float64"))
+    assert np.isfinite(exact).all() and not status.any() and not again.any()
+    for found, right in zip(short, exact, strict=True):
+        assert np.mean(np.abs(found - right) < 0.1 * LN2 + np.abs(right) / 500) > 0.95
+
+
+def test_a_thousand_blocks():
+    values, status = block("relu", Network("residual2"), sigma_w=100.0, depth=1000, width=16, dtype="float32", count=16)
+    assert not status.any() and np.isfinite(values).all()
+    assert values[Q].max() > 1000 * np.log(100.0)
+
+
+def test_a_norm_of_one_neuron_is_dead():
+    values, status = block("gelu", Network(normalisation="layer"), width=1)
+    assert (status == 1).all() and np.isneginf(values[DELTA]).all()
+
+
+def deviations(squares, expected):
+    """Distance of means from expectations, in standard errors."""
+    return np.abs(squares.mean(axis=0) - expected) / (squares.std(axis=0) / np.sqrt(len(squares)))
+
+
+@pytest.mark.parametrize("width", [2, 4, 12])
+@pytest.mark.parametrize("alpha", [1.0, 0.6])
+def test_growth_of_two_matrices(width, alpha):
+    """relu: E|x'|^2 / |x|^2 = 1 + alpha^2 sigma_w^4 / 2 at every width, as W x is symmetric and V fresh.
+
+    With 4.5 standard errors and 6 numbers a false alarm is one in 24,000.
+    """
+    values, _ = block("relu", Network("residual2", branch_scale=alpha), sigma_w=1.3, sigma_b=0.0, depth=2, width=width,
+                      count=4_000_000 // width, dtype="float32")  # fmt: skip
+    ratio, factor = np.exp(values[Q][:, 1] - values[Q][:, 0]), 1 + alpha**2 * 1.3**4 / 2
+    assert deviations(ratio[:, None], [factor]) < 4.5
+    assert deviations(ratio[:, None], [1 + 1.03 * (factor - 1)]) > 4.5
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "rms"])
+@pytest.mark.parametrize("width", [4, 12])
+def test_growth_with_norms(width, normalisation):
+    """relu: E|x^l|^2 = E|x^0|^2 + l N sigma_w^4 / 2 at every width (epsilon is below the standard errors)."""
+    values, _ = block("relu", Network("residual2", normalisation=normalisation), sigma_w=1.3, sigma_b=0.0, depth=6,
+                      width=width, count=1_200_000 // width, dtype="float32")  # fmt: skip
+    expected = 1.0 + np.arange(1, 7) * 1.3**4 / 2
+    assert (deviations(np.exp(values[Q]), expected) < 4.5).all()
+    assert (deviations(np.exp(values[Q]), 1.02 * expected) > 4.5).all()
