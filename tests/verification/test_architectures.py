@@ -115,7 +115,7 @@ def without_mean(through_norm):
 PLANTED = [
     (without_along, ("stream", "stream_inner"), "transpose"),
     (without_projection, ("stream", "stream_inner"), "transpose"),
-    (without_mean, ("stream_sites",), "through_norm"),
+    (without_mean, ("stream_errors",), "through_norm"),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from gradsim_core.operations.standardise import EPSILON
 from gradsim_core.schedules import stream
 from gradsim_core.schedules.stream import Form
 from gradsim_core.schedules.table import Schedule
@@ -25,6 +26,7 @@ def form_of(network: Network, depth: int, width: int) -> Form:
         output=normalised and placement in ("sandwich", "output"),
         after=normalised and placement == "post",
         centred=network.normalisation == "layer",
+        epsilon=EPSILON,
         alpha=scale_of(network, depth) if skip else 1.0,
         inner=max(round((network.expansion or 1.0) * width), 1),
     )

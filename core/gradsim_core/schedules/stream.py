@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, aligned, anywhere, convert, fma, load, maximum, select, splat, sqrt, store
-from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Params
+from gradsim_core.lanes import LANES, aligned, convert, fma, load, maximum, select, splat, sqrt, store
+from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_FORWARD, STREAM_INPUT, STREAM_READOUT
 from gradsim_core.scaling.per_lane import scaled
@@ -31,7 +31,9 @@ from gradsim_core.scaling.per_vector import no_tail
 
 from .one_pass import FEW, KEPT
 from .side_by_side import deliver, dot, fill, record, rows
+from .stream_errors import keep_error, leave
 from .stream_inner import run_inner, run_inner_backward
+from .stream_norms import norm_from, norm_of, sum_up
 from .stream_numbers import (
     BIAS_SHARE,
     ERROR_ALONG,
@@ -64,7 +66,7 @@ from .stream_numbers import (
     transpose,
     unit_at,
 )
-from .stream_sites import Activated, Site, enter, evaluate_again, keep_error, leave, norm_from, norm_of, sum_up
+from .stream_sites import Activated, Site, enter, evaluate_again
 
 REMEMBERED = 2.5e6
 """Bytes of all vectors of a thread up to which phi and phi' of all layers are stored, too: about as fit a cache. At
@@ -85,6 +87,8 @@ class Form(NamedTuple):
         network: after the activation).
     centred
         Whether norms subtract the mean.
+    epsilon
+        What they add to the variance.
     alpha
         The factor of every branch.
     inner
@@ -97,6 +101,7 @@ class Form(NamedTuple):
     output: bool
     after: bool
     centred: bool
+    epsilon: float
     alpha: float
     inner: int
 
@@ -120,7 +125,6 @@ class StreamWork(NamedTuple):
     sums: np.ndarray  # (3, depth, 16), float64
     exponents: np.ndarray  # (3, depth, 16), float64
     form: Form
-    centred: bool
     remembers: bool  # whether phi and phi' of all layers are stored
     weight: Factor  # standard deviation of the entries of W, or of V
     first_weight: Factor  # of the first of two matrices
@@ -184,9 +188,9 @@ def add_branch(work, start, width, of_x, of_z, mean):
 def standardise_branch(cell, layer, work, start, product):
     """The norm of a branch v z: the mean of z, and the factor of z - mean with its exponent."""
     moments = sum_up(work.z, start, cell.width), convert(dot(work.z, start, work.z, start, cell.width), 1.0)
-    ones = norm_of(work.z, start, cell.width, work.centred, moments, product.exponent * 0.0)
+    ones = norm_of(work.z, start, cell.width, work.form, moments, product.exponent * 0.0)
     variance = (splat(product.v, 1.0) - ones.floor) * inverse_square(ones.inverse)
-    norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent)
+    norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent, work.form.epsilon)
     scale, exponent = product.v * norm.inverse, product.exponent - norm.unit
     keep(work, layer, OUT_MEAN, convert(norm.mean, 1.0))
     keep(work, layer, OUT_FACTOR, scaled(exponent, scale))
@@ -203,7 +207,7 @@ def inverse_square(v):
 def standardise_stream(cell, layer, work, moments, exponent):
     """Replace the stream by its norm; returns |x|^2 and its exponent."""
     start = layer * rows(cell.width) * LANES
-    norm = norm_of(work.stream, start, cell.width, work.centred, moments, exponent)
+    norm = norm_of(work.stream, start, cell.width, work.form, moments, exponent)
     scale = convert(norm.inverse, norm.mean)
     for i in range(start, start + cell.width * LANES, LANES):
         store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
@@ -219,7 +223,7 @@ def standardise_stream_backward(cell, layer, work):
     like = splat(load(work.error, 0), 0.0)
     share = scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width))
     of_x = number(unit * 0.0, convert(dot(work.error, 0, work.stream, start, width), 1.0) * share, like)
-    mean = sum_up(work.error, 0, width) / width if work.centred else like
+    mean = sum_up(work.error, 0, width) / width if work.form.centred else like
     scale, square, along, z = convert(inverse, like), like, like, (layer - 1) * rows(width) * LANES
     for i in range(0, width * LANES, LANES):
         d = fma(load(work.stream, start + i), -of_x, load(work.error, i) - mean) * scale
@@ -245,7 +249,7 @@ def branch_error(cell, layer, work):
         return Error(item(work, 0, ERROR_SQUARE) * alpha.value * alpha.value, along * alpha.value, exponent)
     mean, scale = item(work, layer, OUT_MEAN), item(work, layer, OUT_FACTOR)
     like = splat(load(work.error, 0), 0.0)
-    total = sum_up(work.error, 0, cell.width) if work.centred else like
+    total = sum_up(work.error, 0, cell.width) if work.form.centred else like
     of_z, average = fma(-mean, convert(total, 1.0), along) * scale * scale / cell.width, total / cell.width
     of_z, mean = convert(of_z, like), convert(mean, like)
     square = product = like
@@ -370,7 +374,7 @@ def allocate(cell, dtype, law, form):
     return StreamWork(
         aligned(2 * FEW * 4 * LANES, np.int32), empty((depth + 1) * size), empty(depth * size), empty(size),
         _arrays(cell.width, dtype, depth + 1 if remembers else 1), _arrays(inner, dtype, 1), empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
-        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, form.centred, remembers,
+        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, remembers,
         *map(factor, deviations),
     )  # fmt: skip
 

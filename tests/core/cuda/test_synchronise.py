@@ -19,8 +19,9 @@ def source(module: str) -> str:
     return files("gradsim_core").joinpath(*module.split(".")[:-1], f"{module.split('.')[-1]}.py").read_text()
 
 
-CPU_ALONE = {"laws.dense", "laws.orthogonal", "results.statistics", "schedules.explicit"}
-"""Stored weights and statistics: of them `cuda` imports no function."""
+STREAMS = {f"schedules.stream{part}" for part in ("", "_errors", "_inner", "_norms", "_numbers", "_sites")}
+CPU_ALONE = {"laws.dense", "laws.orthogonal", "results.statistics", "schedules.explicit", *STREAMS}
+"""Stored weights, statistics and streams: of them `cuda` imports no function."""
 
 MODULES = [
     module
@@ -52,7 +53,7 @@ ALLOWED = {
     ("schedules.conditional", "run_block"): "a mark, which all sixteen threads write alike",
     ("schedules.narrow", "draw_vectors"): UNUSED,
     ("schedules.narrow", "read_back"): UNUSED,
-    ("schedules.one_pass", "draw_and_sum"): PRECISION,
+    ("schedules.one_pass", "sums_of"): PRECISION,
     ("schedules.side_by_side", "fill"): PRECISION,
 }
 TUPLES = {"shape", "has_tails", "types", "args"}

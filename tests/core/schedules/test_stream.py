@@ -97,20 +97,24 @@ def test_float32_has_the_numbers_of_float64(name, network, sigma_w):
     """As `architectures.test_range`: rounding is amplified where a layer nearly dies, in one layer of twenty."""
     options = {"sigma_w": sigma_w, "sigma_b": 0.0, "depth": 300, "width": 64, "count": 16}
     (short, status), (exact, again) = (block(name, network, dtype=dtype, **options) for dtype in ("float32", "float64"))
-    assert np.isfinite(exact).all() and not status.any() and not again.any()
+    assert np.isfinite(exact).all()
+    assert not status.any()
+    assert not again.any()
     for found, right in zip(short, exact, strict=True):
         assert np.mean(np.abs(found - right) < 0.1 * LN2 + np.abs(right) / 500) > 0.95
 
 
 def test_a_thousand_blocks():
     values, status = block("relu", Network("residual2"), sigma_w=100.0, depth=1000, width=16, dtype="float32", count=16)
-    assert not status.any() and np.isfinite(values).all()
+    assert not status.any()
+    assert np.isfinite(values).all()
     assert values[Q].max() > 1000 * np.log(100.0)
 
 
 def test_a_norm_of_one_neuron_is_dead():
     values, status = block("gelu", Network(normalisation="layer"), width=1)
-    assert (status == 1).all() and np.isneginf(values[DELTA]).all()
+    assert (status == 1).all()
+    assert np.isneginf(values[DELTA]).all()
 
 
 def deviations(squares, expected):

@@ -1,0 +1,134 @@
+"""Norms of the vectors of a stream: (x - mean) inverse, as of `operations.standardise`, in any range.
+
+Sums and squares come from the passes that make a vector, so that a norm takes no pass of its own. Its backward pass is a
+combination of two vectors, with a few numbers per network.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradsim_core import jit
+from gradsim_core.lanes import (
+    LANES,
+    anywhere,
+    convert,
+    fma,
+    load,
+    load_four,
+    maximum,
+    select,
+    splat,
+    sqrt,
+)
+from gradsim_core.scaling.per_lane import scaled
+
+from .side_by_side import rows
+from .stream_numbers import (
+    FLOOR,
+    INVERSE,
+    MEAN,
+    UNIT,
+    item,
+    keep,
+)
+
+
+class Norm(NamedTuple):
+    """A norm y = (x - mean) inverse: y is in units of 2^(exponent of x - unit); floor is epsilon's share in the variance."""
+
+    mean: np.ndarray
+    inverse: np.ndarray
+    unit: np.ndarray
+    floor: np.ndarray
+
+
+class Affine(NamedTuple):
+    """of_g (g - mean_g) + of_x (x - mean), in units of 2^exponent; all but the means in float64."""
+
+    of_g: np.ndarray
+    mean_g: np.ndarray
+    of_x: np.ndarray
+    mean: np.ndarray
+    exponent: np.ndarray
+
+
+def sum_up(array, start, width):
+    """Sum over neurons, one per lane; four sums hide the latency. What is beyond the width is zero."""
+    a = load(array, start)
+    b, c, d = load(array, start + LANES), load(array, start + 2 * LANES), load(array, start + 3 * LANES)
+    for k in range(start + 4 * LANES, start + rows(width) * LANES, 4 * LANES):
+        a, b = a + load(array, k), b + load(array, k + LANES)
+        c, d = c + load(array, k + 2 * LANES), d + load(array, k + 3 * LANES)
+    return (a + b) + (c + d)
+
+
+def dot_of_four(a, i, b, j, width):
+    """As `side_by_side.dot`, with four sums: the order of `slopes_of_stream`."""
+    p = q = r = s = splat(load(a, i), 0.0)
+    for k in range(0, rows(width) * LANES, 4 * LANES):
+        (t, u, v, w), (c, d, e, f) = load_four(a, i + k), load_four(b, j + k)
+        p, q, r, s = fma(t, c, p), fma(u, d, q), fma(v, e, r), fma(w, f, s)
+    return (p + q) + (r + s)
+
+
+def norm_of(array, start, width, form, moments, exponent):
+    """The `Norm` of a vector in units of 2^exponent, as of `operations.standardise`, from its sum and its square."""
+    total, square = moments
+    mean, variance = total * 0.0, square / width
+    if form.centred:
+        mean = total / width
+        m = convert(mean, 1.0)
+        variance = fma(-m, m, variance)
+        if anywhere(variance * (16.0 * width) < square):  # digits have cancelled
+            variance = variance_of(array, start, width, mean)
+    return norm_from(mean, variance, exponent, form.epsilon)
+
+
+@jit.outlined
+def variance_of(array, start, width, mean):
+    """The variance over neurons, in float64, from deviations."""
+    square = splat(mean, 0.0)
+    for k in range(start, start + width * LANES, LANES):
+        d = load(array, k) - mean
+        square = fma(d, d, square)
+    return convert(square, 1.0) / width
+
+
+def norm_from(mean, variance, exponent, epsilon):
+    """The `Norm` of a vector of that mean and variance."""
+    # Below this, epsilon outweighs the variance.
+    unit = maximum(exponent, -40.0)
+    epsilon = scaled(unit * -2.0, splat(unit, epsilon))
+    total = variance + epsilon
+    inverse = select(total > 0.0, 1.0 / sqrt(total), 0.0)
+    return Norm(mean, inverse, unit, epsilon * inverse * inverse)
+
+
+def keep_norm(work, layer, norm):
+    """Keep a norm of the stream at a layer."""
+    keep(work, layer, MEAN, convert(norm.mean, 1.0))
+    keep(work, layer, INVERSE, norm.inverse)
+    keep(work, layer, UNIT, norm.unit)
+    keep(work, layer, FLOOR, norm.floor)
+
+
+def kept_norm(work, layer):
+    """What `keep_norm` kept."""
+    mean = convert(item(work, layer, MEAN), load(work.error, 0))
+    return Norm(mean, item(work, layer, INVERSE), item(work, layer, UNIT), item(work, layer, FLOOR))
+
+
+def through_norm(cell, work, norm, y, exponent, products):
+    """The error of x, where y = of_g g + of_x n is that of n = norm(x), and n is in units of 2^exponent."""
+    inner, total = products
+    # The formulas are those of the true values of n.
+    share = scaled(exponent * 2.0, splat(inner, 1.0 / cell.width))
+    of_n = (y.of_x * norm.floor - y.of_g * inner * share) * norm.inverse
+    mean_g = convert(total, norm.mean) / cell.width if work.form.centred else norm.mean * 0.0
+    return Affine(y.of_g * norm.inverse, mean_g, of_n * norm.inverse, norm.mean, y.exponent - norm.unit)
+
+
+jit.register_leaves(__name__, inline=True)
