@@ -113,8 +113,8 @@ def without_mean(through_norm):
 
 
 PLANTED = [
-    (without_along, ("stream", "stream_inner"), "transpose"),
-    (without_projection, ("stream", "stream_inner"), "transpose"),
+    (without_along, ("stream_blocks", "stream_inner"), "transpose"),
+    (without_projection, ("stream_blocks", "stream_inner"), "transpose"),
     (without_mean, ("stream_errors",), "through_norm"),
 ]
 

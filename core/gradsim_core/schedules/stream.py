@@ -22,51 +22,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, aligned, convert, fma, load, maximum, select, splat, sqrt, store
-from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron
-from gradsim_core.rng.draws import Source
-from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_FORWARD, STREAM_INPUT, STREAM_READOUT
-from gradsim_core.scaling.per_lane import scaled
+from gradsim_core.lanes import LANES, aligned
+from gradsim_core.parameters import Neuron
 from gradsim_core.scaling.per_vector import no_tail
 
 from .one_pass import FEW, KEPT
-from .side_by_side import deliver, dot, fill, record, rows
-from .stream_errors import keep_error, leave
-from .stream_inner import run_inner, run_inner_backward
-from .stream_norms import norm_from, norm_of, sum_up
+from .side_by_side import deliver, rows
+from .stream_blocks import read_out, run_block_backward, run_forward
 from .stream_numbers import (
-    BIAS_SHARE,
-    ERROR_ALONG,
-    ERROR_EXPONENT,
-    ERROR_SQUARE,
-    EXPONENT,
     ITEMS,
-    OUT_FACTOR,
-    OUT_INVERSE,
-    OUT_MEAN,
-    OUT_UNIT,
-    POST_INVERSE,
-    POST_UNIT,
-    SEEN,
-    SEEN_EXPONENT,
-    SHARE,
-    SQUARE,
-    TOTAL,
-    Combination,
     Factor,
-    Seen,
-    along_weights,
     factor,
-    item,
-    keep,
-    level,
-    limit,
-    multiply,
-    number,
-    transpose,
-    unit_at,
 )
-from .stream_sites import Activated, Site, enter, evaluate_again
+from .stream_sites import Activated
 
 REMEMBERED = 2.5e6
 """Bytes of all vectors of a thread up to which phi and phi' of all layers are stored, too: about as fit a cache. At
@@ -132,203 +100,6 @@ class StreamWork(NamedTuple):
     alpha: Factor
 
 
-def site_at(form, depth, layer):
-    """The `Site` of the stream at a layer, which counts from 0, the input, to the depth, where it is read out."""
-    inside = form.skip or layer > 0
-    activates = inside and not form.two and (layer < depth or not form.skip)
-    return Site(form.before and inside, activates, form.after and not form.skip and layer > 0)
-
-
-def branch(cell, group, layer, work, seen, bias):
-    """Compute the stream after a block from the `Seen` of its last matrix; returns 0, or NaN if it is not finite."""
-    size, form = rows(cell.width) * LANES, work.form
-    start, like = (layer - 1) * size, splat(load(work.error, 0), 0.0)
-    fill(cell, group, layer, STREAM_FORWARD, work.words, work.z, start)
-    product = multiply(seen, work.weight, bias)
-    keep(work, layer, SHARE, product.share)
-    keep(work, layer, BIAS_SHARE, product.bias_share)
-    scale, mean, exponent = product.v, like, product.exponent
-    if form.output:
-        mean, scale, exponent = standardise_branch(cell, layer, work, start, product)
-    scale, exponent = scale * work.alpha.value, exponent + work.alpha.power
-    below = item(work, layer - 1, EXPONENT)
-    old = level(sqrt(item(work, layer - 1, SQUARE)), below) if form.skip else level(scale * 0.0, below)
-    unit = unit_at(maximum(level(scale, exponent), old), limit(like))
-    of_x = number(below - unit, splat(scale, 1.0 if form.skip else 0.0), like)
-    square, total = add_branch(work, start, cell.width, of_x, number(exponent - unit, scale, like), mean)
-    if form.after and form.skip:
-        square, unit = standardise_stream(cell, layer, work, (total, square), unit)
-    keep(work, layer, SQUARE, square)
-    keep(work, layer, TOTAL, convert(total, 1.0))
-    keep(work, layer, EXPONENT, unit)
-    record(work, SUM_H, layer, square, unit)
-    return fma(square, 0.0, seen.square * 0.0)
-
-
-def add_branch(work, start, width, of_x, of_z, mean):
-    """Write x' = of_x x + of_z (z - mean) behind x, which begins at `start`; returns |x'|^2 in float64, and its sum."""
-    size = rows(width) * LANES
-    even = odd = total = total_odd = splat(of_x, 0.0)
-    stop = start + width * LANES
-    for k in range(start, stop - LANES, 2 * LANES):
-        a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
-        b = fma(load(work.z, k + LANES) - mean, of_z, load(work.stream, k + LANES) * of_x)
-        store(work.stream, size + k, a)
-        store(work.stream, size + k + LANES, b)
-        even, odd = fma(a, a, even), fma(b, b, odd)
-        total, total_odd = total + a, total_odd + b
-    if width % 2 == 1:
-        k = stop - LANES
-        a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
-        store(work.stream, size + k, a)
-        even, total = fma(a, a, even), total + a
-    return convert(even + odd, 1.0), total + total_odd
-
-
-def standardise_branch(cell, layer, work, start, product):
-    """The norm of a branch v z: the mean of z, and the factor of z - mean with its exponent."""
-    moments = sum_up(work.z, start, cell.width), convert(dot(work.z, start, work.z, start, cell.width), 1.0)
-    ones = norm_of(work.z, start, cell.width, work.form, moments, product.exponent * 0.0)
-    variance = (splat(product.v, 1.0) - ones.floor) * inverse_square(ones.inverse)
-    norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent, work.form.epsilon)
-    scale, exponent = product.v * norm.inverse, product.exponent - norm.unit
-    keep(work, layer, OUT_MEAN, convert(norm.mean, 1.0))
-    keep(work, layer, OUT_FACTOR, scaled(exponent, scale))
-    keep(work, layer, OUT_INVERSE, norm.inverse)
-    keep(work, layer, OUT_UNIT, norm.unit)
-    return norm.mean, scale, exponent
-
-
-def inverse_square(v):
-    """1 / v^2."""
-    return 1.0 / (v * v)
-
-
-def standardise_stream(cell, layer, work, moments, exponent):
-    """Replace the stream by its norm; returns |x|^2 and its exponent."""
-    start = layer * rows(cell.width) * LANES
-    norm = norm_of(work.stream, start, cell.width, work.form, moments, exponent)
-    scale = convert(norm.inverse, norm.mean)
-    for i in range(start, start + cell.width * LANES, LANES):
-        store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
-    keep(work, layer, POST_INVERSE, norm.inverse)
-    keep(work, layer, POST_UNIT, norm.unit)
-    return (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
-
-
-def standardise_stream_backward(cell, layer, work):
-    """Replace the error of the stream after a norm by that before it."""
-    start, width = layer * rows(cell.width) * LANES, cell.width
-    inverse, unit = item(work, layer, POST_INVERSE), item(work, layer, POST_UNIT)
-    like = splat(load(work.error, 0), 0.0)
-    share = scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width))
-    of_x = number(unit * 0.0, convert(dot(work.error, 0, work.stream, start, width), 1.0) * share, like)
-    mean = sum_up(work.error, 0, width) / width if work.form.centred else like
-    scale, square, along, z = convert(inverse, like), like, like, (layer - 1) * rows(width) * LANES
-    for i in range(0, width * LANES, LANES):
-        d = fma(load(work.stream, start + i), -of_x, load(work.error, i) - mean) * scale
-        store(work.error, i, d)
-        square, along = fma(d, d, square), fma(load(work.z, z + i), d, along)
-    keep_error(work, square, along, item(work, 0, ERROR_EXPONENT) - unit)
-
-
-class Error(NamedTuple):
-    """The error e of the product of a matrix: |e|^2, z . e, in units of 4^exponent and 2^exponent."""
-
-    square: np.ndarray
-    along: np.ndarray
-    exponent: np.ndarray
-
-
-def branch_error(cell, layer, work):
-    """The `Error` of the product of the last matrix of a block, from the error of the stream."""
-    start, alpha = (layer - 1) * rows(cell.width) * LANES, work.alpha
-    exponent = item(work, 0, ERROR_EXPONENT) + alpha.power
-    along = item(work, 0, ERROR_ALONG)
-    if not work.form.output:
-        return Error(item(work, 0, ERROR_SQUARE) * alpha.value * alpha.value, along * alpha.value, exponent)
-    mean, scale = item(work, layer, OUT_MEAN), item(work, layer, OUT_FACTOR)
-    like = splat(load(work.error, 0), 0.0)
-    total = sum_up(work.error, 0, cell.width) if work.form.centred else like
-    of_z, average = fma(-mean, convert(total, 1.0), along) * scale * scale / cell.width, total / cell.width
-    of_z, mean = convert(of_z, like), convert(mean, like)
-    square = product = like
-    for i in range(0, cell.width * LANES, LANES):
-        z = load(work.z, start + i)
-        e = fma(z - mean, -of_z, load(work.error, i) - average)
-        square, product = fma(e, e, square), fma(z, e, product)
-    factor = item(work, layer, OUT_INVERSE) * alpha.value
-    unit = item(work, layer, OUT_UNIT)
-    return Error(convert(square, 1.0) * factor * factor, convert(product, 1.0) * factor, exponent - unit)
-
-
-def seen_at(work, layer):
-    """What the first matrix above a layer of the stream meets."""
-    return Seen(item(work, layer, SEEN), item(work, layer, SEEN_EXPONENT))
-
-
-def sum_of(a, i, b, j):
-    """a 4^i + b 4^j, and the exponent of the sum."""
-    i, j = select(a == 0.0, j, i), select(b == 0.0, i, j)
-    top = maximum(i, j)
-    return scaled((i - top) * 2.0, a) + scaled((j - top) * 2.0, b), top
-
-
-def run_forward(neuron, cell, group, work):
-    """Run all blocks forward; returns 0, or NaN where something is not finite."""
-    form, like = work.form, splat(load(work.error, 0), 0.0)
-    fill(cell, group, 0, STREAM_INPUT, work.words, work.stream, 0)
-    square = convert(dot(work.stream, 0, work.stream, 0, cell.width), 1.0)
-    broken = square * 0.0
-    keep(work, 0, SQUARE, square)
-    keep(work, 0, EXPONENT, broken)
-    keep(work, 0, TOTAL, convert(sum_up(work.stream, 0, cell.width), 1.0))
-    for layer in range(1, cell.depth + 1):
-        seen = enter(neuron, cell, layer - 1, work, site_at(form, cell.depth, layer - 1))
-        if form.two:
-            seen = run_inner(neuron, cell, group, layer, work, seen)
-            broken = broken + branch(cell, group, layer, work, seen, Factor(0.0, 0.0))
-        else:
-            broken = broken + branch(cell, group, layer, work, seen, work.bias)
-    seen = enter(neuron, cell, cell.depth, work, site_at(form, cell.depth, cell.depth))
-    return convert(fma(seen.square, 0.0, broken), like)
-
-
-def run_block_backward(neuron, cell, group, layer, work):
-    """Run a block backward, from the error of the stream after it to that before it; records both sums of its errors."""
-    form, delta, unit = work.form, item(work, 0, ERROR_SQUARE), item(work, 0, ERROR_EXPONENT)
-    record(work, SUM_DELTA, layer, delta, unit)
-    if form.after and form.skip:
-        standardise_stream_backward(cell, layer, work)
-    error, seen, weight = branch_error(cell, layer, work), seen_at(work, layer - 1), work.weight
-    gradient, exponent = error.square * seen.square, error.exponent + seen.exponent
-    if form.two:
-        (square, along, of_inner), gradient, exponent = run_inner_backward(neuron, cell, group, layer, work, error)
-        error, weight = Error(square, along, of_inner), work.first_weight
-        gradient, exponent = sum_of(gradient, exponent, square * seen.square, of_inner + seen.exponent)
-    record(work, SUM_X, layer, select(delta == 0.0, delta, gradient / delta), exponent - unit)
-    if layer > 1:
-        site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
-        source = Source(cell, group, layer, STREAM_BACKWARD)
-        products = evaluate_again(neuron, cell, layer - 1, work, site, source)
-        shares = item(work, layer, SHARE), item(work, layer, BIAS_SHARE)
-        along = error.along if form.two else along_weights(cell, group, layer, length, error.along, shares)
-        y = transpose(length, along, sqrt(seen.square), products[0], weight, error.exponent)
-        leave(neuron, source, work, site, y, products, form.skip)
-
-
-def read_out(neuron, cell, group, work, broken):
-    """Start the error of the stream, from a random readout."""
-    site, layer = site_at(work.form, cell.depth, cell.depth), cell.depth
-    source = Source(cell, group, 0, STREAM_READOUT)
-    products = evaluate_again(neuron, cell, layer, work, site, source)
-    zero = item(work, layer, SQUARE) * 0.0
-    for i in range(0, rows(cell.width) * LANES, LANES):
-        store(work.error, i, splat(load(work.error, i), 0.0))
-    y = Combination(splat(zero, 1.0 / math.sqrt(cell.width)) + convert(broken, 1.0), zero, splat(zero, 0.0))
-    leave(neuron, source, work, site, y, products, False)
-
-
 def build(phi, dphi, log_phi, log_dphi, law):
     """The block kernel of an activation, for all kinds, to be compiled or interpreted (see `table.Schedule`)."""
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
@@ -373,7 +144,8 @@ def allocate(cell, dtype, law, form):
     flags = (np.zeros(depth + 1, np.bool_) for _ in range(2))
     return StreamWork(
         aligned(2 * FEW * 4 * LANES, np.int32), empty((depth + 1) * size), empty(depth * size), empty(size),
-        _arrays(cell.width, dtype, depth + 1 if remembers else 1), _arrays(inner, dtype, 1), empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
+        _arrays(cell.width, dtype, depth + 1 if remembers else 1), _arrays(inner, dtype, 1),
+        empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
         double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, remembers,
         *map(factor, deviations),
     )  # fmt: skip

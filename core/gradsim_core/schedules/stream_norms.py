@@ -1,7 +1,7 @@
 """Norms of the vectors of a stream: (x - mean) inverse, as of `operations.standardise`, in any range.
 
-Sums and squares come from the passes that make a vector, so that a norm takes no pass of its own. Its backward pass is a
-combination of two vectors, with a few numbers per network.
+Sums and squares come from the passes that make a vector, so that a norm takes no pass of its own. Its backward pass is
+a combination of two vectors, with a few numbers per network.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .stream_numbers import (
 
 
 class Norm(NamedTuple):
-    """A norm y = (x - mean) inverse: y is in units of 2^(exponent of x - unit); floor is epsilon's share in the variance."""
+    """A norm y = (x - mean) inverse, in units of 2^(exponent of x - unit); floor is epsilon's share in the variance."""
 
     mean: np.ndarray
     inverse: np.ndarray

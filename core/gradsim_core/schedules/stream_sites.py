@@ -97,7 +97,7 @@ def enter(neuron, cell, layer, work, site):
 
 @jit.inlined
 def joined(array, i, mean, scale):
-    """(x - mean) scale of four neurons as one vector, so that the processor overlaps their four chains of operations."""
+    """(x - mean) scale of four neurons as one vector, so that their four chains of operations overlap."""
     a, b, c, d = load_four(array, i)
     return join(join((a - mean) * scale, (b - mean) * scale), join((c - mean) * scale, (d - mean) * scale))
 

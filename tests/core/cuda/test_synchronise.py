@@ -19,7 +19,7 @@ def source(module: str) -> str:
     return files("gradsim_core").joinpath(*module.split(".")[:-1], f"{module.split('.')[-1]}.py").read_text()
 
 
-STREAMS = {f"schedules.stream{part}" for part in ("", "_errors", "_inner", "_norms", "_numbers", "_sites")}
+STREAMS = {f"schedules.stream{part}" for part in ("", "_blocks", "_errors", "_inner", "_norms", "_numbers", "_sites")}
 CPU_ALONE = {"laws.dense", "laws.orthogonal", "results.statistics", "schedules.explicit", *STREAMS}
 """Stored weights, statistics and streams: of them `cuda` imports no function."""
 
