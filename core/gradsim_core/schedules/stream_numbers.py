@@ -1,8 +1,9 @@
 """Numbers of one network each, in float64, and the matrices of a stream in terms of them (see `stream`).
 
-A number comes with an exponent: it is in units of 2^exponent. Exponents are 0 as long as vectors are within the reach of
-the kernels. Sums over neurons have the precision of the run; what is made of them is float64, so that products of a few
-such numbers cannot overflow.
+A number comes with an exponent: it is in units of 2^exponent. Exponents are 0 as long as vectors are within the reach
+of the kernels. Sums over neurons have the precision of the run; what is made of them is float64, so that products of
+a few such numbers cannot overflow.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ from gradsim_core.rng.philox import STREAM_BIAS, random_words
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import exponent_of, scaled
 
-# What is kept of a layer, one number per network, for the backward pass. Of the stream x: its exponent, |x|^2 and sum; of
-# the norm where it enters a branch: mean, 1 / deviation, exponent, and the share of epsilon in the variance; of what the
-# first matrix of the block above meets: |.|^2 and exponent; of the last matrix of the block: v with h = v z, the shares
-# of weights and bias; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm
-# after the sum: 1 / deviation, exponent; of the first of two matrices likewise, with |.|^2 and exponent of what the
-# second one meets. At layer 0 also, of the stream's error: |delta|^2, z . delta with z of the block below,
-# and its exponent.
+# What is kept of a layer, one number per network, for the backward pass. Of the stream x: its exponent, |x|^2 and sum;
+# of the norm where it enters a branch: mean, 1 / deviation, exponent, and the share of epsilon in the variance; of what
+# the first matrix of the block above meets: |.|^2 and exponent; of the last matrix of the block: the shares of weights
+# and bias in h; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm after
+# the sum: 1 / deviation, exponent; of the first of two matrices: v with h = v z, shift and shares, with |.|^2 and
+# exponent of what the second one meets. At layer 0 also, of the stream's error: |delta|^2, z . delta with z of the
+# block below, and its exponent.
 (
     EXPONENT, SQUARE, TOTAL, MEAN, INVERSE, UNIT, FLOOR, SEEN, SEEN_EXPONENT, SHARE, BIAS_SHARE,
     OUT_MEAN, OUT_FACTOR, OUT_INVERSE, OUT_UNIT, POST_INVERSE, POST_UNIT,
