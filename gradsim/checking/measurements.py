@@ -126,11 +126,13 @@ def measure(source: Networks, networks: int, seed: int, done: Callable[[float], 
     done
         Called with the share of the work that each takes.
     """
-    gatherer = _Gatherer()
+    gatherer, size = _Gatherer(), 0
     for number in range(networks):
         with seeded(seed + number):
-            model, batch = source()
-            with one_thread(sum(parameter.numel() for parameter in model.parameters())):
+            with one_thread(size):
+                model, batch = source()
+            size = sum(parameter.numel() for parameter in model.parameters())
+            with one_thread(size):
                 gatherer.add(model, batch)
         if number == 1:
             source.check_initialisation(_stds(gatherer.moments))
@@ -211,16 +213,15 @@ def _fans(shape: tuple[int, ...], inputs: int) -> tuple[int, int]:
 
 def _copies(model: Any) -> dict[str, str]:
     """Random matrices that equal an earlier one of the same network, with its name."""
-    seen: list[tuple[str, Any]] = []
+    seen: dict[tuple[object, ...], tuple[str, Any]] = {}  # by shape and first entries
     found = {}
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2 or float(parameter.detach().std()) == 0.0:
             continue
-        first = next((old for old, values in seen if values.shape == parameter.shape and values.equal(parameter)), None)
-        if first is not None:
+        values = parameter.detach()
+        first, same = seen.setdefault((*values.shape, *values.flatten()[:4].tolist()), (name, values))
+        if first != name and same.equal(values):
             found[name] = first
-        else:
-            seen.append((name, parameter.detach()))
     return found
 
 

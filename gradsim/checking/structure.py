@@ -108,7 +108,7 @@ def read(record: Record, output: Any, parameters: dict[int, str], linear: frozen
     last = graph.matrix(graph.source(output))
     return Structure(
         _streams(graph, record.sums),
-        _chains(graph, record, linear),
+        _chains(graph, record, linear, output),
         (last,) if last in tables and last is not None else (),
         {call.module: call.inputs for call in record.calls},
     )
@@ -157,21 +157,20 @@ def _entry_tables(graph: Graph, one: Sum, branch: Branch) -> tuple[str, ...]:
     return tuple(sorted({name for leaf in leaves if (name := graph.parameter(leaf))}))
 
 
-def _chains(graph: Graph, record: Record, linear: frozenset[str]) -> list[Chain]:
-    """Follow each linear module to the next one through one activation."""
+def _chains(graph: Graph, record: Record, linear: frozenset[str], output: Any) -> list[Chain]:
+    """Follow each linear module to the next one, or to the output, through one activation."""
     made = {call.output: call.module for call in reversed(record.calls) if call.module in linear}
     links: dict[str, tuple[str, str]] = {}
-    for call in record.calls:
-        if call.module not in linear or call.input is None:
-            continue
-        step = graph.source(call.input)
+    uses = [(call.input, call.module) for call in record.calls if call.module in linear and call.input is not None]
+    for used, user in [*uses, (output, "")]:
+        step = graph.source(used)
         named = ACTIVATIONS.get(step.name())
         activation = named(step) if named else None
         if activation is None:
             continue
         origin = next((made[node] for node in graph.walk(graph.parents(step)[0]) if node in made), None)
         if origin is not None:
-            links[origin] = (call.module, activation)
+            links[origin] = (user, activation)
     return _joined(links)
 
 

@@ -87,8 +87,8 @@ def truncated(facts: Facts) -> list[Finding]:
             Finding(
                 tuple(families),
                 f"{listed(families)}: entries are cut at twice the std of {preset}, which leaves {TRUNCATION:.4f} of "
-                f"it (measured kurtosis {facts.measured.moments[names[0]].kurtosis:.3f}; {LAWS[1].fourth:.3f} when cut, 3 "
-                f"when not). Each layer passes {100.0 * loss:.0f} % of the mean square, {len(names)} layers "
+                f"it (measured kurtosis {facts.measured.moments[names[0]].kurtosis:.3f}; {LAWS[1].fourth:.3f} when "
+                f"cut, 3 when not). Each layer passes {100.0 * loss:.0f} % of the mean square, {len(names)} layers "
                 f"{times(loss ** len(names))} where nothing normalises. Divide the std by {TRUNCATION:.4f} before "
                 f"drawing.",
             )
@@ -120,18 +120,20 @@ def _meant(facts: Facts, name: str, moments: Moments) -> str | None:
 
 
 def no_gradient(facts: Facts) -> list[Finding]:
-    """A random matrix whose gradient is exactly zero, or that is not used."""
-    found = []
+    """Matrices that are zero in every network, and whose gradient is zero too: they stay so."""
+    stuck: dict[str, list[str]] = defaultdict(list)
     for name, grads in facts.measured.weight_grads.items():
-        one = facts.measured.parameters[name]
-        if not one.fan_in or one.table or facts.measured.moments[name].std > 0.0:
-            continue
-        if np.isneginf(grads).all():
-            found.append(
-                Finding(
-                    (name,),
-                    f"{name} is zero and has no gradient in any of {facts.measured.networks} networks: it stays zero. "
-                    f"Draw it, or the matrices it meets, with std of about {1.0 / sqrt(one.fan_in):.2g}.",
-                )
-            )
-    return found
+        one, moments = facts.measured.parameters[name], facts.measured.moments[name]
+        if one.fan_in and not one.table and moments.largest == 0.0 and np.isneginf(grads).all():
+            stuck[facts.measured.parameter_places[name].family].append(name)
+    if not stuck:
+        return []
+    first = facts.measured.parameters[next(iter(stuck.values()))[0]]
+    return [
+        Finding(
+            tuple(stuck),
+            f"{sum(map(len, stuck.values()))} matrices, {listed(list(stuck))}, are zero, and so is their gradient in all "
+            f"{facts.measured.networks} networks: they stay zero. Draw the first of those that feed each other, as with "
+            f"std {1.0 / sqrt(first.fan_in):.2g} for {first.fan_in} inputs.",
+        )
+    ]
