@@ -46,6 +46,7 @@ def fit(profiles: Array, coordinates: npt.NDArray[np.float64]) -> Fit:
     1.1
     """
     centred = coordinates - coordinates.mean()
+    profiles = profiles - profiles[:, :1]  # constant ones have slope zero exactly
     slopes = profiles @ centred / (centred @ centred)
     mean = profiles.mean(0)
     exponent = float(slopes.mean())
@@ -87,7 +88,7 @@ def growth(measured: Measurements) -> pd.DataFrame:
                 (place, quantity, profiles.shape[1], len(profiles), law, *one, one.residual == least,
                  *(_factor(end) for end in (change, low, high)))
             )  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"place": str, "better": bool})
 
 
 def _factor(change: float) -> float:

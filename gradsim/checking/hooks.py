@@ -105,9 +105,7 @@ def node_of(tensor: Tensor | None) -> Any:
 def recording(model: Any) -> Iterator[Record]:
     """Record what the modules of a model compute while the context is open; all hooks are removed at its end."""
     record = Record()
-    handles = [
-        module.register_forward_hook(_hook(record, name)) for name, module in model.named_modules() if name != ""
-    ]
+    handles = [module.register_forward_hook(_hook(record, name)) for name, module in model.named_modules()]
     try:
         with _sum_mode(record):
             yield record

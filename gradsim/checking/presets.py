@@ -120,7 +120,9 @@ def compare(measured: Measurements) -> pd.DataFrame:
         known = [row for row in found if not isnan(row[8])]
         fitting = [row for row in known if row[10]]
         rows += fitting or [min(known, key=lambda row: abs(log(row[8])))]
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"layer": "Int64"})
+    return pd.DataFrame(rows, columns=COLUMNS).astype(
+        {"layer": "Int64", "value_fits": bool, "law_fits": bool, "fits": bool}
+    )
 
 
 def facts_of(measured: Measurements, name: str) -> Matrix:

@@ -27,13 +27,13 @@ def modules(measured: Measurements) -> pd.DataFrame:
         place = measured.module_places[name]
         absent = np.full(measured.networks, np.nan)
         gradient = measured.gradients.get(name, absent)
-        weight = measured.weight_grads.get(f"{name}.weight", absent)
+        weight = measured.weight_grads.get(f"{name}.weight".lstrip("."), absent)
         with np.errstate(invalid="ignore"):  # both exactly zero
             gain = gradient - _last(measured, name)
         columns = (squares, measured.norms.get(name, absent), weight, gain)
         dead, nonfinite = int(np.isneginf(gradient).sum()), int((~np.isfinite(squares) & ~np.isneginf(squares)).sum())
         rows.append(
-            (name, measured.kinds[name], place.family, place.layer, measured.networks,
+            (name or "(model)", measured.kinds[name], place.family, place.layer, measured.networks,
              *(number for values in columns for number in mean_se(values)), dead, nonfinite)
         )  # fmt: skip
     return pd.DataFrame(rows, columns=MODULE_COLUMNS).astype({"layer": "Int64"})

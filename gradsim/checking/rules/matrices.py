@@ -132,8 +132,8 @@ def no_gradient(facts: Facts) -> list[Finding]:
     return [
         Finding(
             tuple(stuck),
-            f"{sum(map(len, stuck.values()))} matrices, {listed(list(stuck))}, are zero, and so is their gradient in all "
-            f"{facts.measured.networks} networks: they stay zero. Draw the first of those that feed each other, as with "
-            f"std {1.0 / sqrt(first.fan_in):.2g} for {first.fan_in} inputs.",
+            f"{sum(map(len, stuck.values()))} matrices, {listed(list(stuck))}, are zero, and so is their gradient in "
+            f"all {facts.measured.networks} networks: they stay zero. Draw the first of those that feed each other, as "
+            f"with std {1.0 / sqrt(first.fan_in):.2g} for {first.fan_in} inputs.",
         )
     ]
