@@ -28,10 +28,10 @@ class Check:
         A row per fault: rule, places, verdict (a sentence with the remedy), source. Empty where none was found.
     modules
         A row per module, "(model)" for all of it: module, kind (class), family (its name with ``*`` for the index of
-        the block), layer (number of the block, from 1), networks; mean and se over networks of log_q: ln mean square of the output, log_delta:
-        ln norm of the gradient at it, log_weight_grad: ln norm of the gradient of its weight, log_gain: ln mean square
-        of the gradient at it over that at the last of its family; dead, nonfinite: networks where the gradient is
-        exactly zero, and where the output is not finite.
+        the block), layer (number of the block, from 1), networks; mean and se over networks of log_q: ln mean square of
+        the output, log_delta: ln norm of the gradient at it, log_weight_grad: ln norm of the gradient of its weight,
+        log_gain: ln mean square of the gradient at it over that at the last of its family; dead, nonfinite: networks
+        where the gradient is exactly zero, and where the output is not finite.
     parameters
         A row per parameter: parameter, module, kind, family, layer, shape, fan_in, fan_out, networks; mean, std with
         its standard error, sigma_w = std sqrt(fan_in), kurtosis, law of the entries; log_weight_grad with its standard
