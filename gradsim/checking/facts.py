@@ -19,11 +19,21 @@ LEVEL = 1e-4
 
 
 def surely_above(values: Array, threshold: float) -> bool:
-    """Whether the mean over networks is above a threshold, by a one-sided test of Student's t at `LEVEL`."""
-    if not np.isfinite(values).all() or len(values) < 2:
+    """Whether the mean over networks is above a threshold, by a one-sided test of Student's t at `LEVEL`.
+
+    Networks without a finite number are left out; if they are more than a tenth, the answer is no.
+    """
+    live = values[np.isfinite(values)]
+    if len(live) < max(2.0, 0.9 * len(values)):
         return False
-    se = float(values.std(ddof=1)) / sqrt(len(values))
-    return float(values.mean()) - float(student.isf(LEVEL, len(values) - 1)) * se > threshold
+    se = float(live.std(ddof=1)) / sqrt(len(live))
+    return float(live.mean()) - float(student.isf(LEVEL, len(live) - 1)) * se > threshold
+
+
+def typical(values: Array) -> float:
+    """Return the mean over networks that have a finite number; NaN without any."""
+    live = values[np.isfinite(values)]
+    return float(live.mean()) if len(live) else float("nan")
 
 
 class Scale(NamedTuple):
@@ -126,15 +136,14 @@ class Facts:
         branch = np.where(is_left, sums[:, order, 0], sums[:, order, 1])
         skip = np.where(is_left, sums[:, order, 1], sums[:, order, 0])
         result, gradient = sums[:, order, 2], sums[:, order, 3]
-        with np.errstate(invalid="ignore"):
-            return StreamFacts(
-                stream,
-                np.logaddexp.reduce(branch, axis=1) - skip[:, 0],
-                result[:, -1] - skip[:, 0],
-                -np.logaddexp(0.0, branch - skip).sum(axis=1),
-                gradient[:, 0] - gradient[:, -1],
-                tuple(self._scales(stream)),
-            )
+        return StreamFacts(
+            stream,
+            np.logaddexp.reduce(branch, axis=1) - skip[:, 0],
+            result[:, -1] - skip[:, 0],
+            -np.logaddexp(0.0, branch - skip).sum(axis=1),
+            gradient[:, 0] - gradient[:, -1],
+            tuple(self._scales(stream)),
+        )
 
     def _scales(self, stream: Stream) -> list[Scale]:
         """Compare the families in the blocks of a stream with what most of its other matrices suggest."""

@@ -101,8 +101,7 @@ def _plain(measured: Measurements) -> Iterator[Case]:
             continue
         first, last = chain.modules[0], chain.modules[-1]
         cell = _cell(measured, chain)
-        with np.errstate(invalid="ignore"):
-            gain = measured.gradients[first] - measured.gradients[last]
+        gain = measured.gradients[first] - measured.gradients[last]
         reason = cell if isinstance(cell, str) else None
         log_q = mean_se(measured.outputs[first])[0]
         yield Case(f"{first} … {last}", None if isinstance(cell, str) else cell, reason, gain, log_q)
@@ -136,8 +135,7 @@ def _cell(measured: Measurements, chain: Chain) -> dict[str, object] | str:
 def _streams(measured: Measurements) -> Iterator[Case]:
     for number, stream in enumerate(measured.structure.streams, 1):
         order = [branch.number for branch in stream.branches]
-        with np.errstate(invalid="ignore"):  # both exactly zero
-            gain = measured.sums[:, order[0], 3] - measured.sums[:, order[-1], 3]
+        gain = measured.sums[:, order[0], 3] - measured.sums[:, order[-1], 3]
         reason = "gradsim has no law of residual streams yet: see the growth exponents."
         yield Case(f"stream {number}", None, reason, gain, nan)
 

@@ -88,7 +88,7 @@ class _Gatherer:
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
-        self.moments: dict[str, Moments] = defaultdict(Moments.empty)
+        self.moments: dict[str, Moments] = defaultdict(Moments)
         self.sums: list[list[tuple[float, ...]]] = []
         self.first: tuple[Structure, dict[str, Parameter], dict[str, str], dict[str, str]] | None = None
 

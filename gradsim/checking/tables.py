@@ -28,8 +28,7 @@ def modules(measured: Measurements) -> pd.DataFrame:
         absent = np.full(measured.networks, np.nan)
         gradient = measured.gradients.get(name, absent)
         weight = measured.weight_grads.get(f"{name}.weight".lstrip("."), absent)
-        with np.errstate(invalid="ignore"):  # both exactly zero
-            gain = gradient - _last(measured, name)
+        gain = gradient - _last(measured, name)
         columns = (squares, measured.norms.get(name, absent), weight, gain)
         dead, nonfinite = int(np.isneginf(gradient).sum()), int((~np.isfinite(squares) & ~np.isneginf(squares)).sum())
         rows.append(

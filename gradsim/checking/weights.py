@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import norm, truncnorm
 
 TRUNCATION = float(truncnorm(-2.0, 2.0).std())
 """Standard deviation of a standard normal cut at ±2: 0.8796."""
 
+Powers = npt.NDArray[np.float64]
 _EXACT = 1e-4  # relative error of a standard deviation that has none but rounding
 
 
@@ -60,63 +62,63 @@ class Moments:
 
     Attributes
     ----------
-    entries
-        Number of entries, of all networks.
-    variances
-        Variance of the entries of each network about their mean.
-    fourth
-        Sum of the fourth powers of the deviations from the mean.
+    entries, networks
+        How many have been added.
+    shift
+        Subtracted from every entry: the value of a constant parameter, else 0.
+    powers
+        Sums of the powers 1 to 4 of what remains. Deviations are from the mean of all networks: with that of each, the
+        std of a bias with 10 entries would come out 5 % too small.
     largest
-        Largest deviation from zero.
+        Largest size of an entry.
     orthogonal
         Whether the rows or columns of the matrix are orthogonal, in the first network.
     same
         Whether the first two networks have the same entries.
     """
 
-    entries: int
-    variances: list[float]
-    means: list[float]
-    fourth: float
-    largest: float
-    orthogonal: bool
+    entries: int = 0
+    networks: int = 0
+    shift: float = 0.0
+    powers: Powers = field(default_factory=lambda: np.zeros(4))
+    largest: float = 0.0
+    orthogonal: bool = False
     same: bool = False
     _first: Any = None
-
-    @classmethod
-    def empty(cls) -> Moments:
-        """Return moments of no network."""
-        return cls(0, [], [], 0.0, 0.0, False)
 
     def add(self, values: Any) -> None:
         """Count the entries of a network: a tensor."""
         numbers = values.detach().double().cpu().numpy()
-        deviations = numbers - numbers.mean()
-        self.entries += numbers.size
-        squares = np.square(deviations)
-        self.variances.append(float(squares.mean()))
-        self.means.append(float(numbers.mean()))
-        self.fourth += float(np.square(squares).sum())
-        self.largest = max(self.largest, float(np.abs(numbers).max(initial=0.0)))
-        if len(self.variances) == 1:
+        if self.networks == 0:
             self.orthogonal, self._first = _is_orthogonal(numbers), numbers
-        elif len(self.variances) == 2:
+            self.shift = float(numbers.flat[0]) if numbers.size and np.ptp(numbers) == 0.0 else 0.0
+        elif self.networks == 1:
             self.same, self._first = bool(np.array_equal(numbers, self._first)), None
-
-    @property
-    def std(self) -> float:
-        """Standard deviation of the entries, over all networks."""
-        return sqrt(float(np.mean(self.variances)))
+        rest = numbers - self.shift
+        squares = np.square(rest)
+        self.powers += rest.sum(), squares.sum(), (squares * rest).sum(), np.square(squares).sum()
+        self.networks, self.entries = self.networks + 1, self.entries + numbers.size
+        self.largest = max(self.largest, float(np.abs(numbers).max(initial=0.0)))
 
     @property
     def mean(self) -> float:
         """Mean of the entries, over all networks."""
-        return float(np.mean(self.means))
+        return self.shift + float(self.powers[0]) / max(self.entries, 1)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the entries, over all networks."""
+        first, second = self.powers[:2] / max(self.entries, 1)
+        return sqrt(max(float(second - first**2), 0.0))
 
     @property
     def kurtosis(self) -> float:
         """Mean fourth power over the square of the variance: 3 for a normal law. NaN for constant entries."""
-        return self.fourth / self.entries / self.std**4 if self.std > 0.0 else float("nan")
+        if self.std == 0.0:
+            return float("nan")
+        first, second, third, fourth = self.powers / self.entries
+        central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
+        return float(central) / self.std**4
 
     def relative_error(self) -> float:
         """Return the relative standard error of the standard deviation, for independent entries."""

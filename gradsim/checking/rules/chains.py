@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 import numpy as np
 
 from gradsim import theory
-from gradsim.checking.facts import Facts, surely_above
+from gradsim.checking.facts import Facts, surely_above, typical
 from gradsim.checking.measurements import Array, Measurements
 from gradsim.checking.rules.finding import Finding, times
 from gradsim.checking.rules.matrices import cut_names
@@ -43,7 +43,7 @@ def fan_out(facts: Facts) -> list[Finding]:
                 tuple(wrong),
                 f"{len(wrong)} matrices have the std of {preset} with fan_out for fan_in, as {name}: {std:.3g} for "
                 f"{fan_in} inputs and {outs} outputs. The mean square of activations changes by a factor "
-                f"{times(exp(float(drift.mean())))} along the layers. Take fan_in: {std * sqrt(outs / fan_in):.3g} "
+                f"{times(exp(typical(drift)))} along the layers. Take fan_in: {std * sqrt(outs / fan_in):.3g} "
                 f'there (mode="fan_in").',
             )
         )
@@ -70,7 +70,7 @@ def _gain_sentence(facts: Facts, chain: Chain) -> str:
     measured, depth = facts.measured, len(chain.modules)
     sigmas = [measured.moments[f"{name}.weight"].std * sqrt(_fans(facts, f"{name}.weight")[0])
               for name in chain.modules]  # fmt: skip
-    sigma_w, change = float(np.median(sigmas)), float(_log_gradient(measured, chain).mean())
+    sigma_w, change = float(np.median(sigmas)), typical(_log_gradient(measured, chain))
     owner = next((name for name, known in _GAINS.items() if abs(log(sigma_w / known)) < 0.01), None)
     fits = f", the gain of {owner}" if owner and chain.activation not in owner else ""
     verb = "grows" if change > 0 else "shrinks"
@@ -80,7 +80,7 @@ def _gain_sentence(facts: Facts, chain: Chain) -> str:
         f"{chain.modules[0]} … {chain.modules[-1]}: std * sqrt(fan_in) is {sigma_w:.4g}{fits}, before "
         f"{chain.activation}. Back through {depth} layers the mean square of the gradient {verb} by a factor "
         f"{times(exp(abs(change)))}; that of activations changes by "
-        f"{times(exp(float(_log_activation(measured, chain).mean())))}. {remedy}"
+        f"{times(exp(typical(_log_activation(measured, chain))))}. {remedy}"
     )
 
 

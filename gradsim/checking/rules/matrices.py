@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 
-from gradsim.checking.facts import Facts, surely_above
+from gradsim.checking.facts import Facts, surely_above, typical
 from gradsim.checking.presets import PRESETS, facts_of
 from gradsim.checking.rules.finding import Finding, listed, times
 from gradsim.checking.weights import LAWS, TRUNCATION, Moments
@@ -63,7 +63,7 @@ def tied_head(facts: Facts) -> list[Finding]:
         output = facts.measured.output
         if not surely_above(output, 2.0 * log(_LOGITS)):
             continue
-        std, logits = facts.measured.moments[name].std, exp(0.5 * float(output.mean()))
+        std, logits = facts.measured.moments[name].std, exp(0.5 * typical(output))
         width = facts.measured.parameters[name].shape[1]
         found.append(
             Finding(

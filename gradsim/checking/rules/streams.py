@@ -6,7 +6,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 
-from gradsim.checking.facts import Facts, Scale, StreamFacts, surely_above
+from gradsim.checking.facts import Facts, Scale, StreamFacts, surely_above, typical
 from gradsim.checking.rules.finding import Finding, listed, times
 
 _FEWEST = 8  # sums below which a scale 1/sqrt(sums) changes little
@@ -40,14 +40,14 @@ def scale_missing(facts: Facts) -> list[Finding]:
         if not unscaled or _misplaced(one) or not surely_above(one.log_growth, 2.0 * log(_GROWTH)):
             continue
         root = sqrt(one.sums)
-        after = exp(0.5 * np.log1p(np.expm1(one.log_growth.mean()) / one.sums))
+        after = exp(0.5 * np.log1p(np.expm1(typical(one.log_growth)) / one.sums))
         stds = listed([f"{writer.family} to {writer.std / root:.2g}" for writer in writers])
         found.append(
             Finding(
                 tuple(writer.family for writer in writers),
                 f"The std of {listed([writer.family for writer in writers])} does not fall with depth, though their "
                 f"output is added to the stream {one.sums} times: divide it by sqrt({one.sums}) ({stds}), or the "
-                f"stream grows by a factor {times(exp(0.5 * one.log_growth.mean()))} over the model; with it, by "
+                f"stream grows by a factor {times(exp(0.5 * typical(one.log_growth)))} over the model; with it, by "
                 f"about {times(after)}.",
             )
         )
@@ -66,7 +66,7 @@ def scale_misplaced(facts: Facts) -> list[Finding]:
                     f"{wrong.family} has std {wrong.std:.3g}, the {wrong.base:.3g} of its block over sqrt({one.sums}), "
                     f"but its output is not added to the stream; that of {listed([w.family for w in writers])} is, "
                     f"{one.sums} times, at full std: move the factor there. The stream grows by a factor "
-                    f"{times(exp(0.5 * one.log_growth.mean()))} over the model.",
+                    f"{times(exp(0.5 * typical(one.log_growth)))} over the model.",
                 )
             )
     return found
@@ -86,7 +86,7 @@ def scale_twice(facts: Facts) -> list[Finding]:
                 f"The std of {listed([writer.family for writer in writers])} is that of the other matrices over "
                 f"{one.sums} = sqrt({one.sums})^2: the scale of branches was applied twice. Divide by sqrt({one.sums}) "
                 f"once: {listed(stds)}. All {one.sums} branches together add "
-                f"{100.0 * exp(one.log_share.mean()):.2g} % to the mean square of the stream.",
+                f"{100.0 * exp(typical(one.log_share)):.2g} % to the mean square of the stream.",
             )
         )
     return found
@@ -101,7 +101,7 @@ def branches_drowned(facts: Facts) -> list[Finding]:
         if not tables or deliberate or one.stream.normalised or not surely_above(-one.log_share, -log(_DROWNED)):
             continue
         largest = max(tables, key=lambda name: facts.measured.moments[name].std)
-        std, share = facts.measured.moments[largest].std, exp(float(one.log_share.mean()))
+        std, share = facts.measured.moments[largest].std, exp(typical(one.log_share))
         found.append(
             Finding(
                 (largest,),
@@ -119,15 +119,15 @@ def post_norm_too_deep(facts: Facts) -> list[Finding]:
     for one in facts.streams:
         if not one.stream.normalised or not surely_above(-one.log_direct, -log(_DIRECT)):
             continue
-        ratio = exp(-float(one.log_direct.mean()) / one.sums) - 1.0
+        ratio = exp(-typical(one.log_direct) / one.sums) - 1.0
         writers = [writer.family for writer in one.scales if writer.writes]
         found.append(
             Finding(
                 tuple(writers),
                 f"The stream is normalised after each of its {one.sums} sums, and a branch adds {100.0 * ratio:.0f} % "
-                f"to the mean square each time: {times(exp(float(one.log_direct.mean())))} of the begin reaches the "
+                f"to the mean square each time: {times(exp(typical(one.log_direct)))} of the begin reaches the "
                 f"end, and the mean square of the gradient changes by a factor "
-                f"{times(exp(float(one.log_gradient.mean())))} back to the first sum. Normalise before the branches, "
+                f"{times(exp(typical(one.log_gradient)))} back to the first sum. Normalise before the branches, "
                 f"or scale as DeepNorm does: the stream by {(one.sums) ** 0.25:.3g}, the branches' matrices by "
                 f"{(4.0 * one.sums) ** -0.25:.3g}.",
             )

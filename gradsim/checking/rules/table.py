@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from gradsim.checking.facts import Facts
-from gradsim.checking.rules import chains, matrices, streams
+from gradsim.checking.rules import chains, matrices, numbers, streams
 from gradsim.checking.rules.finding import Finding
 
 COLUMNS = ["rule", "places", "verdict", "source"]
@@ -36,6 +36,14 @@ class Rule(NamedTuple):
 
 
 RULES = (
+    Rule("not finite", "outputs of modules, and gradients at them", "arXiv:1710.03740", numbers.not_finite),
+    Rule(
+        "dead networks",
+        "models without matrices of zeros: the gradient of a random matrix is exactly zero in more than a tenth of "
+        "the networks",
+        "arXiv:1903.06733",
+        numbers.dead,
+    ),
     Rule(
         "depth scale missing",
         "pre-norm streams of 8 sums or more: std of the matrices that write to it equals that of the others, and its "

@@ -24,6 +24,7 @@ from tests.gradsim.checking.models import (
     _text,
     _vectors,
     chain,
+    he,
     lecun,
     tanh_gain,
     truncated_he,
@@ -233,12 +234,18 @@ FAULTY = {
     "cut He, leaky": ("truncation without correction", lambda: _vectors(chain(_leaky, truncated_he, (64,) * 9), 64)),
     "fan_out LeCun": ("fan_out for fan_in", lambda: _vectors(chain(nn.SELU, _fan_out_lecun, FUNNEL), FUNNEL[0])),
     "gain of tanh with selu": ("gain", lambda: _vectors(chain(nn.SELU, tanh_gain, (64,) * 20), 64)),
+    "overflow": ("not finite", lambda: _vectors(chain(nn.ReLU, _huge, (64,) * 12), 64)),
+    "narrow relu": ("dead networks", lambda: _vectors(chain(nn.ReLU, he, (3,) * 30), 3)),
     "LeCun with relu": ("gain", lambda: _vectors(chain(nn.ReLU, lecun, (128,) * 13), 128)),
 }
 
 
 def _fan_out_lecun(weight):
     init.normal_(weight, 0.0, weight.shape[0] ** -0.5)
+
+
+def _huge(weight):
+    init.normal_(weight, 0.0, 1e4)
 
 
 def _without_scale(model):

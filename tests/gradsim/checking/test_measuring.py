@@ -40,7 +40,8 @@ def test_numbers_are_those_of_a_pass_by_hand():
     assert found.outputs["0"][0] == pytest.approx(h.detach().square().mean(1).log().mean().item(), rel=1e-5)
     assert found.norms["0"][0] == pytest.approx(h.grad.norm(dim=1).log().mean().item(), rel=1e-5)
     assert found.weight_grads["0.weight"][0] == pytest.approx(model[0].weight.grad.norm().log().item(), rel=1e-5)
-    assert found.moments["0.weight"].variances[0] == pytest.approx(model[0].weight.var(unbiased=False).item(), rel=1e-5)
+    first = measured(small, networks=1).moments["0.weight"]
+    assert first.std == pytest.approx(model[0].weight.std(unbiased=False).item(), rel=1e-5)
     assert found.outputs["0"][0] != found.outputs["0"][1]
 
 
