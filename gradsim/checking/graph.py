@@ -64,15 +64,13 @@ class Writer(NamedTuple):
     Attributes
     ----------
     parameter
-        Name of the matrix in the last product; None where something else comes last, such as a normalisation.
-    parametric
-        Whether the operation that writes has parameters at all.
+        Name of the matrix in the last product, perhaps before an activation; None where something else comes last, such
+        as a normalisation.
     scaled
         Whether the result is multiplied by a parameter (LayerScale, ReZero).
     """
 
     parameter: str | None
-    parametric: bool
     scaled: bool
 
 
@@ -134,8 +132,10 @@ class Graph:
         """Return who writes the result of an operation."""
         *moves, last = self.walk(node)
         scaled = any(self.parameter(parent) for move in moves for parent in self.parents(move))
-        parametric = any(self.parameter(self.source(parent)) for parent in self.parents(last))
-        return Writer(self.matrix(last), parametric, scaled)
+        if last.name() in ACTIVATIONS:
+            inner = self.writer(self.parents(last)[0])
+            return Writer(inner.parameter, scaled or inner.scaled)
+        return Writer(self.matrix(last), scaled)
 
     def summands(self, node: Node) -> set[Node]:
         """Return all operations that reach this one through sums and moves alone, itself included."""

@@ -57,7 +57,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Chain:
-    """Linear modules each of which gets the activation of the one before; all have one activation behind them."""
+    """Linear modules each of which gets the activation of the one before; one activation, or "linear", for all."""
 
     modules: tuple[str, ...]
     activation: str
@@ -134,9 +134,10 @@ def _branch(graph: Graph, index: int, one: Sum, before: list[Any]) -> Branch | N
     for is_left, branch, skip in ((False, one.right, one.left), (True, one.left, one.right)):
         writer = graph.writer(branch)
         parts = graph.summands(skip)
-        if not writer.parametric or branch in parts:
+        if branch in parts:
             continue
-        if graph.ancestors(branch, parts) & parts:
+        origins = graph.ancestors(branch, parts)
+        if origins & parts and any(graph.parameter(step) for step in origins - parts):
             # An activation behind the sum, as in ResNets, does not normalise.
             reached = {step for part in parts for step in _through_activation(graph, part)}
             normalised = bool(before) and not reached & set(before)
@@ -165,11 +166,10 @@ def _chains(graph: Graph, record: Record, linear: frozenset[str], output: Any) -
     for used, user in [*uses, (output, "")]:
         step = graph.source(used)
         named = ACTIVATIONS.get(step.name())
-        activation = named(step) if named else None
-        if activation is None:
-            continue
-        origin = next((made[node] for node in graph.walk(graph.parents(step)[0]) if node in made), None)
-        if origin is not None:
+        activation = named(step) if named else "linear"
+        before = graph.parents(step)[0] if named else used
+        origin = next((made[node] for node in graph.walk(before) if node in made), None)
+        if origin is not None and origin != user and activation is not None:
             links[origin] = (user, activation)
     return _joined(links)
 

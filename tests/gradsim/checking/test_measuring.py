@@ -125,6 +125,33 @@ def test_streams_are_found_without_names(before):
     assert [len(one.modules) for one in found.chains] == []
 
 
+def test_branches_that_end_in_an_activation_and_checkpointed_ones():
+    from torch.utils.checkpoint import checkpoint
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(4))
+
+        def forward(self, x):
+            for block in self.blocks:
+                x = x + checkpoint(block, x, use_reentrant=False)
+            return x
+
+    (stream,) = measured(lambda: (Model(), torch.randn(2, 8)), networks=2).structure.streams
+    assert stream.writers == [f"blocks.{block}.0.weight" for block in range(4)]
+    assert not stream.normalised
+
+
+def test_layers_without_activation_are_a_linear_chain():
+    model = lambda: (nn.Sequential(*(nn.Linear(16, 16) for _ in range(5))), torch.randn(2, 16))  # noqa: E731
+    (found,) = measured(model, networks=2).structure.chains
+    assert found.activation == "linear"
+    assert found.modules == ("0", "1", "2", "3", "4")
+    fault = gs.check(model, networks=16, progress="none").verdicts
+    assert fault["rule"].tolist() == ["gain"]
+
+
 def test_functional_activations_make_chains():
     class Functional(nn.Module):
         def __init__(self):
