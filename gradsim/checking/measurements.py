@@ -186,7 +186,11 @@ def _passed(model: Any, batch: Any) -> tuple[Record, Any]:
 def _structure(model: Any, record: Record, output: Any) -> Structure:
     torch = torch_module()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    linear = frozenset(name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    linear = frozenset(
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and f"{name}.weight" in names.values()  # not one that is computed
+    )
     return read(record, node_of(output), names, linear)
 
 

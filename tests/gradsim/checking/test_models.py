@@ -29,9 +29,10 @@ def check(*arguments, **options):
 
 
 def test_without_torch_the_message_says_how_to_install_it(monkeypatch, call):
+    run = gs.check  # imported before: SciPy, too, looks for torch among the modules
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(gs.GradsimError, match=r'pip install "gradsim\[torch\]"'):
-        gs.check(lambda: None)
+        run(lambda: None)
     code, _, err = call("check", "x:y")
     assert code == 2
     assert "gradsim[torch]" in err
@@ -99,6 +100,30 @@ def test_outputs_without_gradient_are_refused(torch):
 
     with pytest.raises(SweepError, match="floating-point"):
         check(lambda: (Words(2, 2), torch.ones(1, 2)))
+
+
+def test_unusual_models_are_measured(torch):
+    nn = torch.nn
+
+    def frozen():
+        model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+        return model.requires_grad_(False), torch.randn(2, 8)
+
+    def computed():  # whose weight is no parameter
+        layers = (nn.utils.parametrizations.weight_norm(nn.Linear(16, 16)) for _ in range(5))
+        return nn.Sequential(*layers), torch.randn(2, 16)
+
+    def half():
+        layers = (nn.Linear(16, 16) for _ in range(4))
+        return nn.Sequential(*layers).to(torch.bfloat16), torch.randn(2, 16, dtype=torch.bfloat16)
+
+    sizes = {}
+    for build in (lambda: (nn.Sequential(nn.ReLU()), torch.randn(2, 4)), frozen, computed, half):
+        found = check(build)
+        assert str(found)
+        assert "<table>" in found._repr_html_()
+        sizes[build.__name__] = len(found.modules), len(found.parameters)
+    assert sizes == {"<lambda>": (2, 0), "frozen": (4, 4), "computed": (16, 15), "half": (5, 8)}
 
 
 def test_batches_of_several_tensors(torch):
