@@ -84,16 +84,16 @@ class Moments:
     largest: float = 0.0
     orthogonal: bool = False
     same: bool = False
-    _first: Any = None
+    _first: tuple[float, float] = (0.0, 0.0)
 
     def add(self, values: Any) -> None:
         """Count the entries of a network: a tensor."""
         numbers = values.detach().double().cpu().numpy()
         if self.networks == 0:
-            self.orthogonal, self._first = _is_orthogonal(numbers), numbers
+            self.orthogonal, self._first = _is_orthogonal(numbers), (numbers.sum(), np.square(numbers).sum())
             self.shift = float(numbers.flat[0]) if numbers.size and np.ptp(numbers) == 0.0 else 0.0
         elif self.networks == 1:
-            self.same, self._first = bool(np.array_equal(numbers, self._first)), None
+            self.same = self._first == (numbers.sum(), np.square(numbers).sum())
         rest = numbers - self.shift
         squares = np.square(rest)
         self.powers += rest.sum(), squares.sum(), (squares * rest).sum(), np.square(squares).sum()

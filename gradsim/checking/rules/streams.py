@@ -45,10 +45,10 @@ def scale_missing(facts: Facts) -> list[Finding]:
         found.append(
             Finding(
                 tuple(writer.family for writer in writers),
-                f"The std of {listed([writer.family for writer in writers])} does not fall with depth, though their "
-                f"output is added to the stream {one.sums} times: divide it by sqrt({one.sums}) ({stds}), or the "
-                f"stream grows by a factor {times(exp(0.5 * typical(one.log_growth)))} over the model; with it, by "
-                f"about {times(after)}.",
+                f"The std of {listed([writer.family for writer in writers])} does not fall with depth, though "
+                f"{'its' if len(writers) == 1 else 'their'} output is added to the stream {one.sums} times: divide it "
+                f"by sqrt({one.sums}) ({stds}), or the stream grows by a factor "
+                f"{times(exp(0.5 * typical(one.log_growth)))} over the model; with it, by about {times(after)}.",
             )
         )
     return found

@@ -6,12 +6,16 @@ their seeds are fixed.
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
 import gradsim as gs
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from tests.gradsim.checking import models
 from tests.gradsim.checking.models import FAULTY, SOUND
 
 # The rule that is meant to find each fault, and what its verdict must name: place and remedy.
@@ -45,6 +49,23 @@ def test_faults_are_named_with_place_and_remedy(name):
     assert row.source
     also = {"embedding at 0.6": {"tied head"}, "tied head": {"branches drowned"}}
     assert set(found["rule"]) - {rule} <= also.get(name, set())  # one cause, one verdict
+
+
+def test_the_remedy_does_what_the_verdict_says():
+    """The growth that is foretold for the scaled model is the one that is measured with it, to 5 %."""
+    growth, foretold = {}, 0.0
+    for scaled in ((), ("out", "w3")):
+        found = gs.check(lambda scaled=scaled: models._text(models.Llama(depth=12, scaled=scaled)), progress="none")
+        rows = found.growth[(found.growth["place"] == "layers.*") & (found.growth["quantity"] == "activation")]
+        begin = found.modules.set_index("module").loc["embed", "log_q"]
+        end = found.modules.set_index("module").loc["layers.11", "log_q"]
+        growth[scaled] = np.exp(0.5 * (end - begin))
+        assert len(rows) == 2
+        if not scaled:
+            (verdict,) = found.verdicts["verdict"]
+            told, foretold = (float(number) for number in re.findall(r"(?:factor|about) ([\d.]+\d)", verdict))
+            assert told == pytest.approx(growth[()], rel=0.05)
+    assert growth["out", "w3"] == pytest.approx(foretold, rel=0.05)
 
 
 def test_every_fault_has_an_expectation():
