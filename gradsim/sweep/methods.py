@@ -46,7 +46,7 @@ class Asked(NamedTuple):
         needs = f"{method} {METHODS[method].needs}"
         if self.network_axes:
             needs = (
-                "explicit for weights that are independent and not sparse, conditional for gaussian ones, where networks "
+                "explicit for weights that are independent and not sparse, conditional for gaussian ones, as networks "
                 f"are not plain ones of one input: {', '.join(self.network_axes)} is set"
             )
         raise SweepError("method", method, needs, f"{write} activation or law")

@@ -58,14 +58,14 @@ class Options(NamedTuple):
     placement: str = "pre"
     branch_scale: float | str = 1.0
     gated: bool = False
-    tokens: float = 64
-    causal: bool = False
-    scores: str = "1/d"
-    correlation: float = 0.0
+    inputs: float = 1
+    causal: bool = True
+    scores: str = "1/sqrt(d)"
+    input_correlation: float = 0.0
     epsilon: float = 1e-5
 
 
-_OF_TOKENS = {field: Options._field_defaults[field] for field in ("causal", "scores", "correlation")}
+_OF_TOKENS = {field: Options._field_defaults[field] for field in ("causal", "scores")}
 
 
 def network_of(
@@ -106,12 +106,12 @@ def _check_tokens(row: Architecture, norm: Norm, options: Options) -> None:
     if norm.inputs != 1.0:
         allowed = "all but batch for a transformer, whose tokens are not independent inputs"
         raise SweepError("normalisation", options.normalisation, allowed, "Take layer")
-    if options.causal or options.tokens != math.inf:
-        check_count("tokens", options.tokens, _MOST_TOKENS if options.causal else math.inf)  # type: ignore[arg-type]
-    check_number("correlation", options.correlation, "a number from 0 to 1", 0.0, 1.0)
+    if options.causal or options.inputs != math.inf:
+        check_count("inputs", options.inputs, _MOST_TOKENS if options.causal else math.inf)  # type: ignore[arg-type]
+    check_number("input_correlation", options.input_correlation, "a number from 0 to 1", 0.0, 1.0)
     if _one_of("scores", options.scores, ("1/d", "1/sqrt(d)")) == "1/d":
         return
-    if options.tokens > (_FEW_TOKENS if options.causal else _MANY_TOKENS):
+    if options.inputs > (_FEW_TOKENS if options.causal else _MANY_TOKENS):
         raise NoMeanField(
             "With scores over sqrt(d) the weights of attention stay random at infinite width. Their means are computed "
             f"for {_FEW_TOKENS} tokens under a causal mask, else for {_MANY_TOKENS:,}. Take fewer, or scores='1/d'."
