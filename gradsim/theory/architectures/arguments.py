@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gradsim.errors import SweepError, suggestion
@@ -13,13 +13,7 @@ from gradsim.theory.averages.moments import moments
 from gradsim.theory.errors import NoMeanField, check_count, check_number, check_sigma_b, check_sigma_w
 from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
-
-SCALES: dict[str, Callable[[int], float]] = {
-    "1/sqrt(L)": lambda depth: depth**-0.5,
-    "1/L": lambda depth: 1.0 / depth,
-    "deepnorm": lambda depth: 1.0 / deepnorm(depth).alpha,
-}
-"""Scales of branches that depend on the depth."""
+from gradsim_core.architectures.network import SCALES
 
 _FEW_TOKENS, _MANY_TOKENS = 64, 10**9  # of softmax attention, with a causal mask and without
 _MOST_TOKENS = 256  # under a causal mask, where all pairs are followed
@@ -93,7 +87,7 @@ def _branch_scale(architecture: str, scale: float | str, depth: int) -> float:
         scale = SCALES[_one_of("branch_scale", scale, SCALES)](depth)
     if architecture == "plain" and scale != 1.0:
         raise SweepError("branch_scale", scale, "1 for plain networks, which have no branch", "Leave it out")
-    return check_number("branch_scale", scale, f"a number >= 0, or one of {', '.join(SCALES)}", 0.0)
+    return check_number("branch_scale", float(scale), f"a number >= 0, or one of {', '.join(SCALES)}", 0.0)
 
 
 def _check_tokens(row: Architecture, norm: Norm, options: Options) -> None:

@@ -91,7 +91,7 @@ def stream(
     scores
         ``"1/d"``: queries times keys over the size d of a head, so that attention is a mean over the visible tokens; or
         ``"1/sqrt(d)"``, for infinitely many heads. There a causal mask is for at most 64 tokens: its means are over a
-        fixed sample of scores, and leave an error of 2e-4 (8 tokens) to 1e-3 (64) in log_gain over 12 blocks.
+        fixed sample of scores, and leave an error of 4e-4 (8 tokens) to 2e-3 (64) in log_gain over 12 blocks.
     input_correlation
         Of two tokens of the input, from 0 to 1.
     epsilon
