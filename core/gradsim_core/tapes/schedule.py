@@ -12,7 +12,7 @@ from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
 
 from .running import build
-from .tape import ATTEND, GATE, SQUASH, STANDARDISE, Program
+from .tape import ATTEND, GATE, SQUASH, Program
 from .work import TapeWork, allocate, size_of
 
 _FLOPS = 35
@@ -21,6 +21,10 @@ _FLOPS = 35
 
 METHODS = ("explicit", "conditional")
 """Methods that tapes have: matrices are drawn, or lazy."""
+
+
+RARE = frozenset((SQUASH, GATE, ATTEND))
+"""Operations of which most networks have none."""
 
 
 @cache
@@ -33,8 +37,11 @@ def builder(method: str, kinds: frozenset[int]) -> Callable[..., Any]:
 
 
 def kinds_of(program: Program) -> frozenset[int]:
-    """The operations of a program that not all kernels run."""
-    return frozenset(program.steps[:, 0].tolist()) & {SQUASH, GATE, STANDARDISE, ATTEND}
+    """The operations that the kernel of a program runs beside the usual ones: none of these, or all.
+
+    So an activation has two kernels. To compile all operations takes half as much time again.
+    """
+    return RARE if RARE & set(program.steps[:, 0].tolist()) else frozenset()
 
 
 def work_of(program: Program, correlation: float, dtype: np.dtype, method: str) -> tuple[Program, TapeWork, float]:

@@ -22,7 +22,7 @@ def run(name, network, *, sigma_w, sigma_b=0.0, depth=40, width=16, networks=20,
     return values
 
 
-@pytest.mark.parametrize("method", ["conditional", "explicit"])
+@pytest.mark.parametrize("method", ["conditional", pytest.param("explicit", marks=pytest.mark.verify)])
 @pytest.mark.parametrize("k", [-60, -7, 50])
 def test_scales_of_linear_regimes_pass_through(k, method):
     """relu: with 2^k sigma_w every layer multiplies by 2^k more, exactly, for all inputs of a network."""
@@ -35,6 +35,7 @@ def test_scales_of_linear_regimes_pass_through(k, method):
     np.testing.assert_allclose(scaled[GRADIENT], usual[GRADIENT] + k * LN2 * 39, rtol=0, atol=2e-4)
 
 
+@pytest.mark.verify  # two kernels
 def test_small_numbers_are_in_the_linear_regime_of_tanh():
     network = Network(inputs=3)
     small, line = (run(name, network, sigma_w=1e-20, dtype="float64") for name in ("tanh", "linear"))

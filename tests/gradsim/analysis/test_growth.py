@@ -31,6 +31,7 @@ def test_simulated_gains_are_near_the_mean_field(grown):
     assert frame["theory_reason"].isna().all()
 
 
+@pytest.mark.verify  # a kernel of its own
 def test_a_missing_theory_says_why(tmp_path):
     sweep = gs.Sweep(**BASE | {"networks": 4}, width=8, architecture="residual2", inputs=2, normalisation="dyt",
                      placement=["pre", "post"])  # fmt: skip
