@@ -19,8 +19,9 @@ _FLOPS = 35
 """Floating-point operations that take the time of one random normal on one core."""
 
 
-METHODS = ("explicit", "conditional")
-"""Methods that tapes have: matrices are drawn, or lazy."""
+FEW = 3
+"""Rows are few if so many times as many are no more than the width. Beyond, a lazy matrix is known nearly as a whole
+once it has met them: its bases take more time than its entries would, in proportion to the cube of the rows."""
 
 
 RARE = frozenset((SQUASH, GATE, ATTEND))
@@ -42,6 +43,11 @@ def kinds_of(program: Program) -> frozenset[int]:
     So an activation has two kernels. To compile all operations takes half as much time again.
     """
     return RARE if RARE & set(program.steps[:, 0].tolist()) else frozenset()
+
+
+def matrices_of(method: str, inputs: int, width: int) -> str:
+    """How the matrices of a method are made: lazily only for few rows; the law is the same either way."""
+    return method if FEW * inputs <= width else "explicit"
 
 
 def work_of(program: Program, correlation: float, dtype: np.dtype, method: str) -> tuple[Program, TapeWork, float]:
