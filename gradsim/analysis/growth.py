@@ -71,6 +71,8 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
     architecture = str(values["architecture"])
     used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}
     options = {axis: values[axis] for axis in used}
+    if options["normalisation"] == "batch" and float(values["input_correlation"]) > 0.0:
+        return float("nan"), "The mean field of batch norm is of independent inputs."
     if architecture == "transformer":
         options["input_correlation"] = float(values["input_correlation"])
     if "branch_scale" in options:
@@ -82,7 +84,7 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
     except NoMeanField as none:
         return float("nan"), none.reason
     except SweepError as refused:
-        return float("nan"), str(refused)
+        return float("nan"), f"No mean field: {refused.field} = {refused.value!r}; it is known for {refused.allowed}."
 
 
 @kept(4096)

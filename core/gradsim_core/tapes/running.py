@@ -92,7 +92,8 @@ def sum_of_gradients(work, first, last):
             top = max(top, work.gradient_units[index]) if found else work.gradient_units[index]
             found = True
     for index in range(first, last):
-        square += work.gradients[index] * power(2 * (work.gradient_units[index] - top))
+        if work.gradients[index] != 0.0:
+            square += work.gradients[index] * power(2 * (work.gradient_units[index] - top))
     return square, top
 
 

@@ -67,9 +67,10 @@ def normals(program: Program, method: str) -> int:
         inside, outside = n_in * parts_in, n_out * parts_out
         if method == "conditional":
             rank = min(count, inside, outside)
-            found += count * (inside + outside) + count * rank * (9 * inside + 4 * outside) // _FLOPS
+            found += count * (inside + outside) + count * (rank * (9 * inside + 4 * outside) + 6 * count**2) // _FLOPS
         else:
-            found += 2 * inside * outside + 4 * count * inside * outside // _FLOPS
+            products = 4 * count * inside * outside + 2 * count**2 * (inside + outside + _FLOPS)
+            found += 2 * inside * outside + products // _FLOPS
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gradsim_core.architectures import PLAIN, Network, choose_schedule, normals
@@ -27,7 +28,22 @@ def test_matrices_are_lazy_for_few_rows_alone():
     ]
     assert chosen == [lazy, lazy, drawn, drawn]
     assert choose_schedule("explicit", GAUSSIAN, 4, 64, network=Network(inputs=2)).build is drawn
-    assert normals(Network(inputs=4096), "conditional", 4, 64) < 4 * 64 * 4096 * 10
+    assert normals(Network(inputs=4096), "conditional", 4, 64) < 1e9
+
+
+def bytes_of(arrays):
+    """Of all arrays in nested tuples."""
+    if isinstance(arrays, tuple):
+        return sum(map(bytes_of, arrays))
+    return arrays.nbytes if isinstance(arrays, np.ndarray) else 0
+
+
+@pytest.mark.parametrize("network", [*options(), Network("residual2", inputs=600)], ids=name_of)
+@pytest.mark.parametrize("matrices", ["conditional", "explicit"])
+def test_memory_is_estimated(network, matrices):
+    program = program_of(network, tapes.params_of(4, 64))
+    found = bytes_of(tapes.work_of(program, 0.0, np.dtype(np.float32), matrices)[1])
+    assert 0.8 * found < 4 * tapes.memory(program, matrices) < 2.0 * found
 
 
 @pytest.mark.parametrize("network", list(options()), ids=name_of)

@@ -39,3 +39,11 @@ def test_a_missing_theory_says_why(tmp_path):
     assert frame.loc["pre", "theory"].notna().all()
     assert frame.loc["post", "theory"].isna().all()
     assert frame.loc[("post", 4), "theory_reason"].startswith("dyt at placement 'post'")
+
+
+@pytest.mark.verify
+def test_batch_norm_of_correlated_inputs_has_no_theory(tmp_path):
+    sweep = gs.Sweep(**BASE | {"networks": 4}, width=8, inputs=4, normalisation="batch", input_correlation=[0.0, 0.5])
+    frame = gs.run(sweep, tmp_path / "run", progress="none").growth()
+    assert frame["theory"].isna().tolist() == [False, False, True, True]
+    assert frame["theory_reason"].iloc[-1] == "The mean field of batch norm is of independent inputs."
