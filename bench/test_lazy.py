@@ -9,12 +9,13 @@ import pytest
 
 from gradsim_core import jit
 from gradsim_core.activations import resolve_activation
+from gradsim_core.architectures import Network
+from gradsim_core.laws import resolve_law
 from gradsim_core.lazy import untied
 from gradsim_core.linear.rows import rows_of
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
-from gradsim_core.tapes import Tape, running
-from gradsim_core.tapes.tape import LAYER
+from gradsim_core.simulator import Simulator
 
 ROUNDS = 5
 SHAPES = ((1, 3), (1, 1), (1, 4), (4, 1))
@@ -62,14 +63,11 @@ HEAD = 64
 
 def whole_block(width: int, tokens: int):
     """A function that runs a pre-norm block of causal attention and gelu, forward and backward."""
-    tape, activation = Tape(tokens, width), resolve_activation("gelu")
-    parts = tape.multiply(tape.standardise(tape.input, LAYER), HEAD, parts=3 * width // HEAD)
-    x = tape.add(tape.input, tape.multiply(tape.attend(parts, HEAD**-0.5, causal=True), width))
-    x = tape.add(x, tape.multiply(tape.activate(tape.multiply(tape.standardise(x, LAYER), 4 * width)), width))
-    program = tape.program(x)
-    work, cell = running.allocate(program, np.dtype(np.float32)), Params(np.uint64(1), 1, 1, 1.0, 0.0)
-    kernel = running.kernel(activation)
-    return lambda: kernel(cell, activation.alpha, 0, program, work, True)
+    network = Network("transformer", tokens, normalisation="layer", heads=max(width // HEAD, 1))
+    law, activation = resolve_law("gaussian"), resolve_activation("gelu")
+    simulator = Simulator(activation, law, "float32", "conditional", network=network)
+    cell = simulator.params(1, 1, width, 1.0)
+    return lambda: simulator.block(cell, 0, 1)
 
 
 def whole_block_in_pytorch(torch, width: int, tokens: int):
@@ -87,6 +85,7 @@ def whole_block_in_pytorch(torch, width: int, tokens: int):
         mixed = f.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(0, 1).reshape(tokens, width)
         y = x + mixed @ weights[1].T
         y = y + f.gelu(f.layer_norm(y, (width,)) @ weights[2].T) @ weights[3].T
+        y = f.layer_norm(y, (width,))
         (y * torch.randn(tokens, width, generator=generator)).sum().backward()
         [weight.grad.square().sum() for weight in weights]
 

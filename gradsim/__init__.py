@@ -17,6 +17,9 @@ from gradsim.version import __version__
 
 if TYPE_CHECKING:
     from gradsim import lessons, plots, theory
+    from gradsim.checking.bands import expected_band
+    from gradsim.checking.check import check
+    from gradsim.checking.result import Check
     from gradsim.errors import GradsimError
     from gradsim.plots import layer_profile, phase_diagram
     from gradsim.recommendation.recommend import recommend
@@ -32,11 +35,14 @@ if TYPE_CHECKING:
 # Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
 _HOMES = {
     "Activation": "gradsim_core.activations",
+    "Check": "gradsim.checking",
     "Ensemble": "gradsim.simulation.ensemble",
     "GradsimError": "gradsim.errors",
     "Recommendation": "gradsim.recommendation",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
+    "check": "gradsim.checking",
+    "expected_band": "gradsim.checking",
     "layer_profile": "gradsim.plots",
     "lessons": "gradsim",
     "open": "gradsim.runs",
@@ -52,8 +58,9 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Ensemble", "GradsimError", "Recommendation", "Run", "Sweep", "__version__", "layer_profile",
-    "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "theory", "validate", "weights",
+    "Activation", "Check", "Ensemble", "GradsimError", "Recommendation", "Run", "Sweep", "__version__", "check",
+    "expected_band", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "theory",
+    "validate", "weights",
 ]  # fmt: skip
 
 

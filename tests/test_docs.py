@@ -55,6 +55,8 @@ def test_python_blocks(page, tmp_path, monkeypatch, capsys, request):
         request.getfixturevalue("clusters")
     if "import duckdb" in page.read_text(encoding="utf-8"):
         pytest.importorskip("duckdb")
+    if "import torch" in page.read_text(encoding="utf-8"):
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
@@ -97,8 +99,8 @@ def test_commands_of_the_readme_exist():
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert words & set(cli.commands) == {
-        "run", "boundary", "info", "lesson", "new", "recommend", "refine", "report", "submit", "status", "validate",
-        "verify",
+        "run", "boundary", "check", "info", "lesson", "new", "recommend", "refine", "report", "submit", "status",
+        "validate", "verify",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Pure functions from frames to frames; nothing here touches the disk.
 
 from gradsim.analysis.boundaries import boundary
 from gradsim.analysis.crossings import Crossing, find_crossing
+from gradsim.analysis.growth import growth
 from gradsim.analysis.histograms import BIN_WIDTH, layers_frame
 from gradsim.analysis.kinds import KINDS, find_kinds
 from gradsim.analysis.scaling import collapse, infinite_width, slopes, spread_per_depth
@@ -18,6 +19,7 @@ __all__ = [
     "collapse",
     "find_crossing",
     "find_kinds",
+    "growth",
     "infinite_width",
     "layers_frame",
     "slopes",

@@ -28,7 +28,7 @@ COLUMNS = [
     *AXES, "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf", "theory_width",
     "crossing", "direction", "trusted", "live_share", "reason", "theory_reason",
 ]  # fmt: skip
-OF_PLAIN = "This theory is of plain networks with one input."
+OF_PLAIN = "This theory is of plain networks with one input and no norm; run.growth() has that of others."
 _TYPICAL = 0.5  # share of the networks within a decade from which a boundary is one of typical networks
 
 

@@ -19,7 +19,8 @@ Array = NDArray[np.float64]
 _DRAWS = 1000  # redrawn curves
 _CLEAR = 3.0  # standard errors from 0 beyond which the sign of a cell is certain
 _NEIGHBOURS = 3  # further cells on either side of the crossing that enter the fit
-_FEWEST = 3  # cells
+FEWEST_CELLS = 3
+"""Cells along sigma_w below which there is no crossing."""
 _MOST_LOST = 0.05  # share of redrawn curves without a crossing
 _BISECTIONS = 50
 
@@ -85,8 +86,10 @@ def find_crossing(sigma_w: Array, value: Array, se: Array, level: float = 0.95, 
         raise SweepError("sigma_w, value, se", (sigma_w, value, se), allowed, "Sort them by sigma_w")
     usable = np.isfinite(value) & np.isfinite(se)
     x, y, se = np.log(sigma_w[usable]), value[usable], se[usable]
-    if len(x) < _FEWEST:
-        return no_crossing(f"Too few cells: {len(x)} with an estimate and an error, at least {_FEWEST} are needed.")
+    if len(x) < FEWEST_CELLS:
+        return no_crossing(
+            f"Too few cells: {len(x)} with an estimate and an error, at least {FEWEST_CELLS} are needed."
+        )
     changes = _sign_changes(y, se)
     upward = [k for k, (left, _) in enumerate(changes) if y[left] < 0.0]
     if not changes:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from gradsim.cli.check import check
 from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, export, gc, verify
@@ -38,11 +39,12 @@ def cli() -> None:
       gradsim report out/phase-tanh                  all of it as one page to look at
       gradsim theory gelu --sigma-b 0.2              theory alone, without simulation
       gradsim recommend --activation gelu --depth 64 --width 512    which sigma_w to set
+      gradsim check mymodels.py:build                is a PyTorch model initialised well?
       gradsim new sweep.toml                         a sweep of your own to begin with
 
-    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data, or a
-    claim failed; 5 full disk or I/O error (resumable); 75 stopped early, or a GPU failed (resumable); 128 + n stopped
-    at once by a second signal n.
+    Exit codes: 0 done; 1 unexpected error; 2 wrong usage or configuration; 3 some shards failed; 4 damaged data, a
+    claim that failed, or a model with a fault; 5 full disk or I/O error (resumable); 75 stopped early, or a GPU failed
+    (resumable); 128 + n stopped at once by a second signal n.
     """
 
 
@@ -63,6 +65,7 @@ for _command in (
     gc,
     theory,
     recommend,
+    check,
     lesson,
     validate,
     info,

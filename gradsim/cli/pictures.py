@@ -39,6 +39,13 @@ def phase_png(summary: pd.DataFrame, boundary: pd.DataFrame) -> bytes:
         return plots.phase_diagram(summary, boundary, Path(folder) / "phase.png").read_bytes()
 
 
+def growth_png(run: Run) -> bytes:
+    """Draw the gain against depth."""
+    from gradsim import plots
+
+    return plots.styles.encode(plots.growth(run), "png")
+
+
 def spread_png(run: Run) -> bytes:
     """Draw the spread of the cell whose median gain is nearest to 1."""
     from gradsim import plots

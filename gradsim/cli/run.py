@@ -20,7 +20,7 @@ from gradsim.cli.options import (
     directory_of,
     override_options,
 )
-from gradsim.cli.pictures import phase_png, write_picture
+from gradsim.cli.pictures import growth_png, phase_png, write_picture
 from gradsim.cli.tables import show
 from gradsim.system.streams import counted, shell_join
 
@@ -99,6 +99,7 @@ def run(
 
 
 def _print_results(result: Run, plot: bool, seconds: float) -> None:
+    from gradsim.analysis.crossings import FEWEST_CELLS
     from gradsim.report import text
 
     if result.computed:
@@ -113,15 +114,21 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
         )
         return
     summary = result.summary()
-    boundary = result.boundary(summary=summary)
     click.echo(
         "Cells (log_gain: ln of the squared gradient of layer 1 over the last layer; decades: log10 of the norm)\n"
     )
     show(summary, "table", text.SUMMARY_COLUMNS)
-    click.echo("\nBoundary between vanishing and exploding gradients, with 95 % intervals and theory\n")
-    show(boundary, "table", text.BOUNDARY_COLUMNS)
+    if result.sweep.network_axes and len(result.sweep.sigma_w) < FEWEST_CELLS:
+        click.echo("\nGain by depth: decades of the median norm of the gradient, last layer to first, and theory\n")
+        show(result.growth(summary), "table", text.GROWTH_COLUMNS)
+        name, draw = "growth.png", lambda: growth_png(result)
+    else:
+        boundary = result.boundary(summary=summary)
+        click.echo("\nBoundary between vanishing and exploding gradients, with 95 % intervals and theory\n")
+        show(boundary, "table", text.BOUNDARY_COLUMNS)
+        name, draw = "phase.png", lambda: phase_png(summary, boundary)
     click.echo(f"\nDataset: {result.path}")
-    if plot and (path := write_picture(result, "phase.png", lambda: phase_png(summary, boundary))):
+    if plot and (path := write_picture(result, name, draw)):
         click.echo(f"Picture: {path}")
 
 

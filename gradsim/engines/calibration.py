@@ -8,11 +8,13 @@ from gradsim.simulation.plan import Plan
 from gradsim.simulation.processors import Processor
 from gradsim.sweep.cells import Cell
 from gradsim.system.threads import ThreadPool
+from gradsim_core.architectures import Network
 
 SECONDS = 1.0
 """Time of the whole measurement, compilation left out."""
 
 _NORMALS, _NORMALS_ON_GPU = 1e7, 1e10  # of a block that is timed
+_MOST_NORMALS = 1e9  # of one timed network: less than a second
 _WIDTH, _WEIGHTS = 4096, 2**26  # most of a timed network: its weights have to fit in memory
 _KINDS = 8  # kinds of cell that are timed at most, those with the most work
 
@@ -20,12 +22,12 @@ _KINDS = 8  # kinds of cell that are timed at most, those with the most work
 def predicted_seconds(plan: Plan, threads: int, device: Processor) -> float:
     """Return the seconds that the whole plan takes, measured for a second on its own cells.
 
-    Cells of one kind (activation, law, width) cost about the same per weight; each kind is timed on a network of its
-    smallest depth, compilation left out.
+    Cells of one kind (activation, law, width, network) cost about the same per weight; each kind is timed on a network
+    of its smallest depth, compilation left out.
     """
-    kinds: dict[tuple[str, str, int], list[Cell]] = {}
+    kinds: dict[tuple[str, str, int, Network], list[Cell]] = {}
     for cell in plan.cells:
-        kinds.setdefault((cell.activation, cell.law, cell.width), []).append(cell)
+        kinds.setdefault((cell.activation, cell.law, cell.width, cell.network), []).append(cell)
     networks = plan.cell_networks.tolist()
 
     def work(cells: list[Cell]) -> float:
@@ -46,6 +48,8 @@ def predicted_seconds(plan: Plan, threads: int, device: Processor) -> float:
 def _seconds_per_normal(plan: Plan, cell: Cell, device: Processor, pool: ThreadPool, seconds: float) -> float:
     width = min(cell.width, _WIDTH)
     cell = cell._replace(width=width, depth=max(1, min(cell.depth, _WEIGHTS // width**2)))
+    of_a_layer = plan.sweep.normals(cell._replace(depth=1))
+    cell = cell._replace(depth=max(1, min(cell.depth, int(_MOST_NORMALS // of_a_layer))))
     runner, normals = device.prepare(plan.sweep, cell), plan.sweep.normals(cell)
 
     def block(count: int) -> int:

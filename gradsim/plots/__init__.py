@@ -11,6 +11,7 @@ A picture is one file here, with a function of its name.
 
 from gradsim.plots.coordinate_check import coordinate_check
 from gradsim.plots.depth_scales import depth_scales
+from gradsim.plots.growth import growth
 from gradsim.plots.layers import layer_profile, layers
 from gradsim.plots.phase import phase, phase_diagram
 from gradsim.plots.plane import plane
@@ -23,6 +24,7 @@ __all__ = [
     "caption",
     "coordinate_check",
     "depth_scales",
+    "growth",
     "layer_profile",
     "layers",
     "phase",

@@ -116,10 +116,14 @@ def _diagram(summary: pd.DataFrame, boundary: pd.DataFrame) -> Figure:
     figure = style.figure(0.9 + 3.7 * rows if rows > 1 else 5.0, 1.6 + 4.6 * columns if columns > 1 else 7.6)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     limit, mesh = limit_of(summary), None
-    for ax, (key, cells) in zip(axes, shown, strict=False):
+    common, titles = words.told_apart(
+        pd.DataFrame([dict(zip(names, key, strict=True)) for key, _ in shown], columns=names)
+    )
+    titles = [title or common for title in titles]
+    for ax, title, (key, cells) in zip(axes, titles, shown, strict=False):
         same = (boundary[names] == list(key)).all(axis=1)
         mesh = draw(ax, cells, boundary[same], limit)
-        ax.set_title(words.title_of(dict(zip(names, key, strict=True))), fontsize=11)
+        ax.set_title(title, fontsize=11)
     for ax in axes[len(shown) :]:
         ax.set_visible(False)
     for ax in axes[::columns]:
@@ -128,8 +132,10 @@ def _diagram(summary: pd.DataFrame, boundary: pd.DataFrame) -> Figure:
         bar = figure.colorbar(mesh, ax=list(axes), extend="both", pad=0.02, aspect=28)
         bar.set_label(DECADES)
     _legend(figure, axes, columns)
-    if len(groups) > len(shown):
-        figure.suptitle(f"the first {len(shown)} of {len(groups)} combinations", fontsize=10)
+    above = [common] if len(shown) > 1 and common else []
+    above += [f"the first {len(shown)} of {len(groups)} combinations"] if len(groups) > len(shown) else []
+    if above:
+        figure.suptitle("; ".join(above), fontsize=10)
     return figure
 
 

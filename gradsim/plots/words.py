@@ -29,7 +29,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "normalisation": lambda value: "no norm" if value == "none" else f"{value} norm",
     "placement": str,
     "branch_scale": lambda value: f"branches times {value}",
-    "heads": lambda value: f"{value} head{'s' * (value != 1)}",
+    "heads": lambda value: f"{value} head{'s' * int(value != 1)}",
     "causal": lambda value: "causal" if value else "not causal",
     "scores": lambda value: f"scores times {value}",
     "gated": lambda value: "gated" if value else "not gated",

@@ -25,6 +25,10 @@ BOUNDARY_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "theory", "theory_inf",
     "theory_width", "direction", "live_share", "reason", "theory_reason",
 ]  # fmt: skip
+GROWTH_COLUMNS = [
+    "activation", "law", "sigma_b", "width", "sigma_w", "depth", "median_log_gain", "median_log_gain_low",
+    "median_log_gain_high", "decades", "theory_decades", "theory_reason",
+]  # fmt: skip
 PRECISION_COLUMNS = [
     "activation", "law", "sigma_b", "width", "depth", "kind", "sigma_w", "ci_low", "ci_high", "half_width_before",
     "half_width", "reached", "networks", "uniform_networks", "reason",

@@ -107,7 +107,7 @@ def _parquet(name: str, table: pd.DataFrame) -> bytes:
 
 def _latex(name: str, table: pd.DataFrame) -> bytes:
     """A booktabs table without columns that are the same in every row; those are in its caption."""
-    shown = table[[column for column in LATEX_COLUMNS[name] if column in table]]
+    shown = table[[column for column in with_network_axes(LATEX_COLUMNS[name], table) if column in table]]
     same = [column for column in shown if len(shown) > 1 and shown[column].nunique(dropna=False) == 1]
     facts: list[Any] = [f"{column} = {shown[column].iloc[0]}" for column in same]
     caption = f"{name}: {', '.join(facts)}" if facts else name

@@ -140,6 +140,16 @@ class Results:
         """
         return tables.boundary(self.dataset, level, kinds, summary)
 
+    def growth(self, summary: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the gain of each cell beside the mean field of its kind of network: :func:`gradsim.analysis.growth`.
+
+        Parameters
+        ----------
+        summary : pandas.DataFrame, optional
+            What `summary` returned, so that it is not computed again.
+        """
+        return tables.growth(self.dataset, summary)
+
     def slopes(self, layer: int = 1, level: float = 0.95) -> pd.DataFrame:
         """Return the slope of ln |delta| per layer of each cell, from the last layer back to ``layer``.
 

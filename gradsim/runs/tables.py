@@ -38,6 +38,12 @@ def boundary(
     return analysis.boundary(rows, level, own_activations(dataset.sweep), names)
 
 
+def growth(dataset: Dataset, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return a row per cell beside its mean field: see `Run.growth`; ``rows`` is what `summary` returned."""
+    rows = summary(dataset) if rows is None else rows
+    return analysis.growth(rows, own_activations(dataset.sweep))
+
+
 def own_activations(sweep: Sweep) -> dict[str, Activation]:
     """Return a user's own activations of a sweep by name, those whose functions are known."""
     return {value.name: value for value in sweep.activation if isinstance(value, Activation)}

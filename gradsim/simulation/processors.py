@@ -159,7 +159,7 @@ def processor(device: str) -> Processor:
 def warm_up(sweep: Sweep, device: Processor = Cpu()) -> int:  # noqa: B008, it has no state
     """Compile the kernels of a sweep, or load them from the cache; return how many there are."""
     kinds = {
-        (cell.activation, cell.law, blocks.schedule_of(sweep, cell).name): cell for cell in reversed(sweep.cells())
+        (cell.activation, cell.law, blocks.schedule_of(sweep, cell).build): cell for cell in reversed(sweep.cells())
     }
     for cell in kinds.values():
         sums = device.prepare(sweep, cell).run(0, 1, keep=False).sums

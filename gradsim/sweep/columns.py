@@ -13,8 +13,8 @@ from gradsim_core.architectures import PLAIN
 
 
 def with_network_axes(axes: Sequence[str], columns: Iterable[object]) -> list[str]:
-    """Return the network axes among some columns, then the axes given."""
-    there = set(columns)
+    """Return the network axes among some columns, then the axes given; none twice."""
+    there = set(columns) - set(axes)
     return [*(axis for axis in NETWORK_AXES if axis in there), *axes]
 
 

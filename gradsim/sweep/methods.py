@@ -45,10 +45,8 @@ class Asked(NamedTuple):
         write = f'Write method = "{served[-1]}", or change' if served else "Change"
         needs = f"{method} {METHODS[method].needs}"
         if self.network_axes:
-            needs = (
-                "explicit for weights that are independent and not sparse, conditional for gaussian ones, where networks "
-                f"are not plain ones of one input: {', '.join(self.network_axes)} is set"
-            )
+            kinds = "explicit for independent weights that are not sparse, conditional for gaussian ones"
+            needs = f"{kinds}, in networks that are not plain with one input ({', '.join(self.network_axes)})"
         raise SweepError("method", method, needs, f"{write} activation or law")
 
 

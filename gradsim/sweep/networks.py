@@ -117,12 +117,16 @@ class NetworkOptions(TypedDict, total=False):
     expansion: float
 
 
+def axes_used(network: Network) -> set[str]:
+    """Return the axes that matter to a network."""
+    used = {*_ALWAYS_USED, *ARCHITECTURES[network.architecture].uses}
+    used |= {"input_correlation"} if network.inputs > 1 else set()
+    return used | ({"placement"} if network.normalisation != "none" else set())
+
+
 def used(network: Network) -> Network:
     """Return the network with all that its architecture does not use at its default."""
-    row, default = ARCHITECTURES[network.architecture], Network()
-    kept = {*_ALWAYS_USED, *row.uses}
-    kept |= {"input_correlation"} if network.inputs > 1 else set()
-    kept |= {"placement"} if network.normalisation != "none" else set()
+    kept, default = axes_used(network), Network()
     return Network(*(getattr(network if axis in kept else default, axis) for axis in NETWORK_AXES))
 
 
@@ -159,6 +163,12 @@ RULES = (
         lambda network, cell: network.normalisation == "batch" and network.inputs < 3,
         "3 or more with batch norm: with 2 every neuron becomes 1 and -1, and no gradient passes",
         "Write inputs = 32",
+    ),
+    Rule(
+        "input_correlation",
+        lambda network, cell: network.normalisation == "batch" and network.input_correlation == 1.0,
+        "less than 1 with batch norm: equal inputs have no variance",
+        "Write input_correlation = 0.9",
     ),
     Rule(
         "expansion",
@@ -198,8 +208,7 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
 
 def _repeated(axes: NetworkAxes, cell: Cell) -> tuple[str, Any, str, str]:
     """The fault of a sweep that has a cell twice, since an architecture does not use an axis of several values."""
-    default = Network()
-    several = [axis for axis in axes.network_axes if len(getattr(axes, axis)) > 1 and axis not in _ALWAYS_USED]
-    axis = next(each for each in several if getattr(cell, each) == getattr(default, each))
+    several = [axis for axis in axes.network_axes if len(getattr(axes, axis)) > 1]
+    axis = next(each for each in several if each not in axes_used(cell.network))
     allowed = f"one value where networks do not use it ({cell.architecture}, normalisation {cell.normalisation})"
     return axis, getattr(axes, axis), allowed, "Make two sweeps"

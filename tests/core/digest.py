@@ -11,7 +11,6 @@ import numpy as np
 from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import METHODS
 from gradsim_core.laws import resolve_law
-from gradsim_core.parameters import Params
 from gradsim_core.results import statistics
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes.tape import LAYER
@@ -72,8 +71,8 @@ def tape_digests(full):
     for dtype in (np.float32, np.float64)[: 1 + full]:
         tape = Tape(9, 16)
         program = tape.program(blocks(tape, 16, 2, LAYER, heads=2))
-        work = run(program, resolve_activation("gelu"), Params(np.uint64(3), 1, 1, 1.0, 0.0), dtype=dtype)
-        parts = work.values, work.errors, work.squares, work.gradients
+        work = run(program, "gelu", dtype=dtype)
+        parts = *work.values, *work.errors, work.gradients, work.gradient_units
         digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
         yield f"tape {np.dtype(dtype)} {digest[:32]}\n"
 

@@ -77,7 +77,7 @@ def test_a_kernel_of_a_users_functions_sees_their_values_of_now(monkeypatch):
     monkeypatch.setattr(jit, "compile_kernel", lambda body, **options: body.__closure__ and options)
     for slope in (0.5, 3.0):
         values["slope"] = slope
-        options = _kernel(mine, LAWS["gaussian"], SCHEDULES[0], mine.digest)
+        options = _kernel(mine, LAWS["gaussian"], SCHEDULES[0].build, SCHEDULES[0].name, mine.digest)
         assert options["disk_cache"] is False
         assert values["caller"](2.0) == 2 * slope
     assert Simulator(mine, LAWS["gaussian"])._digest == mine.digest

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 NORMALISATIONS = ("none", "layer", "rms", "batch", "dyt")
 PLACEMENTS = ("pre", "post", "sandwich", "output")
-SCALES = {"1/sqrt(L)": lambda depth: depth**-0.5, "1/L": lambda depth: 1.0 / depth}
+SCALES = {
+    "1/sqrt(L)": lambda depth: depth**-0.5,
+    "1/L": lambda depth: 1.0 / depth,
+    "deepnorm": lambda depth: (2.0 * depth) ** -0.25,
+}
 """Names of branch scales, as functions of the depth."""
 SCORES = {"1/sqrt(d)": lambda d: d**-0.5, "1/d": lambda d: 1.0 / d}
 """Factors of the scores of an attention, as functions of the numbers of a head."""

@@ -82,18 +82,20 @@ def _program(network: Network, cell: Params) -> Program:
 
 
 @lru_cache(maxsize=256)
-def _tape_schedule(network: Network, method: str) -> Schedule:
-    """The schedule of networks that a tape describes."""
+def _tape_schedule(network: Network, method: str, matrices: str) -> Schedule:
+    """The schedule of networks that a tape describes, with lazy ("conditional") or drawn ("explicit") matrices."""
 
     def allocate(cell, dtype, law):
-        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, method)
+        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, matrices)
 
     def memory(law, depth, width):
-        return tapes.memory(_program(network, tapes.params_of(depth, width)), method)
+        return _at_depth(lambda program: tapes.memory(program, matrices), network, depth, width)
 
-    applies = lambda law, depth, width: tapes.may_run(law, method)  # noqa: E731
+    def applies(law, depth, width):
+        return tapes.may_run(law, method) and matrices == tapes.matrices_of(method, network.inputs, width)
+
     kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)))
-    return Schedule("tape", method, "cpu", 1, applies, tapes.builder(method, kinds), allocate, memory)
+    return Schedule("tape", method, "cpu", 1, applies, tapes.builder(matrices, kinds), allocate, memory)
 
 
 def choose_schedule(
@@ -107,7 +109,8 @@ def choose_schedule(
         If there is none.
     """
     own = ARCHITECTURES[network.architecture].schedules if network == Network(network.architecture) else ()
-    general = (*schedules_of(network), *(_tape_schedule(network, each) for each in tapes.METHODS))
+    pairs = [("explicit", "explicit"), ("conditional", "conditional"), ("conditional", "explicit")]
+    general = (*schedules_of(network), *(_tape_schedule(network, *each) for each in pairs))
     for schedule in own or general:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule
@@ -119,4 +122,11 @@ def choose_schedule(
 
 def normals(network: Network, method: str, depth: int, width: int) -> int:
     """The measure of work of one network that a tape describes."""
-    return tapes.normals(_program(network, tapes.params_of(depth, width)), method)
+    matrices = tapes.matrices_of(method, network.inputs, width)
+    return _at_depth(lambda program: tapes.normals(program, matrices), network, depth, width)
+
+
+def _at_depth(measure: Callable[[Program], int], network: Network, depth: int, width: int) -> int:
+    """What is proportional to the blocks of a tape, from tapes of one and two: deep ones take long to write."""
+    one, two = (measure(_program(network, tapes.params_of(each, width))) for each in (1, 2))
+    return one + (depth - 1) * (two - one)

@@ -92,7 +92,8 @@ def sum_of_gradients(work, first, last):
             top = max(top, work.gradient_units[index]) if found else work.gradient_units[index]
             found = True
     for index in range(first, last):
-        square += work.gradients[index] * power(2 * (work.gradient_units[index] - top))
+        if work.gradients[index] != 0.0:
+            square += work.gradients[index] * power(2 * (work.gradient_units[index] - top))
     return square, top
 
 
@@ -127,7 +128,7 @@ def passes(matrices, kinds):
     What a program has none of is left out, since it need not be compiled then.
     """
     multiply, multiply_backward = matrices
-    squashes, gates, norms, attends = (kind in kinds for kind in (SQUASH, GATE, STANDARDISE, ATTEND))
+    squashes, gates, attends = (kind in kinds for kind in (SQUASH, GATE, ATTEND))
 
     def forward(origin, neurons, program, work):
         for i in range(len(program.steps)):
@@ -148,7 +149,7 @@ def passes(matrices, kinds):
                 copy(x, y, program.count)
                 branch = rows_at(work.values, program, program.steps[i, 2])
                 add(y, branch, program.factors[i], program.count)
-            elif norms and kind == STANDARDISE:
+            elif kind == STANDARDISE:
                 normalise(program, work, i, x, y)
             elif attends:
                 attend_rows(program, work, i, x, y)
@@ -168,7 +169,7 @@ def passes(matrices, kinds):
                 activate_backward(neurons[1], x, error, out, program.count, n, work.row)
             elif gates and kind == GATE:
                 gate_backward(neurons[0], x, error, out, program.count, n, work.row)
-            elif norms and kind == STANDARDISE:
+            elif kind == STANDARDISE:
                 normalise_backward(program, work, i, y, error, out)
             elif kind == ADD:
                 add(rows_at(work.errors, program, program.steps[i, 2]), error, program.factors[i], program.count)

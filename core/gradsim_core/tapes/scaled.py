@@ -27,7 +27,7 @@ class Rows(NamedTuple):
 
 
 def power(k):
-    """2^k as a factor: 0 below the range of floats."""
+    """2^k for k up to 1,023: 0 below the range of floats."""
     return math.ldexp(1.0, max(k, -1074))
 
 
@@ -134,7 +134,8 @@ def total(rows, count):
             found = True
     square = 0.0
     for i in range(count):
-        square += rows.squares[i] * power(2 * (rows.exponents[i] - top))
+        if rows.squares[i] != 0.0:
+            square += rows.squares[i] * power(2 * (rows.exponents[i] - top))
     return square, top
 
 

@@ -12,15 +12,20 @@ from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
 
 from .running import build
-from .tape import ATTEND, GATE, SQUASH, STANDARDISE, Program
+from .tape import ATTEND, GATE, SQUASH, Program
 from .work import TapeWork, allocate, size_of
 
 _FLOPS = 35
 """Floating-point operations that take the time of one random normal on one core."""
 
 
-METHODS = ("explicit", "conditional")
-"""Methods that tapes have: matrices are drawn, or lazy."""
+FEW = 3
+"""Rows are few if so many times as many are no more than the width. Beyond, a lazy matrix is known nearly as a whole
+once it has met them: its bases take more time than its entries would, in proportion to the cube of the rows."""
+
+
+RARE = frozenset((SQUASH, GATE, ATTEND))
+"""Operations of which most networks have none."""
 
 
 @cache
@@ -33,8 +38,16 @@ def builder(method: str, kinds: frozenset[int]) -> Callable[..., Any]:
 
 
 def kinds_of(program: Program) -> frozenset[int]:
-    """The operations of a program that not all kernels run."""
-    return frozenset(program.steps[:, 0].tolist()) & {SQUASH, GATE, STANDARDISE, ATTEND}
+    """The operations that the kernel of a program runs beside the usual ones: none of these, or all.
+
+    So an activation has two kernels. To compile all operations takes half as much time again.
+    """
+    return RARE if RARE & set(program.steps[:, 0].tolist()) else frozenset()
+
+
+def matrices_of(method: str, inputs: int, width: int) -> str:
+    """How the matrices of a method are made: lazily only for few rows; the law is the same either way."""
+    return method if FEW * inputs <= width else "explicit"
 
 
 def work_of(program: Program, correlation: float, dtype: np.dtype, method: str) -> tuple[Program, TapeWork, float]:
@@ -54,9 +67,10 @@ def normals(program: Program, method: str) -> int:
         inside, outside = n_in * parts_in, n_out * parts_out
         if method == "conditional":
             rank = min(count, inside, outside)
-            found += count * (inside + outside) + count * rank * (9 * inside + 4 * outside) // _FLOPS
+            found += count * (inside + outside) + count * (rank * (9 * inside + 4 * outside) + 6 * count**2) // _FLOPS
         else:
-            found += 2 * inside * outside + 4 * count * inside * outside // _FLOPS
+            products = 4 * count * inside * outside + 2 * count**2 * (inside + outside + _FLOPS)
+            found += 2 * inside * outside + products // _FLOPS
     return found
 
 

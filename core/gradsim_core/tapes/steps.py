@@ -75,8 +75,8 @@ def multiply_lazy_backward(origin, program, work, index, x, error, out):
     deviation, seen = program.deviations[index], seen_at(program, work, index)
     shape, count, size = shape_at(program, index), program.count, padded(program.count)
     square = untied.backward(origin, shape, deviation, plain(error), plain(out), seen, work.lazy)
-    unit = common_unit(x, error, count, work.powers)
-    if unit != 0:
+    unit, ordinary = common_unit(x, error, count, work.powers)
+    if not ordinary:
         for b in range(count):
             factor = power(work.powers[b])
             for i in range(count):
@@ -88,7 +88,7 @@ def multiply_lazy_backward(origin, program, work, index, x, error, out):
 
 @jit.outlined
 def common_unit(x, error, count, powers):
-    """The largest exponent of the products of the rows' own, and in `powers` how far each is below; 0 if all are 0."""
+    """The largest exponent of the products of the rows, in `powers` how far each is below, and whether all are 0."""
     unit, found, ordinary = 0, False, True
     for i in range(count):
         powers[i] = x.exponents[i] + error.exponents[i]
@@ -99,7 +99,7 @@ def common_unit(x, error, count, powers):
     for i in range(count):
         live = x.squares[i] != 0.0 and error.squares[i] != 0.0
         powers[i] = powers[i] - unit if live else 0
-    return 0 if ordinary else unit
+    return unit, ordinary
 
 
 def multiply_drawn(draw, origin, program, work, index, x, y):
@@ -116,11 +116,11 @@ def multiply_drawn_backward(draw, origin, program, work, index, x, error, out):
     shape, count, size = shape_at(program, index), program.count, padded(program.count)
     deviation = program.deviations[index]
     drawn.backward(draw, origin, shape, deviation, plain(x), plain(error), plain(out), work.drawn)
-    unit, square = common_unit(x, error, count, work.powers), 0.0
+    (unit, ordinary), square = common_unit(x, error, count, work.powers), 0.0
     for i in range(count):
         for j in range(count):
             both = work.drawn.of_x[i * size + j] * work.drawn.of_delta[i * size + j]
-            square += both if unit == 0 else both * power(work.powers[i]) * power(work.powers[j])
+            square += both if ordinary else both * power(work.powers[i]) * power(work.powers[j])
     work.gradients[index], work.gradient_units[index] = max(square, 0.0), unit
     raise_exponents(error, out, count, program.powers[index])
 

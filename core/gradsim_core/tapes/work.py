@@ -68,11 +68,18 @@ def field_of(program: Program, dtype: np.dtype) -> Field:
 
 
 def size_of(program: Program, lazy: bool) -> int:
-    """How many numbers the arrays of a thread hold, about."""
-    count, values = program.count, program.values
-    matrices = int(program.shapes[:, 3:5].sum()) * count if lazy else drawn.PANEL * int(program.shapes[:, 3].max())
-    tokens = stored(count) * count * int((program.steps[:, 0] == ATTEND).sum()) * int(values[:, 3].max())
-    return 2 * int(values[-1, 0] + count * values[-1, 1]) + matrices + tokens + 8 * count * int(values[:, 1].max())
+    """How many numbers the arrays of a thread hold, about; those of 64 bits count as two."""
+    count, values, shapes = program.count, program.values, program.shapes
+    square, widest = count * padded(count), int(values[:, 1].max())
+    inside, outside = int(shapes[:, 3].max()), int(shapes[:, 4].max())
+    fields = 2 * int(values[-1, 0] + count * values[-1, 1]) + 8 * len(values) * count
+    if lazy:
+        matrices = count * int(shapes[:, 3:5].sum()) + 2 * len(shapes) * square + 2 * count * max(inside, outside)
+    else:
+        matrices = (drawn.PANEL + count) * inside
+    attention = sum(_attention(program)) + count * stored(count)
+    norms = max(count, widest) * int((program.steps[:, 0] == STANDARDISE).sum())
+    return fields + matrices + attention + norms + 16 * square + 2 * count * widest + 8 * widest + 2**12
 
 
 def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:

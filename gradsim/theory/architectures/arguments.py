@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gradsim.errors import SweepError, suggestion
@@ -13,13 +13,7 @@ from gradsim.theory.averages.moments import moments
 from gradsim.theory.errors import NoMeanField, check_count, check_number, check_sigma_b, check_sigma_w
 from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
-
-SCALES: dict[str, Callable[[int], float]] = {
-    "1/sqrt(L)": lambda depth: depth**-0.5,
-    "1/L": lambda depth: 1.0 / depth,
-    "deepnorm": lambda depth: 1.0 / deepnorm(depth).alpha,
-}
-"""Scales of branches that depend on the depth."""
+from gradsim_core.architectures.network import SCALES
 
 _FEW_TOKENS, _MANY_TOKENS = 64, 10**9  # of softmax attention, with a causal mask and without
 _MOST_TOKENS = 256  # under a causal mask, where all pairs are followed
@@ -58,14 +52,14 @@ class Options(NamedTuple):
     placement: str = "pre"
     branch_scale: float | str = 1.0
     gated: bool = False
-    tokens: float = 64
-    causal: bool = False
-    scores: str = "1/d"
-    correlation: float = 0.0
+    inputs: float = 1
+    causal: bool = True
+    scores: str = "1/sqrt(d)"
+    input_correlation: float = 0.0
     epsilon: float = 1e-5
 
 
-_OF_TOKENS = {field: Options._field_defaults[field] for field in ("causal", "scores", "correlation")}
+_OF_TOKENS = {field: Options._field_defaults[field] for field in ("causal", "scores")}
 
 
 def network_of(
@@ -93,7 +87,7 @@ def _branch_scale(architecture: str, scale: float | str, depth: int) -> float:
         scale = SCALES[_one_of("branch_scale", scale, SCALES)](depth)
     if architecture == "plain" and scale != 1.0:
         raise SweepError("branch_scale", scale, "1 for plain networks, which have no branch", "Leave it out")
-    return check_number("branch_scale", scale, f"a number >= 0, or one of {', '.join(SCALES)}", 0.0)
+    return check_number("branch_scale", float(scale), f"a number >= 0, or one of {', '.join(SCALES)}", 0.0)
 
 
 def _check_tokens(row: Architecture, norm: Norm, options: Options) -> None:
@@ -106,12 +100,12 @@ def _check_tokens(row: Architecture, norm: Norm, options: Options) -> None:
     if norm.inputs != 1.0:
         allowed = "all but batch for a transformer, whose tokens are not independent inputs"
         raise SweepError("normalisation", options.normalisation, allowed, "Take layer")
-    if options.causal or options.tokens != math.inf:
-        check_count("tokens", options.tokens, _MOST_TOKENS if options.causal else math.inf)  # type: ignore[arg-type]
-    check_number("correlation", options.correlation, "a number from 0 to 1", 0.0, 1.0)
+    if options.causal or options.inputs != math.inf:
+        check_count("inputs", options.inputs, _MOST_TOKENS if options.causal else math.inf)  # type: ignore[arg-type]
+    check_number("input_correlation", options.input_correlation, "a number from 0 to 1", 0.0, 1.0)
     if _one_of("scores", options.scores, ("1/d", "1/sqrt(d)")) == "1/d":
         return
-    if options.tokens > (_FEW_TOKENS if options.causal else _MANY_TOKENS):
+    if options.inputs > (_FEW_TOKENS if options.causal else _MANY_TOKENS):
         raise NoMeanField(
             "With scores over sqrt(d) the weights of attention stay random at infinite width. Their means are computed "
             f"for {_FEW_TOKENS} tokens under a causal mask, else for {_MANY_TOKENS:,}. Take fewer, or scores='1/d'."

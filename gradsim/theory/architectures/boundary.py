@@ -26,7 +26,8 @@ _MOST = 4096  # blocks of a network that is followed at every sigma_w of the sca
 def stream_boundary(
     architecture: str, activation: str | Activation, depth: int, sigma_b: float = 0.0, *,
     normalisation: str = "none", placement: str = "pre", branch_scale: float | str = 1.0, gated: bool = False,
-    tokens: float = 64, causal: bool = False, scores: str = "1/d", correlation: float = 0.0, epsilon: float = 1e-5,
+    inputs: float = 1, causal: bool = True, scores: str = "1/sqrt(d)",
+    input_correlation: float = 0.0, epsilon: float = 1e-5,
 ) -> float:  # fmt: skip
     """Return the smallest sigma_w at which the log gain of block 1 rises through 0 at a depth.
 
@@ -36,7 +37,7 @@ def stream_boundary(
         As of :func:`gradsim.theory.stream`.
     depth
         Number of blocks, from 2 to 4,096; to 16,384 for plain networks without a norm.
-    normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon
+    normalisation, placement, branch_scale, gated, inputs, causal, scores, input_correlation, epsilon
         As of :func:`gradsim.theory.stream`.
 
     Raises
@@ -59,7 +60,7 @@ def stream_boundary(
     >>> round(stream_boundary("plain", "tanh", depth=64, sigma_b=0.5, normalisation="layer"), 6)
     1.977354
     """
-    chosen = Options(normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon)
+    chosen = Options(normalisation, placement, branch_scale, gated, inputs, causal, scores, input_correlation, epsilon)
     resolved = current(activation)
     depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
     network_of(architecture, resolved, depth, (1.0, sigma_b), chosen)

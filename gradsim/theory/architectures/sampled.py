@@ -13,7 +13,7 @@ import numpy as np
 from gradsim.theory.averages.functions import Array
 
 _SEED = 2604
-_VALUES = 2**20  # of all sampled weights
+_VALUES = 2**18  # of all sampled weights
 
 
 class Attention(NamedTuple):

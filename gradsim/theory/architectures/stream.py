@@ -54,7 +54,8 @@ class Stream(NamedTuple):
 def stream(
     architecture: str, activation: str | Activation, depth: int, sigma_w: float, sigma_b: float = 0.0, *,
     normalisation: str = "none", placement: str = "pre", branch_scale: float | str = 1.0, gated: bool = False,
-    tokens: float = 64, causal: bool = False, scores: str = "1/d", correlation: float = 0.0, epsilon: float = 1e-5,
+    inputs: float = 1, causal: bool = True, scores: str = "1/sqrt(d)",
+    input_correlation: float = 0.0, epsilon: float = 1e-5,
 ) -> Stream:  # fmt: skip
     """Follow the stream and its gradient through ``depth`` blocks of infinite width.
 
@@ -83,15 +84,15 @@ def stream(
         alpha >= 0, or ``"1/sqrt(L)"``, ``"1/L"``, or ``"deepnorm"``: (2 L)^(-1/4), as of `deepnorm`.
     gated
         Whether the MLP is V (phi(G x) * U x).
-    tokens
+    inputs
         Number of tokens of a transformer, from 1; inf if they see each other.
     causal
         Whether a token sees only itself and earlier ones.
     scores
         ``"1/d"``: queries times keys over the size d of a head, so that attention is a mean over the visible tokens; or
         ``"1/sqrt(d)"``, for infinitely many heads. There a causal mask is for at most 64 tokens: its means are over a
-        fixed sample of scores, and leave an error of 2e-4 (8 tokens) to 1e-3 (64) in log_gain over 12 blocks.
-    correlation
+        fixed sample of scores, and leave an error of 4e-4 (8 tokens) to 2e-3 (64) in log_gain over 12 blocks.
+    input_correlation
         Of two tokens of the input, from 0 to 1.
     epsilon
         What norms add to a mean square.
@@ -117,7 +118,7 @@ def stream(
     (np.float64(3.9318), 3.9318)
     """
     depth = check_count("depth", depth, _DEEPEST)
-    options = Options(normalisation, placement, branch_scale, gated, tokens, causal, scores, correlation, epsilon)
+    options = Options(normalisation, placement, branch_scale, gated, inputs, causal, scores, input_correlation, epsilon)
     row, network = network_of(architecture, activation, depth, (sigma_w, sigma_b), options)
     states, pulls = _forward(row, network, depth, _inputs(row, network, options))
     if np.isnan([state.log_mean_square for state in states]).any():
@@ -129,8 +130,8 @@ def _inputs(row: Architecture, network: Network, options: Options) -> Covariance
     if not row.tokens:
         return Alike.of_inputs(network.norm.inputs, 0.0)
     if options.causal:
-        return Ordered.of_inputs(int(options.tokens), options.correlation)
-    return Alike.of_inputs(options.tokens, options.correlation)
+        return Ordered.of_inputs(int(options.inputs), options.input_correlation)
+    return Alike.of_inputs(options.inputs, options.input_correlation)
 
 
 def _forward(row: Architecture, network: Network, depth: int, x: Covariance) -> tuple[list[Covariance], list[Pull]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradsim.validation.estimators import averages, finite_width, independent, matrices, mean_field, simulated
+from gradsim.validation.estimators import averages, finite_width, independent, matrices, mean_field, simulated, streams
 from gradsim.validation.estimators.table import Estimate, Estimator, Function
 
 FAMILIES: dict[str, Mapping[str, Function]] = {
     "mean field": mean_field.ROWS,
+    "streams": streams.ROWS,
     "averages": averages.ROWS,
     "finite width": finite_width.ROWS,
     "simulated": simulated.ROWS,

@@ -22,7 +22,7 @@ def run(name, network, *, sigma_w, sigma_b=0.0, depth=40, width=16, networks=20,
     return values
 
 
-@pytest.mark.parametrize("method", ["conditional", "explicit"])
+@pytest.mark.parametrize("method", ["conditional", pytest.param("explicit", marks=pytest.mark.verify)])
 @pytest.mark.parametrize("k", [-60, -7, 50])
 def test_scales_of_linear_regimes_pass_through(k, method):
     """relu: with 2^k sigma_w every layer multiplies by 2^k more, exactly, for all inputs of a network."""
@@ -35,10 +35,35 @@ def test_scales_of_linear_regimes_pass_through(k, method):
     np.testing.assert_allclose(scaled[GRADIENT], usual[GRADIENT] + k * LN2 * 39, rtol=0, atol=2e-4)
 
 
+@pytest.mark.verify  # two kernels
 def test_small_numbers_are_in_the_linear_regime_of_tanh():
     network = Network(inputs=3)
     small, line = (run(name, network, sigma_w=1e-20, dtype="float64") for name in ("tanh", "linear"))
     np.testing.assert_allclose(small[:, :, 2:], line[:, :, 2:], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["conditional", pytest.param("explicit", marks=pytest.mark.verify)])
+def test_weight_gradients_of_rows_that_leave_the_range_one_by_one(method):
+    """One layer: |dC/dW|^2 is the sum of |delta^l|^2 |x|^2 and more; it is at most (sum of |delta| |x|)^2 in any unit.
+
+    In wide networks rows are nearly orthogonal, so ln |dC/dW| is ln |delta| + ln |x| - ln(inputs) / 2 to a few tenths,
+    also in the layers where some rows have an exponent and others have none.
+    """
+    network = Network(inputs=4)
+    delta, gradient, q, _ = run("relu", network, sigma_w=1.0, depth=60, width=64, networks=50, method=method)
+    x = 0.5 * (q[:, :-1] + np.log(64 * 4 / 2))  # half of the neurons are live
+    difference = gradient[:, 1:] - delta[:, 1:] - x
+    assert np.abs(difference).max() < 3.0, np.abs(difference).max()
+
+
+def test_a_dead_row_beside_tiny_ones_is_no_loss():
+    """relu of width 8: in many networks an input dies while the others go on far below the range of floats."""
+    simulator = Simulator(
+        resolve_activation("relu"), resolve_law("gaussian"), "float32", "conditional", network=Network(inputs=2)
+    )
+    values, status = simulator.block(simulator.params(1, 512, 8, 0.5), 0, 200)
+    assert set(status.tolist()) <= {0, 1}
+    assert not np.isnan(values).any()
 
 
 MANY = [

@@ -7,10 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from gradsim_core import jit
-from gradsim_core.activations import resolve_activation
 from gradsim_core.linear.rows import add_scaled, stored
-from gradsim_core.operations import activate, attend, standardise
+from gradsim_core.operations import attend, standardise
 from tests.core.linear.rows import call, values_of
 from tests.core.linear.rows import stored as rows
 
@@ -42,53 +40,6 @@ def gradients(function, error, *inputs):
     answer = function(*tensors)
     answer.backward(torch.tensor(error))
     return [answer.detach().numpy(), *(each.grad.numpy() for each in tensors)]
-
-
-def of_activation(name):
-    """Kernels of the four functions of an activation, and its parameter."""
-    one = resolve_activation(name)
-    phi, dphi = one.phi, one.dphi
-
-    def forward(alpha, h, x, count, n):
-        activate.activate(phi, alpha, h, x, count, n)
-
-    def backward(alpha, h, error, out, count):
-        activate.activate_backward(dphi, alpha, h, error, out, count)
-
-    def gated(alpha, both, z, count, n):
-        activate.gate(phi, alpha, both, z, count, n)
-
-    def gated_backward(alpha, both, error, out, count):
-        activate.gate_backward(phi, dphi, alpha, both, error, out, count)
-
-    kernels = [jit.compile_kernel(each, disk_cache=False) for each in (forward, backward, gated, gated_backward)]
-    return *kernels, one.alpha
-
-
-@pytest.mark.parametrize("n", [1, 16, 45])
-@pytest.mark.parametrize(("name", "function"), [("sigmoid", torch.sigmoid), ("gelu", torch.nn.functional.gelu)])
-def test_activate(name, function, n):
-    h, error = random(COUNT, n), random(COUNT, n, seed=2)
-    x, out = rows(np.zeros_like(h)), rows(np.zeros_like(h))
-    forward, backward, _, _, alpha = of_activation(name)
-    forward(alpha, rows(h), x, COUNT, n)
-    backward(alpha, rows(h), rows(error), out, COUNT)
-    answer, expected = gradients(function, error, h)
-    np.testing.assert_allclose(of_parts(x, COUNT, 1, n), answer, atol=1e-14)
-    np.testing.assert_allclose(of_parts(out, COUNT, 1, n), expected, atol=1e-13)
-
-
-@pytest.mark.parametrize("n", [3, 32, 50])
-@pytest.mark.parametrize(("name", "function"), [("silu", torch.nn.functional.silu), ("sigmoid", torch.sigmoid)])
-def test_gate(name, function, n):
-    both, error = random(COUNT, 2 * n), random(COUNT, n, seed=2)
-    z, out, parts = rows(np.zeros_like(error)), in_parts(np.zeros_like(both), 2), in_parts(both, 2)
-    _, _, forward, backward, alpha = of_activation(name)
-    forward(alpha, parts, z, COUNT, n)
-    backward(alpha, parts, rows(error), out, COUNT)
-    answer, expected = gradients(lambda both: function(both[:, :n]) * both[:, n:], error, both)
-    np.testing.assert_allclose(of_parts(z, COUNT, 1, n), answer, atol=1e-14)
-    np.testing.assert_allclose(of_parts(out, COUNT, 2, n), expected, atol=1e-13)
 
 
 class Block(NamedTuple):
@@ -123,7 +74,7 @@ def test_standardise(function, n):
         batch: (standardise.standardise_columns, standardise.standardise_columns_backward, (inverse,)),
     }
     forward, backward, rest = arguments[function]
-    call(forward, z.array, block, *rest)
+    call(forward, z.array, block, *rest, standardise.EPSILON)
     call(backward, e.array, z.array, block, *rest)
     answer, expected = gradients(function, error, x)
     np.testing.assert_allclose(of_parts(z, COUNT, 1, n), answer, atol=1e-12)

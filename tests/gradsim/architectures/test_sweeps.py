@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradsim as gs
+from gradsim.analysis import boundaries
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import NETWORK_AXES, cell_key
 from gradsim.sweep.networks import NetworkAxes, NetworkOptions
@@ -69,7 +70,7 @@ REFUSED = {
         "law": "sparse(0.1)",
         "method": "conditional",
     },
-    "method = 'radial' .* architecture is set": {"architecture": "residual", "method": "radial"},
+    "method = 'radial' .* not plain": {"architecture": "residual", "method": "radial"},
     "method = 'explicit' .* Change activation or law": {"architecture": "residual", "law": "orthogonal"},
     "input_correlation = 0.5 .* one input": {"input_correlation": 0.5},
 }
@@ -98,7 +99,7 @@ def test_a_run_has_the_networks_of_simulate(tmp_path):
     assert summary["chi_1"].notna().tolist() == [True] * 4 + [False] * 4
     of_residual = boundary[boundary["architecture"] == "residual2"]
     assert len(of_residual) == len(boundary) / 2
-    assert (of_residual["theory_reason"] == "This theory is of plain networks with one input.").all()
+    assert (of_residual["theory_reason"] == boundaries.OF_PLAIN).all()
 
 
 def test_a_plain_cell_beside_others_has_its_own_numbers(tmp_path):

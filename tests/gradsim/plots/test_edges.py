@@ -22,6 +22,7 @@ OF_RUNS = {
     "spread": plots.spread,
     "width_convergence": plots.width_convergence,
     "coordinate_check": plots.coordinate_check,
+    "growth": plots.growth,
 }
 RUNS = ("one network", "all dead", "one cell", "depth 1", "no crossing", "300 cells", "long name")
 DRAWN = ("one network", "300 cells", "long name")  # with the longest captions and legends
@@ -46,6 +47,8 @@ MISSING = {
     ("plane", "one cell"): "The run has one sigma_b.",
     ("plane", "long name"): "are not stored",  # a stored run has only the name of a user's own activation
     ("width_convergence", "no crossing"): "No extrapolation: Too few widths: 0",
+    ("growth", "all dead"): "2 cells without live networks.",
+    ("growth", "300 cells"): "8 of 30 combinations.",
     ("coordinate_check", "one cell"): "One width: no slope.",
     ("coordinate_check", "300 cells"): "Of 300 combinations",
 }
@@ -156,13 +159,13 @@ def test_settings_of_the_user_change_no_picture_of_ours(edges):
 
 
 def test_a_figure_of_the_user(no_pyplot, edges):
-    figure = Figure(figsize=(7.0, 9.0), layout="constrained")
-    axes = figure.subplots(3, 2)
-    for ax, draw in zip(axes.ravel(), OF_RUNS.values(), strict=True):
+    figure = Figure(figsize=(7.0, 12.0), layout="constrained")
+    axes = figure.subplots(4, 2)
+    for ax, draw in zip(axes.ravel(), OF_RUNS.values(), strict=False):
         assert draw(edges["no crossing"], ax=ax) is ax
     figure.draw_without_rendering()
-    assert figure.get_figheight() == 9.0
-    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes.ravel())
+    assert figure.get_figheight() == 12.0
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes.ravel()[: len(OF_RUNS)])
 
 
 def test_threads_draw_the_same_bytes(edges):

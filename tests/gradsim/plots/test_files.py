@@ -68,7 +68,7 @@ def test_too_many_panels_are_cut_and_named(tmp_path: Path, monkeypatch: pytest.M
     titles = []
     monkeypatch.setattr("matplotlib.figure.Figure.suptitle", lambda self, text, **_: titles.append(text))
     plots.phase_diagram(*made_up(tuple(range(1, 15)), np.array([1.0, 2.0]), (4,)), tmp_path / "analysis.png")
-    assert titles == ["the first 12 of 14 combinations"]
+    assert titles == ["tanh; the first 12 of 14 combinations"]
 
 
 def test_empty_run_gives_a_picture(tmp_path: Path) -> None:

@@ -229,6 +229,40 @@ def test_correlations_of_tanh():
     assert ESTIMATORS["xi_q"](AT).value == pytest.approx(float(-1 / mp.log(dq)), rel=1e-7)
 
 
+RESIDUAL = {"architecture": "residual2", "activation": "relu", "sigma_w": 1.3}
+
+
+def tanh_streams(depth, sigma_w):
+    """ln of the mean square gradient of x + W tanh(x) over so many blocks: a plain loop, sums over a fine grid."""
+    z = np.linspace(-12.0, 12.0, 100_001)
+    weight, q, found = np.exp(-0.5 * z**2), 1.0, 0.0
+    weight /= weight.sum()
+    for _ in range(depth):
+        t = np.tanh(np.sqrt(q) * z)
+        found += np.log1p(sigma_w**2 * weight @ (1.0 - t**2) ** 2)
+        q += sigma_w**2 * weight @ t**2
+    return found
+
+
+STREAMS = {
+    "stream_factor": (RESIDUAL | {"depth": 6, "branch_scale": 0.7}, 1 + 0.7**2 * 1.3**4 / 2),
+    "stream_square": (RESIDUAL | {"depth": 6, "branch_scale": 0.7}, (1 + 0.7**2 * 1.3**4 / 2) ** 6),
+    "stream_growth": (RESIDUAL | {"depth": 6, "branch_scale": 0.7}, (1 + 0.7**2 * 1.3**4 / 2) ** 6),
+    "root_slope": (
+        {"architecture": "residual", "activation": "tanh", "sigma_w": 1.1, "depth": 100},
+        (tanh_streams(100, 1.1) - tanh_streams(25, 1.1)) / 5.0,
+    ),
+    "deepnorm_alpha": ({"depth": 6.0}, 12**0.25),
+    "deepnorm_beta": ({"depth": 6.0}, 48**-0.25),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_streams(name):
+    given, expected = STREAMS[name]
+    assert ESTIMATORS[name](given).value == pytest.approx(expected, rel=1e-6)
+
+
 WIDTH, DEPTH, SIZE = 6, 3, 200_000
 RELU = {"activation": "relu", "sigma_w": "sqrt(2)", "depth": DEPTH, "width": WIDTH, "networks": SIZE}
 
@@ -318,7 +352,7 @@ def test_products_of_matrices():
 
 
 def test_every_estimator_has_an_oracle():
-    tested = {*EXACT, *FAMILIES["simulated"], *FAMILIES["matrices"], "c_star", "xi_c", "xi_q"}
+    tested = {*EXACT, *STREAMS, *FAMILIES["simulated"], *FAMILIES["matrices"], "c_star", "xi_c", "xi_q"}
     assert tested == set(ESTIMATORS)
 
 

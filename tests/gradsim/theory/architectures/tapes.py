@@ -1,4 +1,4 @@
-"""Networks of the theory's table as tapes: the same blocks, with all matrices alike. Tapes have no biases."""
+"""Networks of the theory's table: simulated, and as tapes for explicit matrices in PyTorch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core.activations import resolve_activation
-from gradsim_core.parameters import Params
-from gradsim_core.tapes import Tape, running
+from gradsim_core.architectures import Network
+from gradsim_core.laws import resolve_law
+from gradsim_core.simulator import Simulator
 from gradsim_core.tapes.tape import BATCH, LAYER, RMS
 
-CELL = Params(np.uint64(2024), 1, 1, 1.0, 0.0)
 MODES = {"layer": LAYER, "rms": RMS, "batch": BATCH}
 
 
@@ -94,14 +94,16 @@ def measured(case):
 
     Means are over inputs and networks before the logarithm, as in the theory.
     """
-    activation, tape = resolve_activation(case.activation), Tape(case.count, case.n)
-    output, states = write(tape, case)
-    program = tape.program(output)
-    work, squares = running.allocate(program, np.dtype(np.float64)), np.empty((case.networks, 2, len(states)))
-    for network in range(case.networks):
-        running.kernel(activation)(CELL, activation.alpha, network, program, work, True)
-        squares[network] = work.squares[:, states]
-    return logarithms(squares, case)
+    network = Network(
+        case.architecture, case.count, 0.0, case.normalisation, case.placement, case.branch_scale, max(case.heads, 1),
+        case.causal, "1/sqrt(d)" if case.heads else "1/d", case.gated, 2.0 * (case.architecture != "plain"),
+    )  # fmt: skip
+    law, activation = resolve_law("gaussian"), resolve_activation(case.activation)
+    simulator = Simulator(activation, law, "float64", "conditional", network=network)
+    cell = simulator.params(2024, case.depth, case.n, case.sigma_w, case.sigma_b)
+    (log_delta, _, log_q, _), _ = simulator.block(cell, 0, case.networks)
+    forward, backward = np.exp(log_q), np.exp(2.0 * log_delta)
+    return np.array([log_ratio(forward, np.ones_like(forward)), log_ratio(backward, backward[:, -1:])])
 
 
 def logarithms(squares, case):

@@ -101,16 +101,16 @@ def test_softmax_weights_in_limits():
     "options",
     [
         {"normalisation": "layer"},
-        {"normalisation": "rms", "placement": "post", "correlation": 0.3},
+        {"normalisation": "rms", "placement": "post", "input_correlation": 0.3},
         {"normalisation": "layer", "gated": True},
-        {"normalisation": "dyt", "correlation": 0.6},
+        {"normalisation": "dyt", "input_correlation": 0.6},
     ],
 )
 def test_without_a_mask_all_pairs_of_tokens_are_alike(activation, scores, options, monkeypatch):
     """The covariance of T tokens, each pair on its own, gives what two numbers give."""
 
     def follow(causal):
-        return theory.stream("transformer", activation, 3, 1.2, tokens=5, scores=scores, causal=causal, **options)
+        return theory.stream("transformer", activation, 3, 1.2, inputs=5, scores=scores, causal=causal, **options)
 
     alike, masked = follow(causal=False), follow(causal=True)
     monkeypatch.setattr(ordered, "_causal", lambda count: np.ones((count, count)) / count)
@@ -126,7 +126,7 @@ def test_another_sample_of_scores(monkeypatch):
     found = []
     for seed in (1, 2, 3):
         monkeypatch.setattr(sampled, "_SEED", seed)
-        stream = theory.stream("transformer", "relu", 8, 1.2, tokens=8, causal=True, scores="1/sqrt(d)",
+        stream = theory.stream("transformer", "relu", 8, 1.2, inputs=8, causal=True, scores="1/sqrt(d)",
                                normalisation="layer")  # fmt: skip
         found.append(stream.log_gain[0])
     assert 0.0 < np.std(found) < 1e-3

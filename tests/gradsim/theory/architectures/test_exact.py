@@ -29,6 +29,9 @@ def test_two_matrices_of_relu_without_a_norm(alpha):
     assert found.log_growth == pytest.approx(30 * factor)
 
 
+UNIFORM = {"scores": "1/d", "causal": False}
+
+
 def test_branches_over_the_root_of_the_depth():
     """(1 + 1 / (2 L))^L, to e^(1/2); over the depth nothing is left."""
     growth = [stream("residual2", "relu", depth, 1.0, branch_scale="1/sqrt(L)").log_growth for depth in (10, 100, 8000)]
@@ -92,7 +95,7 @@ def test_transformers_before_layer_norm_of_many_tokens():
     exponent = {
         tokens: np.diff(
             [
-                stream("transformer", "relu", depth, 1.0, normalisation="layer", tokens=tokens).log_growth
+                stream("transformer", "relu", depth, 1.0, normalisation="layer", inputs=tokens, **UNIFORM).log_growth
                 for depth in (2000, 4000)
             ]
         ).item()
@@ -121,7 +124,7 @@ def test_derf_of_alekseev():
         x = x.plus(y.through(relu)[0])
         found[2 * block] = growth
     assert (found[24], found[200]) == pytest.approx((0.94113, 3.17739), abs=1.5e-5)
-    options = {"normalisation": "derf", "tokens": 197, "correlation": 0.5, "scores": "1/sqrt(d)"}
+    options = {"normalisation": "derf", "inputs": 197, "input_correlation": 0.5, "causal": False}
     whole = stream("transformer", "relu", 100, 1.0, **options)
     assert whole.log_q[-1] == pytest.approx(x.log_q, rel=1e-12)
     assert whole.log_growth > 1.05 * growth
@@ -130,7 +133,17 @@ def test_derf_of_alekseev():
 def test_a_norm_on_the_output_keeps_branches_at_one():
     """OLMo 2's reordered norm (arXiv:2501.00656): the stream grows by 1 a branch, with it or without large weights."""
     for sigma_w in (0.5, 3.0):
-        found = stream("transformer", "silu", 8, sigma_w, normalisation="rms", placement="output", epsilon=0.0)
+        found = stream(
+            "transformer",
+            "silu",
+            8,
+            sigma_w,
+            normalisation="rms",
+            placement="output",
+            epsilon=0.0,
+            inputs=64,
+            **UNIFORM,
+        )
         np.testing.assert_allclose(np.exp(found.log_q), 1 + 2 * np.arange(1, 9), rtol=1e-12)
 
 
@@ -180,9 +193,9 @@ REFUSED = [
     (("residual", "relu", 3, 1.0), {"gated": True}, "residual2"),
     (("residual2", "relu", 3, 1.0, 0.1), {"gated": True}, "sigma_b = 0"),
     (("transformer", "relu", 3, 1.0), {"normalisation": "batch"}, "not independent"),
-    (("transformer", "relu", 3, 1.0), {"tokens": 0}, "whole number"),
-    (("transformer", "relu", 3, 1.0), {"tokens": math.inf, "causal": True}, "256"),
-    (("residual", "relu", 3, 1.0), {"causal": True}, "transformer alone"),
+    (("transformer", "relu", 3, 1.0), {"inputs": 0}, "whole number"),
+    (("transformer", "relu", 3, 1.0), {"inputs": math.inf}, "256"),
+    (("residual", "relu", 3, 1.0), {"causal": False}, "transformer alone"),
     (("plain", "relu", 0, 1.0), {}, "depth"),
 ]
 
@@ -198,10 +211,10 @@ def test_refused(arguments, options, told):
     [
         ("residual", {"normalisation": "dyt", "placement": "output"}, "non-Gaussian"),
         ("residual2", {"normalisation": "dyt", "placement": "post"}, "non-Gaussian"),
-        ("transformer", {"scores": "1/sqrt(d)", "tokens": math.inf}, "random at infinite width"),
-        ("transformer", {"sigma_w": 1e25}, "ln of a mean square is"),
+        ("transformer", {"causal": False, "inputs": math.inf}, "random at infinite width"),
+        ("transformer", {"sigma_w": 1e25, "inputs": 64, **UNIFORM}, "ln of a mean square is"),
         ("plain", {"sigma_b": 1e8, "normalisation": "batch", "placement": "post"}, "Biases are so large"),
-        ("transformer", {"scores": "1/sqrt(d)", "depth": 20}, "Take a smaller sigma_w"),
+        ("transformer", {"causal": False, "inputs": 64, "depth": 20}, "Take a smaller sigma_w"),
     ],
 )
 def test_without_a_theory(architecture, options, told):
@@ -220,7 +233,7 @@ def test_a_causal_block_by_hand():
     errors *= tokens / np.trace(errors)
     errors += w4 * errors / np.outer(size, size)
     errors += w4 * a.T @ errors @ a
-    options = {"normalisation": "rms", "tokens": tokens, "causal": True, "epsilon": 0.0}
+    options = {"normalisation": "rms", "inputs": tokens, "scores": "1/d", "epsilon": 0.0}
     found = stream("transformer", "linear", 1, 1.5, **options)
     assert np.exp(found.log_q[0]) == pytest.approx(np.trace(after) / tokens, rel=1e-12)
     assert math.exp(found.log_input) == pytest.approx(np.trace(errors) / tokens, rel=1e-12)

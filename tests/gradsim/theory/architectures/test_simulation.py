@@ -80,9 +80,11 @@ TANH = [
 def expected(case, **changes):
     """What theory says of a case, (2, depth)."""
     case = case._replace(**{name: value for name, value in changes.items() if name in case._fields})
-    options = {name: getattr(case, name) for name in ("normalisation", "placement", "branch_scale", "gated", "causal")}
-    options["scores"] = changes.get("scores", "1/sqrt(d)" if case.heads else "1/d")
-    options["tokens"] = changes.get("tokens", case.count)
+    options = {name: getattr(case, name) for name in ("normalisation", "placement", "branch_scale", "gated")}
+    if case.architecture == "transformer":
+        options["scores"] = changes.get("scores", "1/sqrt(d)" if case.heads else "1/d")
+        options["causal"] = case.causal
+    options["inputs"] = changes.get("inputs", case.count)
     found = theory.stream(case.architecture, case.activation, case.depth, case.sigma_w, case.sigma_b, **options)
     return np.array([found.log_q, found.log_gain])
 
@@ -140,7 +142,7 @@ def test_networks_with_biases(case):
         (Case("residual2", "relu", branch_scale=0.8), {"branch_scale": 0.8**0.5}),  # alpha in place of alpha^2
         (Case("residual", "relu", "rms", "pre", 0.8), {"branch_scale": 0.8**0.5}),
         (Case("residual2", "relu", "rms", "sandwich", 0.8), {"placement": "pre"}),
-        (Case("transformer", "relu", "layer", "pre"), {"tokens": 1e9}),  # errors of other tokens forgotten
+        (Case("transformer", "relu", "layer", "pre"), {"inputs": 1e9}),  # errors of other tokens forgotten
         (Case("transformer", "relu", "layer", "post"), {"causal": True}),
         (Case("transformer", "relu", "rms", "pre", gated=True), {"gated": False}),
         (SOFTMAX[0], {"scores": "1/d"}),

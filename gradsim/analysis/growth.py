@@ -1,0 +1,101 @@
+"""How gradients grow with depth, beside the mean field: for every architecture, also where no sigma_w is a boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradsim.analysis.summaries import DECADE, why_unknown
+from gradsim.errors import SweepError
+from gradsim.sweep.cells import NETWORK_AXES
+from gradsim.sweep.columns import with_network_axes
+from gradsim.theory import NoMeanField, stream
+from gradsim.theory.averages.functions import ignoring_floating_point_errors
+from gradsim.theory.memory import current, kept
+from gradsim_core.activations import Activation
+from gradsim_core.architectures import ARCHITECTURES, PLAIN
+
+AXES = ["activation", "law", "sigma_b", "width", "sigma_w", "depth"]
+_ESTIMATES = ["quenched_log_gain", "median_log_gain", "annealed_log_gain"]
+_ALWAYS = ("normalisation", "placement", "inputs")
+
+
+@ignoring_floating_point_errors
+def growth(summary: pd.DataFrame, activations: Mapping[str, Activation] | None = None) -> pd.DataFrame:
+    """Return the gain of each cell beside its mean field.
+
+    Parameters
+    ----------
+    summary
+        Rows of :func:`gradsim.analysis.summary`.
+    activations
+        A user's own activations by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per cell: the network axes that are set, activation, law, sigma_b, width, sigma_w, depth;
+        quenched_log_gain, median_log_gain, annealed_log_gain with their intervals; decades, of the median norm;
+        theory: ln of the gain at infinite width (`gradsim.theory.stream`), theory_decades, of the norm; theory_reason,
+        why there is none.
+    """
+    axes = with_network_axes(AXES, summary)
+    names = [name for each in _ESTIMATES for name in (each, f"{each}_low", f"{each}_high")]
+    known: dict[tuple[Any, ...], tuple[float, str | None]] = {}
+    found = []
+    for _, cell in summary[axes].iterrows():
+        key = tuple(cell.drop(["width", "law"]))
+        if key not in known:
+            named: dict[str, Any] = dict(zip(axes, cell, strict=True))
+            known[key] = _theory(named, (activations or {}).get(cell["activation"], cell["activation"]))
+        found.append(known[key])
+    theory, reasons = ([each[k] for each in found] for k in (0, 1))
+    frame = summary[["cell_id", *axes, *names]].reset_index(drop=True)
+    return frame.assign(
+        decades=frame["median_log_gain"] / DECADE,
+        theory=np.array(theory, np.float64),
+        theory_decades=np.array(theory, np.float64) / DECADE,
+        theory_reason=pd.Series(reasons, dtype=object),
+    )
+
+
+def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, str | None]:
+    """ln of the gain of block 1 in mean field, or NaN and why there is none."""
+    unknown = why_unknown(activation)
+    if unknown:
+        return float("nan"), unknown
+    values: dict[str, Any] = PLAIN._asdict() | {axis: cell[axis] for axis in NETWORK_AXES if axis in cell}
+    architecture = str(values["architecture"])
+    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}
+    options = {axis: values[axis] for axis in used}
+    if options["normalisation"] == "batch" and float(values["input_correlation"]) > 0.0:
+        return float("nan"), "The mean field of batch norm is of independent inputs."
+    if architecture == "transformer":
+        options["input_correlation"] = float(values["input_correlation"])
+    if "branch_scale" in options:
+        options["branch_scale"] = _number_or_name(options["branch_scale"])
+    sigmas = float(cell["sigma_w"]), float(cell["sigma_b"])
+    try:
+        one = current(activation)
+        return _log_gain(one, architecture, int(cell["depth"]), sigmas, tuple(sorted(options.items()))), None
+    except NoMeanField as none:
+        return float("nan"), none.reason
+    except SweepError as refused:
+        return float("nan"), f"No mean field: {refused.field} = {refused.value!r}; it is known for {refused.allowed}."
+
+
+@kept(4096)
+def _log_gain(
+    activation: Activation, architecture: str, depth: int, sigmas: tuple[float, float], options: tuple[Any, ...]
+) -> float:
+    return float(stream(architecture, activation, depth, *sigmas, **dict(options)).log_gain[0])
+
+
+def _number_or_name(scale: Any) -> float | str:
+    try:
+        return float(scale)
+    except ValueError:
+        return str(scale)

@@ -1,0 +1,216 @@
+"""Networks of a user's model, one a seed: from a factory, or from copies of an instance."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from gradsim.errors import GradsimError, SweepError
+
+_SMALL = 5_000_000  # parameters of a model that one thread computes as fast
+_RESETS = ("reset_parameters", "_reset_parameters")
+
+
+class TorchExtraMissingError(GradsimError, ImportError):
+    """PyTorch is not installed."""
+
+    exit_code = 2
+
+
+def torch_module() -> Any:
+    """Return PyTorch.
+
+    Raises
+    ------
+    TorchExtraMissingError
+        If it is not installed; says how to install it.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise TorchExtraMissingError(
+            'check needs PyTorch, which is not installed. Install it with: pip install "gradsim[torch]"'
+        ) from error
+    return torch
+
+
+@contextmanager
+def one_thread(parameters: int) -> Iterator[None]:
+    """Let PyTorch compute small models in one thread while the context is open.
+
+    On two busy cores, its threads waited for each other 17 times as long as one thread took for all of the work.
+    """
+    torch = torch_module()
+    threads = torch.get_num_threads()
+    try:
+        if parameters < _SMALL:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Set PyTorch's seed while the context is open, and bring its generators back at its end."""
+    torch = torch_module()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+class Networks:
+    """Makes a model and its batch for a seed.
+
+    Parameters
+    ----------
+    model
+        A factory, which returns a model or (model, batch), or a module, which is copied.
+    batch
+        What the model is called with: a tensor, a tuple of arguments or a dictionary of keywords. None where the
+        factory makes it.
+    init
+        Called with each copy of a module, to set its parameters; None: the ``reset_parameters`` of its parts.
+    """
+
+    def __init__(self, model: Any, batch: Any, init: Callable[[Any], object] | None) -> None:
+        torch = torch_module()
+        self._is_module = isinstance(model, torch.nn.Module)
+        if not self._is_module and not callable(model):
+            allowed = "a torch.nn.Module, or a function that returns one"
+            raise SweepError("model", model, allowed, "Give a function that builds the model, or the model itself")
+        if self._is_module and batch is None:
+            raise SweepError("batch", batch, "what the model is called with", "Give a tensor as the second argument")
+        self._model, self._batch, self._init = model, batch, init
+        if self._is_module and init is None:
+            _check_resets(model)
+
+    def __call__(self) -> tuple[Any, Any]:
+        """Return a new network and its batch, from PyTorch's generator as it stands."""
+        made = self._copy() if self._is_module else self._model()
+        model, batch = made if isinstance(made, tuple) else (made, None)
+        if not hasattr(model, "named_modules"):
+            raise SweepError("model", model, "a factory of a torch.nn.Module", "Return the model, or (model, batch)")
+        batch = self._batch if self._batch is not None else batch
+        if batch is None:
+            raise SweepError("batch", None, "what the model is called with", "Return (model, batch) from the factory")
+        return model, batch
+
+    def _copy(self) -> Any:
+        model = deepcopy(self._model)
+        if self._init is not None:
+            self._init(model)
+        else:
+            for module in model.modules():
+                reset = _reset_of(module)
+                if reset is not None:
+                    reset()
+        return model
+
+    def check_initialisation(self, stds: Mapping[str, float]) -> None:
+        """Raise unless ``reset_parameters`` gives standard deviations like those of the module that was given.
+
+        Parameters
+        ----------
+        stds
+            Standard deviations of the large parameters, by name, in networks that were initialised anew.
+        """
+        if not self._is_module or self._init is not None:
+            return
+        for name, parameter in self._model.named_parameters():
+            given, found = float(parameter.detach().std()) if name in stds else 0.0, stds.get(name, 0.0)
+            if abs(given - found) > 0.2 * max(given, found):
+                value = f"std {given:.3g} in {name}, where its module's reset_parameters gives {found:.3g}"
+                raise SweepError("model", value, "a factory, or init=", _REMEDY)
+
+
+_REMEDY = "Give a function that builds and initialises the model, or the function that initialises it as init="
+
+
+def _reset_of(module: Any) -> Callable[[], object] | None:
+    return next((found for name in _RESETS if callable(found := getattr(module, name, None))), None)
+
+
+def _check_resets(model: Any) -> None:
+    """Raise if a module has parameters of its own, and nothing that sets them."""
+    for name, module in model.named_modules():
+        own = [key for key, _ in module.named_parameters(recurse=False)]
+        if own and _reset_of(module) is None:
+            value = f"{type(module).__name__} {name}".rstrip()
+            raise SweepError("model", value, "modules with reset_parameters", _REMEDY)
+
+
+def call(model: Any, batch: Any) -> Any:
+    """Call a model with a batch: a tuple or list is its arguments, a dictionary its keywords."""
+    if isinstance(batch, Mapping):
+        return model(**batch)
+    return model(*batch) if isinstance(batch, (tuple, list)) else model(batch)
+
+
+def with_gradient(batch: Any) -> Any:
+    """Return a batch whose tensors of floating-point numbers have a gradient, which shows what depends on them."""
+    torch = torch_module()
+    if isinstance(batch, torch.Tensor):
+        # A copy that is no leaf: models may change their input in place.
+        return batch.detach().requires_grad_().clone() if batch.is_floating_point() else batch
+    if isinstance(batch, Mapping):
+        return {name: with_gradient(part) for name, part in batch.items()}
+    return type(batch)(map(with_gradient, batch)) if isinstance(batch, (tuple, list)) else batch
+
+
+def load(target: str) -> Callable[..., Any]:
+    """Return the object that ``module:name`` or ``path/file.py:name`` names.
+
+    Raises
+    ------
+    SweepError
+        If there is no such module, file or name.
+    """
+    place, _, name = target.rpartition(":")
+    if not place or not name:
+        allowed = "module:factory or path/file.py:factory"
+        raise SweepError("MODEL", target, allowed, "Write for example gradsim check mymodels.py:build")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
+    if not hasattr(module, name):
+        raise SweepError("MODEL", target, f"a name that {place} defines", f"Define a function {name} there")
+    return getattr(module, name)  # type: ignore[no-any-return]
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise SweepError("MODEL", str(path), "a Python file that exists", "Check the path")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    with _importing_from(path.resolve().parent):
+        spec.loader.exec_module(module)
+    return module
+
+
+def _from_path(place: str) -> Any:
+    with _importing_from(Path.cwd()):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{place}.".startswith(f"{error.name}."):
+                raise
+            remedy = "Start gradsim in the folder that holds it, or give the path of its file"
+            raise SweepError("MODEL", place, "a module that can be imported", remedy) from None
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Let Python find modules in a folder while the context is open."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

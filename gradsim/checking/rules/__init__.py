@@ -1,0 +1,1 @@
+"""Verdicts on initialisations: a table of rules, each a function of measured facts."""
