@@ -14,6 +14,14 @@ FEW = 16
 """Networks of each cell in the quick test; a sweep with more begins with the same ones."""
 
 DIGESTS = {
+    ("norm-placement", "conditional", "float32"): (
+        "e805ccdc5988993837a226e217fb12c84b693b4b29ada6dafcd9f3633819aa6e",
+        "8805bbccd192179d49b39f95e7d1905ca8e893838bc12a7c4feb2707ddfdadb2",
+    ),
+    ("residual-depth", "conditional", "float32"): (
+        "17aa4df7bfe3e83d99f2e5f119ffcac8218d134c81b622e601b99249ec1e3f63",
+        "6d693182f5ef2626750fcc5d59c0cb618f48b0cc1abe06ccaba44e7e4e31284c",
+    ),
     ("phase-relu", "explicit", "float32"): (
         "98984210b24480a2ca5ef34bdd5daf5650d2e473bae30969809b618641674397",
         "70a9d0a400af4ca40ee49b872783c7cb019f373a4dee9f69f93b9ce0be164063",
@@ -71,7 +79,13 @@ def digest(sweep: gs.Sweep, out: Path) -> str | None:
 
 
 def test_every_shipped_sweep_has_digests():
-    assert set(DIGESTS) == set(itertools.product(shipped(), ("explicit", "conditional"), ("float32", "float64")))
+    """Those of plain networks by both methods and in both precisions, others as they are shipped."""
+    expected = set()
+    for name in shipped():
+        sweep = gs.Sweep.from_toml(name)
+        kinds = itertools.product(("explicit", "conditional"), ("float32", "float64"))
+        expected |= {(name, *kind) for kind in ([(sweep.method, sweep.dtype)] if sweep.network_axes else kinds)}
+    assert set(DIGESTS) == expected
 
 
 @pytest.mark.parametrize(("name", "method", "dtype"), DIGESTS)

@@ -72,10 +72,10 @@ class Sweep(NetworkAxes):
         The axes: a value, a list, range or array of values, or a grid ``{"start": …, "stop": …, "num": …}``
         with ``"spacing": "linear"`` or ``"log"``. ``activation`` also takes a user's own
         :class:`gradsim.Activation`. Floats are kept at 12 significant digits.
-    networks
-        Number of networks of each cell.
-    seed
-        Seed of all random numbers.
+    architecture, inputs, normalisation, placement, branch_scale, heads, …
+        Further axes, the kind of network: those of `gradsim.sweep.networks.NetworkAxes`, explained in the guide.
+    networks, seed
+        Number of networks of each cell; seed of all random numbers.
     method
         ``"explicit"`` draws real weights. The others sample the same laws exactly without them, many times faster:
         ``"conditional"`` for gaussian and orthogonal weights, ``"radial"`` if the activation is a line on each side of

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from gradsim_core.tapes import Tape
-from gradsim_core.tapes.tape import BATCH, LAYER, RMS
+from gradsim_core.tapes.tape import LAYER
 from tests.core.tapes import networks
 from tests.core.tapes.networks import blocks, funnel, plain, residual
 
 torch = pytest.importorskip("torch")
 PHI = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}
-NORMS = {"layer": LAYER, "rms": RMS, "batch": BATCH}
 
 NAMED = {
     "widths": ("gelu", 3, 20, lambda tape: funnel(tape, (7, 33, 5))),
@@ -24,7 +23,7 @@ NAMED = {
 }
 
 
-def compare(name, count, n, write, tolerance=1e-10, sums=None):
+def compare(name, count, n, write, tolerance=1e-10):
     """Every value, every error and every weight gradient of a run, with autograd through the completed matrices."""
     from tests.core.tapes.pytorch import Tensors
 
