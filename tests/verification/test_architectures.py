@@ -60,7 +60,7 @@ STREAMS = [
     ("gelu", Network(normalisation="layer", placement="post")),
     ("relu", Network(normalisation="rms", placement="post")),
 ]
-"""One input, sixteen networks side by side (`schedules.stream`); of all of them a false alarm has 1e-4, too."""
+"""One input, sixteen networks side by side (`schedules.streams`); of all of them a false alarm has 1e-4, too."""
 STREAM_ALARM = 1e-4 / (len(STREAMS) * (4 * DEPTH + 1))
 
 
@@ -94,7 +94,7 @@ def test_lazy_matrices_have_the_law_of_drawn_ones(name, network):
 
 @pytest.mark.parametrize(("name", "network"), STREAMS, ids=[f"{name}, {name_of(each)}" for name, each in STREAMS])
 def test_streams_have_the_law_of_drawn_matrices(name, network):
-    assert choose_schedule("conditional", resolve_law("gaussian"), DEPTH, WIDTH, network=network).name == "stream"
+    assert choose_schedule("conditional", resolve_law("gaussian"), DEPTH, WIDTH, network=network).name == "streams"
     found = sample(name, network, "conditional")
     assert smallest(found, sample(name, network, "explicit", key=2)) > STREAM_ALARM
 
@@ -120,9 +120,9 @@ def without_mean(through_norm):
 
 
 PLANTED = [
-    (without_along, ("stream_blocks", "stream_inner"), "transpose"),
-    (without_projection, ("stream_blocks", "stream_inner"), "transpose"),
-    (without_mean, ("stream_errors",), "through_norm"),
+    (without_along, ("blocks", "inner"), "transpose"),
+    (without_projection, ("blocks", "inner"), "transpose"),
+    (without_mean, ("errors",), "through_norm"),
 ]
 
 
@@ -136,7 +136,7 @@ def test_errors_of_streams_are_caught(planted, modules, function, network, monke
     options = {"sigma_w": 3.0, "networks": 6_400, "width": 3, "interpret": True}
     explicit = sample("relu", network, "explicit", sigma_w=3.0, width=3, key=2)
     for module in modules:
-        module = import_module(f"gradsim_core.schedules.{module}")
+        module = import_module(f"gradsim_core.schedules.streams.{module}")
         monkeypatch.setattr(module, function, planted(getattr(module, function)))
     assert smallest(sample("relu", network, "conditional", **options), explicit) < STREAM_ALARM
     monkeypatch.undo()

@@ -1,12 +1,13 @@
-"""Which networks the schedule `stream` runs: those of one input with a stream or norms, sixteen side by side."""
+"""Which networks the schedule `streams` runs: those of one input with a stream or norms, sixteen side by side."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from gradsim_core.lanes import LANES
 from gradsim_core.operations.standardise import EPSILON
-from gradsim_core.schedules import stream
-from gradsim_core.schedules.stream import Form
+from gradsim_core.schedules.streams import schedule
+from gradsim_core.schedules.streams.schedule import Form
 from gradsim_core.schedules.table import Schedule
 
 from .network import Network, scale_of
@@ -46,7 +47,10 @@ def schedules_of(network: Network) -> tuple[Schedule, ...]:
         return ()
 
     def allocate(cell, dtype, law):
-        return stream.allocate(cell, dtype, law, form_of(network, cell.depth, cell.width))
+        return schedule.allocate(cell, dtype, law, form_of(network, cell.depth, cell.width))
 
-    functions = stream.applies, stream.build, allocate, stream.memory
-    return (Schedule("stream", "conditional", "cpu", stream.LANES, *functions),)
+    def memory(law, depth, width):
+        return schedule.memory(form_of(network, depth, width), depth, width)
+
+    functions = schedule.applies, schedule.build, allocate, memory
+    return (Schedule("streams", "conditional", "cpu", LANES, *functions),)

@@ -41,7 +41,7 @@ GROUP_RADIAL = 15
 LAZY_FORWARD, LAZY_BACKWARD = 16, 17
 # Inputs, readout, biases and explicit weights of a network that a tape describes.
 TAPE_INPUT, TAPE_READOUT, TAPE_BIAS, TAPE_WEIGHT = range(18, 22)
-# Roles of a group of networks with a stream (see `schedules.stream`): ends and biases; normals of the matrix that ends
+# Roles of a group of networks with a stream (see `schedules.streams`): ends and biases; normals of the matrix that ends
 # a block, forward and backward; and of the first one of two.
 STREAM_INPUT, STREAM_READOUT, STREAM_BIAS, STREAM_FORWARD, STREAM_BACKWARD = range(22, 27)
 STREAM_INNER_FORWARD, STREAM_INNER_BACKWARD = 27, 28

@@ -19,7 +19,8 @@ def source(module: str) -> str:
     return files("gradsim_core").joinpath(*module.split(".")[:-1], f"{module.split('.')[-1]}.py").read_text()
 
 
-STREAMS = {f"schedules.stream{part}" for part in ("", "_blocks", "_errors", "_inner", "_norms", "_numbers", "_sites")}
+PARTS = ("blocks", "errors", "inner", "norms", "numbers", "schedule", "sites")
+STREAMS = {f"schedules.streams.{part}" for part in PARTS}
 CPU_ALONE = {"laws.dense", "laws.orthogonal", "results.statistics", "schedules.explicit", *STREAMS}
 """Stored weights, statistics and streams: of them `cuda` imports no function."""
 

@@ -11,7 +11,7 @@ backward, so the formulas of `conditional` apply: with z and g standard normal a
 
 The error of the stream persists. So the backward pass needs x and z of every block, which are stored as
 [layer][neuron][lane]; phi, phi' and g are computed again. Between the two matrices of a block nothing persists, and the
-inner products of `one_pass` suffice. Norms are those of `operations.standardise`; `stream_sites` has them.
+inner products of `one_pass` suffice. Norms are those of `operations.standardise`; `sites` has them.
 """
 
 from __future__ import annotations
@@ -25,16 +25,12 @@ from gradsim_core import jit
 from gradsim_core.lanes import LANES, aligned
 from gradsim_core.parameters import Neuron
 from gradsim_core.scaling.per_vector import no_tail
+from gradsim_core.schedules.one_pass import FEW, KEPT
+from gradsim_core.schedules.side_by_side import deliver, rows
 
-from .one_pass import FEW, KEPT
-from .side_by_side import deliver, rows
-from .stream_blocks import read_out, run_block_backward, run_forward
-from .stream_numbers import (
-    ITEMS,
-    Factor,
-    factor,
-)
-from .stream_sites import Activated
+from .blocks import read_out, run_block_backward, run_forward
+from .numbers import ITEMS, Factor, factor
+from .sites import Activated
 
 REMEMBERED = 2.5e6
 """Bytes of all vectors of a thread up to which phi and phi' of all layers are stored, too: about as fit a cache. At
@@ -81,13 +77,11 @@ class StreamWork(NamedTuple):
     stream: np.ndarray  # (depth + 1, rows, 16) x
     z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block
     error: np.ndarray  # (rows, 16) error of the stream
-    activated: (
-        Activated  # (rows, 16) each: where branches leave the stream; x and slope (depth + 1, rows, 16) if stored
-    )
+    activated: Activated  # (rows, 16) each: where branches leave the stream; x, slope of all depth + 1 layers if stored
     between: Activated  # (rows of inner, 16) each: between two matrices
     few: np.ndarray  # scratch of `one_pass`
     layers: np.ndarray  # (depth, KEPT, 16) inner products between two matrices
-    numbers: np.ndarray  # (depth + 1, ITEMS, 16), float64, see `stream_numbers`
+    numbers: np.ndarray  # (depth + 1, ITEMS, 16), float64, see `numbers`
     far: np.ndarray  # (depth + 1,) bool: whether an activation was computed by the steps for any range
     inner_far: np.ndarray  # (depth + 1,) bool: the same between two matrices
     sums: np.ndarray  # (3, depth, 16), float64
@@ -122,9 +116,16 @@ def applies(law, depth, width):
     return law.name == "gaussian"
 
 
-def memory(law, depth, width):
-    """Numbers in a thread's arrays: vectors of sixteen networks."""
-    return LANES * (2 * depth + 8) * width
+def remembers(depth, width, itemsize):
+    """Whether phi and phi' of all layers are stored."""
+    return 4 * (depth + 1) * rows(width) * LANES * itemsize <= REMEMBERED
+
+
+def memory(form, depth, width):
+    """About how many numbers a thread's arrays hold: x, z, perhaps phi and phi', and the vectors of a layer."""
+    vectors = (4 if remembers(depth, width, 4) else 2) * (depth + 1) + 6
+    between = 4 * form.inner if form.two else 4 * width
+    return LANES * (vectors * width + between + (2 * ITEMS + KEPT + 12) * (depth + 1)) + 6 * FEW * 4 * LANES
 
 
 def _arrays(n, dtype, layers):
@@ -140,13 +141,13 @@ def allocate(cell, dtype, law, form):
     double = lambda n: aligned(n * LANES, np.float64)  # noqa: E731
     inner = form.inner if form.two else cell.width
     deviations = cell.sigma_w / math.sqrt(inner), cell.sigma_w / math.sqrt(cell.width), cell.sigma_b, form.alpha
-    remembers = 4 * (depth + 1) * size * np.dtype(dtype).itemsize <= REMEMBERED
+    stored = remembers(depth, cell.width, np.dtype(dtype).itemsize)
     flags = (np.zeros(depth + 1, np.bool_) for _ in range(2))
     return StreamWork(
         aligned(2 * FEW * 4 * LANES, np.int32), empty((depth + 1) * size), empty(depth * size), empty(size),
-        _arrays(cell.width, dtype, depth + 1 if remembers else 1), _arrays(inner, dtype, 1),
+        _arrays(cell.width, dtype, depth + 1 if stored else 1), _arrays(inner, dtype, 1),
         empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
-        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, remembers,
+        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, stored,
         *map(factor, deviations),
     )  # fmt: skip
 

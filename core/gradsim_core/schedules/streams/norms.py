@@ -24,9 +24,9 @@ from gradsim_core.lanes import (
     sqrt,
 )
 from gradsim_core.scaling.per_lane import scaled
+from gradsim_core.schedules.side_by_side import rows
 
-from .side_by_side import rows
-from .stream_numbers import (
+from .numbers import (
     FLOOR,
     INVERSE,
     MEAN,

@@ -24,10 +24,10 @@ from gradsim_core.lanes import (
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
+from gradsim_core.schedules.side_by_side import rows
 
-from .side_by_side import rows
-from .stream_norms import Affine, kept_norm, through_norm
-from .stream_numbers import (
+from .norms import Affine, kept_norm, through_norm
+from .numbers import (
     ERROR_ALONG,
     ERROR_EXPONENT,
     ERROR_SQUARE,
@@ -43,7 +43,7 @@ from .stream_numbers import (
     number,
     unit_at,
 )
-from .stream_sites import draw_g, evaluate_far, place
+from .sites import draw_g, evaluate_far, place
 
 
 @jit.outlined

@@ -1,4 +1,4 @@
-"""A block of a stream: its last matrix and the sum, norms on them, and the same backward (see `stream`)."""
+"""A block of a stream: its last matrix and the sum, norms on them, and the same backward (see `schedule`)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_FORWARD, STREAM_INPUT, STREAM_READOUT
 from gradsim_core.scaling.per_lane import scaled
+from gradsim_core.schedules.side_by_side import dot, fill, record, rows
 
-from .side_by_side import dot, fill, record, rows
-from .stream_errors import keep_error, leave
-from .stream_inner import run_inner, run_inner_backward
-from .stream_norms import norm_from, norm_of, sum_up
-from .stream_numbers import (
+from .errors import keep_error, leave
+from .inner import run_inner, run_inner_backward
+from .norms import norm_from, norm_of, sum_up
+from .numbers import (
     BIAS_SHARE,
     ERROR_ALONG,
     ERROR_EXPONENT,
@@ -48,7 +48,7 @@ from .stream_numbers import (
     transpose,
     unit_at,
 )
-from .stream_sites import Site, enter, evaluate_again
+from .sites import Site, enter, evaluate_again
 
 
 def site_at(form, depth, layer):

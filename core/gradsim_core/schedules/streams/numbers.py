@@ -1,4 +1,4 @@
-"""Numbers of one network each, in float64, and the matrices of a stream in terms of them (see `stream`).
+"""Numbers of one network each, in float64, and the matrices of a stream in terms of them (see `schedule`).
 
 A number comes with an exponent: it is in units of 2^exponent. Exponents are 0 as long as vectors are within the reach
 of the kernels. Sums over neurons have the precision of the run; what is made of them is float64, so that products of

@@ -8,7 +8,7 @@ import pytest
 from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import Network, choose_schedule
 from gradsim_core.laws import resolve_law
-from gradsim_core.schedules import stream
+from gradsim_core.schedules.streams import schedule
 from gradsim_core.simulator import Simulator
 from tests.core.architectures.kinds import name_of
 
@@ -44,12 +44,23 @@ def schedule_of(network, method="conditional", law="gaussian"):
 
 @of_each
 def test_it_runs_networks_of_one_input(name, network):
-    assert schedule_of(network).name == "stream"
+    assert schedule_of(network).name == "streams"
     assert schedule_of(network) is schedule_of(network._replace())
     assert schedule_of(network).build is schedule_of(Network("residual")).build
     for other in (network._replace(inputs=2), network._replace(normalisation="dyt")):
         assert schedule_of(other).name == "tape"
     assert schedule_of(network, "explicit").name == "tape"
+
+
+@of_each
+@pytest.mark.parametrize(("depth", "width"), [(3, 40), (8, 2000), (200, 64)])
+def test_memory_is_that_of_the_arrays(name, network, depth, width):
+    each = simulator(name, network, "float32")
+    cell = each.params(7, depth, width, 1.4, 0.3)
+    row = each.schedule(cell)
+    arrays = row.allocate(cell, np.dtype("float32"), resolve_law("gaussian"))
+    flat = [part for part in (*arrays, *arrays.activated, *arrays.between) if isinstance(part, np.ndarray)]
+    assert 0.8 < 4 * row.memory(resolve_law("gaussian"), depth, width) / sum(each.nbytes for each in flat) < 1.4
 
 
 def test_gated_branches_and_other_kinds_stay_with_the_tape():
@@ -74,7 +85,7 @@ def test_bits_depend_neither_on_the_block_nor_on_what_is_remembered(name, networ
     whole, _ = block(name, network, dtype="float32", count=48)
     part, _ = block(name, network, dtype="float32", first=21, count=9)
     np.testing.assert_array_equal(whole[:, 21:30], part)
-    monkeypatch.setattr(stream, "REMEMBERED", 0)
+    monkeypatch.setattr(schedule, "REMEMBERED", 0)
     forgetful = simulator(name, network, "float32")
     cell = forgetful.params(7, 4, 6, 1.4, 0.3)
     monkeypatch.setattr(forgetful, "_work", lambda cell: None)

@@ -14,10 +14,10 @@ from gradsim_core.rng.philox import STREAM_INNER_BACKWARD, STREAM_INNER_FORWARD
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
+from gradsim_core.schedules import one_pass
+from gradsim_core.schedules.side_by_side import dot, fill
 
-from . import one_pass
-from .side_by_side import dot, fill
-from .stream_numbers import (
+from .numbers import (
     INNER,
     INNER_BIAS_SHARE,
     INNER_EXPONENT,

@@ -27,10 +27,10 @@ from gradsim_core.lanes import (
 )
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
+from gradsim_core.schedules.side_by_side import dot, fill, rows
 
-from .side_by_side import dot, fill, rows
-from .stream_norms import dot_of_four, keep_norm, kept_norm, norm_of, sum_up
-from .stream_numbers import (
+from .norms import dot_of_four, keep_norm, kept_norm, norm_of, sum_up
+from .numbers import (
     EXPONENT,
     SEEN,
     SEEN_EXPONENT,
