@@ -1,0 +1,1 @@
+"""The conditional sampler for networks with a stream or norms, of one input."""
