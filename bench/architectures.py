@@ -23,11 +23,11 @@ AT_ONCE = (1, 2, 4, 8, 16)
 """Networks that PyTorch multiplies at once; the fastest number is taken."""
 
 
-def ours(network: Network, method: str, depth: int = DEPTH) -> Callable[[int], None]:
+def ours(network: Network, method: str, depth: int = DEPTH, width: int = WIDTH) -> Callable[[int], None]:
     """A function that runs so many networks on one thread."""
     law, activation = resolve_law("gaussian"), resolve_activation("relu")
     simulator = Simulator(activation, law, "float32", method, network=network)
-    cell = simulator.params(1, depth, WIDTH, SIGMA)
+    cell = simulator.params(1, depth, width, SIGMA)
     simulator.block(cell, 0, 1)
     return lambda networks: simulator.block(cell, 0, networks) and None
 
@@ -110,15 +110,15 @@ def main() -> None:
             f"PyTorch, {at_once} at once": (run, max(2 * at_once, 4)),
         }
         tell(f"{WIDTH} x {DEPTH}, {inputs} inputs", in_turn(contenders, rounds), "lazy")
-    for inputs, networks in ((1, 256), (8, 32)):
+    for inputs, width, networks in ((1, 64, 1024), (1, WIDTH, 256), (1, 1024, 64), (8, WIDTH, 32)):
         kinds = {
-            "plain": (Network(inputs=inputs), DEPTH),
-            "layer norm": (Network(inputs=inputs, normalisation="layer"), DEPTH),
-            "residual": (Network("residual", inputs=inputs), DEPTH),
-            "residual, two matrices": (Network("residual2", inputs=inputs), DEPTH // 2),
+            "plain": (Network(inputs=inputs), 32),
+            "layer norm": (Network(inputs=inputs, normalisation="layer"), 32),
+            "residual": (Network("residual", inputs=inputs), 32),
+            "residual, two matrices": (Network("residual2", inputs=inputs), 16),
         }
-        made = {name: (ours(kind, "conditional", depth), networks) for name, (kind, depth) in kinds.items()}
-        tell(f"{WIDTH} x {DEPTH} matrices, {inputs} inputs", in_turn(made, rounds), "plain")
+        made = {name: (ours(kind, "conditional", depth, width), networks) for name, (kind, depth) in kinds.items()}
+        tell(f"width {width}, 32 matrices, {inputs} inputs", in_turn(made, rounds), "plain")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ DIGESTS = {
         "8805bbccd192179d49b39f95e7d1905ca8e893838bc12a7c4feb2707ddfdadb2",
     ),
     ("residual-depth", "conditional", "float32"): (
-        "17aa4df7bfe3e83d99f2e5f119ffcac8218d134c81b622e601b99249ec1e3f63",
-        "6d693182f5ef2626750fcc5d59c0cb618f48b0cc1abe06ccaba44e7e4e31284c",
+        "1f708e939be326416b7926ccdff83a7bfa63c6b901c44fb3e7c72c59c21527f2",
+        "e0441d0c336226c4485080c4aeed51307c2476436bb74266189821e9e73b9be6",
     ),
     ("phase-relu", "explicit", "float32"): (
         "98984210b24480a2ca5ef34bdd5daf5650d2e473bae30969809b618641674397",

@@ -9,9 +9,10 @@ import sys
 import numpy as np
 
 from gradsim_core.activations import resolve_activation
-from gradsim_core.architectures import METHODS
+from gradsim_core.architectures import METHODS, Network
 from gradsim_core.laws import resolve_law
 from gradsim_core.results import statistics
+from gradsim_core.simulator import Simulator
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes.tape import LAYER
 from gradsim_core.training.costs import resolve_cost
@@ -77,6 +78,17 @@ def tape_digests(full):
         yield f"tape {np.dtype(dtype)} {digest[:32]}\n"
 
 
+def stream_digests(full):
+    """In full, one line for each precision of networks with a stream, with norms and without."""
+    for dtype, norm in itertools.product(("float32", "float64") if full else (), ("none", "layer")):
+        network = Network("residual2", normalisation=norm, expansion=1.5)
+        simulator = Simulator(
+            resolve_activation("gelu"), resolve_law("gaussian"), dtype, "conditional", network=network
+        )
+        values, _ = simulator.block(simulator.params(3, 24, 17, 1.5, 0.3), 0, 20)
+        yield f"stream {norm} {dtype} {hashlib.sha256(values.tobytes()).hexdigest()[:32]}\n"
+
+
 def lazy_digests(full):
     """In full, one line for each precision and number of rows: what a lazy matrix answers."""
     for dtype, count in itertools.product((np.float32, np.float64) if full else (), (3, 20)):
@@ -91,3 +103,4 @@ if __name__ == "__main__":
     sys.stdout.writelines(training_digests())
     sys.stdout.writelines(lazy_digests("--full" in sys.argv))
     sys.stdout.writelines(tape_digests("--full" in sys.argv))
+    sys.stdout.writelines(stream_digests("--full" in sys.argv))

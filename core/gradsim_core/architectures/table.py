@@ -121,8 +121,9 @@ def choose_schedule(
 
 
 def normals(network: Network, method: str, depth: int, width: int) -> int:
-    """The measure of work of one network that a tape describes."""
-    matrices = tapes.matrices_of(method, network.inputs, width)
+    """The measure of work of one network that is not a plain one with one input."""
+    lazy = method == "conditional" and schedules_of(network)
+    matrices = "conditional" if lazy else tapes.matrices_of(method, network.inputs, width)
     return _at_depth(lambda program: tapes.normals(program, matrices), network, depth, width)
 
 
