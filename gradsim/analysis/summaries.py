@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from gradsim import theory
+from gradsim.activations import find_activation
 from gradsim.analysis import intervals
 from gradsim.analysis.annealed import MOST_TOP_SHARE, fewest_networks
 from gradsim.analysis.histograms import Array, Histograms, columns_of
 from gradsim.analysis.kinds import find_kind
 from gradsim.errors import SweepError, why_not_finite
-from gradsim.sweep.activations import find_activation
 from gradsim.sweep.columns import are_plain
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.infinite_width import many_points

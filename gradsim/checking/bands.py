@@ -18,7 +18,7 @@ from gradsim.version import __version__
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
-    from gradsim.sweep.activations import AxisActivation
+    from gradsim.activations import AxisActivation
 
 _LOG = "natural log"
 _FIELDS = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from gradsim.activations import OwnActivation
 from gradsim.dataset import directory, extensions
 from gradsim.dataset.dataset import Dataset
 from gradsim.engines.compute import compute_and_commit, work_of
@@ -19,7 +20,6 @@ from gradsim.errors import DeviceError, DeviceLostError, OutputError, SweepError
 from gradsim.simulation.plan import Plan
 from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
-from gradsim.sweep.activations import OwnActivation
 from gradsim.system.threads import resolve_threads
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gradsim import theory
+from gradsim.activations import OwnActivation
 from gradsim.analysis.summaries import why_unknown
 from gradsim.errors import SweepError
 from gradsim.plots import marks, selection, words
@@ -16,7 +17,6 @@ from gradsim.plots.styles import INK, panel
 from gradsim.report import style
 from gradsim.report.thinning import spread_evenly
 from gradsim.runs.results import Run
-from gradsim.sweep.activations import OwnActivation
 from gradsim.theory.errors import check_probability, check_sigma_b, check_sigma_w
 from gradsim.theory.infinite_width import many_points
 from gradsim.theory.memory import current

@@ -34,6 +34,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "scores": lambda value: f"scores times {value}",
     "gated": lambda value: "gated" if value else "not gated",
     "expansion": lambda value: f"expansion {value:.4g}",
+    "preset": str,
 }
 _MOST_SENTENCES = 3
 _CAPTION = "caption"

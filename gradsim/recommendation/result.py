@@ -9,6 +9,7 @@ from math import isnan, nan, sqrt
 import numpy as np
 import pandas as pd
 
+from gradsim.activations import name_of
 from gradsim.analysis import intervals
 from gradsim.analysis.crossings import Crossing
 from gradsim.analysis.summaries import DECADE
@@ -16,7 +17,6 @@ from gradsim.recommendation import presets, snippets
 from gradsim.recommendation.expected import Expected
 from gradsim.recommendation.samples import Networks, Sample
 from gradsim.recommendation.text import described
-from gradsim.sweep.activations import name_of
 from gradsim.theory.typical import gain_spread
 from gradsim_core.laws import resolve_law
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
+from gradsim.activations import name_of
 from gradsim.analysis.crossings import Crossing, find_crossing, no_crossing
 from gradsim.analysis.summaries import DECADE
 from gradsim.errors import why_not_finite
 from gradsim.recommendation.samples import NETWORKS, Array, Networks, Sample
-from gradsim.sweep.activations import name_of
 
 _SCOUTS = 64  # networks of a sample that only shows on which side of the boundary it lies
 _MOST_SCOUTS, _TRIES = 4096, 12  # networks of one that must show it for certain, and how often one is replaced

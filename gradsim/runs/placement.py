@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from gradsim import engines
+from gradsim.activations import check_runs_on_gpus
 from gradsim.errors import SweepError
 from gradsim.simulation.devices import check_device
 from gradsim.simulation.partition import ShardPart
 from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
-from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.system.threads import resolve_threads
 
 

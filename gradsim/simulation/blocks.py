@@ -17,7 +17,7 @@ from gradsim_core.architectures import choose_schedule
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
-    from gradsim.sweep.activations import OwnActivation
+    from gradsim.activations import OwnActivation
     from gradsim_core.activations import Activation
     from gradsim_core.architectures import Network
     from gradsim_core.laws import WeightLaw

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from gradsim.activations import check_runs_on_gpus
 from gradsim.errors import SweepError, why_not_finite
 from gradsim.notebook import facts_html
 from gradsim.simulation.blocks import in_memory, prepare
 from gradsim.simulation.devices import check_device
 from gradsim.simulation.processors import processor
 from gradsim.sweep import Sweep
-from gradsim.sweep.activations import check_runs_on_gpus
 from gradsim.sweep.cells import Cell
 from gradsim.sweep.networks import NetworkOptions
+from gradsim.sweep.presets import STOOD_FOR, are_named
 from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core.architectures import METHODS
 from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
-    from gradsim.sweep.activations import AxisActivation
+    from gradsim.activations import AxisActivation
     from gradsim_core.parameters import Weights
 
 
@@ -114,7 +115,8 @@ def simulate(
         Number of threads; the numbers do not depend on it. Default: as many as this process may use.
     **network
         The kind of network, as a `Sweep` takes it: ``architecture="transformer"``, ``inputs=32``,
-        ``normalisation="layer"``, ``branch_scale="1/sqrt(L)"`` …
+        ``normalisation="layer"``, ``branch_scale="1/sqrt(L)"`` …; and ``preset="he_normal"`` in place of law, sigma_w
+        and sigma_b, which are then left out.
 
     Returns
     -------
@@ -212,8 +214,9 @@ def weights(network: int = 0, **cell: Any) -> Weights:
     physics = {name: value for name, value in cell.items() if name not in ("networks", "device", "threads")}
     check_device("cpu")
     sweep, one = _one_cell(**(defaults | physics | {"networks": 1}))
-    if sweep.network_axes:
-        axis = sweep.network_axes[0]
+    others = [axis for axis in sweep.network_axes if axis != "preset"]
+    if others:
+        axis = others[0]
         remedy = "Leave it out: the matrices of other networks are drawn again when they are needed, and not kept"
         raise SweepError(axis, getattr(one, axis), "left out: weights are those of plain networks of one input", remedy)
     simulator, params = prepare(sweep, one)
@@ -222,7 +225,10 @@ def weights(network: int = 0, **cell: Any) -> Weights:
 
 
 def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
-    sweep = Sweep(**values)
+    """A sweep of one cell; what a preset stands for is left out where it is at its default."""
+    defaults = {name: inspect.signature(simulate).parameters[name].default for name in STOOD_FOR}
+    stood_for = {name for name in STOOD_FOR if values[name] == defaults[name]} if are_named(values) else set()
+    sweep = Sweep(**{name: value for name, value in values.items() if name not in stood_for})
     if sweep.cell_count != 1:
         raise SweepError("cells", sweep.cell_count, "one cell", "Give one value for each parameter, or run a Sweep")
     return sweep, sweep.cells()[0]

@@ -40,6 +40,7 @@ class Cell(NamedTuple):
     scores: str = PLAIN.scores
     gated: bool = PLAIN.gated
     expansion: float = PLAIN.expansion
+    preset: str = PLAIN.preset
 
     @property
     def network(self) -> Network:

@@ -24,9 +24,12 @@ def in_columns(value: object) -> object:
 
 
 def are_plain(cells: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which cells are of plain networks with one input, which the theory of plain networks is of."""
+    """Return which cells are of plain networks with one input, which the theory of plain networks is of.
+
+    A preset of a plain network is a choice of its law and its sigmas, which are columns.
+    """
     plain = np.ones(len(cells), np.bool_)
-    for axis in with_network_axes((), cells):
+    for axis in set(with_network_axes((), cells)) - {"preset"}:
         default = getattr(PLAIN, axis)
         plain &= (cells[axis] == (in_columns(default) if axis == "branch_scale" else default)).to_numpy(np.bool_)
     return plain

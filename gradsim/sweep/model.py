@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
 
-from gradsim.errors import SweepError
-from gradsim.sweep import files
-from gradsim.sweep.activations import (
+from gradsim.activations import (
     AxisActivation,
     OwnActivation,
     as_own,
@@ -25,6 +23,8 @@ from gradsim.sweep.activations import (
     check_unchanged,
     name_of,
 )
+from gradsim.errors import SweepError
+from gradsim.sweep import files, presets
 from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
 from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
@@ -74,6 +74,8 @@ class Sweep(NetworkAxes):
         :class:`gradsim.Activation`. Floats are kept at 12 significant digits.
     architecture, inputs, normalisation, placement, branch_scale, heads, …
         Further axes, the kind of network: those of `gradsim.sweep.networks.NetworkAxes`, explained in the guide.
+    preset
+        Initialisations by name, such as ``"he_normal"``, in place of law, sigma_w and sigma_b.
     networks, seed
         Number of networks of each cell; seed of all random numbers.
     method
@@ -140,6 +142,11 @@ class Sweep(NetworkAxes):
         default=4 * 10**10, ge=1, le=2**63 - 1, description="a whole number >= 1", examples=[4 * 10**10]
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _stand_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return presets.without_sigma_w(values)
+
     @model_validator(mode="after")
     def _check_product(self) -> Sweep:
         for name in self.own:
@@ -169,7 +176,8 @@ class Sweep(NetworkAxes):
 
     @property
     def _asked(self) -> Asked:
-        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), self.network_axes)
+        axes = tuple(axis for axis in self.network_axes if axis != "preset")
+        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), axes)
 
     def normals(self, cell: Cell) -> int:
         """Return the number of random normals that one network of a cell draws, or could in its time: the work."""
@@ -228,6 +236,14 @@ class Sweep(NetworkAxes):
         """Return a validated copy with some keys changed."""
         return self.model_copy(update=changes)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some keys changed; what a preset stands for is left out, unless it is among them."""
+        del deep  # values are immutable
+        update = dict(update or {})
+        values = {field: getattr(self, field) for field in type(self).model_fields} | update
+        stood_for = set(presets.STOOD_FOR) - set(update) if presets.are_named(values) else set()
+        return type(self)(**{field: value for field, value in values.items() if field not in stood_for})
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 in hex of the canonical JSON of everything that determines the dataset."""
@@ -247,13 +263,15 @@ class Sweep(NetworkAxes):
     def cells(self) -> list[Cell]:
         """Return all cells in order: the product of ``axes``, sigma_w fastest, numbered from 0."""
         values = {axis: getattr(self, axis) for axis in (*NETWORK_AXES, *AXES)}
-        values["activation"] = [name_of(activation) for activation in self.activation]
+        axis_values = {name_of(activation): activation for activation in self.activation}
+        values["activation"] = list(axis_values)
         made = []
         for i, (*network, activation, law, sigma_b, width, depth, sigma_w) in enumerate(
             itertools.product(*values.values())
         ):
             kind = used(Network(*network)) if self.network_axes else PLAIN
-            made.append(Cell(i, activation, law, sigma_w, sigma_b, depth, width, *kind))
+            cell = Cell(i, activation, law, sigma_w, sigma_b, depth, width, *kind)
+            made.append(cell if kind.preset == "none" else presets.resolve(cell, axis_values[activation]))
         return made
 
     def find_activation(self, name: str) -> Activation:
@@ -284,10 +302,12 @@ class Sweep(NetworkAxes):
     @cached_property
     def laws(self) -> dict[str, WeightLaw]:
         """Weight laws by the name that cells use."""
-        return {name: resolve_law(name) for name in self.law}
+        names = presets.laws_of(self.preset) if "preset" in self.network_axes else self.law
+        return {name: resolve_law(name) for name in names}
 
     def _content(self) -> dict[str, Any]:
         left_out = set(NETWORK_AXES) - set(self.network_axes)
+        left_out |= set(presets.STOOD_FOR) if "preset" in self.network_axes else set()
         fields = [field for field in type(self).model_fields if field not in left_out]
         content = {field: getattr(self, field) for field in sorted(fields, key=lambda field: field in NETWORK_AXES)}
         content["activation"] = [

@@ -6,7 +6,7 @@ residual ones with a branch scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -15,12 +15,12 @@ from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.axes import expand
 from gradsim.sweep.cells import NETWORK_AXES, Cell, round12
 from gradsim.sweep.validation import ValidatedModel
-from gradsim_core.architectures import ARCHITECTURES, Network
+from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
 from gradsim_core.architectures.network import NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
 _MOST_INPUTS, _LARGEST_SCALE = 4096, 1e6
 _WHOLE = ("inputs", "heads")
-_ALWAYS_USED = ("architecture", "inputs", "normalisation")
+_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset")
 
 
 def _values(value: object, info: ValidationInfo) -> list[Any]:
@@ -94,6 +94,8 @@ class NetworkAxes(ValidatedModel):
         default=(0.0,), min_length=1, description="one or more numbers > 0 (0: the usual one)", examples=[0.0]
     )
 
+    preset: _names("preset", ("none", *PRESETS), "he_normal") = ("none",)  # type: ignore[valid-type]
+
     @property
     def network_axes(self) -> tuple[str, ...]:
         """Names of these axes that are not at their default."""
@@ -115,6 +117,7 @@ class NetworkOptions(TypedDict, total=False):
     scores: str
     gated: bool
     expansion: float
+    preset: str
 
 
 def axes_used(network: Network) -> set[str]:
@@ -128,6 +131,11 @@ def used(network: Network) -> Network:
     """Return the network with all that its architecture does not use at its default."""
     kept, default = axes_used(network), Network()
     return Network(*(getattr(network if axis in kept else default, axis) for axis in NETWORK_AXES))
+
+
+def _architectures_of(preset: str) -> Iterable[str]:
+    """Architectures in which a preset has a meaning."""
+    return (PRESETS[preset].architectures if preset in PRESETS else ()) or ARCHITECTURES
 
 
 class Rule(NamedTuple):
@@ -175,6 +183,13 @@ RULES = (
         lambda network, cell: 0.0 < network.expansion * cell.width < 0.5,
         "at least one neuron between the two matrices of a branch",
         "Write expansion = 1.0",
+    ),
+    Rule(
+        "preset",
+        lambda network, cell: network.architecture not in _architectures_of(network.preset),
+        "a preset that has a meaning in every architecture of the sweep: gpt2, llama and deepnorm in residual2 and "
+        "transformer, critical in plain networks",
+        "Take another preset, or make two sweeps",
     ),
 )
 

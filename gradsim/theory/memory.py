@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from gradsim.sweep.activations import find_activation
+from gradsim.activations import find_activation
 from gradsim_core.activations import Activation
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -2,6 +2,10 @@
 
 from .methods import METHODS, Method
 from .network import PLAIN, Network
+from .presets import PRESETS, Preset
 from .table import ARCHITECTURES, Architecture, choose_schedule, normals
 
-__all__ = ["ARCHITECTURES", "METHODS", "PLAIN", "Architecture", "Method", "Network", "choose_schedule", "normals"]
+__all__ = [
+    "ARCHITECTURES", "METHODS", "PLAIN", "PRESETS", "Architecture", "Method", "Network", "Preset", "choose_schedule",
+    "normals",
+]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .presets import DOWN, PRESETS, UP, Matrix
+
 NORMALISATIONS = ("none", "layer", "rms", "batch", "dyt")
 PLACEMENTS = ("pre", "post", "sandwich", "output")
 SCALES = {
@@ -37,6 +39,8 @@ class Network(NamedTuple):
         Whether phi(G x) * U x takes the place of phi(W x) in the branch of two matrices.
     expansion
         Numbers between those two matrices, in units of the width; 0 for what is usual: 4 in a transformer, else 1.
+    preset
+        Name of a row of `presets.PRESETS`, which gives sigma of every matrix; "none" if all have that of the cell.
     """
 
     architecture: str = "plain"
@@ -50,9 +54,32 @@ class Network(NamedTuple):
     scores: str = "1/sqrt(d)"
     gated: bool = False
     expansion: float = 0.0
+    preset: str = "none"
 
 
 PLAIN = Network()
+
+
+def inner_of(network: Network, width: int) -> int:
+    """Numbers between the two matrices of a branch."""
+    usual = 4.0 if network.architecture == "transformer" else 1.0
+    return max(round((network.expansion or usual) * width), 1)
+
+
+def matrix_of(network: Network, kind: str, depth: int, width: int, block: int = 1) -> Matrix:
+    """A matrix of a network, as presets see it."""
+    inner = inner_of(network, width)
+    fan_in, fan_out = inner if kind == DOWN else width, inner if kind == UP else width
+    branches = {"plain": 0, "transformer": 2 * depth}.get(network.architecture, depth)
+    return Matrix(kind, fan_in, fan_out, block, depth, branches)
+
+
+def sigma_of(network: Network, kind: str, depth: int, width: int, block: int = 1) -> float | None:
+    """Sigma of a matrix by the network's preset; None if it is that of the cell."""
+    preset = PRESETS.get(network.preset)
+    if preset is None or preset.sigma is None:
+        return None
+    return preset.sigma(matrix_of(network, kind, depth, width, block))
 
 
 def scale_of(network: Network, depth: int) -> float:

@@ -108,7 +108,8 @@ def choose_schedule(
     ValueError
         If there is none.
     """
-    own = ARCHITECTURES[network.architecture].schedules if network == Network(network.architecture) else ()
+    alone = Network(network.architecture, preset=network.preset)  # a preset gives a plain network one sigma
+    own = ARCHITECTURES[network.architecture].schedules if network == alone else ()
     pairs = [("explicit", "explicit"), ("conditional", "conditional"), ("conditional", "explicit")]
     general = (*schedules_of(network), *(_tape_schedule(network, *each) for each in pairs))
     for schedule in own or general:

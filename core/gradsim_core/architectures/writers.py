@@ -10,7 +10,8 @@ from gradsim_core.parameters import Params
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes.tape import BATCH, LAYER, RMS
 
-from .network import SCORES, Network, scale_of
+from .network import SCORES, Network, inner_of, scale_of, sigma_of
+from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 
 _NORMS = {"layer": LAYER, "rms": RMS, "batch": BATCH}
 
@@ -22,11 +23,17 @@ def normalise(tape: Tape, network: Network, x: int) -> int:
     return tape.squash(x) if network.normalisation == "dyt" else tape.standardise(x, _NORMS[network.normalisation])
 
 
+def matrix(tape: Tape, network: Network, cell: Params, kind: str, x: int, n: int, parts: int = 1) -> int:
+    """W x for a matrix of its own, of a kind of `presets`; layers that have ended tell its block."""
+    sigma = sigma_of(network, kind, cell.depth, cell.width, len(tape.layers) + 1)
+    return tape.multiply(x, n, parts, cell.sigma_w if sigma is None else sigma)
+
+
 def plain(tape: Tape, network: Network, cell: Params) -> int:
     """h = W x + b, x = phi(norm(h)), or norm(phi(h))."""
     x = tape.input
     for _ in range(cell.depth):
-        h = tape.shift(tape.multiply(x, cell.width, sigma=cell.sigma_w), cell.sigma_b)
+        h = tape.shift(matrix(tape, network, cell, HIDDEN, x, cell.width), cell.sigma_b)
         tape.end_layer(h)
         x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
         x = normalise(tape, network, x) if network.placement == "post" else x
@@ -35,23 +42,27 @@ def plain(tape: Tape, network: Network, cell: Params) -> int:
 
 def one_matrix(tape: Tape, network: Network, cell: Params, y: int) -> int:
     """The branch W phi(y) + b."""
-    return tape.shift(tape.multiply(tape.activate(y), cell.width, sigma=cell.sigma_w), cell.sigma_b)
+    return tape.shift(matrix(tape, network, cell, HIDDEN, tape.activate(y), cell.width), cell.sigma_b)
 
 
 def two_matrices(tape: Tape, network: Network, cell: Params, y: int) -> int:
     """The branch V phi(W y + b), or V (phi(G y) * U y)."""
-    usual = 4.0 if network.architecture == "transformer" else 1.0
-    n = max(round((network.expansion or usual) * cell.width), 1)
-    parts = 2 if network.gated else 1
-    h = tape.shift(tape.multiply(y, n, parts, cell.sigma_w), cell.sigma_b)
-    return tape.multiply(tape.gate(h) if network.gated else tape.activate(h), cell.width, sigma=cell.sigma_w)
+    n, parts = inner_of(network, cell.width), 2 if network.gated else 1
+    h = tape.shift(matrix(tape, network, cell, UP, y, n, parts), cell.sigma_b)
+    return matrix(tape, network, cell, DOWN, tape.gate(h) if network.gated else tape.activate(h), cell.width)
 
 
 def attention(tape: Tape, network: Network, cell: Params, y: int) -> int:
-    """The branch W_O attend(W_QKV y)."""
-    d = cell.width // network.heads
-    parts = tape.multiply(y, d, 3 * network.heads, cell.sigma_w)
-    return tape.multiply(tape.attend(parts, SCORES[network.scores](d), network.causal), cell.width, sigma=cell.sigma_w)
+    """The branch W_O attend(W_QKV y), where values have a matrix of their own if they differ in sigma."""
+    d, block = cell.width // network.heads, len(tape.layers) + 1
+    queries, values = (sigma_of(network, kind, cell.depth, cell.width, block) for kind in (QUERIES, VALUES))
+    if queries == values:
+        parts = matrix(tape, network, cell, QUERIES, y, d, 3 * network.heads)
+    else:
+        of_queries = matrix(tape, network, cell, QUERIES, y, d, 2 * network.heads)
+        parts = tape.join(of_queries, matrix(tape, network, cell, VALUES, y, d, network.heads))
+    attended = tape.attend(parts, SCORES[network.scores](d), network.causal)
+    return matrix(tape, network, cell, ATTENTION, attended, cell.width)
 
 
 def add_branch(tape: Tape, network: Network, cell: Params, x: int, branch) -> int:

@@ -19,6 +19,7 @@ from .scaled import add, clear, copy, measure, power, total
 from .steps import (
     attend_rows,
     attend_rows_backward,
+    join_rows,
     multiply_drawn,
     multiply_drawn_backward,
     multiply_lazy,
@@ -29,8 +30,9 @@ from .steps import (
     rows_at,
     scratch_like,
     shift,
+    take_parts,
 )
-from .tape import ACTIVATE, ADD, ATTEND, GATE, MULTIPLY, SHIFT, SQUASH, STANDARDISE
+from .tape import ACTIVATE, ADD, ATTEND, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE
 
 
 @jit.outlined
@@ -151,6 +153,8 @@ def passes(matrices, kinds):
                 add(y, branch, program.factors[i], program.count)
             elif kind == STANDARDISE:
                 normalise(program, work, i, x, y)
+            elif attends and kind == JOIN:
+                join_rows(x, rows_at(work.values, program, program.steps[i, 2]), y, program.count)
             elif attends:
                 attend_rows(program, work, i, x, y)
 
@@ -176,6 +180,12 @@ def passes(matrices, kinds):
                 copy(error, out, program.count)
             elif kind == SHIFT:
                 copy(error, out, program.count)
+            elif attends and kind == JOIN:
+                others = rows_at(work.errors, program, program.steps[i, 2])
+                part = scratch_like(work, others)
+                take_parts(error, x.row, part, program.count)
+                add(others, part, 1.0, program.count)
+                take_parts(error, 0, out, program.count)
             elif attends:
                 attend_rows_backward(program, work, i, x, error, out)
             add(e, out, 1.0, program.count)

@@ -21,7 +21,7 @@ import numpy as np
 from gradsim_core.lazy.untied import Shape, shape_of
 from gradsim_core.linear.rows import stored
 
-MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND = range(8)
+MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN = range(9)
 LAYER, RMS, BATCH = range(3)
 _ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
 
@@ -36,7 +36,7 @@ class Value(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An operation: what it reads (`other` only to add), what it makes, and which matrix, norm or attention it is."""
+    """An operation: what it reads (`other` to add, join), what it makes, and which matrix, norm or attention it is."""
 
     kind: int
     source: int
@@ -139,6 +139,13 @@ class Tape:
             raise ValueError(f"standardise: a batch of {self.count} row has no variance. Take two rows or more.")
         self._norms += 1
         return self._step(STANDARDISE, x, self.values[x].n, 1, index=self._norms - 1, mode=norm)
+
+    def join(self, x: int, other: int) -> int:
+        """Put the parts of another value behind those of x."""
+        (n, parts), (m, others) = (self.values[each][2:] for each in (x, other))
+        if n != m:
+            raise ValueError(f"join: parts have {n} and {m} numbers: they must be equal.")
+        return self._step(JOIN, x, n, parts + others, other=other)
 
     def attend(self, x: int, scale: float, causal: bool) -> int:
         """Softmax attention; the value has the queries, keys and values of all heads as its parts."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradsim.activations import find_activation
 from gradsim.lessons.images import load_images
-from gradsim.sweep.activations import find_activation
 from gradsim.theory import mean_field
 from gradsim.theory.averages.moments import moments
 from gradsim.training import Recipe

@@ -93,6 +93,7 @@ WORDS = {
     "scores": ("factor of scores", "注意力分数系数"),
     "gated": ("gated", "门控"),
     "expansion": ("expansion", "扩展倍数"),
+    "preset": ("preset", "初始化方案"),
     "depth": ("depth", "深度"),
     "kind": ("boundary", "边界类型"),
     "shade": ("colour", "颜色"),

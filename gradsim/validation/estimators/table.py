@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gradsim.activations import check_activation, check_law
 from gradsim.errors import MISSING, SweepError, suggestion
-from gradsim.sweep.activations import check_activation, check_law
 from gradsim.validation import formulas
 
 

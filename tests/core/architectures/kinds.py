@@ -26,6 +26,9 @@ def options():
     for name in ("residual2", "transformer"):
         yield Network(name, inputs=4, gated=True, expansion=1.5, branch_scale=0.3)
     yield Network("residual2")
+    yield Network("residual2", inputs=4, preset="llama", branch_scale=30.0)
+    yield Network("transformer", inputs=5, heads=2, preset="deepnorm", normalisation="layer", placement="post")
+    yield Network("transformer", inputs=5, heads=2, preset="gpt2", gated=True)
     yield Network("transformer", inputs=6, heads=4, causal=False)
     yield Network("transformer", inputs=6, heads=2, scores="1/d", normalisation="rms", gated=True)
 

@@ -14,7 +14,7 @@ class Tensors:
     def __init__(self, x, matrices, phi, biases=()):
         self.biases = iter(biases)
         self.matrices, self.phi, self.parts = [torch.tensor(w, requires_grad=True) for w in matrices], phi, []
-        self.values, self.used = [], 0
+        self.values, self.layers, self.used = [], [], 0
         self.input = self._made(torch.tensor(x, requires_grad=True), 1)
 
     def _made(self, value, parts):
@@ -34,7 +34,10 @@ class Tensors:
         return self._made(torch.tanh(self.values[x]), self.parts[x])
 
     def end_layer(self, value):
-        pass
+        self.layers.append(value)
+
+    def join(self, x, other):
+        return self._made(torch.cat([self.values[x], self.values[other]], 1), self.parts[x] + self.parts[other])
 
     def activate(self, x):
         return self._made(self.phi(self.values[x]), self.parts[x])

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from gradsim.activations import OwnActivation
 from gradsim.errors import GradsimError, SweepError, SweepFileError
 from gradsim.sweep import Sweep, files
-from gradsim.sweep.activations import OwnActivation
 from gradsim.sweep.axes import CELL_CAP
 from gradsim.sweep.cells import Cell, cell_key, round12
 from gradsim_core.activations import Activation

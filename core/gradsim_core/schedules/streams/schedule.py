@@ -134,13 +134,13 @@ def _arrays(n, dtype, layers):
     return Activated(h, x, slope, g)
 
 
-def allocate(cell, dtype, law, form):
-    """Arrays of one thread for a cell and a kind of network."""
+def allocate(cell, dtype, law, form, sigmas):
+    """Arrays of one thread for a cell and a kind of network; sigma of the last matrix of a block, and of the first."""
     depth, size = cell.depth, rows(cell.width) * LANES
     empty = lambda n: aligned(n, dtype)  # noqa: E731
     double = lambda n: aligned(n * LANES, np.float64)  # noqa: E731
     inner = form.inner if form.two else cell.width
-    deviations = cell.sigma_w / math.sqrt(inner), cell.sigma_w / math.sqrt(cell.width), cell.sigma_b, form.alpha
+    deviations = sigmas[0] / math.sqrt(inner), sigmas[1] / math.sqrt(cell.width), cell.sigma_b, form.alpha
     stored = remembers(depth, cell.width, np.dtype(dtype).itemsize)
     flags = (np.zeros(depth + 1, np.bool_) for _ in range(2))
     return StreamWork(

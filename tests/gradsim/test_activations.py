@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import gradsim as gs
+from gradsim.activations import OwnActivation
 from gradsim.dataset.dataset import Dataset
 from gradsim.errors import CorruptDataError, RunExistsError, SweepError
 from gradsim.simulation import devices
 from gradsim.simulation.plan import Plan
-from gradsim.sweep.activations import OwnActivation
 
 slope = 0.5
 CELLS = {"sigma_w": [1.0, 1.5], "depth": 3, "width": 4, "networks": 4, "seed": 1}

@@ -1,0 +1,128 @@
+"""The table of presets: initialisations by the names that users know, for each kind of matrix.
+
+A preset stands for the law of the weights, sigma of every matrix, whose entries have the variance sigma^2 / fan_in, and
+sigma_b. Its standard deviations are those of the source; where that truncates a normal law, the whole one is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import NamedTuple
+
+HIDDEN, QUERIES, VALUES, ATTENTION, UP, DOWN = "hidden", "queries", "values", "attention", "up", "down"
+"""Kinds of matrices: the one of a layer or a branch; of an attention, queries and keys, values, and what ends it; into
+an MLP (both of a gated one), and out of it."""
+_OUTPUTS = (ATTENTION, DOWN)
+
+
+class Matrix(NamedTuple):
+    """What sigma may depend on.
+
+    Attributes
+    ----------
+    kind
+        A name in this module.
+    fan_in, fan_out
+        Inputs of an output, outputs of an input; those of queries, keys and values by themselves.
+    block, depth
+        Number of its block, from 1; how many blocks there are.
+    branches
+        How many branches all blocks add to the stream; 0 without a stream.
+    """
+
+    kind: str
+    fan_in: int
+    fan_out: int
+    block: int
+    depth: int
+    branches: int
+
+
+class Preset(NamedTuple):
+    """A row of the table.
+
+    Attributes
+    ----------
+    name, source
+        As users know it, and where it is defined.
+    sigma
+        Of a matrix; None if it depends on the activation (see `gradsim.sweep.presets`).
+    law
+        Weight law.
+    sigma_b
+        Of a width; biases are normal.
+    by_block
+        Whether sigma differs from block to block.
+    architectures
+        Where it has a meaning; all, if empty.
+    """
+
+    name: str
+    source: str
+    sigma: Callable[[Matrix], float] | None
+    law: str = "gaussian"
+    sigma_b: Callable[[int], float] = lambda width: 0.0
+    by_block: bool = False
+    architectures: tuple[str, ...] = ()
+
+
+def xavier(one: Matrix) -> float:
+    """Variance 2 / (fan_in + fan_out)."""
+    return sqrt(2.0 * one.fan_in / (one.fan_in + one.fan_out))
+
+
+def he(one: Matrix) -> float:
+    """Variance 2 / fan_in."""
+    return sqrt(2.0)
+
+
+def lecun(one: Matrix) -> float:
+    """Variance 1 / fan_in."""
+    return 1.0
+
+
+def of_std(std: float, one: Matrix) -> float:
+    """Sigma of a standard deviation."""
+    return std * sqrt(one.fan_in)
+
+
+def gpt2(one: Matrix) -> float:
+    """0.02, and less by the root of the number of branches where a branch ends."""
+    return of_std(0.02, one) / (sqrt(one.branches) if one.kind in _OUTPUTS else 1.0)
+
+
+def llama(one: Matrix) -> float:
+    """0.02, and less by sqrt(2 l) where a branch of block l ends."""
+    return of_std(0.02, one) / (sqrt(2.0 * one.block) if one.kind in _OUTPUTS else 1.0)
+
+
+def deepnorm(one: Matrix) -> float:
+    """Xavier's, and less by (8 L)^(1/4) but for queries and keys."""
+    return xavier(one) * (1.0 if one.kind == QUERIES else (8.0 * one.depth) ** -0.25)
+
+
+_BRANCHES = ("residual2", "transformer")
+
+PRESETS: dict[str, Preset] = {
+    row.name: row
+    for row in (
+        Preset("xavier_normal", "Glorot & Bengio 2010", xavier),
+        Preset("xavier_uniform", "Glorot & Bengio 2010", xavier, law="uniform"),
+        Preset("he_normal", "arXiv:1502.01852", he),
+        Preset("he_uniform", "arXiv:1502.01852", he, law="uniform"),
+        Preset("lecun_normal", "LeCun et al. 1998", lecun),
+        Preset("lecun_uniform", "LeCun et al. 1998", lecun, law="uniform"),
+        Preset("pytorch_linear", "torch.nn.Linear", lambda one: 1.0 / sqrt(3.0), law="uniform",
+               sigma_b=lambda width: 1.0 / sqrt(3.0 * width)),
+        Preset("orthogonal", "arXiv:1312.6120", lecun, law="orthogonal"),
+        Preset("critical", "arXiv:1611.01232", None, architectures=("plain",)),
+        Preset("gpt2", "Radford et al. 2019", gpt2, architectures=_BRANCHES),
+        Preset("llama", "arXiv:1908.11365", llama, by_block=True, architectures=_BRANCHES),
+        Preset("olmo2", "arXiv:2501.00656", lambda one: of_std(0.02, one)),
+        Preset("deepnorm", "arXiv:2203.00555", deepnorm, architectures=_BRANCHES),
+        Preset("ntk", "arXiv:1806.07572", lecun, sigma_b=lambda width: 0.1),
+        Preset("mup", "arXiv:2203.03466", lecun),
+    )
+}  # fmt: skip
+"""All presets. At the start ntk and mup differ from lecun_normal only by biases, learning rates and the readout."""

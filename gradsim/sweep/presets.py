@@ -1,0 +1,79 @@
+"""Presets in a sweep: each stands for law, sigma_w and sigma_b, which are not given beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from gradsim.activations import AxisActivation
+from gradsim.errors import SweepError
+from gradsim.sweep.cells import Cell, round12
+from gradsim_core.architectures import PLAIN, PRESETS
+from gradsim_core.architectures.network import sigma_of
+from gradsim_core.architectures.presets import HIDDEN, QUERIES, UP
+
+STOOD_FOR = ("law", "sigma_w", "sigma_b")
+"""The axes that a preset stands for."""
+
+_FIRST = {"residual2": UP, "transformer": QUERIES}  # kind of the matrix whose sigma the column sigma_w has; else HIDDEN
+
+
+def are_named(values: Mapping[str, Any]) -> bool:
+    """Whether the keys of a sweep name presets."""
+    return _names(values) not in ([], [PLAIN.preset])
+
+
+def _names(values: Mapping[str, Any]) -> list[Any]:
+    given = values.get("preset", PLAIN.preset)
+    return [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+
+
+def without_sigma_w(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a sweep; beside presets sigma_w has a value that no cell uses.
+
+    Raises
+    ------
+    SweepError
+        If they name what presets stand for as well, or a preset beside none.
+    """
+    if not are_named(values):
+        return values
+    given = values["preset"]
+    if PLAIN.preset in _names(values):
+        allowed = f"presets alone: without one ({PLAIN.preset}), sigma_w is given"
+        raise SweepError("preset", given, allowed, "Make two sweeps")
+    for axis in STOOD_FOR:
+        if axis in values:
+            remedy = f"Leave out {axis}, or preset"
+            raise SweepError(axis, values[axis], "left out beside a preset, which stands for it", remedy)
+    return values | {"sigma_w": 1.0}
+
+
+def laws_of(presets: Iterable[str]) -> list[str]:
+    """Return the weight laws of some presets."""
+    return list(dict.fromkeys(PRESETS[name].law for name in presets))
+
+
+def resolve(cell: Cell, activation: AxisActivation) -> Cell:
+    """Return a cell with the law, sigma_b and sigma_w of its preset; sigma_w is that of the first matrix of a block."""
+    preset = PRESETS[cell.preset]
+    kind = _FIRST.get(cell.architecture, HIDDEN)
+    sigma_w = sigma_of(cell.network, kind, cell.depth, cell.width)
+    found = _critical(activation) if sigma_w is None else round12(sigma_w)
+    return cell._replace(law=preset.law, sigma_w=found, sigma_b=round12(preset.sigma_b(cell.width)))
+
+
+@lru_cache(maxsize=256)
+def _critical(activation: AxisActivation) -> float:
+    """The critical sigma_w in mean field, without biases: to 6 digits, which no change of a root finder reaches."""
+    from gradsim.theory import NoCriticalPoint, critical_sigma_w
+
+    if not isinstance(activation, str):
+        allowed = "another preset for a user's own activation, whose functions datasets do not store"
+        raise SweepError("preset", "critical", allowed, f"Give sigma_w: critical_sigma_w({activation.name})")
+    try:
+        return float(f"{critical_sigma_w(activation):.6g}")
+    except NoCriticalPoint as none:
+        allowed = f"activations that have a critical sigma_w ({none.reason})"
+        raise SweepError("preset", "critical", allowed, f"Take {activation} out, or another preset") from None
