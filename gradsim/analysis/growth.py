@@ -12,11 +12,11 @@ from gradsim.analysis.summaries import DECADE, why_unknown
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import NETWORK_AXES
 from gradsim.sweep.columns import with_network_axes
-from gradsim.theory import NoMeanField, stream
+from gradsim.theory import NoMeanField, preset_sigmas, stream
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.memory import current, kept
 from gradsim_core.activations import Activation
-from gradsim_core.architectures import ARCHITECTURES, PLAIN
+from gradsim_core.architectures import ARCHITECTURES, PLAIN, PRESETS
 
 AXES = ["activation", "law", "sigma_b", "width", "sigma_w", "depth"]
 _ESTIMATES = ["quenched_log_gain", "median_log_gain", "annealed_log_gain"]
@@ -47,7 +47,7 @@ def growth(summary: pd.DataFrame, activations: Mapping[str, Activation] | None =
     known: dict[tuple[Any, ...], tuple[float, str | None]] = {}
     found = []
     for _, cell in summary[axes].iterrows():
-        key = tuple(cell.drop(["width", "law"]))
+        key = tuple(cell.drop("law" if "preset" in axes else ["width", "law"]))  # some presets depend on the width
         if key not in known:
             named: dict[str, Any] = dict(zip(axes, cell, strict=True))
             known[key] = _theory(named, (activations or {}).get(cell["activation"], cell["activation"]))
@@ -69,7 +69,7 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
         return float("nan"), unknown
     values: dict[str, Any] = PLAIN._asdict() | {axis: cell[axis] for axis in NETWORK_AXES if axis in cell}
     architecture = str(values["architecture"])
-    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}
+    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}  # which the mean field does not see
     options = {axis: values[axis] for axis in used}
     if options["normalisation"] == "batch" and float(values["input_correlation"]) > 0.0:
         return float("nan"), "The mean field of batch norm is of independent inputs."
@@ -77,9 +77,10 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
         options["input_correlation"] = float(values["input_correlation"])
     if "branch_scale" in options:
         options["branch_scale"] = _number_or_name(options["branch_scale"])
-    sigmas = float(cell["sigma_w"]), float(cell["sigma_b"])
+    sigma_w = _sigma_w(cell, values)
     try:
         one = current(activation)
+        sigmas = sigma_w, float(cell["sigma_b"])
         return _log_gain(one, architecture, int(cell["depth"]), sigmas, tuple(sorted(options.items()))), None
     except NoMeanField as none:
         return float("nan"), none.reason
@@ -87,11 +88,22 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
         return float("nan"), f"No mean field: {refused.field} = {refused.value!r}; it is known for {refused.allowed}."
 
 
+def _sigma_w(cell: dict[str, Any], network: dict[str, Any]) -> float | tuple[Any, ...]:
+    """The standard deviation of all matrices, or of each kind as pairs that can be kept."""
+    preset = PRESETS.get(network["preset"])
+    if preset is None or preset.sigma is None:
+        return float(cell["sigma_w"])
+    depth, width = int(cell["depth"]), int(cell["width"])
+    found = preset_sigmas(preset.name, network["architecture"], depth, width, float(network["expansion"]))
+    return tuple((kind, tuple(each) if isinstance(each, list) else each) for kind, each in found.items())
+
+
 @kept(4096)
 def _log_gain(
-    activation: Activation, architecture: str, depth: int, sigmas: tuple[float, float], options: tuple[Any, ...]
+    activation: Activation, architecture: str, depth: int, sigmas: tuple[Any, float], options: tuple[Any, ...]
 ) -> float:
-    return float(stream(architecture, activation, depth, *sigmas, **dict(options)).log_gain[0])
+    sigma_w = dict(sigmas[0]) if isinstance(sigmas[0], tuple) else sigmas[0]
+    return float(stream(architecture, activation, depth, sigma_w, sigmas[1], **dict(options)).log_gain[0])
 
 
 def _number_or_name(scale: Any) -> float | str:

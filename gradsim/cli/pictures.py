@@ -46,6 +46,13 @@ def growth_png(run: Run) -> bytes:
     return plots.styles.encode(plots.growth(run), "png")
 
 
+def presets_png(run: Run) -> bytes:
+    """Draw the gain for each activation and preset."""
+    from gradsim import plots
+
+    return plots.styles.encode(plots.presets(run), "png")
+
+
 def spread_png(run: Run) -> bytes:
     """Draw the spread of the cell whose median gain is nearest to 1."""
     from gradsim import plots

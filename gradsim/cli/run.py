@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from gradsim.cli.options import (
     directory_of,
     override_options,
 )
-from gradsim.cli.pictures import growth_png, phase_png, write_picture
+from gradsim.cli.pictures import growth_png, phase_png, presets_png, write_picture
 from gradsim.cli.tables import show
 from gradsim.system.streams import counted, shell_join
 
@@ -121,14 +122,16 @@ def _print_results(result: Run, plot: bool, seconds: float) -> None:
     if result.sweep.network_axes and len(result.sweep.sigma_w) < FEWEST_CELLS:
         click.echo("\nGain by depth: decades of the median norm of the gradient, last layer to first, and theory\n")
         show(result.growth(summary), "table", text.GROWTH_COLUMNS)
-        name, draw = "growth.png", lambda: growth_png(result)
+        by_preset = "preset" in result.sweep.network_axes
+        name, draw = ("presets.png", presets_png) if by_preset else ("growth.png", growth_png)
+        picture = partial(draw, result)
     else:
         boundary = result.boundary(summary=summary)
         click.echo("\nBoundary between vanishing and exploding gradients, with 95 % intervals and theory\n")
         show(boundary, "table", text.BOUNDARY_COLUMNS)
-        name, draw = "phase.png", lambda: phase_png(summary, boundary)
+        name, picture = "phase.png", partial(phase_png, summary, boundary)
     click.echo(f"\nDataset: {result.path}")
-    if plot and (path := write_picture(result, name, draw)):
+    if plot and (path := write_picture(result, name, picture)):
         click.echo(f"Picture: {path}")
 
 

@@ -15,6 +15,7 @@ from gradsim.plots.growth import growth
 from gradsim.plots.layers import layer_profile, layers
 from gradsim.plots.phase import phase, phase_diagram
 from gradsim.plots.plane import plane
+from gradsim.plots.presets import presets
 from gradsim.plots.spread import spread
 from gradsim.plots.styles import save, style
 from gradsim.plots.width_convergence import width_convergence
@@ -30,6 +31,7 @@ __all__ = [
     "phase",
     "phase_diagram",
     "plane",
+    "presets",
     "save",
     "spread",
     "style",

@@ -9,14 +9,11 @@ from typing import Any
 from gradsim.activations import AxisActivation
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import Cell, round12
-from gradsim_core.architectures import PLAIN, PRESETS
+from gradsim_core.architectures import ARCHITECTURES, PLAIN, PRESETS
 from gradsim_core.architectures.network import sigma_of
-from gradsim_core.architectures.presets import HIDDEN, QUERIES, UP
 
 STOOD_FOR = ("law", "sigma_w", "sigma_b")
 """The axes that a preset stands for."""
-
-_FIRST = {"residual2": UP, "transformer": QUERIES}  # kind of the matrix whose sigma the column sigma_w has; else HIDDEN
 
 
 def are_named(values: Mapping[str, Any]) -> bool:
@@ -58,22 +55,25 @@ def laws_of(presets: Iterable[str]) -> list[str]:
 def resolve(cell: Cell, activation: AxisActivation) -> Cell:
     """Return a cell with the law, sigma_b and sigma_w of its preset; sigma_w is that of the first matrix of a block."""
     preset = PRESETS[cell.preset]
-    kind = _FIRST.get(cell.architecture, HIDDEN)
-    sigma_w = sigma_of(cell.network, kind, cell.depth, cell.width)
-    found = _critical(activation) if sigma_w is None else round12(sigma_w)
+    first = ARCHITECTURES[cell.architecture].matrices[0]
+    sigma_w = sigma_of(cell.network, first, cell.depth, cell.width)
+    found = _critical(activation, cell.depth) if sigma_w is None else round12(sigma_w)
     return cell._replace(law=preset.law, sigma_w=found, sigma_b=round12(preset.sigma_b(cell.width)))
 
 
 @lru_cache(maxsize=256)
-def _critical(activation: AxisActivation) -> float:
-    """The critical sigma_w in mean field, without biases: to 6 digits, which no change of a root finder reaches."""
-    from gradsim.theory import NoCriticalPoint, critical_sigma_w
+def _critical(activation: AxisActivation, depth: int) -> float:
+    """The sigma_w at which the gain over a depth is 1 in mean field, without biases.
+
+    It has 6 digits, which no change of a root finder reaches: numbers of networks depend on it.
+    """
+    from gradsim.theory import NoCriticalPoint, boundary
 
     if not isinstance(activation, str):
         allowed = "another preset for a user's own activation, whose functions datasets do not store"
-        raise SweepError("preset", "critical", allowed, f"Give sigma_w: critical_sigma_w({activation.name})")
+        raise SweepError("preset", "critical", allowed, "Give sigma_w: gradsim.theory.boundary finds it")
     try:
-        return float(f"{critical_sigma_w(activation):.6g}")
+        return float(f"{boundary(activation, depth):.6g}")
     except NoCriticalPoint as none:
-        allowed = f"activations that have a critical sigma_w ({none.reason})"
-        raise SweepError("preset", "critical", allowed, f"Take {activation} out, or another preset") from None
+        allowed = f"activations and depths that have a critical sigma_w ({none.reason})"
+        raise SweepError("preset", "critical", allowed, "Take another preset, or give sigma_w") from None

@@ -17,6 +17,7 @@ row for each combination, with a column ``reason`` where there may be no result:
 from gradsim.theory import boundaries, typical
 from gradsim.theory.architectures import boundary as architecture_boundary
 from gradsim.theory.architectures.arguments import DeepNorm, deepnorm
+from gradsim.theory.architectures.presets import preset_sigmas
 from gradsim.theory.architectures.stream import Stream, stream
 from gradsim.theory.arrays import for_arrays
 from gradsim.theory.errors import NoCriticalPoint, NoMeanField
@@ -75,6 +76,7 @@ __all__ = [
     "median_sigma_w",
     "moment_sigma_w",
     "plane",
+    "preset_sigmas",
     "q_map",
     "quenched_sigma_w",
     "stream",

@@ -47,7 +47,7 @@ class Preset(NamedTuple):
     name, source
         As users know it, and where it is defined.
     sigma
-        Of a matrix; None if it depends on the activation (see `gradsim.sweep.presets`).
+        Of a matrix; None if it depends on the activation and the depth (see `gradsim.sweep.presets`).
     law
         Weight law.
     sigma_b

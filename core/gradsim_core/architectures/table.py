@@ -17,6 +17,7 @@ from gradsim_core.tapes.tape import Program
 
 from . import writers
 from .network import PLAIN, Network
+from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 from .streams import schedules_of
 
 Rule = tuple[str, Callable[[Network, int], bool], str, str]
@@ -38,6 +39,8 @@ class Architecture:
         Fields of `Network` that matter to it, beside inputs, their correlation, and normalisation.
     placements : tuple of str
         Where it can have its norms.
+    matrices : tuple of str
+        Kinds of its matrices, in the order in which they act (see `presets`).
     schedules : tuple of Schedule
         Those that run it with one input and nothing else set, in order of preference. Of all else `streams` runs some,
         and its tape the rest.
@@ -49,6 +52,7 @@ class Architecture:
     write: Callable[[Tape, Network, Params], int]
     uses: tuple[str, ...] = ()
     placements: tuple[str, ...] = ("pre", "post", "sandwich", "output")
+    matrices: tuple[str, ...] = (HIDDEN,)
     schedules: tuple[Schedule, ...] = ()
 
 
@@ -62,10 +66,12 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture("residual", "x^l = x^(l-1) + alpha (W phi(x^(l-1)) + b)", _STREAM,
                      writers.stream_of(writers.one_matrix), ("branch_scale",)),
         Architecture("residual2", "x^l = x^(l-1) + alpha V phi(W x^(l-1) + b)", _STREAM,
-                     writers.stream_of(writers.two_matrices), ("branch_scale", "gated", "expansion")),
+                     writers.stream_of(writers.two_matrices), ("branch_scale", "gated", "expansion"),
+                     matrices=(UP, DOWN)),
         Architecture("transformer", "y = x^(l-1) + alpha O attend(Q, K, V), x^l = y + alpha V phi(W y + b)", _STREAM,
                      writers.stream_of(writers.attention, writers.two_matrices),
-                     ("branch_scale", "gated", "expansion", "heads", "causal", "scores")),
+                     ("branch_scale", "gated", "expansion", "heads", "causal", "scores"),
+                     matrices=(QUERIES, VALUES, ATTENTION, UP, DOWN)),
     )
 }  # fmt: skip
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.theory.architectures.norms import NORMS, Norm
@@ -13,6 +15,7 @@ from gradsim.theory.averages.moments import moments
 from gradsim.theory.errors import NoMeanField, check_count, check_number, check_sigma_b, check_sigma_w
 from gradsim.theory.memory import current
 from gradsim_core.activations import Activation
+from gradsim_core.architectures import ARCHITECTURES as MATRICES
 from gradsim_core.architectures.network import SCALES
 
 _FEW_TOKENS, _MANY_TOKENS = 64, 10**9  # of softmax attention, with a causal mask and without
@@ -62,12 +65,22 @@ class Options(NamedTuple):
 _OF_TOKENS = {field: Options._field_defaults[field] for field in ("causal", "scores")}
 
 
-def network_of(
-    architecture: str, activation: str | Activation, depth: int, sigmas: tuple[float, float], options: Options
-) -> tuple[Architecture, Network]:
-    """Return the row of the table and its network, or raise SweepError or NoMeanField."""
+Sigmas: TypeAlias = float | Mapping[str, float | Sequence[float]]
+"""sigma_w of all matrices; or by the kind of a matrix, of all blocks or of each."""
+
+
+def networks_of(
+    architecture: str, activation: str | Activation, depth: int, sigmas: tuple[Sigmas, float], options: Options
+) -> tuple[Architecture, list[Network]]:
+    """Return the row of the table and its network, one for each block if those differ.
+
+    Raises
+    ------
+    SweepError, NoMeanField
+        As `stream`.
+    """
     row = ARCHITECTURES[_one_of("architecture", architecture, ARCHITECTURES)]
-    sigma_w, sigma_b = check_sigma_w(sigmas[0]), check_sigma_b(sigmas[1])
+    sigma_b = check_sigma_b(sigmas[1])
     scale = _branch_scale(architecture, options.branch_scale, depth)
     epsilon = check_number("epsilon", options.epsilon, "a number >= 0", 0.0)
     name = _one_of("normalisation", options.normalisation, NORMS)
@@ -79,7 +92,27 @@ def network_of(
         raise SweepError("gated", True, "for residual2 and transformer, with sigma_b = 0", "Leave gated out")
     table = moments(current(activation))
     placed = options.placement, options.gated, options.scores
-    return row, Network(table, 2.0 * math.log(sigma_w), 2.0 * _log(sigma_b), 2.0 * _log(scale), norm, *placed)
+    rest = 2.0 * _log(sigma_b), 2.0 * _log(scale), norm, *placed
+    return row, [Network(table, log_w2, *rest) for log_w2 in _by_block(sigmas[0], architecture, depth)]
+
+
+def _by_block(sigma_w: Sigmas, architecture: str, depth: int) -> list[dict[str, float]]:
+    """ln of sigma_w^2 by the kind of a matrix, one for each block if those differ."""
+    kinds = MATRICES[architecture].matrices
+    if not isinstance(sigma_w, Mapping):
+        return [dict.fromkeys(kinds, 2.0 * math.log(check_sigma_w(sigma_w)))]
+    if set(sigma_w) != set(kinds):
+        allowed = f"a number, or one for each of the kinds of matrices {', '.join(kinds)}"
+        raise SweepError("sigma_w", dict(sigma_w), allowed, f"Give {', '.join(kinds)}, and no others")
+    columns = {}
+    for kind in kinds:
+        values = np.atleast_1d(np.asarray(sigma_w[kind], np.float64))
+        if values.shape not in ((1,), (depth,)):
+            allowed = f"a number, or one for each of {depth} blocks"
+            raise SweepError(f"sigma_w[{kind}]", list(values.shape), allowed, "Change its length, or the depth")
+        columns[kind] = [2.0 * math.log(check_sigma_w(float(value))) for value in values]
+    blocks = max(map(len, columns.values()))
+    return [{kind: column[min(l, len(column) - 1)] for kind, column in columns.items()} for l in range(blocks)]  # noqa: E741
 
 
 def _branch_scale(architecture: str, scale: float | str, depth: int) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq
 
-from gradsim.theory.architectures.arguments import Options, network_of
+from gradsim.theory.architectures.arguments import Options, networks_of
 from gradsim.theory.architectures.stream import stream
 from gradsim.theory.averages.functions import ignoring_floating_point_errors
 from gradsim.theory.errors import NoCriticalPoint, check_count, check_sigma_b
@@ -63,7 +63,7 @@ def stream_boundary(
     chosen = Options(normalisation, placement, branch_scale, gated, inputs, causal, scores, input_correlation, epsilon)
     resolved = current(activation)
     depth, sigma_b = check_count("depth", depth), check_sigma_b(sigma_b)
-    network_of(architecture, resolved, depth, (1.0, sigma_b), chosen)
+    networks_of(architecture, resolved, depth, (1.0, sigma_b), chosen)
     plain = architecture == "plain" and chosen.normalisation == "none"
     most = DEEPEST if plain else _MOST
     if not 1 < depth <= most:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim.theory.architectures.alike import Alike
-from gradsim.theory.architectures.arguments import Options, network_of
+from gradsim.theory.architectures.arguments import Options, Sigmas, networks_of
 from gradsim.theory.architectures.ordered import Ordered
 from gradsim.theory.architectures.steps import Covariance, Pull, Step, identity
 from gradsim.theory.architectures.table import Architecture, Network
@@ -52,14 +52,14 @@ class Stream(NamedTuple):
 
 @ignoring_floating_point_errors
 def stream(
-    architecture: str, activation: str | Activation, depth: int, sigma_w: float, sigma_b: float = 0.0, *,
+    architecture: str, activation: str | Activation, depth: int, sigma_w: Sigmas, sigma_b: float = 0.0, *,
     normalisation: str = "none", placement: str = "pre", branch_scale: float | str = 1.0, gated: bool = False,
     inputs: float = 1, causal: bool = True, scores: str = "1/sqrt(d)",
     input_correlation: float = 0.0, epsilon: float = 1e-5,
 ) -> Stream:  # fmt: skip
     """Follow the stream and its gradient through ``depth`` blocks of infinite width.
 
-    All matrices have entries of variance sigma_w^2 / fan_in. The cost is a random linear readout, of its own for every
+    Matrices have entries of variance sigma_w^2 / fan_in. The cost is a random linear readout, of its own for every
     input or token; where the norm comes before the branches, a last norm precedes it.
 
     Parameters
@@ -73,7 +73,9 @@ def stream(
     depth
         Number of blocks L, from 1 to 2^17; of a transformer they have two branches.
     sigma_w, sigma_b
-        Standard deviation of a weight times sqrt(fan_in), > 0; of a bias, >= 0.
+        Standard deviation of a weight times sqrt(fan_in), > 0; of a bias, >= 0. sigma_w is a number, or a dictionary
+        with a number for each kind of matrix, or one for each block: ``hidden`` (plain, residual), ``up`` and ``down``
+        (residual2), also ``queries`` (and keys), ``values``, ``attention`` (transformer): see `preset_sigmas`.
     normalisation
         ``"none"``, ``"layer"``, ``"rms"``, ``"batch"`` (over infinitely many independent inputs); ``"dyt"`` or
         ``"derf"``: tanh(x) or erf(x / 2) in place of a norm. No norm has a gain or a bias.
@@ -119,11 +121,11 @@ def stream(
     """
     depth = check_count("depth", depth, _DEEPEST)
     options = Options(normalisation, placement, branch_scale, gated, inputs, causal, scores, input_correlation, epsilon)
-    row, network = network_of(architecture, activation, depth, (sigma_w, sigma_b), options)
-    states, pulls = _forward(row, network, depth, _inputs(row, network, options))
+    row, networks = networks_of(architecture, activation, depth, (sigma_w, sigma_b), options)
+    states, pulls = _forward(row, networks, depth, _inputs(row, networks[0], options))
     if np.isnan([state.log_mean_square for state in states]).any():
-        raise network.table.refusal()
-    return _backward(_final(row, network), states, pulls)
+        raise networks[0].table.refusal()
+    return _backward(_final(row, networks[0]), states, pulls)
 
 
 def _inputs(row: Architecture, network: Network, options: Options) -> Covariance:
@@ -134,16 +136,21 @@ def _inputs(row: Architecture, network: Network, options: Options) -> Covariance
     return Alike.of_inputs(options.inputs, options.input_correlation)
 
 
-def _forward(row: Architecture, network: Network, depth: int, x: Covariance) -> tuple[list[Covariance], list[Pull]]:
-    """States 1 .. depth + 1, and the pulls from each to the one before, the first to the input."""
-    first, block = row.recursion(network)
-    x, pull = first(x)
+def _forward(
+    row: Architecture, networks: list[Network], depth: int, x: Covariance
+) -> tuple[list[Covariance], list[Pull]]:
+    """States 1 .. depth + 1, and the pulls from each to the one before, the first to the input.
+
+    The block after the last, which tells log_chi there, is like the last.
+    """
+    steps = [row.recursion(network) for network in networks]
+    x, pull = steps[0][0](x)
     states, pulls = [x], [pull]
-    for _ in range(depth):
-        after, pull = block(x)
+    for l in range(1, depth + 1):  # noqa: E741
+        after, pull = steps[min(l, len(steps) - 1)][1](x)
         states.append(after)
         pulls.append(pull)
-        if after == x:  # a fixed point, to the last bit
+        if after == x and l >= len(steps) - 1:  # a fixed point, to the last bit
             rest = depth + 1 - len(states)
             return states + rest * [after], pulls + rest * [pull]
         x = after

@@ -7,7 +7,7 @@ others it is the stream x^l after block l.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gradsim.theory.architectures.norms import Norm
@@ -23,13 +23,14 @@ from gradsim.theory.architectures.steps import (
     residual,
 )
 from gradsim.theory.averages.moments import Moments
+from gradsim_core.architectures.presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 
 
 class Network(NamedTuple):
     """What a recursion needs: squares are given by their logarithms."""
 
     table: Moments  # of the activation
-    log_w2: float
+    log_w2: Mapping[str, float]  # by the kind of a matrix
     log_b2: float
     log_a2: float  # of the scale of a branch
     norm: Norm
@@ -49,13 +50,13 @@ class Architecture(NamedTuple):
 
 
 def _plain(network: Network) -> tuple[Step, Step]:
-    multiply = dense(network.log_w2, network.log_b2)
+    multiply = dense(network.log_w2[HIDDEN], network.log_b2)
     activate = network.norm.before if network.placement == "pre" else network.norm.after
     return multiply, chain(activate(network.table), multiply)
 
 
 def _residual(network: Network) -> tuple[Step, Step]:
-    multiply = dense(network.log_w2, network.log_b2)
+    multiply = dense(network.log_w2[HIDDEN], network.log_b2)
     normed = network.placement in ("pre", "sandwich")
     activate = network.norm.before(network.table) if normed else elementwise(network.table)
     block = _placed(network, chain(activate, multiply), normed=True)
@@ -68,17 +69,20 @@ def _residual2(network: Network) -> tuple[Step, Step]:
 
 
 def _transformer(network: Network) -> tuple[Step, Step]:
-    multiply = dense(network.log_w2)
-    attention = chain(multiply, attend) if network.scores == "1/d" else attend_by_softmax(network.log_w2)
-    block = chain(_placed(network, chain(attention, multiply)), _placed(network, _mlp(network)))
+    queries, values, project = (network.log_w2[kind] for kind in (QUERIES, VALUES, ATTENTION))
+    attention = chain(dense(values), attend)
+    if network.scores != "1/d":  # values of another variance scale what is attended, and all errors behind it
+        attention = chain(attend_by_softmax(queries), dense(values - queries))
+    block = chain(_placed(network, chain(attention, dense(project))), _placed(network, _mlp(network)))
     return block, block
 
 
 def _mlp(network: Network) -> Step:
     """V phi(W y + b), or V (phi(G y) * U y). The inner width drops out: weights have variances over their fan_in."""
+    up, down = network.log_w2[UP], network.log_w2[DOWN]
     if network.gated:
-        return chain(gated(network.table, network.log_w2), dense(network.log_w2))
-    return chain(dense(network.log_w2, network.log_b2), elementwise(network.table), dense(network.log_w2))
+        return chain(gated(network.table, up), dense(down))
+    return chain(dense(up, network.log_b2), elementwise(network.table), dense(down))
 
 
 def _placed(network: Network, branch: Step, normed: bool = False) -> Step:
