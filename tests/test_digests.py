@@ -18,6 +18,10 @@ DIGESTS = {
         "e805ccdc5988993837a226e217fb12c84b693b4b29ada6dafcd9f3633819aa6e",
         "8805bbccd192179d49b39f95e7d1905ca8e893838bc12a7c4feb2707ddfdadb2",
     ),
+    ("presets", "explicit", "float32"): (
+        "f60af452f80f8d086b5b5de2709a1355796349df763cb20e3f493fc880179429",
+        "8867c10037a82121d3726ad3b3843e49d470fb57a963a0293632e263cb3de307",
+    ),
     ("residual-depth", "conditional", "float32"): (
         "1f708e939be326416b7926ccdff83a7bfa63c6b901c44fb3e7c72c59c21527f2",
         "e0441d0c336226c4485080c4aeed51307c2476436bb74266189821e9e73b9be6",

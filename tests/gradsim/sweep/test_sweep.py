@@ -103,7 +103,14 @@ def test_text_round_trip(tmp_path) -> None:
 
 
 def test_shipped_sweeps() -> None:
-    assert files.shipped() == ("norm-placement", "phase-relu", "phase-sigmoid", "phase-tanh", "residual-depth")
+    assert files.shipped() == (
+        "norm-placement",
+        "phase-relu",
+        "phase-sigmoid",
+        "phase-tanh",
+        "presets",
+        "residual-depth",
+    )
     sweeps = {name: Sweep.from_toml(name) for name in files.shipped()}
     tanh = sweeps["phase-tanh"]
     assert tanh.cell_count * tanh.networks == 1_064_960

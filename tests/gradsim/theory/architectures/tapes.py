@@ -32,6 +32,7 @@ class Case(NamedTuple):
     count: int = 8  # inputs or tokens
     networks: int = 60
     heads: int = 0  # 0: one head, with scores over d; else with scores over sqrt(d)
+    preset: str = "none"
 
 
 def write(tape, case):
@@ -97,6 +98,7 @@ def measured(case):
     network = Network(
         case.architecture, case.count, 0.0, case.normalisation, case.placement, case.branch_scale, max(case.heads, 1),
         case.causal, "1/sqrt(d)" if case.heads else "1/d", case.gated, 2.0 * (case.architecture != "plain"),
+        case.preset,
     )  # fmt: skip
     law, activation = resolve_law("gaussian"), resolve_activation(case.activation)
     simulator = Simulator(activation, law, "float64", "conditional", network=network)

@@ -62,6 +62,13 @@ SOFTMAX = (
         for placement in ("pre", "post", "sandwich")
     ]
 )
+PRESETS = [
+    Case("residual2", "relu", preset="xavier_normal"),
+    Case("residual2", "relu", "layer", "pre", preset="llama", branch_scale=8.0),
+    Case("transformer", "relu", "layer", "post", preset="deepnorm", heads=8, depth=3, networks=100),
+    Case("transformer", "relu", "rms", "pre", preset="gpt2", causal=True),
+    Case("transformer", "relu", "rms", "pre", preset="llama", branch_scale=3.0, gated=True),
+]
 TANH = [
     Case(name, "tanh", "dyt", placement, **more)
     for name, placement, more in [
@@ -85,7 +92,10 @@ def expected(case, **changes):
         options["scores"] = changes.get("scores", "1/sqrt(d)" if case.heads else "1/d")
         options["causal"] = case.causal
     options["inputs"] = changes.get("inputs", case.count)
-    found = theory.stream(case.architecture, case.activation, case.depth, case.sigma_w, case.sigma_b, **options)
+    sigma_w = case.sigma_w
+    if case.preset != "none":
+        sigma_w = theory.preset_sigmas(case.preset, case.architecture, case.depth, case.n, 2.0)
+    found = theory.stream(case.architecture, case.activation, case.depth, sigma_w, case.sigma_b, **options)
     return np.array([found.log_q, found.log_gain])
 
 
@@ -96,10 +106,10 @@ def outside(case, found, right):
 
 
 def name_of(case):
-    return "-".join([*case[:4], *(word for word in ("gated", "causal", "heads") if getattr(case, word))])
+    return "-".join([*case[:4], case.preset, *(word for word in ("gated", "causal", "heads") if getattr(case, word))])
 
 
-@pytest.mark.parametrize("case", PLAIN + RESIDUAL + TRANSFORMERS + GATED + SOFTMAX, ids=name_of)
+@pytest.mark.parametrize("case", PLAIN + RESIDUAL + TRANSFORMERS + GATED + SOFTMAX + PRESETS, ids=name_of)
 def test_networks_of_relu(case):
     assert not outside(case, measured(case), expected(case))
 
