@@ -164,3 +164,12 @@ def test_dead_cells_are_told(tmp_path):
     axes = gs.plots.presets(dead)
     assert [text.get_text() for text in axes.texts[:1]] == ["dead"]
     assert "Grey: 1 cell without live networks." in gs.plots.caption(axes)
+
+
+def test_dimensions_of_the_dataset(run):
+    pytest.importorskip("xarray")
+    found = run.to_xarray()
+    assert dict(found["median_log_gain"].sizes) == {"preset": 3, "activation": 2, "width": 1, "depth": 2}
+    assert found["sigma_w"].sel(preset="he_normal", activation="relu", depth=4).item() == pytest.approx(2**0.5)
+    assert (found["law"].sel(preset="orthogonal") == "orthogonal").all()
+    assert found["median_log_gain"].notnull().all()
