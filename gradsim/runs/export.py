@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib.resources
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from gradsim.errors import GradsimError, SweepError
-from gradsim.sweep.columns import with_network_axes
+from gradsim.sweep.columns import independent_axes, with_network_axes
 from gradsim.sweep.presets import STOOD_FOR
 from gradsim.system import filesystem
 
@@ -75,7 +75,7 @@ def to_xarray(layers: pd.DataFrame, summary: pd.DataFrame, boundary: pd.DataFram
         raise XarrayExtraMissingError(
             'to_xarray needs xarray, which is not installed. Install it with: pip install "gradsim[xarray]"'
         ) from error
-    axes = _dimensions(AXES, summary)
+    axes = independent_axes(AXES, summary)
     of_layers = _indexed(layers, ["quantity", *axes, "layer"]).drop(columns=list(STOOD_FOR), errors="ignore")
     of_cells = _indexed(summary, axes)
     shared = {name: f"cell_{name}" for name in of_cells if name in of_layers}
@@ -86,13 +86,7 @@ def to_xarray(layers: pd.DataFrame, summary: pd.DataFrame, boundary: pd.DataFram
 def _boundaries(boundary: pd.DataFrame) -> pd.DataFrame:
     names = {"sigma_w": "boundary", "ci_low": "boundary_low", "ci_high": "boundary_high"}
     names |= {name: f"boundary_{name}" for name in ("theory", "theory_inf", "theory_width", "trusted")}
-    return boundary.set_index(["kind", *_dimensions(AXES[:-1], boundary)])[list(names)].rename(columns=names)
-
-
-def _dimensions(axes: Sequence[str], frame: pd.DataFrame) -> list[str]:
-    """The axes of a frame; what a preset stands for is no dimension beside it."""
-    names = with_network_axes(axes, frame)
-    return [name for name in names if name not in STOOD_FOR] if "preset" in names else names
+    return boundary.set_index(["kind", *independent_axes(AXES[:-1], boundary)])[list(names)].rename(columns=names)
 
 
 def _indexed(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

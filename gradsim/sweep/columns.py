@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gradsim.sweep.cells import NETWORK_AXES
+from gradsim.sweep.presets import STOOD_FOR
 from gradsim_core.architectures import PLAIN
 
 
@@ -16,6 +17,12 @@ def with_network_axes(axes: Sequence[str], columns: Iterable[object]) -> list[st
     """Return the network axes among some columns, then the axes given; none twice."""
     there = set(columns) - set(axes)
     return [*(axis for axis in NETWORK_AXES if axis in there), *axes]
+
+
+def independent_axes(axes: Sequence[str], columns: Iterable[object]) -> list[str]:
+    """Return the axes of `with_network_axes` without those that a preset among them stands for."""
+    names = with_network_axes(axes, columns)
+    return [name for name in names if name not in STOOD_FOR] if "preset" in names else names
 
 
 def in_columns(value: object) -> object:

@@ -15,7 +15,7 @@ from gradsim.report.interactive.facts import AXES, Facts
 from gradsim.report.interactive.verdicts import z_scores
 from gradsim.report.page import base64_text
 from gradsim.report.thinning import spread_evenly
-from gradsim.sweep.columns import with_network_axes
+from gradsim.sweep.columns import independent_axes
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def _plain(value: Any) -> Any:
 
 def groups(summary: pd.DataFrame) -> pd.DataFrame:
     """Return the combinations of axes in the order of the cells; the index is their number."""
-    return summary[with_network_axes(AXES, summary)].drop_duplicates().reset_index(drop=True)
+    return summary[independent_axes(AXES, summary)].drop_duplicates().reset_index(drop=True)
 
 
 def _group_of(frame: pd.DataFrame, combinations: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
 from gradsim.report.languages import TAGS, Words, check_language
 from gradsim.report.page import base64_text, render
-from gradsim.sweep.columns import with_network_axes
+from gradsim.sweep.columns import independent_axes
 from gradsim.system.streams import counted
 from gradsim_core.results.quantities import QUANTITIES
 
@@ -54,7 +54,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
     facts = facts._replace(summary=with_reasons_in(facts.summary, lang), boundary=with_reasons_in(facts.boundary, lang))
     boundaries = packing.boundaries(facts, verdicts(facts.boundary, facts.expected, facts.level, words))
     chinese = base64_text(style.font_path().read_bytes()) if lang == "zh" else ""
-    axes = with_network_axes(AXES, facts.summary)
+    axes = independent_axes(AXES, facts.summary)
     missing, shards = facts.missing
     values = {
         "lang": TAGS[lang],
@@ -95,7 +95,7 @@ def _provenance(facts: Facts, words: Words) -> list[tuple[str, str]]:
 
 def _data(facts: Facts, boundaries: pd.DataFrame, words: Words, own_font: bool) -> dict[str, Any]:
     """All that the script reads."""
-    shades, axes = charts.shades(words), with_network_axes(AXES, facts.summary)
+    shades, axes = charts.shades(words), independent_axes(AXES, facts.summary)
     labels = {name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in QUANTITIES}
     return {
         "words": {key.removeprefix("ui."): words(key) for key in WORDS if key.startswith("ui.")},
