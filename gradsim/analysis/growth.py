@@ -73,6 +73,8 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
     options = {axis: values[axis] for axis in used}
     if options["normalisation"] == "batch" and float(values["input_correlation"]) > 0.0:
         return float("nan"), "The mean field of batch norm is of independent inputs."
+    if values["cost"] != PLAIN.cost and (architecture == "transformer" or options["normalisation"] == "batch"):
+        return float("nan"), "The mean field of batch norm and attention is of independent readouts."
     if architecture == "transformer":
         options["input_correlation"] = float(values["input_correlation"])
     if "branch_scale" in options:

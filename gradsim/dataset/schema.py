@@ -56,6 +56,8 @@ _NETWORK_AXES = {
     "scores": (pa.string(), "-", "factor of the scores of an attention, where d is the numbers of a head"),
     "gated": (pa.bool_(), "-", "whether the branch of two matrices is gated"),
     "expansion": (pa.float64(), "widths", "neurons between the two matrices of a branch; 0: what is usual"),
+    "cost": (pa.string(), "-", "what the network is differentiated from"),
+    "outputs": (pa.int32(), "1", "outputs of the last matrix"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }
 

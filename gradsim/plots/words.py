@@ -35,6 +35,8 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "gated": lambda value: "gated" if value else "not gated",
     "expansion": lambda value: f"expansion {value:.4g}",
     "preset": str,
+    "cost": lambda value: f"{value} cost",
+    "outputs": lambda value: f"{value} outputs",
 }
 _MOST_SENTENCES = 3
 _CAPTION = "caption"

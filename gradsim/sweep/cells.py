@@ -41,6 +41,8 @@ class Cell(NamedTuple):
     gated: bool = PLAIN.gated
     expansion: float = PLAIN.expansion
     preset: str = PLAIN.preset
+    cost: str = PLAIN.cost
+    outputs: int = PLAIN.outputs
 
     @property
     def network(self) -> Network:

@@ -16,11 +16,11 @@ from gradsim.sweep.axes import expand
 from gradsim.sweep.cells import NETWORK_AXES, Cell, round12
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
-from gradsim_core.architectures.network import NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
-_MOST_INPUTS, _LARGEST_SCALE = 4096, 1e6
-_WHOLE = ("inputs", "heads")
-_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset")
+_MOST_INPUTS, _MOST_OUTPUTS, _LARGEST_SCALE = 4096, 2**20, 1e6
+_WHOLE = ("inputs", "heads", "outputs")
+_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost")
 
 
 def _values(value: object, info: ValidationInfo) -> list[Any]:
@@ -96,6 +96,11 @@ class NetworkAxes(ValidatedModel):
 
     preset: _names("preset", ("none", *PRESETS), "he_normal") = ("none",)  # type: ignore[valid-type]
 
+    cost: _names("cost", COSTS, "softmax") = ("readout",)  # type: ignore[valid-type]
+    outputs: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_OUTPUTS)], ...], _Axis] = Field(
+        default=(10,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_OUTPUTS}", examples=[10]
+    )
+
     @property
     def network_axes(self) -> tuple[str, ...]:
         """Names of these axes that are not at their default."""
@@ -118,12 +123,15 @@ class NetworkOptions(TypedDict, total=False):
     gated: bool
     expansion: float
     preset: str
+    cost: str
+    outputs: int
 
 
 def axes_used(network: Network) -> set[str]:
     """Return the axes that matter to a network."""
     used = {*_ALWAYS_USED, *ARCHITECTURES[network.architecture].uses}
     used |= {"input_correlation"} if network.inputs > 1 else set()
+    used |= {"outputs"} if network.cost not in ("readout", "shared") else set()
     return used | ({"placement"} if network.normalisation != "none" else set())
 
 
@@ -216,6 +224,8 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
     users = [row.name for row in ARCHITECTURES.values() if axis in row.uses]
     if axis == "placement":
         return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
+    if axis == "outputs":
+        return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'
     if axis == "input_correlation":
         return "left out where there is one input", "Add inputs = 2, or leave it out"
     return f"left out, unless the architecture is {' or '.join(users)}", f'Add architecture = "{users[-1]}"'

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.verify
 
 NETWORKS, DEPTH, WIDTH = 20_000, 3, 8
 CASES = [
+    ("relu", Network("residual2", inputs=3, cost="softmax", outputs=4)),
+    ("tanh", Network(inputs=4, cost="quadratic", outputs=3)),
     ("tanh", Network(inputs=3)),
     ("relu", Network(inputs=4, input_correlation=0.9)),
     ("gelu", Network(inputs=12)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gradsim_core.tapes.costs import QUADRATIC, READOUT, SHARED, SIGMOID, SOFTMAX
+
 from .presets import DOWN, PRESETS, UP, Matrix
 
 NORMALISATIONS = ("none", "layer", "rms", "batch", "dyt")
@@ -16,6 +18,9 @@ SCALES = {
 """Names of branch scales, as functions of the depth."""
 SCORES = {"1/sqrt(d)": lambda d: d**-0.5, "1/d": lambda d: 1.0 / d}
 """Factors of the scores of an attention, as functions of the numbers of a head."""
+
+COSTS = {"readout": READOUT, "shared": SHARED, "quadratic": QUADRATIC, "sigmoid": SIGMOID, "softmax": SOFTMAX}
+"""Names of costs: a random readout of every input, one of all, and three of the outputs of a last matrix."""
 
 
 class Network(NamedTuple):
@@ -41,6 +46,8 @@ class Network(NamedTuple):
         Numbers between those two matrices, in units of the width; 0 for what is usual: 4 in a transformer, else 1.
     preset
         Name of a row of `presets.PRESETS`, which gives sigma of every matrix; "none" if all have that of the cell.
+    cost, outputs
+        A name in `COSTS`; how many outputs the network has, for all costs but readouts.
     """
 
     architecture: str = "plain"
@@ -55,6 +62,8 @@ class Network(NamedTuple):
     gated: bool = False
     expansion: float = 0.0
     preset: str = "none"
+    cost: str = "readout"
+    outputs: int = 10
 
 
 PLAIN = Network()

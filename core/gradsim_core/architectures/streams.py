@@ -36,7 +36,12 @@ def form_of(network: Network, depth: int, width: int) -> Form:
 
 def _may_run(network: Network) -> bool:
     """Whether it is of one input, of a kind that the schedule knows, and not plain throughout."""
-    if network.inputs > 1 or network.gated or (network.preset in PRESETS and PRESETS[network.preset].by_block):
+    if (
+        network.cost != "readout"
+        or network.inputs > 1
+        or network.gated
+        or (network.preset in PRESETS and PRESETS[network.preset].by_block)
+    ):
         return False
     known = network.architecture in KINDS and network.normalisation in NORMS
     return known and (network.architecture, network.normalisation) != ("plain", "none")

@@ -16,7 +16,7 @@ from gradsim_core.tapes import schedule as tapes
 from gradsim_core.tapes.tape import Program
 
 from . import writers
-from .network import PLAIN, Network
+from .network import COSTS, PLAIN, Network
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 from .streams import schedules_of
 
@@ -80,7 +80,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 def program_of(network: Network, cell: Params) -> Program:
     """The tape of a network; parameters of activation and law and the key do not matter to it."""
     tape = Tape(network.inputs, cell.width)
-    return tape.program(ARCHITECTURES[network.architecture].write(tape, network, cell))
+    output = ARCHITECTURES[network.architecture].write(tape, network, cell)
+    if network.cost != PLAIN.cost:
+        output = tape.multiply(output, 1 if network.cost == "shared" else network.outputs)
+    return tape.program(output, COSTS[network.cost])
 
 
 def _program(network: Network, cell: Params) -> Program:

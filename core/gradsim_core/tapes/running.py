@@ -14,6 +14,7 @@ from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import TAPE_INPUT, TAPE_READOUT
 from gradsim_core.scaling.per_vector import no_tail
 
+from .costs import READOUT, fill_errors
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
 from .scaled import add, clear, copy, measure, power, total
 from .steps import (
@@ -32,15 +33,15 @@ from .steps import (
     shift,
     take_parts,
 )
-from .tape import ACTIVATE, ADD, ATTEND, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE
+from .tape import ACTIVATE, ADD, ATTEND, COST, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE
 
 
 @jit.outlined
-def draw_ends(origin, correlation, program, work):
-    """Draw the inputs, of so much correlation, and the readouts."""
+def draw_inputs(origin, correlation, program, work):
+    """Draw the inputs, of so much correlation."""
     cell, network, _, _ = origin
-    count, values, output = program.count, program.values, program.output
-    x, e = rows_at(work.values, program, 0), rows_at(work.errors, program, output)
+    count, values = program.count, program.values
+    x = rows_at(work.values, program, 0)
     source, n, parts = Source(cell, network, 0, TAPE_INPUT), values[0, 2], values[0, 3]
     fill_rows(gaussian, source, count, n, parts, (1.0 - correlation) ** 0.5, plain(x))
     for i in range(count):
@@ -50,7 +51,14 @@ def draw_ends(origin, correlation, program, work):
         common = plain(scratch_like(work, x))
         fill_rows(gaussian, Source(cell, network, 1, TAPE_INPUT), 1, n, parts, correlation**0.5, common)
         spread(x, common.array, count)
-    source, n, parts = Source(cell, network, 0, TAPE_READOUT), values[output, 2], values[output, 3]
+
+
+@jit.outlined
+def draw_readouts(origin, program, work):
+    """Draw a readout for every row."""
+    count, values, output = program.count, program.values, program.output
+    e, source = rows_at(work.errors, program, output), Source(origin.cell, origin.network, 0, TAPE_READOUT)
+    n, parts = values[output, 2], values[output, 3]
     fill_rows(gaussian, source, count, n, parts, (n * parts) ** -0.5, plain(e))
     measure(e, count)
 
@@ -202,7 +210,7 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
     name = "tape", method, law.name.split("(")[0], phi.__qualname__, *map(str, sorted(kinds))
     made = passes(matrices, kinds)
     forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
-    has_tails = log_phi is not no_tail, log_dphi is not no_tail
+    has_tails, has_costs = (log_phi is not no_tail, log_dphi is not no_tail), COST in kinds
     tanh = ACTIVATIONS["tanh"]
     of_tanh, squash, squash_slope = Slopes((1.0, 1.0), (0.0, 0.0), True, 1.0), tanh.phi, tanh.dphi
 
@@ -215,8 +223,13 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             origin = Source(cell, first + n, 0, 0)
             for v in range(len(program.values)):
                 clear(rows_at(arrays.errors, program, v), program.count)
-            draw_ends(origin, correlation, program, arrays)
+            draw_inputs(origin, correlation, program, arrays)
             forward(origin, (neuron, other), program, arrays)
+            if has_costs and program.cost != READOUT:
+                z, e = rows_at(arrays.values, program, program.output), rows_at(arrays.errors, program, program.output)
+                fill_errors(origin, program.cost, z, e, program.count, program.values[program.output, 2], arrays.spare)
+            else:
+                draw_readouts(origin, program, arrays)
             arrays.errors.numbers[program.values[program.output, 0]] += broken(program, arrays)
             backward(origin, (neuron, other), program, arrays)
             record_layers(program, arrays, (sums, exponents), n)

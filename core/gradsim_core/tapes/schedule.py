@@ -11,8 +11,9 @@ import numpy as np
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
 
+from .costs import READOUT
 from .running import build
-from .tape import ATTEND, GATE, SQUASH, Program
+from .tape import ATTEND, COST, GATE, SQUASH, Program
 from .work import TapeWork, allocate, size_of
 
 _FLOPS = 35
@@ -24,7 +25,7 @@ FEW = 3
 once it has met them: its bases take more time than its entries would, in proportion to the cube of the rows."""
 
 
-RARE = frozenset((SQUASH, GATE, ATTEND))
+RARE = frozenset((SQUASH, GATE, ATTEND, COST))
 """Operations of which most networks have none."""
 
 
@@ -42,7 +43,8 @@ def kinds_of(program: Program) -> frozenset[int]:
 
     So an activation has two kernels. To compile all operations takes half as much time again.
     """
-    return RARE if RARE & set(program.steps[:, 0].tolist()) else frozenset()
+    rare = RARE & set(program.steps[:, 0].tolist())
+    return RARE if rare or program.cost != READOUT else frozenset()
 
 
 def matrices_of(method: str, inputs: int, width: int) -> str:

@@ -22,6 +22,7 @@ from gradsim_core.lazy.untied import Shape, shape_of
 from gradsim_core.linear.rows import stored
 
 MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN = range(9)
+COST = -1  # stands among the operations of a kernel for all costs but the random readout of every row
 LAYER, RMS, BATCH = range(3)
 _ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
 
@@ -52,6 +53,7 @@ class Program(NamedTuple):
 
     count: int
     output: int
+    cost: int  # see `costs`
     values: np.ndarray  # int64 (values, 4), `Value`
     steps: np.ndarray  # int64 (steps, 6), `Step` without its factor
     factors: np.ndarray  # float64 (steps,)
@@ -159,14 +161,14 @@ class Tape:
         """End a layer, of all matrices since the last; the length and the error of a value stand for it."""
         self.layers.append((value, len(self.shapes)))
 
-    def program(self, output: int) -> Program:
-        """Return the tape as arrays; the cost is a random readout of every row of the output."""
+    def program(self, output: int, cost: int = 0) -> Program:
+        """Return the tape as arrays; the cost is one of `costs`, by default a random readout of every row."""
         steps = np.array([step[:6] for step in self.steps], np.int64).reshape(-1, 6)
         shapes = np.array(self.shapes, np.int64).reshape(-1, len(Shape._fields))
         factors = np.array([step.factor for step in self.steps])
         powers = [0 if abs(k) <= _ORDINARY else k for k in (math.frexp(each)[1] for each in self.deviations)]
         deviations = [math.ldexp(each, -k) for each, k in zip(self.deviations, powers, strict=True)]
         return Program(
-            self.count, output, np.array(self.values, np.int64), steps, factors, shapes, np.array(deviations),
+            self.count, output, cost, np.array(self.values, np.int64), steps, factors, shapes, np.array(deviations),
             np.array(powers, np.int64), np.array(self.layers, np.int64).reshape(-1, 2),
         )  # fmt: skip

@@ -94,6 +94,8 @@ WORDS = {
     "gated": ("gated", "门控"),
     "expansion": ("expansion", "扩展倍数"),
     "preset": ("preset", "初始化方案"),
+    "cost": ("cost", "代价函数"),
+    "outputs": ("outputs", "输出数"),
     "depth": ("depth", "深度"),
     "kind": ("boundary", "边界类型"),
     "shade": ("colour", "颜色"),

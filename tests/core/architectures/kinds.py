@@ -33,6 +33,15 @@ def options():
     yield Network("transformer", inputs=6, heads=2, scores="1/d", normalisation="rms", gated=True)
 
 
+def costs():
+    """Every cost, each with another architecture."""
+    yield Network("residual2", inputs=4, cost="shared", normalisation="layer")
+    yield Network("plain", inputs=3, cost="quadratic", outputs=5)
+    yield Network("transformer", inputs=5, heads=2, cost="softmax", outputs=20, normalisation="rms", placement="output")
+    yield Network("residual", inputs=4, cost="sigmoid", outputs=3)
+    yield Network("plain", inputs=1, cost="softmax", outputs=40)
+
+
 def name_of(network):
     """The fields of a network that are not at their default, as the name of a test."""
     default = Network()._asdict()

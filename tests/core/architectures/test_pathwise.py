@@ -8,11 +8,11 @@ import pytest
 from gradsim_core.architectures import ARCHITECTURES
 from gradsim_core.architectures.table import program_of
 from gradsim_core.parameters import Params
-from tests.core.architectures.kinds import every_norm, name_of, options
+from tests.core.architectures.kinds import costs, every_norm, name_of, options
 from tests.core.tapes import networks
 
 torch = pytest.importorskip("torch")
-ALL = [*every_norm(), *options()]
+ALL = [*every_norm(), *options(), *costs()]
 CELL = Params(np.uint64(0), 3, 16, 1.2, 0.3)
 PHI = {"gelu": torch.nn.functional.gelu, "relu": torch.relu}
 TOLERANCE = 1e-10
@@ -26,9 +26,24 @@ def autograd(network, work, program, name):
     inputs, biases = networks.numbers(work.values, program, 0), networks.biases(program, work)
     tensors = Tensors(inputs, matrices, PHI[name], biases)
     output = ARCHITECTURES[network.architecture].write(tensors, network, CELL)
-    readout = torch.tensor(networks.numbers(work.errors, program, program.output))
-    (tensors.values[output] * readout).sum().backward()
+    if network.cost != "readout":
+        output = tensors.multiply(output, network.outputs)
+    errors = torch.tensor(networks.numbers(work.errors, program, program.output))
+    cost_of(network.cost, tensors.values[output], errors).backward()
     return tensors
+
+
+def cost_of(name, z, errors):
+    """The cost, with the targets that the errors tell."""
+    if name == "readout":
+        return (z * errors).sum()
+    if name == "shared":
+        return z.sum()
+    if name == "quadratic":
+        return 0.5 * (z - (z - errors).detach()).square().sum()
+    if name == "softmax":
+        return torch.nn.functional.cross_entropy(z, errors.argmin(1), reduction="sum")
+    return torch.nn.functional.binary_cross_entropy_with_logits(z, (errors < 0).double(), reduction="sum")
 
 
 @pytest.mark.parametrize("network", ALL, ids=name_of)
