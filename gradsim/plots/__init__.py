@@ -15,6 +15,7 @@ from gradsim.plots.growth import growth
 from gradsim.plots.layers import layer_profile, layers
 from gradsim.plots.phase import phase, phase_diagram
 from gradsim.plots.plane import plane
+from gradsim.plots.spectrum import spectrum
 from gradsim.plots.spread import spread
 from gradsim.plots.styles import save, style
 from gradsim.plots.width_convergence import width_convergence
@@ -31,6 +32,7 @@ __all__ = [
     "phase_diagram",
     "plane",
     "save",
+    "spectrum",
     "spread",
     "style",
     "width_convergence",

@@ -161,9 +161,9 @@ class Jacobian:
         cell = {name: value for name, value in asdict(self.cell).items() if name not in ("activation", "name")}
         row: dict[str, Any] = {"activation": self.cell.name, **cell, "networks": len(self.rank)}
         row |= {"dead": int((self.status == 1).sum()), "nonfinite": int((self.status == 2).sum())}
-        row |= {"mean": found.mean, "mean_se": found.mean_error, "mean_theory": theory.mean}
+        row |= {"mean_square": found.mean, "mean_square_se": found.mean_error, "mean_square_theory": theory.mean}
         row |= {"variance": found.variance, "variance_se": found.variance_error, "variance_theory": theory.variance}
-        row |= {"log_largest": mean, "log_largest_se": se, "log_edge_theory": theory.log_edge}
+        row |= {"log_largest_square": mean, "log_largest_square_se": se, "log_edge_theory": theory.log_edge}
         row |= {"median_log_condition": float(np.median(self.log_condition)), "mean_rank": float(self.rank.mean())}
         return pd.DataFrame([row])
 
@@ -175,8 +175,8 @@ class Jacobian:
     def _repr_html_(self) -> str:
         row = self.summary().iloc[0]
         facts = {name: row[name] for name in ("networks", "dead", "nonfinite")}
-        for name in ("mean", "variance"):
-            facts[f"{name} of s²"] = f"{row[name]:.4g} ± {row[f'{name}_se']:.2g}; theory {row[f'{name}_theory']:.4g}"
+        for name, title in (("mean_square", "mean of s²"), ("variance", "variance of s²")):
+            facts[title] = f"{row[name]:.4g} ± {row[f'{name}_se']:.2g}; theory {row[f'{name}_theory']:.4g}"
         return facts_html("Jacobian", facts)
 
 
