@@ -42,15 +42,16 @@ class Product:
     logs
         ln of the diagonal (rank,).
     exponents
-        Sum over layers of ln |R_ii| (N,), -inf where the rank has fallen below: L times the Lyapunov exponents.
+        Sum over layers of ln |R_ii| (N,) of QR factors whose columns keep their order; -inf for a column that depends on
+        those before it. The Lyapunov exponents are these over L.
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self.logs = np.zeros(width)
-        self.exponents = np.zeros(width)
-        self._frame: Array | None = None
-        self._rows = np.eye(width)
+        self.logs, self.exponents = np.zeros(width), np.zeros(width)
+        self._frame, self._rows = np.eye(width), np.eye(width)
+        self._labels = np.arange(width)
+        self._ordered: tuple[Array, Indices] | None = None  # frame and labels in order, once columns were sorted
 
     @property
     def rank(self) -> int:
@@ -61,22 +62,25 @@ class Product:
         """Multiply from the left by D W, or by W where the values of D are ones."""
         if not self.rank:
             return
-        image = weight if self._frame is None else weight @ self._frame
-        image = diagonal.values[:, None] * image
-        size = np.abs(image).max(axis=1)
-        order = np.argsort(-size, kind="stable")[: np.count_nonzero(size)]
         columns = _falling(self.logs)
-        q, r, columns = _factor(image[np.ix_(order, columns)], size[order], columns)
-        count = len(r)
-        pivots = np.diagonal(r)
-        self._frame = np.zeros((self.width, count))
-        self._frame[order] = q * np.sign(pivots)
-        unit = _unit_rows(r, self.logs[columns])
-        grown = np.log(np.abs(pivots)) + diagonal.shift
-        self.logs = self.logs[columns[:count]] + grown
-        self.exponents[:count] += grown
-        self.exponents[count:] = -np.inf
-        self._rows = unit @ self._rows[columns]
+        if self._ordered is None and (np.diff(columns) < 0).any():
+            self._ordered = self._frame, self._labels
+        self._frame, r, place = _step(self._frame[:, columns], weight, diagonal)
+        columns = columns[place]
+        grown = np.log(np.diagonal(r)) + diagonal.shift
+        self._rows = _unit_rows(r, self.logs[columns]) @ self._rows[columns]
+        self.logs = self.logs[columns[: len(r)]] + grown
+        if self._ordered is None:
+            self._labels = self._count(self._labels[columns], grown)
+        else:
+            frame, r, place = _step(self._ordered[0], weight, diagonal)
+            self._ordered = frame, self._count(self._ordered[1][place], np.log(np.diagonal(r)) + diagonal.shift)
+
+    def _count(self, labels: Indices, grown: Array) -> Indices:
+        """Add to the exponents; return the labels of the columns that are left."""
+        self.exponents[labels[: len(grown)]] += grown
+        self.exponents[labels[len(grown) :]] = -np.inf
+        return labels[: len(grown)]
 
     def log_singular_values(self) -> Array:
         """ln of all singular values (N,), falling; -inf for those that are exactly 0."""
@@ -103,18 +107,28 @@ def _unit_rows(r: Array, logs: Array) -> Array:
     return np.triu(unit)
 
 
-def _factor(image: Array, size: Array, columns: Indices) -> tuple[Array, Array, Indices]:
-    """QR factors without columns that depend on earlier ones to rounding; the order of the columns, those ones last."""
-    tolerance = _DEPENDENT * image.shape[1] * size
-    place = np.arange(image.shape[1])
+def _step(frame: Array, weight: Array, diagonal: Diagonal) -> tuple[Array, Array, Indices]:
+    """Q and R of D W times a frame, with a positive diagonal, and the order of the columns.
+
+    Columns that depend on earlier ones to rounding are the last ones, and have no row in R.
+    """
+    image = diagonal.values[:, None] * (weight @ frame)
+    size = np.abs(image).max(axis=1)
+    order = np.argsort(-size, kind="stable")[: np.count_nonzero(size)]
+    image, tolerance = image[order], _DEPENDENT * frame.shape[1] * size[order]
+    place = np.arange(frame.shape[1])
     while True:
         q, r = np.linalg.qr(image[:, place])
         dependent = np.abs(np.diagonal(r)) <= tolerance[: len(r)]
         count = len(r) - int(dependent.sum())
         if not dependent[:count].any():
-            return q[:, :count], r[:count], columns[place]
+            break
         moved = np.flatnonzero(dependent)
         place = np.concatenate([np.delete(place, moved), place[moved]])
+    signs = np.sign(np.diagonal(r)[:count])
+    found = np.zeros((len(frame), count))
+    found[order] = q[:, :count] * signs
+    return found, r[:count] * signs[:, None], place
 
 
 def _jacobi(rows: Array, logs: Array) -> Array:

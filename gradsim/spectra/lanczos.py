@@ -89,17 +89,24 @@ class Bidiagonalisation:
         return 0.0
 
     def ritz(self, top: int) -> tuple[Array, Array]:
-        """ln of the largest singular values (top,), and their estimated errors; -inf for those that are 0."""
+        """ln of the largest singular values (top,), and their estimated errors.
+
+        NaN and inf where a value is lost in the rounding of the largest one.
+        """
         k = self.steps
         b = np.diag(self.alpha[:k]) + np.diag(self.beta[: k - 1], 1)
         left, values, _ = np.linalg.svd(b)
         residual = self.beta[k - 1] * np.abs(left[k - 1])
         gaps = np.abs(values[:, None] - values[None, :]) + np.where(np.eye(k), np.inf, 0.0)
-        floor = _ROUNDING * values[0]
-        error = np.minimum(residual / math.sqrt(2.0), residual**2 / (2.0 * np.maximum(gaps.min(axis=1), 1e-300)))
-        with np.errstate(divide="ignore"):
-            logs = np.where(values > floor, np.log(values) + self.unit, -np.inf)[:top]
-            return logs, ((error + floor) / np.maximum(values, floor or 1.0))[:top]
+        floor = _ROUNDING * float(values[0])
+        error = (
+            np.minimum(residual / math.sqrt(2.0), residual**2 / (2.0 * np.maximum(gaps.min(axis=1), 1e-300))) + floor
+        )
+        values, error = values[:top], error[:top]
+        known = values > floor
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.where(known, np.log(values) + self.unit, np.nan)
+            return logs, np.where(known, error / values, np.inf)
 
 
 def top_singular_values(network: LazyNetwork, top: int, tolerance: float, steps: int) -> Ritz:

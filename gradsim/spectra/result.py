@@ -64,7 +64,8 @@ class Jacobian:
         Which networks.
     log_singular_values
         ln s, float64 (networks, k), falling; -inf for exactly 0. k is the width, or `top`. NaN if the network is not
-        finite, or the slopes of a layer differ by more than float64 holds.
+        finite, where the slopes of a layer differ by more than float64 holds, and by the conditional method where s is
+        below 10^-14 of the largest one.
     errors
         Estimated errors of these (networks, k): 0 for the explicit method, whose errors are those of rounding. For the
         conditional method s is at least the number given; it assumes that no singular value was missed, as may

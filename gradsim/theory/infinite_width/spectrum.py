@@ -289,10 +289,11 @@ def _stack(
     independent = resolve_law(check_law("law", law)).draw is not None
     log_q = trajectory(activation, depth, sigma_w, sigma_b).log_q[: depth - (output == "preactivation")]
     found = current(activation)
-    alike = np.round(np.clip(log_q, -_EXTREME, _EXTREME) / same) if not found.homogeneous else np.zeros(len(log_q))
+    log_q = np.clip(log_q, -_EXTREME, _EXTREME) if not found.homogeneous else np.zeros(len(log_q))
     slopes, log_scale, bounded = [], 2.0 * depth * np.log(sigma_w), True
-    for level, layers in zip(*np.unique(alike, return_counts=True), strict=True):
-        each, fine = _slopes(found, float(np.exp(level * same)), int(layers))
+    level, layers = np.unique(np.round(log_q / same), return_inverse=True, return_counts=True)[1:]
+    for k, count in enumerate(layers):
+        each, fine = _slopes(found, float(np.exp(log_q[level == k].mean())), int(count))
         bounded &= fine
         log_scale += each.layers * np.log(each.scale)
         slopes.append(each)
