@@ -61,9 +61,9 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Check", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep", "__version__", "check",
-    "expected_band", "jacobian", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "theory",
-    "validate", "weights",
+    "Activation", "Check", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep", "__version__",
+    "check", "expected_band", "jacobian", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run",
+    "simulate", "theory", "validate", "weights",
 ]  # fmt: skip
 
 

@@ -52,9 +52,9 @@ def jacobian(activation: str, top: int, plot: Path | None, form: Any, **asked: A
     passes all layers grows at most by its largest singular value s, and is level in every direction where all s are
     near 1 ("dynamical isometry").
 
-    First the mean and variance of s^2 over all s, which theory knows at infinite width: at a critical sigma_w the mean is
-    1, and the variance L for linear and 2 L for relu networks, less by L with orthogonal weights. ln s is listed for
-    the largest values, as the mean over networks where s is not 0, with Lyapunov exponents: growth rates per layer.
+    First the mean and variance of s^2 over all s, which theory knows at infinite width: at a critical sigma_w the mean
+    is 1, and the variance L for linear and 2 L for relu networks, less by L with orthogonal weights. Then ln s of the
+    largest values, as the mean over networks where s is not 0, with Lyapunov exponents: growth rates per layer.
 
     \b
     Examples:

@@ -11,7 +11,7 @@ from gradsim.errors import SweepError
 from gradsim.plots import words
 from gradsim.plots.styles import GREY, INK, OKABE_ITO, panel
 from gradsim.spectra import Jacobian
-from gradsim.theory.infinite_width.spectrum import jacobian_density
+from gradsim.theory.infinite_width.density import jacobian_density
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,9 +27,9 @@ _LOWEST_SHARE = 0.005  # values below this quantile are left out of the picture:
 def spectrum(found: Jacobian, ax: Axes | None = None) -> Axes:
     """Draw the distribution of ln s^2 over all singular values and networks.
 
-    The bars are densities of ln s^2: their area is the share of singular values that are not 0, without the smallest half
-    percent. The line is theory at infinite width, dotted its upper edge. From the conditional method, which finds the
-    largest values alone, these are drawn, with the edge.
+    The bars are densities of ln s^2: their area is the share of singular values that are not 0, without the smallest
+    half percent. The line is theory at infinite width, dotted its upper edge. The conditional method finds the largest
+    values only: then these are drawn, with the edge.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def bar_edges(values: Array) -> Array:
 
 
 def _complete(found: Jacobian) -> bool:
-    return found.log_singular_values.shape[1] == found.cell.width
+    return bool(found.log_singular_values.shape[1] == found.cell.width)
 
 
 def _title(found: Jacobian) -> str:

@@ -77,7 +77,7 @@ class Forward:
         level = math.log(top) + self.size if top > 0.0 else -math.inf
         if level > REACH:
             found = self._line(h, self.slopes.infinity)
-        elif 0.0 < top and level < -REACH and self.slopes.through_zero:
+        elif top > 0.0 and level < -REACH and self.slopes.through_zero:
             found = self._line(h, self.slopes.zero)
         else:
             found = self._curve(h * math.exp(self.size) if self.size else h)
@@ -115,7 +115,7 @@ class Forward:
     def _settle(self) -> None:
         """Bring the activations near 1 where they have left the ordinary range."""
         top = float(np.abs(self.m).max())
-        if self.size == 0.0 and _ORDINARY[0] <= top <= _ORDINARY[1] or not 0.0 < top < math.inf:
+        if (self.size == 0.0 and _ORDINARY[0] <= top <= _ORDINARY[1]) or not 0.0 < top < math.inf:
             self.size = 0.0 if top == 0.0 else self.size
             return
         self.m = self.m / top

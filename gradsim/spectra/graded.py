@@ -42,8 +42,8 @@ class Product:
     logs
         ln of the diagonal (rank,).
     exponents
-        Sum over layers of ln |R_ii| (N,) of QR factors whose columns keep their order; -inf for a column that depends on
-        those before it. The Lyapunov exponents are these over L.
+        Sum over layers of ln |R_ii| (N,) of QR factors whose columns keep their order; -inf for a column that depends
+        on those before it. The Lyapunov exponents are these over L.
     """
 
     def __init__(self, width: int) -> None:
@@ -87,7 +87,7 @@ class Product:
         logs, rows = self.logs, self._rows
         for _ in range(_PASSES if self.rank else 0):
             order = _falling(logs)
-            r = np.linalg.qr(rows[order].T, mode="r")
+            r = np.asarray(np.linalg.qr(rows[order].T, mode="r"))
             rows, logs = _unit_rows(r, logs[order]), logs[order] + np.log(np.abs(np.diagonal(r)))
         found = np.full(self.width, -np.inf)
         found[: self.rank] = np.sort(_jacobi(rows, logs))[::-1]

@@ -13,7 +13,6 @@ from gradsim.simulation.ensemble import run_all
 from gradsim.spectra.networks import METHODS, Plan, Row
 from gradsim.spectra.result import Cell, Jacobian
 from gradsim.sweep import Sweep
-from gradsim.sweep.activations import name_of
 from gradsim.system.threads import resolve_threads
 from gradsim.theory.errors import check_count, check_number
 from gradsim.theory.infinite_width.spectrum import check_output
@@ -76,8 +75,8 @@ def jacobian(
     tolerance : float
         Conditional method: Lanczos stops when the estimated error of every ln s is at most this.
     steps : int, optional
-        Conditional method: most steps of Lanczos. Each step takes 2 N normals a layer, and 32 N bytes of memory. Default:
-        100, or `top` or the width if that is larger or smaller.
+        Conditional method: most steps of Lanczos, from `top`. Each takes 2 N normals and 32 N bytes a layer.
+        Default: 100, if the width is not smaller.
 
     Returns
     -------
@@ -112,8 +111,8 @@ def jacobian(
     if all(row.status == 2 for row in rows):
         warnings.warn(str(why_not_finite(cell.activation, 1.0)), stacklevel=2)
     made = Cell(
-        activation, name_of(activation), cell.width, cell.depth, cell.sigma_w, cell.sigma_b, cell.law, method, output,
-        sweep.seed,
+        sweep.find_activation(cell.activation), cell.activation, cell.width, cell.depth, cell.sigma_w, cell.sigma_b,
+        cell.law, method, output, sweep.seed,
     )  # fmt: skip
     return Jacobian(made, *(np.array(column) for column in zip(*rows, strict=True)))
 

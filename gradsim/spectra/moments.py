@@ -13,8 +13,8 @@ from gradsim.spectra.forward import Array
 class Moments(NamedTuple):
     """Mean and variance of s^2 over the singular values of all networks; dead networks count as 0.
 
-    The variance is that of one value drawn from all of them, E s^4 - (E s^2)^2, as in Pennington, Schoenholz and Ganguli
-    2017 (arXiv:1711.04735). Deep in a phase that vanishes or explodes they leave float64: they are 0 or inf there.
+    The variance is that of one value drawn from all of them, E s^4 - (E s^2)^2, as in Pennington, Schoenholz and
+    Ganguli 2017 (arXiv:1711.04735). Deep in a phase that vanishes or explodes they leave float64: 0 or inf.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ def moments_of(log_square: Array, log_fourth: Array) -> Moments:
     known = ~(np.isnan(log_square) | np.isnan(log_fourth))
     count = int(known.sum())
     if not count:
-        return Moments(*[math.nan] * 4, 0)
+        return Moments(math.nan, math.nan, math.nan, math.nan, 0)
     log_square, log_fourth = log_square[known], log_fourth[known]
     top = float(log_square.max())
     if top == -math.inf:

@@ -16,7 +16,7 @@ from gradsim.theory.finite_width.lyapunov import lyapunov_exponents
 from gradsim.theory.infinite_width.spectrum import JacobianSpectrum, jacobian_spectrum
 
 if TYPE_CHECKING:
-    from gradsim.sweep.activations import AxisActivation
+    from gradsim_core.activations import Activation
 
 Array = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ _QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 class Cell:
     """Which networks; `name` is that of the activation, and `output` is where J ends."""
 
-    activation: AxisActivation
+    activation: Activation
     name: str
     width: int
     depth: int
@@ -71,8 +71,8 @@ class Jacobian:
         conditional method s is at least the number given; it assumes that no singular value was missed, as may
         happen if several are equal.
     lyapunov
-        (1/L) sum over layers of ln R_ii, float64 (networks, k), where R are the QR factors of the images of k orthonormal
-        vectors; -inf beyond the rank.
+        (1/L) sum over layers of ln R_ii, float64 (networks, k), where R are the QR factors of the images of k
+        orthonormal vectors; -inf for a vector whose image depends on those before it.
     rank
         Number of singular values that are not 0, int (networks,).
     steps
@@ -135,7 +135,7 @@ class Jacobian:
         pandas.DataFrame
             `index` from 1; `networks` all, `live` those where it is not 0, `dead` where it is, `nonfinite`; `mean` and
             `se` of ln s over the live ones (quenched), quantiles with dead as -inf; `error`, the largest estimated
-            error; `lyapunov` and `lyapunov_se`, mean of the exponents over the live; `lyapunov_theory` where it is known.
+            error; `lyapunov` and `lyapunov_se`, mean of the exponents over the live; `lyapunov_theory` where known.
         """
         exact = self.theory.lyapunov
         rows = []

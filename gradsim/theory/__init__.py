@@ -24,11 +24,12 @@ from gradsim.theory.finite_width import first_order, roots
 from gradsim.theory.finite_width.exact_law import GainLaw, gain_law
 from gradsim.theory.finite_width.lyapunov import lyapunov_exponents
 from gradsim.theory.infinite_width import fixed_point, maps, spectrum, stability
+from gradsim.theory.infinite_width.density import jacobian_density
 from gradsim.theory.infinite_width.finite_depth import Trajectory, trajectory
 from gradsim.theory.infinite_width.fixed_point import MeanField
 from gradsim.theory.infinite_width.maps import gaussian_mean
 from gradsim.theory.infinite_width.planes import plane
-from gradsim.theory.infinite_width.spectrum import JacobianSpectrum, jacobian_density
+from gradsim.theory.infinite_width.spectrum import JacobianSpectrum
 from gradsim.theory.typical import Gains, GainSpread
 
 mean_field = for_arrays(fixed_point.mean_field, *MeanField._fields)

@@ -12,8 +12,8 @@ from gradsim.theory.errors import check_count, check_sigma_w
 def lyapunov_exponents(width: int, sigma_w: float = 1.0) -> Array:
     """Return the Lyapunov exponents of linear networks with Gaussian weights, falling.
 
-    They are (ln(2 sigma_w^2 / N) + digamma((N - i + 1) / 2)) / 2, i = 1 .. N. Also at finite depth they are the means of
-    `lyapunov` of `gradsim.jacobian`, since the diagonal of a QR factor has independent chi-distributed elements.
+    They are (ln(2 sigma_w^2 / N) + digamma((N - i + 1) / 2)) / 2, i = 1 .. N. Also at finite depth they are the means
+    of `lyapunov` of `gradsim.jacobian`, since the diagonal of a QR factor has independent chi-distributed elements.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def lyapunov_exponents(width: int, sigma_w: float = 1.0) -> Array:
 
     References
     ----------
-    Newman 1986 (doi:10.1007/BF01464284); Isopi and Newman 1992 (doi:10.1007/BF02096596) for infinite width.
+    Newman 1986 (doi:10.1007/BF01464284).
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_marchenko_pastur():
 def shares(edges, depth):
     """Shares of singular values between edges of ln s^2, and above them."""
     edges = np.append(edges, jacobian_spectrum("relu", depth, SQRT2).log_edge)
-    spans = [np.linspace(low, high, 200) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    spans = [np.linspace(low, high, 200) for low, high in pairwise(edges)]
     return np.array([np.trapezoid(jacobian_density(x, "relu", depth, SQRT2), x) for x in spans])
 
 

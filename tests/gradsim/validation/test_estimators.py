@@ -44,6 +44,11 @@ DPHI = {
 }
 
 
+def relu_edge(z):
+    """lambda at z of critical Gaussian relu networks of three layers."""
+    return (1 + z) * (1 + 2 * z) ** 3 / z
+
+
 def average(f, q=1):
     """E f(h), h ~ N(0, q)."""
     s = mp.sqrt(q)
@@ -202,7 +207,7 @@ EXACT = {
     ),
     "jacobian_edge": (
         {"activation": "relu", "sigma_w": "sqrt(2)", "depth": 3, "law": "gaussian"},
-        lambda: (lambda z: (1 + z) * (1 + 2 * z) ** 3 / z)(mp.findroot(lambda z: 1 / (1 + z) + 6 / (1 + 2 * z) - 1 / z, 0.2)),
+        lambda: relu_edge(mp.findroot(lambda z: 1 / (1 + z) + 6 / (1 + 2 * z) - 1 / z, 0.2)),
     ),
     "lyapunov_exponent": ({"k": 2, "width": 5}, lambda: (mp.log(mp.mpf(2) / 5) + mp.digamma(2)) / 2),
     "largest_singular_value": ({"law": "orthogonal", "sigma_w": 1.1, "depth": 3, "width": 6}, lambda: mp.mpf("1.331")),
