@@ -14,9 +14,7 @@ from gradsim_core.activations import Activation
 
 Complex = NDArray[np.complex128]
 
-_SIMILAR = (
-    1e-3  # ln q of layers that are taken as alike: each law of slopes takes a thousand times as long as for the edge
-)
+_SIMILAR = 1e-3  # ln q of layers that are taken as alike: time grows with the number of laws of slopes
 _ANGLES = 0.5 * np.pi * np.geomspace(1.0, 1e-5, 30)[1:]  # of lambda, on the way to the real axis
 _STEP = 0.25  # of ln lambda, on the way down the imaginary axis
 
@@ -47,8 +45,8 @@ def jacobian_density(
 
     Notes
     -----
-    The equation for z is solved by Newton's method down the imaginary axis, and from there along circles to the real one. Isolated values
-    (a linear orthogonal network has one, sigma_w^(2 L)) show as narrow peaks.
+    The equation for z is solved by Newton's method down the imaginary axis, and from there along circles to the real
+    one. Isolated values (a linear orthogonal network has one, sigma_w^(2 L)) show as narrow peaks.
     """
     stack = stack_of(activation, depth, sigma_w, sigma_b, law, output, _SIMILAR)
     log_x = np.asarray(log_square, np.float64) - stack.log_scale

@@ -61,7 +61,7 @@ class Stack(NamedTuple):
         total = ratio + self.independent * np.log1p(z)
         for each in self.slopes:
             total = total - each.layers * (ratio + log_t(each.inverse(z)))
-        return total + self.log_scale
+        return np.asarray(total + self.log_scale, np.float64)
 
     def edge(self) -> float:
         """ln of the upper edge: the first minimum of ln lambda."""

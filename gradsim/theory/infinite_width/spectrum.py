@@ -1,9 +1,9 @@
 """Squared singular values of the Jacobian of infinitely wide networks: their mean, variance and upper edge.
 
-J = D_L W_L ... D_1 W_1, and at infinite width the matrices D_l and W_l are free. So the S-transform of J J^T is the product
-of those of the W_l W_l^T, 1 / (1 + z) for independent entries and 1 for orthogonal matrices (of variance 1), and of the
-D_l^2, whose elements are phi'(sqrt(q_l) z)^2 (Pennington, Schoenholz and Ganguli 2017 and 2018, arXiv:1711.04735 and
-1802.09979). A point lambda of the spectrum of J J^T and its moment function z belong together by
+J = D_L W_L ... D_1 W_1, and at infinite width the matrices D_l and W_l are free. So the S-transform of J J^T is the
+product of those of the W_l W_l^T, 1 / (1 + z) for independent entries and 1 for orthogonal matrices (of variance 1),
+and of the D_l^2, whose elements are phi'(sqrt(q_l) z)^2 (Pennington, Schoenholz and Ganguli 2017 and 2018,
+arXiv:1711.04735 and 1802.09979). A point lambda of the spectrum of J J^T and its moment function z belong together by
 
     lambda = (1 + z) / (z S(z)),    G(lambda) = (1 + z) / lambda.
 
@@ -97,11 +97,11 @@ def jacobian_spectrum(
     Notes
     -----
     At the fixed point of q and chi_1 = 1 the variance is L (E d^4 / (E d^2)^2 - 1 + 1): L for linear and 2 L for relu
-    networks with independent entries; 0 and L with orthogonal matrices (arXiv:1711.04735, section 2.5).
+    networks with independent entries; 0 and L with orthogonal matrices (arXiv:1711.04735).
 
     Examples
     --------
-    >>> jacobian_spectrum("relu", depth=8, sigma_w=2**0.5).variance
+    >>> round(jacobian_spectrum("relu", depth=8, sigma_w=2**0.5).variance, 6)
     16.0
     >>> round(jacobian_spectrum("linear", depth=4, sigma_w=1.0).log_edge, 6)  # ln(5^5 / 4^4)
     2.502012
@@ -120,6 +120,7 @@ def jacobian_spectrum(
 def stack_of(
     activation: str | Activation, depth: int, sigma_w: float, sigma_b: float, law: str, output: str, same: float = _SAME
 ) -> Stack:
+    """Return the laws of all layers; those whose ln q differs by less than `same` are taken as alike."""
     depth = check_count("depth", depth, DEEPEST)
     sigma_w, sigma_b = check_sigma_w(sigma_w), check_sigma_b(sigma_b)
     check_output(output)

@@ -119,7 +119,8 @@ def relaxation(activation: str, layers: int, sigma_w: float) -> float:
 ROWS = {
     function.__name__: function
     for function in (
-        q_star, c_star, xi_q, xi_c, xi_grad, chi_1, jacobian_variance, jacobian_edge, critical_sigma_w, critical_variance, critical_of_rescaled, boundary,
-        half_stable_q, half_stable_weight_variance, half_stable_bias_variance, correlation, decorrelation, relaxation,
+        jacobian_variance, jacobian_edge, q_star, c_star, xi_q, xi_c, xi_grad, chi_1, critical_sigma_w,
+        critical_variance, critical_of_rescaled, boundary, half_stable_q, half_stable_weight_variance,
+        half_stable_bias_variance, correlation, decorrelation, relaxation,
     )
 }  # fmt: skip

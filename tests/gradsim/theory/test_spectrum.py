@@ -36,7 +36,7 @@ def test_variances_and_edges_of_the_paper(depth):
 
 
 def test_edges_of_relu_networks():
-    """lambda = (1 + z) (1 + 2 z)^L / z with independent entries, (1 + 2 z)^L (1 + z)^(1 - L) / z with orthogonal ones."""
+    """lambda z / (1 + 2 z)^L is 1 + z with independent entries, and (1 + z)^(1 - L) with orthogonal matrices."""
     z = np.geomspace(1e-3, 10, 200_001)
     for law, power in (("gaussian", 1), ("orthogonal", -5)):
         exact = np.log((1 + z) ** power * (1 + 2 * z) ** 6 / z).min()
