@@ -67,6 +67,17 @@ def test_a_plain_product_loses_what_is_kept_here():
     assert np.abs(plain - exact).max() > 1.0
 
 
+def test_the_inverse_has_the_reciprocal_values():
+    """At a width where no reference has many digits: the product of the inverses, last to first."""
+    rng, n = np.random.default_rng(6), 48
+    weights = [rng.standard_normal((n, n)) / n**0.5 for _ in range(40)]
+    ones = [np.ones(n)] * 40
+    found = spectrum_of(weights, ones).log_singular_values()
+    inverse = spectrum_of([np.linalg.inv(w) for w in weights[::-1]], ones).log_singular_values()
+    np.testing.assert_allclose(found, -inverse[::-1], atol=1e-10)
+    assert found[0] - found[-1] > 60.0
+
+
 CASES = [
     ("tanh", "gaussian", 1.5, 0.2), ("relu", "gaussian", SQRT2, 0.0), ("relu", "orthogonal", SQRT2, 0.1),
     ("tanh", "sparse(0.5)", 1.2, 0.1),
