@@ -31,7 +31,7 @@ DEEPEST = 2**12
 """Most layers: each has a law of slopes of its own."""
 _EXTREME = 150.0  # |ln q| beyond which phi' is that of the asymptote
 _SAME = 1e-9  # ln q of layers that are taken as alike
-_NEGLIGIBLE = 1e-18  # weight of a node
+_NEGLIGIBLE = 1e-18  # weight of a node, and its share of the mean
 
 
 class JacobianSpectrum(NamedTuple):
@@ -145,8 +145,9 @@ def _slopes(activation: Activation, q: float, layers: int) -> tuple[Slopes, bool
         return Slopes(squares / squares.max(), weights, float(squares.max()), layers), True
     table = moments(activation)
     h, weights = table.grid(q)
-    h, weights = h[weights > _NEGLIGIBLE], weights[weights > _NEGLIGIBLE]
     squares = table.activation.derivative(h) ** 2
+    matters = (weights > _NEGLIGIBLE) | (weights * squares > _NEGLIGIBLE * (weights @ squares))
+    h, weights, squares = h[matters], weights[matters], squares[matters]
     largest = float(squares.max())
     beyond = table.activation.derivative(np.sqrt(q) * np.array([-1e6, -1e4, -100.0, 100.0, 1e4, 1e6])) ** 2
     bounded = bool(np.isfinite(largest) and not (beyond > 1.01 * largest).any())

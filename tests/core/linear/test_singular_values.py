@@ -1,4 +1,4 @@
-"""Singular values by one-sided Jacobi with logarithms of the rows' sizes: against LAPACK, interpreted, and any range."""
+"""Singular values by one-sided Jacobi with logarithms of row sizes: against LAPACK, interpreted, of any range."""
 
 from __future__ import annotations
 

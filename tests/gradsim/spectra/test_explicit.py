@@ -159,7 +159,7 @@ def test_determinants_of_linear_networks():
 @pytest.mark.parametrize("width", [2, 4, 16])
 def test_lyapunov_exponents_of_gaussian_products(width):
     """Newman's law holds at every depth: digamma; with sigma_w 10 % off it does not."""
-    found = gs.jacobian("linear", width=width, depth=100, networks=64, seed=4)
+    found = gs.jacobian("linear", width=width, depth=50, networks=64, seed=4)
     mean, se = found.lyapunov.mean(axis=0), found.lyapunov.std(axis=0, ddof=1) / 8
     assert (np.abs(mean - lyapunov_exponents(width)) < 4.5 * se).all()
     planted = lyapunov_exponents(width, 1.1)
@@ -171,13 +171,13 @@ def test_lyapunov_exponents_of_gaussian_products(width):
 
 def test_the_second_moment_at_finite_width():
     """E s^4 of Gaussian linear networks by its recursion: 6.770264 at L = 4, N = 8 (arXiv:1711.04735)."""
-    found = gs.jacobian("linear", width=8, depth=4, networks=1500, seed=2)
+    found = gs.jacobian("linear", width=8, depth=4, networks=1000, seed=2)
     fourth = np.exp(found.log_fourth)
-    assert abs(fourth.mean() - 6.770263671875) < 4.5 * fourth.std() / 1500**0.5
+    assert abs(fourth.mean() - 6.770263671875) < 4.5 * fourth.std() / 1000**0.5
     moments = found.moments()
     assert abs(moments.mean - 1.0) < 4.5 * moments.mean_error
-    assert abs(moments.variance - 5.770263671875) < 4.5 * moments.variance_error < 2.5
-    parts = [gs.jacobian("linear", width=8, depth=4, networks=50, seed=seed).moments() for seed in range(10, 34)]
+    assert abs(moments.variance - 5.770263671875) < 4.5 * moments.variance_error < 3.0
+    parts = [gs.jacobian("linear", width=8, depth=4, networks=40, seed=seed).moments() for seed in range(10, 30)]
     spread = np.std([part.variance for part in parts], ddof=1)
     assert spread == pytest.approx(np.mean([part.variance_error for part in parts]), rel=0.5)
 
