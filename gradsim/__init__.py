@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gradsim.runs.run import open as open
     from gradsim.runs.run import run
     from gradsim.simulation.ensemble import Ensemble, simulate, weights
+    from gradsim.spectra import Jacobian, jacobian
     from gradsim.sweep import Sweep
     from gradsim.validation.referee import validate
     from gradsim_core.activations import Activation
@@ -38,11 +39,13 @@ _HOMES = {
     "Check": "gradsim.checking",
     "Ensemble": "gradsim.simulation.ensemble",
     "GradsimError": "gradsim.errors",
+    "Jacobian": "gradsim.spectra",
     "Recommendation": "gradsim.recommendation",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
     "check": "gradsim.checking",
     "expected_band": "gradsim.checking",
+    "jacobian": "gradsim.spectra",
     "layer_profile": "gradsim.plots",
     "lessons": "gradsim",
     "open": "gradsim.runs",
@@ -58,9 +61,9 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Check", "Ensemble", "GradsimError", "Recommendation", "Run", "Sweep", "__version__", "check",
-    "expected_band", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "theory",
-    "validate", "weights",
+    "Activation", "Check", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep", "__version__",
+    "check", "expected_band", "jacobian", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run",
+    "simulate", "theory", "validate", "weights",
 ]  # fmt: skip
 
 

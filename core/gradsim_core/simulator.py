@@ -139,6 +139,11 @@ class Simulator:
         self._digest = None if activation.built_in or interpret else activation.digest
         self._call = _interpreted if interpret else jit.compiled
 
+    @property
+    def slopes(self) -> Slopes:
+        """How phi behaves beyond the reach of the kernels."""
+        return self._slopes
+
     def params(self, key: int, depth: int, width: int, sigma_w: float, sigma_b: float = 0.0) -> Params:
         """A cell as kernels take it. `key` is its 64-bit random key; the parameters of activation and law are added."""
         return Params(

@@ -11,6 +11,7 @@ import click
 
 from gradsim.cli.check import check
 from gradsim.cli.inspect import boundary, layers, status, summarize
+from gradsim.cli.jacobian import jacobian
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, export, gc, verify
 from gradsim.cli.messages import asks_for_json, error_event, report_error
@@ -64,6 +65,7 @@ for _command in (
     compact,
     gc,
     theory,
+    jacobian,
     recommend,
     check,
     lesson,

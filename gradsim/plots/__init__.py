@@ -16,6 +16,7 @@ from gradsim.plots.layers import layer_profile, layers
 from gradsim.plots.phase import phase, phase_diagram
 from gradsim.plots.plane import plane
 from gradsim.plots.presets import presets
+from gradsim.plots.spectrum import spectrum
 from gradsim.plots.spread import spread
 from gradsim.plots.styles import save, style
 from gradsim.plots.width_convergence import width_convergence
@@ -33,6 +34,7 @@ __all__ = [
     "plane",
     "presets",
     "save",
+    "spectrum",
     "spread",
     "style",
     "width_convergence",

@@ -23,11 +23,14 @@ from gradsim.theory.arrays import for_arrays
 from gradsim.theory.errors import NoCriticalPoint, NoMeanField
 from gradsim.theory.finite_width import first_order, roots
 from gradsim.theory.finite_width.exact_law import GainLaw, gain_law
-from gradsim.theory.infinite_width import fixed_point, maps, stability
+from gradsim.theory.finite_width.lyapunov import lyapunov_exponents
+from gradsim.theory.infinite_width import fixed_point, maps, spectrum, stability
+from gradsim.theory.infinite_width.density import jacobian_density
 from gradsim.theory.infinite_width.finite_depth import Trajectory, trajectory
 from gradsim.theory.infinite_width.fixed_point import MeanField
 from gradsim.theory.infinite_width.maps import gaussian_mean
 from gradsim.theory.infinite_width.planes import plane
+from gradsim.theory.infinite_width.spectrum import JacobianSpectrum
 from gradsim.theory.typical import Gains, GainSpread
 
 mean_field = for_arrays(fixed_point.mean_field, *MeanField._fields)
@@ -47,6 +50,7 @@ typical_sigma_w = for_arrays(typical.typical_sigma_w, "sigma_w")
 log_factor_mean = for_arrays(roots.log_factor_mean, "log_factor_mean")
 width_correction = for_arrays(first_order.width_correction)
 gains = for_arrays(typical.gains, *Gains._fields)
+jacobian_spectrum = for_arrays(spectrum.jacobian_spectrum, *JacobianSpectrum._fields)
 gain_spread = for_arrays(typical.gain_spread, *GainSpread._fields)
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
     "GainLaw",
     "GainSpread",
     "Gains",
+    "JacobianSpectrum",
     "MeanField",
     "NoCriticalPoint",
     "NoMeanField",
@@ -71,7 +76,10 @@ __all__ = [
     "gains",
     "gaussian_mean",
     "half_stable_points",
+    "jacobian_density",
+    "jacobian_spectrum",
     "log_factor_mean",
+    "lyapunov_exponents",
     "mean_field",
     "median_sigma_w",
     "moment_sigma_w",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import digamma
-
 from gradsim import theory
 
 
@@ -41,7 +39,7 @@ def lyapunov_exponent(k: int, width: int) -> float:
     """
     if k == 1:
         return 0.5 * log_factor_mean("linear", width, 1.0)
-    return 0.5 * (math.log(2.0 / width) + float(digamma(0.5 * (width - k + 1))))
+    return float(theory.lyapunov_exponents(width)[k - 1])
 
 
 ROWS = {

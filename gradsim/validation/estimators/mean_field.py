@@ -43,6 +43,16 @@ def chi_1(activation: str, sigma_w: float, sigma_b: float = 0.0) -> float:
     return float(theory.chi_1(activation, sigma_w, sigma_b))
 
 
+def jacobian_variance(activation: str, sigma_w: float, depth: int, law: str) -> float:
+    """Variance of the squared singular values of the Jacobian at infinite width."""
+    return float(theory.jacobian_spectrum(activation, depth, sigma_w, law=law).variance)
+
+
+def jacobian_edge(activation: str, sigma_w: float, depth: int, law: str) -> float:
+    """Largest squared singular value of the Jacobian at infinite width."""
+    return math.exp(theory.jacobian_spectrum(activation, depth, sigma_w, law=law).log_edge)
+
+
 def critical_sigma_w(activation: str, sigma_b: float = 0.0) -> float:
     """sigma_w at which chi_1 = 1."""
     return float(theory.critical_sigma_w(activation, sigma_b))
@@ -109,7 +119,8 @@ def relaxation(activation: str, layers: int, sigma_w: float) -> float:
 ROWS = {
     function.__name__: function
     for function in (
-        q_star, c_star, xi_q, xi_c, xi_grad, chi_1, critical_sigma_w, critical_variance, critical_of_rescaled, boundary,
-        half_stable_q, half_stable_weight_variance, half_stable_bias_variance, correlation, decorrelation, relaxation,
+        jacobian_variance, jacobian_edge, q_star, c_star, xi_q, xi_c, xi_grad, chi_1, critical_sigma_w,
+        critical_variance, critical_of_rescaled, boundary, half_stable_q, half_stable_weight_variance,
+        half_stable_bias_variance, correlation, decorrelation, relaxation,
     )
 }  # fmt: skip
