@@ -41,6 +41,10 @@ GROUP_RADIAL = 15
 LAZY_FORWARD, LAZY_BACKWARD = 16, 17
 # Inputs, readout, biases and explicit weights of a network that a tape describes.
 TAPE_INPUT, TAPE_READOUT, TAPE_BIAS, TAPE_WEIGHT = range(18, 22)
+# Training steps: input, target, readout, biases, matrices drawn as a whole, and products of lazy ones. The conditional
+# method takes these; the explicit one those that are EXPLICIT_STEPS higher.
+STEPS_INPUT, STEPS_TARGET, STEPS_READOUT, STEPS_BIAS, STEPS_WEIGHT, STEPS_FORWARD, STEPS_BACKWARD = range(64, 71)
+EXPLICIT_STEPS = 8
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 
