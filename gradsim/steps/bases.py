@@ -53,15 +53,14 @@ def _one_pass(x: Array, basis: Array, least: Array) -> tuple[Array, Array, Array
     c = x @ transposed(basis)
     rest = x - c @ basis
     count = x.shape[1]
-    r = np.zeros((len(x), count, count), x.dtype)
+    r, along_row = np.zeros((len(x), count, count), x.dtype), np.empty_like(rest)
     for j in range(count):
         row = rest[:, j : j + 1]
         size = lengths(row)
         live = size > least[:, j : j + 1]
         row *= np.where(live, 1.0 / np.where(live, size, 1.0), 0.0).astype(x.dtype)
         r[:, j, j] = np.where(live, size, 0.0)[:, 0, 0]
-        for i in range(j + 1, count):  # row by row: the product of a block and a row needs another block of memory
-            along = np.vecdot(rest[:, i : i + 1], row)[..., None]
-            rest[:, i : i + 1] -= along * row
-            r[:, i, j] = along[:, 0, 0]
+        later = rest[:, j + 1 :]
+        r[:, j + 1 :, j] = np.vecdot(later, row)
+        later -= np.multiply(r[:, j + 1 :, j, None], row, out=along_row[:, j + 1 :])
     return c, r, rest

@@ -50,5 +50,7 @@ class Cost(NamedTuple):
     least: int
 
 
-COSTS: dict[str, Cost] = {row.name: row for row in (Cost("quadratic", quadratic, 1, 1), Cost("softmax", softmax, 10, 2))}
+COSTS: dict[str, Cost] = {
+    row.name: row for row in (Cost("quadratic", quadratic, 1, 1), Cost("softmax", softmax, 10, 2))
+}
 """The costs by name."""

@@ -60,7 +60,9 @@ class Networks:
             self.matrices += [LazyMatrix(draws, layer, n, problem.rows, deviation) for layer in range(2, depth + 1)]
         else:
             self.matrices = [DrawnMatrix(draws, layer, n, deviation) for layer in range(1, depth + 1)]
-        self.readout = Trained(_scaled(draws.rows("readout", 0, 0, problem.readouts, n), problem.of_parametrisation.readout(n)))
+        self.readout = Trained(
+            _scaled(draws.rows("readout", 0, 0, problem.readouts, n), problem.of_parametrisation.readout(n))
+        )
         self.biases = [
             Trained(_scaled(draws.rows("bias", layer, 0, 1, n), problem.sigma_b))
             for layer in range(1, depth + 1)

@@ -53,7 +53,9 @@ class Problem(ValidatedModel):
     sigma_w: float = _positive(1.5)
     sigma_b: float = _share("a finite number >= 0", ge=0)
     inputs: int = _whole(8, 1, 4096, 8)
-    outputs: int | None = Field(None, ge=1, le=4096, description="a whole number from 1 to 4,096, or None", examples=[1])
+    outputs: int | None = Field(
+        None, ge=1, le=4096, description="a whole number from 1 to 4,096, or None", examples=[1]
+    )
     steps: int = _whole(5, 0, 10_000, 5)
     learning_rate: float = _positive(0.1)
     momentum: float = _share("a number from 0 to below 1", ge=0, lt=1)

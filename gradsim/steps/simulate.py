@@ -184,7 +184,9 @@ def _too_large(problem: Problem) -> SweepError:
 
 
 def _result(problem: Problem, found: NDArray[np.float64]) -> TrainingSteps:
-    values = {name: np.ascontiguousarray(np.moveaxis(each, -1, 0)) for name, each in zip(QUANTITIES, found, strict=True)}
+    values = {
+        name: np.ascontiguousarray(np.moveaxis(each, -1, 0)) for name, each in zip(QUANTITIES, found, strict=True)
+    }
     # Cosines are NaN for a gradient of zero, which is no divergence; the readout has no x.
     diverged = ~np.isfinite(values["h"]).all((1, 2)) | ~np.isfinite(values["delta"]).all((1, 2))
     diverged |= ~np.isfinite(values["cost"][:, :, -1]).all(1) | ~np.isfinite(values["weight_grad"]).all((1, 2))
