@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from gradsim.cli.check import check
+from gradsim.cli.coordcheck import coordcheck
 from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.lesson import lesson
 from gradsim.cli.maintain import compact, export, gc, verify
@@ -66,6 +67,7 @@ for _command in (
     theory,
     recommend,
     check,
+    coordcheck,
     lesson,
     validate,
     info,

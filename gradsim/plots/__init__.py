@@ -17,6 +17,7 @@ from gradsim.plots.phase import phase, phase_diagram
 from gradsim.plots.plane import plane
 from gradsim.plots.spread import spread
 from gradsim.plots.styles import save, style
+from gradsim.plots.trained_coordinates import trained_coordinates
 from gradsim.plots.width_convergence import width_convergence
 from gradsim.plots.words import caption
 
@@ -33,5 +34,6 @@ __all__ = [
     "save",
     "spread",
     "style",
+    "trained_coordinates",
     "width_convergence",
 ]

@@ -50,7 +50,7 @@ def verdict(low: float, high: float) -> str:
     """Return "flat", "grows" or "falls" if the whole interval says so, "unclear" if not, "none" without an interval."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return "none"
-    if -MARGIN < low and high < MARGIN:
+    if low > -MARGIN and high < MARGIN:
         return "flat"
     return "grows" if low >= MARGIN else "falls" if high <= -MARGIN else "unclear"
 
@@ -80,7 +80,8 @@ def sentence(row: pd.Series, depth: int) -> str:
             _UNCLEAR if row["verdict"] == "unclear" else "no exponent: fewer than two widths have finite sizes above 0"
         )
         return f"{row['direction']} {row['measure']}: {said}"
-    return f"{said} (N^{row['exponent']:+.2f})"
+    as_known = abs(row["exponent"] - row["expected"]) < MARGIN  # False where none is known
+    return f"{said} (N^{row['exponent']:+.2f}{', as in theory' * as_known})"
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,8 +14,8 @@ from gradsim.errors import SweepError
 from gradsim.steps import exponents
 from gradsim.steps.check_result import MEASURES, CoordinateCheck, expected, verdict
 from gradsim.steps.problem import Problem
-from gradsim.steps.simulate import check_networks, simulate_training
 from gradsim.steps.result import TrainingSteps
+from gradsim.steps.simulate import check_networks, simulate_training
 from gradsim.system.progress import Mode, Share, check_mode
 from gradsim.system.threads import resolve_threads
 
@@ -113,16 +113,16 @@ def _exponents(problem: Problem, found: list[TrainingSteps], level: float) -> pd
     columns = {name: each.reshape(shape) for name, each in fits._asdict().items()}
     rows = []
     for step in range(problem.steps + 1):
-        for l in range(problem.depth + 1):
+        for i in range(problem.depth + 1):
             for m, (direction, measure) in enumerate(MEASURES):
                 if measure == "change" and step == 0:
                     continue
-                at = m, step, l
+                at = m, step, i
                 ends = float(columns["low"][at]), float(columns["high"][at])
                 rows.append({
-                    "step": step, "layer": l + 1, "direction": direction, "measure": measure,
+                    "step": step, "layer": i + 1, "direction": direction, "measure": measure,
                     "exponent": float(columns["exponent"][at]), "ci_low": ends[0], "ci_high": ends[1],
-                    "expected": expected(problem, step, l + 1, direction, measure), "verdict": verdict(*ends),
+                    "expected": expected(problem, step, i + 1, direction, measure), "verdict": verdict(*ends),
                 })  # fmt: skip
     return pd.DataFrame(rows)
 

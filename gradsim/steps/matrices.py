@@ -28,7 +28,8 @@ Array = NDArray[np.floating]
 
 def frobenius(a: Array) -> NDArray[np.float64]:
     """Return the norms of matrices, (networks,), summed in float64."""
-    return np.sqrt(np.square(a, dtype=np.float64).sum((-2, -1)))
+    found: NDArray[np.float64] = np.sqrt(np.square(a, dtype=np.float64).sum((-2, -1)))
+    return found
 
 
 class Trained:
@@ -75,7 +76,8 @@ class Trained:
     def cosine(self) -> NDArray[np.float64]:
         """Return the cosine of the angle between dC/dW and that at step 0; NaN if one is zero."""
         product = np.multiply(self.gradient, self.first, dtype=np.float64).sum((-2, -1))
-        return product / (frobenius(self.gradient) * frobenius(self.first))
+        found: NDArray[np.float64] = product / (frobenius(self.gradient) * frobenius(self.first))
+        return found
 
 
 class DrawnMatrix(Trained):
@@ -209,4 +211,5 @@ class LazyMatrix(Trained):
 
 def _live(rows: Array) -> Array:
     """1 for a row of a basis, 0 for a masked one: (networks, rows, 1)."""
-    return (np.abs(rows).max(-1, keepdims=True) > 0).astype(rows.dtype)
+    live: Array = (np.abs(rows).max(-1, keepdims=True) > 0).astype(rows.dtype)
+    return live

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Networks:
         self.inputs = draws.rows("input", 0, 0, problem.inputs, n)
         self.targets = draws.rows("target", 0, 0, problem.inputs, problem.readouts)
         deviation = problem.sigma_w * n**-0.5
-        self.matrices: list[DrawnMatrix | FirstMatrix | LazyMatrix]
+        self.matrices: list[Any]  # the first one has no `backward`
         if problem.lazy if lazy is None else lazy:
             self.matrices = [FirstMatrix(draws, n, deviation)]
             self.matrices += [LazyMatrix(draws, layer, n, problem.rows, deviation) for layer in range(2, depth + 1)]
@@ -75,23 +75,23 @@ class Networks:
         cost, error = self.problem.of_cost.evaluate(hs[-1], self.targets)
         self.readout.see(transposed(error) @ xs[-1])
         deltas, y = [error], error @ self.readout.update
-        for l in range(self.problem.depth - 1, -1, -1):
-            y *= slopes[l]
+        for i in range(self.problem.depth - 1, -1, -1):
+            y *= slopes[i]
             deltas.append(y)
-            self.matrices[l].meet(y)
+            self.matrices[i].meet(y)
             if self.biases:
-                self.biases[l].see(y.sum(1, keepdims=True))
-            if l > 0:
-                y = self.matrices[l].backward()
+                self.biases[i].see(y.sum(1, keepdims=True))
+            if i > 0:
+                y = self.matrices[i].backward()
         return Pass(hs, xs, deltas[::-1], cost)
 
     def _forward(self) -> tuple[list[Array], list[Array], list[Array]]:
         """Preactivations, activations and slopes of all layers."""
         x, hs, xs, slopes = self.inputs, [], [], []
-        for l, matrix in enumerate(self.matrices):
+        for i, matrix in enumerate(self.matrices):
             h = matrix.forward(x)
             if self.biases:
-                h += self.biases[l].update
+                h += self.biases[i].update
             x, slope = activate(self._activation, h)
             hs.append(h)
             xs.append(x)

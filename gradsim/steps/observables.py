@@ -54,14 +54,14 @@ class Recorder:
         first = self._first = self._first or found
         row = dict(zip(QUANTITIES, self.values[:, step], strict=True))
         row["cost"][-1] = found.cost
-        for l, (h, delta) in enumerate(zip(found.h, found.delta, strict=True)):
-            row["h"][l], row["h_change"][l] = _mean(h), _mean(h - first.h[l])
-            row["delta"][l], row["delta_change"][l] = frobenius(delta), frobenius(delta - first.delta[l])
-        for l, x in enumerate(found.x):
-            row["x"][l], row["x_change"][l] = _mean(x), _mean(x - first.x[l])
-        for l, part in enumerate([*networks.matrices, networks.readout]):
-            row["weight_grad"][l], row["weight_grad_change"][l] = part.norm(), part.change()
-            row["weight_grad_cosine"][l] = part.cosine()
+        for i, (h, delta) in enumerate(zip(found.h, found.delta, strict=True)):
+            row["h"][i], row["h_change"][i] = _mean(h), _mean(h - first.h[i])
+            row["delta"][i], row["delta_change"][i] = frobenius(delta), frobenius(delta - first.delta[i])
+        for i, x in enumerate(found.x):
+            row["x"][i], row["x_change"][i] = _mean(x), _mean(x - first.x[i])
+        for i, part in enumerate([*networks.matrices, networks.readout]):
+            row["weight_grad"][i], row["weight_grad_change"][i] = part.norm(), part.change()
+            row["weight_grad_cosine"][i] = part.cosine()
 
 
 def _mean(rows: NDArray[np.floating]) -> Array:

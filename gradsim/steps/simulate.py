@@ -104,7 +104,8 @@ def simulate_training(
 
     Examples
     --------
-    >>> found = simulate_training(width=4096, depth=3, sigma_w=1.5, learning_rate=0.1, parametrisation="mup", networks=2)
+    >>> problem = {"depth": 3, "sigma_w": 1.5, "learning_rate": 0.1, "parametrisation": "mup"}
+    >>> found = simulate_training(width=4096, networks=2, **problem)
     >>> found.h_change.shape  # networks, steps and the start, layers and the readout
     (2, 6, 4)
     """

@@ -10,7 +10,6 @@ import torch
 from gradsim.steps.draws import Draws
 from gradsim.steps.network import Networks
 from gradsim.steps.observables import QUANTITIES, Recorder
-from gradsim.steps.problem import Problem
 
 PHI = {
     "tanh": torch.tanh,
