@@ -24,7 +24,8 @@ Array = NDArray[np.float64]
 _DASHES = {"change": "-", "size": ":"}
 _MARKERS = "osD^v<"
 _MOST_LAYERS = 6
-_LABELS = {"forward": "root mean square of h", "backward": "norm of δ"}
+_CAPTION = "Medians: changes since step 0 (solid, with 5–95 % of the networks) and sizes (dotted)."
+_LABELS = {"forward": "root mean square of h", "backward": "|δ|, δ = dC/dh"}
 
 
 def trained_coordinates(
@@ -73,18 +74,12 @@ def trained_coordinates(
     chosen = _check_layers(layers, problem.depth)
     with panel(ax) as axes:
         _draw(axes, check, direction, at, chosen)
-        axes.set(xlabel="width", ylabel=f"{_LABELS[direction]}: change (—) and size (···)")
+        axes.set(xlabel="width", ylabel=_LABELS[direction])
         title = {"activation": name_of(problem.activation), "depth": problem.depth, "sigma_w": problem.sigma_w}
         words.set_title(axes, f"{words.title_of(title)}, {problem.parametrisation}, step {at}")
-        caption = [
-            "Median, of changes 5–95 % of the networks.",
-            words.networks_sentence([check.networks], problem.seed),
-        ]
-        caption += [
-            f"Exponents with {100 * check.level:.3g} % intervals, by bootstrap over networks.",
-            *_lost(check, at),
-        ]
-        words.set_foot(axes, caption)
+        intervals = f"Exponents with {100 * check.level:.3g} % intervals, by bootstrap over networks."
+        networks = words.networks_sentence([check.networks], problem.seed)
+        words.set_foot(axes, [_CAPTION, networks, intervals, *_lost(check, at)])
     return axes
 
 

@@ -61,7 +61,7 @@ def simulate_training(
     outputs : int, optional
         Rows of V. Default: 1 for the quadratic cost, 10 for softmax.
     steps : int
-        Default: 5. A run with more steps begins with the same numbers as long as the matrices stay lazy.
+        Default: 5. A run with more steps begins alike, to rounding, as long as the matrices stay lazy.
     learning_rate : float
         Of the parametrisation, see there.
     momentum : float
