@@ -1,9 +1,9 @@
 """Random networks after steps of gradient descent, exactly, at any width; and the coordinate check.
 
-`problem` says what is trained, by a row of `parametrisations` and of `costs`; `draws` are its random numbers. Lazy
-`matrices` grow `bases` of what they have met. `network` has the parameters of a block of networks, `observables` what
-is recorded of a pass, `result` its statistics; `simulate` runs blocks. The `coordinate_check` fits `exponents`
-over widths; `check_result` has its verdicts.
+`problem` says what is trained, by a row of `parametrisations` and of `costs`; `draws` are its random numbers.
+`matrices` may stay lazy. `network` has the parameters of some networks, `observables` what is recorded of a pass,
+`result` its statistics; `simulate` runs blocks of networks. The `coordinate_check` fits `exponents` over widths;
+`check_result` has its verdicts.
 """
 
 from gradsim.steps.check_result import CoordinateCheck

@@ -45,7 +45,11 @@ class Draws(NamedTuple):
     explicit: bool
     dtype: np.dtype[np.floating]
 
+    def source(self, role: str, layer: int) -> tuple[int, int, int, int]:
+        """Return key, first network, layer and the code of a role, as kernels take them."""
+        return self.key, self.networks.start, layer, ROLES[role] + EXPLICIT_STEPS * self.explicit
+
     def rows(self, role: str, layer: int, first: int, count: int, n: int) -> NDArray[np.floating]:
         """Return rows first .. first + count - 1 of n normals of each network: (networks, count, n)."""
-        code = ROLES[role] + EXPLICIT_STEPS * self.explicit
+        code = self.source(role, layer)[-1]
         return normal_rows(self.key, self.networks, layer, code, range(first, first + count), n, self.dtype)

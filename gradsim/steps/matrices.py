@@ -7,12 +7,11 @@ keeps every matrix in the form
 
 where R and L are orthonormal bases of the rows seen forward and backward. Gradient and velocity are matrices in the
 same coordinates, with the same norm. W_0, of independent normal entries of deviation s, stays lazy: only its products
-with R and L are drawn. A new direction q across R has the image
+with R and L are drawn (`gradsim_core.stepping`). The law is that of conditional probability, whatever the order
+of the queries, since each depends on earlier answers alone.
 
-    q W_0^T = (q L_0^T) L + s g (I - L^T L),    L_0 = L W_0,  g a fresh standard normal:
-
-along L it is what the errors have shown, across L it is free. Errors exchange the sides. The law is that of conditional
-probability, whatever the order of the queries, since each depends on earlier answers alone.
+Six rounds of 8 rows from each side, one core, float64: at width 1,024 2.4 ms, where `lazy.tied`, row by row, takes 3.7
+and the same blocks by NumPy and BLAS take 7.8; at 4,096 10, 16 and 22 ms; at 65,536 0.21, 0.55 and 0.31 s.
 """
 
 from __future__ import annotations
@@ -20,10 +19,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gradsim.steps.bases import split, transposed
 from gradsim.steps.draws import Draws
+from gradsim_core.stepping.blocks import work_of
+from gradsim_core.stepping.sides import Side
 
 Array = NDArray[np.floating]
+
+MASKED = {"float32": 2e-6, "float64": 1e-12}
+"""A row adds no direction if its rest is at most this part of its length: it is lost in rounding."""
+
+
+def transposed(a: Array) -> Array:
+    """Return the transposes of the matrices."""
+    return np.swapaxes(a, -1, -2)
 
 
 def frobenius(a: Array) -> NDArray[np.float64]:
@@ -43,7 +51,7 @@ class Trained:
 
     def __init__(self, start: Array) -> None:
         self.update = start
-        self.kept = 1.0
+        self.kept, self.stepped = 1.0, False
         self.gradient = self.first = self.velocity = np.zeros_like(start[:, :0])
 
     def see(self, gradient: Array) -> None:
@@ -63,7 +71,7 @@ class Trained:
         kind = self.update.dtype.type
         self.velocity = kind(momentum) * self.velocity + factor[:, None, None].astype(kind) * self.gradient
         self.update = kind(decay) * self.update - kind(rate) * self.velocity
-        self.kept *= decay
+        self.kept, self.stepped = self.kept * decay, True
 
     def norm(self) -> NDArray[np.float64]:
         """Return |dC/dW|, (networks,)."""
@@ -105,46 +113,27 @@ class DrawnMatrix(Trained):
 
 
 class FirstMatrix(Trained):
-    """The first matrix: it meets the inputs only, and no error is asked for below it. W = a W_0 + update R."""
+    """The first matrix: it meets the inputs only, and no error is asked for below it. W = a W_0 + update^T R."""
 
-    def __init__(self, draws: Draws, n: int, deviation: float) -> None:
-        self._draws, self._n, self._deviation = draws, n, deviation
-        self.basis = self.images = np.zeros((len(draws.networks), 0, n), draws.dtype)
-        super().__init__(self.basis)
+    def __init__(self, draws: Draws, n: int, count: int, deviation: float) -> None:
+        self._draws, self._deviation = draws, deviation
+        self.right = Side(len(draws.networks), count, n, draws.dtype)
+        self._work = work_of(count, count, draws.dtype)
+        super().__init__(np.zeros((len(draws.networks), count, n), draws.dtype))
 
     def forward(self, x: Array) -> Array:
         """Return x W^T; x is that of the first call at every step."""
-        if not self.basis.size:
-            _, self._r, self.basis = split(x, self.basis)
-            self.images = self._draws.rows("forward", 1, 0, x.shape[1], self._n)
-            self.images *= self.images.dtype.type(self._deviation)
-            self.images *= _live(self.basis)
-            self.update = np.zeros_like(self.images)
-        answer: Array = self._r @ (x.dtype.type(self.kept) * self.images + self.update)
+        right, count = self.right, x.shape[1]
+        if not right.count:
+            self._r = right.split(x, MASKED[x.dtype.name], self._work).astype(x.dtype)
+            right.draw_images(self._draws.source("forward", 1), count, right, self._deviation, self._work)
+            right.count = count
+        answer: Array = self._r @ (x.dtype.type(self.kept) * right.images + self.update)
         return answer
 
     def meet(self, delta: Array) -> None:
-        """Take the errors, and so the gradient, which is the transpose of (networks, inputs, n) times R."""
+        """Take the errors, and so the gradient, of which the transpose is (networks, inputs, n) times R."""
         self.see(transposed(self._r) @ delta)
-
-
-class Side:
-    """What is known of a lazy matrix from one side: orthonormal or zero rows, and their images."""
-
-    def __init__(self, networks: int, room: int, n: int, dtype: np.dtype[np.floating]) -> None:
-        self.rows, self.images = (np.zeros((networks, room, n), dtype) for _ in range(2))
-        self.count = 0
-
-    @property
-    def known(self) -> tuple[Array, Array]:
-        """The rows that are in use, and their images."""
-        return self.rows[:, : self.count], self.images[:, : self.count]
-
-    def add(self, rows: Array, images: Array) -> None:
-        """Append rows."""
-        stop = self.count + rows.shape[1]
-        self.rows[:, self.count : stop], self.images[:, self.count : stop] = rows, images
-        self.count = stop
 
 
 class LazyMatrix(Trained):
@@ -156,16 +145,17 @@ class LazyMatrix(Trained):
         Random numbers.
     n
         Width.
-    room
-        How many rows it may meet from each side.
+    count, room
+        How many rows it meets from each side at a time, and in all.
     deviation
         s.
     """
 
-    def __init__(self, draws: Draws, layer: int, n: int, room: int, deviation: float) -> None:
+    def __init__(self, draws: Draws, layer: int, n: int, count: int, room: int, deviation: float) -> None:
         self._draws, self._layer, self._deviation = draws, layer, deviation
         self.right, self.left = (Side(len(draws.networks), room, n, draws.dtype) for _ in range(2))
-        super().__init__(np.zeros((len(draws.networks), room, room), draws.dtype))
+        self._work = work_of(count, room, draws.dtype)
+        super().__init__(np.zeros((len(draws.networks), room, room)))
 
     def forward(self, x: Array) -> Array:
         """Return x W^T."""
@@ -183,33 +173,19 @@ class LazyMatrix(Trained):
 
     def _ask(self, x: Array, own: Side, other: Side, role: str) -> Array:
         """Add what is new in rows x to a side, with images; the coordinates of x, (networks, count, room)."""
-        (basis, _), count = own.known, x.shape[1]
-        c, r, added = split(x, basis)
-        own.add(added, self.image(added, own, other, role))
-        coordinates = np.zeros((*x.shape[:2], self.update.shape[1]), x.dtype)
-        coordinates[:, :, : own.count - count], coordinates[:, :, own.count - count : own.count] = c, r
+        coordinates: Array = own.split(x, MASKED[x.dtype.name], self._work)
+        self.draw_images(own, other, x.shape[1], role)
+        own.count += x.shape[1]
         return coordinates
 
-    def image(self, added: Array, own: Side, other: Side, role: str) -> Array:
-        """Draw the images of directions across all that the side knows."""
-        drawn = self._draws.rows(role, self._layer, own.count, added.shape[1], added.shape[2])
-        drawn *= drawn.dtype.type(self._deviation)
-        drawn *= _live(added)
-        basis, images = other.known
-        drawn += (added @ transposed(images) - drawn @ transposed(basis)) @ basis
-        return drawn
+    def draw_images(self, own: Side, other: Side, count: int, role: str) -> None:
+        """Draw the images of the rows that have been added."""
+        source = self._draws.source(role, self._layer)
+        own.draw_images(source, count, other, self._deviation, self._work)
 
     def _answer(self, c: Array, own: Side, other: Side, update: Array) -> Array:
         """The product with rows of coordinates c."""
-        (_, images), (basis, _) = own.known, other.known
-        moved = (c @ update)[:, :, : other.count]
-        answer: Array = (c.dtype.type(self.kept) * c[:, :, : own.count]) @ images
-        if self.velocity.size:  # else nothing has been trained
-            answer += moved @ basis
+        trained = other.count if self.stepped else 0
+        moved = (c @ update)[:, :, :trained]
+        answer: Array = own.combine(self.kept * c[:, :, : own.count], other, moved, self._work)
         return answer
-
-
-def _live(rows: Array) -> Array:
-    """1 for a row of a basis, 0 for a masked one: (networks, rows, 1)."""
-    live: Array = (np.abs(rows).max(-1, keepdims=True) > 0).astype(rows.dtype)
-    return live

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradsim.steps.bases import transposed
 from gradsim.steps.draws import Draws
-from gradsim.steps.matrices import DrawnMatrix, FirstMatrix, LazyMatrix, Trained
+from gradsim.steps.matrices import DrawnMatrix, FirstMatrix, LazyMatrix, Trained, transposed
 from gradsim.steps.problem import Problem
 from gradsim_core.stepping.elementwise import activate
 
@@ -56,8 +55,9 @@ class Networks:
         deviation = problem.sigma_w * n**-0.5
         self.matrices: list[Any]  # the first one has no `backward`
         if problem.lazy if lazy is None else lazy:
-            self.matrices = [FirstMatrix(draws, n, deviation)]
-            self.matrices += [LazyMatrix(draws, layer, n, problem.rows, deviation) for layer in range(2, depth + 1)]
+            self.matrices = [FirstMatrix(draws, n, problem.inputs, deviation)]
+            sizes = n, problem.inputs, problem.rows
+            self.matrices += [LazyMatrix(draws, layer, *sizes, deviation) for layer in range(2, depth + 1)]
         else:
             self.matrices = [DrawnMatrix(draws, layer, n, deviation) for layer in range(1, depth + 1)]
         self.readout = Trained(

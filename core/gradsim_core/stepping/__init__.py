@@ -1,1 +1,1 @@
-"""What training steps of random networks take from compiled code: normals of many networks, and activations."""
+"""Compiled parts of training steps: lazy matrices that meet `blocks` of rows from two `sides`, activations, normals."""

@@ -35,7 +35,7 @@ def completed(networks, seed=1):
     random, n = np.random.default_rng(seed), networks.problem.width
     deviation = networks.problem.sigma_w * n**-0.5
     first, *others = networks.matrices
-    q, a = first.basis[0], first.images[0]
+    q, a = first.right.rows[0], first.right.images[0]
     fresh = deviation * random.normal(size=(n, n))
     found = [a.T @ q + fresh - fresh @ q.T @ q]
     for matrix in others:

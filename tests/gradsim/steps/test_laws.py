@@ -39,17 +39,17 @@ class Planted(LazyMatrix):
     def normals(self, shape):
         return self._deviation * self.random.normal(size=shape)
 
-    def image(self, added, own, other, role):
-        if self.error == "deviation":
-            self._deviation *= 1.05
-            found = super().image(added, own, other, role)
-            self._deviation /= 1.05
-            return found
+    def draw_images(self, own, other, count, role):
+        factor = 1.05 if self.error == "deviation" else 1.0
+        self._deviation *= factor
+        super().draw_images(own, other, count, role)
+        self._deviation /= factor
         if self.error == "no projection":
             basis, images = other.known
+            added = own.rows[:, own.count : own.count + count]
             live = np.abs(added).max(-1, keepdims=True) > 0
-            return live * self.normals(added.shape) + added @ np.swapaxes(images, 1, 2) @ basis
-        return super().image(added, own, other, role)
+            drawn = live * self.normals(added.shape) + added @ np.swapaxes(images, 1, 2) @ basis
+            own.images[:, own.count : own.count + count] = drawn
 
     def _answer(self, c, own, other, update):
         earlier = own.count - self.problem_inputs

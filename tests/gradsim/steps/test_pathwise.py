@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from gradsim.steps.bases import transposed
-from gradsim.steps.matrices import LazyMatrix
+from gradsim.steps.matrices import LazyMatrix, transposed
 from gradsim.steps.network import Networks
 from gradsim.steps.problem import Problem
 from tests.gradsim.steps.oracle import completed, recorded, trained
@@ -70,10 +69,11 @@ def test_explicit(case):
 class Forgets(LazyMatrix):
     """Does not project the random part off what the other side has shown."""
 
-    def image(self, added, own, other, role):
+    def draw_images(self, own, other, count, role):
+        super().draw_images(own, other, count, role)
         basis, _ = other.known
-        drawn = super().image(added, own, other, role)
-        return drawn + self._draws.rows(role, 99, own.count, *added.shape[1:]) @ transposed(basis) @ basis
+        drawn = self._draws.rows(role, 99, own.count, count, own.n)
+        own.images[:, own.count : own.count + count] += drawn @ transposed(basis) @ basis
 
 
 def test_a_forgotten_projection_is_seen():
