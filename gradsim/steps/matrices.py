@@ -16,6 +16,8 @@ and the same blocks by NumPy and BLAS take 7.8; at 4,096 10, 16 and 22 ms; at 65
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,15 +31,35 @@ MASKED = {"float32": 2e-6, "float64": 1e-12}
 """A row adds no direction if its rest is at most this part of its length: it is lost in rounding."""
 
 
+_CHUNK = 2**14  # numbers of a network
+
+
 def transposed(a: Array) -> Array:
     """Return the transposes of the matrices."""
     return np.swapaxes(a, -1, -2)
 
 
-def frobenius(a: Array) -> NDArray[np.float64]:
-    """Return the norms of matrices, (networks,), summed in float64."""
-    found: NDArray[np.float64] = np.sqrt(np.square(a, dtype=np.float64).sum((-2, -1)))
-    return found
+def frobenius(a: Array, b: Array | None = None) -> NDArray[np.float64]:
+    """Return the norms of matrices, or of the differences of two, (networks,), summed in float64."""
+    total = np.zeros(len(a))
+    for part, other in _chunks(a, a if b is None else b):
+        total += np.square(part if b is None else part - other, dtype=np.float64).sum(-1)
+    return np.sqrt(total)
+
+
+def products(a: Array, b: Array) -> NDArray[np.float64]:
+    """Return the sums of the products of the entries of two matrices, (networks,), in float64."""
+    total = np.zeros(len(a))
+    for part, other in _chunks(a, b):
+        total += np.multiply(part, other, dtype=np.float64).sum(-1)
+    return total
+
+
+def _chunks(a: Array, b: Array) -> Iterator[tuple[Array, Array]]:
+    """Parts that stay in the cache: at width 10^6 new memory for whole squares took a fifth of the time of training."""
+    first, second = (each.reshape(len(each), -1) for each in (a, b))
+    for k in range(0, first.shape[1], _CHUNK):
+        yield first[:, k : k + _CHUNK], second[:, k : k + _CHUNK]
 
 
 class Trained:
@@ -79,13 +101,12 @@ class Trained:
 
     def change(self) -> NDArray[np.float64]:
         """Return |dC/dW - dC/dW at step 0|, (networks,)."""
-        return frobenius(self.gradient - self.first)
+        return frobenius(self.gradient, self.first)
 
     def cosine(self) -> NDArray[np.float64]:
         """Return the cosine of the angle between dC/dW and that at step 0; NaN if one is zero."""
-        product = np.multiply(self.gradient, self.first, dtype=np.float64).sum((-2, -1))
-        found: NDArray[np.float64] = product / (frobenius(self.gradient) * frobenius(self.first))
-        return found
+        lengths = frobenius(self.gradient) * frobenius(self.first)
+        return products(self.gradient, self.first) / lengths
 
 
 class DrawnMatrix(Trained):

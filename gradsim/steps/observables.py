@@ -55,15 +55,15 @@ class Recorder:
         row = dict(zip(QUANTITIES, self.values[:, step], strict=True))
         row["cost"][-1] = found.cost
         for i, (h, delta) in enumerate(zip(found.h, found.delta, strict=True)):
-            row["h"][i], row["h_change"][i] = _mean(h), _mean(h - first.h[i])
-            row["delta"][i], row["delta_change"][i] = frobenius(delta), frobenius(delta - first.delta[i])
+            row["h"][i], row["h_change"][i] = _mean(h), _mean(h, first.h[i])
+            row["delta"][i], row["delta_change"][i] = frobenius(delta), frobenius(delta, first.delta[i])
         for i, x in enumerate(found.x):
-            row["x"][i], row["x_change"][i] = _mean(x), _mean(x - first.x[i])
+            row["x"][i], row["x_change"][i] = _mean(x), _mean(x, first.x[i])
         for i, part in enumerate([*networks.matrices, networks.readout]):
             row["weight_grad"][i], row["weight_grad_change"][i] = part.norm(), part.change()
             row["weight_grad_cosine"][i] = part.cosine()
 
 
-def _mean(rows: NDArray[np.floating]) -> Array:
-    """Root mean square over inputs and neurons, (networks,)."""
-    return frobenius(rows) / math.sqrt(rows.shape[1] * rows.shape[2])
+def _mean(rows: NDArray[np.floating], start: NDArray[np.floating] | None = None) -> Array:
+    """Root mean square over inputs and neurons, of rows or of what they differ from others, (networks,)."""
+    return frobenius(rows, start) / math.sqrt(rows.shape[1] * rows.shape[2])
