@@ -41,6 +41,30 @@ class Rows(NamedTuple):
     width: int
 
 
+class Known(NamedTuple):
+    """One side of the matrices: rows of a basis and their images, of which `count` are in use."""
+
+    rows: Rows
+    images: Rows
+    count: int
+
+
+class Block(NamedTuple):
+    """What is met at a time: `count` rows of n numbers for each of some networks."""
+
+    networks: int
+    count: int
+    n: int
+
+
+class Terms(NamedTuple):
+    """Combinations of rows: coefficients, float64 (networks, B, count) in a flat array, and what they are of."""
+
+    coefficients: np.ndarray
+    rows: Rows
+    count: int
+
+
 class BlockWork(NamedTuple):
     """Scratch of a thread for blocks of B rows.
 
@@ -177,19 +201,22 @@ def split_block(basis, block, known, count, share, coordinates, at, work):
             coordinates[start + j] = 0.0
 
 
-def split(networks, n, rows, known, count, share, x, coordinates, work):
-    """Write what blocks add to the basis after the `known` rows in use, and their coordinates; see `Side.split`."""
+def split(block, own, share, x, coordinates, work):
+    """Write what a block adds to the basis after the rows in use, and its coordinates; see `Side.split`."""
+    networks, count, n = block
     for i in range(networks):
-        block = rows_of_network(rows, i, known)
-        take(x, i * count * n, n, block, count)
-        split_block(rows_of_network(rows, i, 0), block, known, count, share, coordinates, i * count * work.room, work)
+        basis, added = rows_of_network(own.rows, i, 0), rows_of_network(own.rows, i, own.count)
+        take(x, i * count * n, n, added, count)
+        split_block(basis, added, own.count, count, share, coordinates, i * count * work.room, work)
 
 
-def images(source, networks, n, own, known, count, other, others, deviation, work):
-    """Draw the images of `count` rows after those in use; sides are (rows, images); see `Side.draw_images`."""
+def images(source, block, own, other, deviation, work):
+    """Draw the images of the rows of a block after those in use; see `Side.draw_images`."""
     cell, network, layer, role = source
+    networks, count, n = block
+    known, others = own.count, other.count
     for i in range(networks):
-        added, image = rows_of_network(own[0], i, known), rows_of_network(own[1], i, known)
+        added, image = rows_of_network(own.rows, i, known), rows_of_network(own.images, i, known)
         for j in range(count):
             row = row_of(image, j)
             if norm(row_of(added, j), added.row) == 0.0:
@@ -197,7 +224,7 @@ def images(source, networks, n, own, known, count, other, others, deviation, wor
             else:
                 fill_row(gaussian, Source(cell, network + i, layer, role), known + j, n, deviation, row)
         if others > 0:
-            basis, images = rows_of_network(other[0], i, 0), rows_of_network(other[1], i, 0)
+            basis, images = rows_of_network(other.rows, i, 0), rows_of_network(other.images, i, 0)
             products(added, images, work.first, count, others, added.row, work.partial)
             products(image, basis, work.again, count, others, added.row, work.partial)
             for k in range(count * others):
@@ -205,20 +232,21 @@ def images(source, networks, n, own, known, count, other, others, deviation, wor
             add_product(work.first, basis, image, count, others, 1.0, work.chunk)
 
 
-def combine(networks, n, count, first, rows, terms, second, others, other_terms, out, work):
-    """Compute out = first rows + second others, (networks, count, n); see `Side.combine`."""
-    width, half = rows.width, count * CHUNK
+def combine(block, first, second, out, work):
+    """Compute the sum of two combinations, (networks, count, n); see `Side.combine`."""
+    networks, count, n = block
+    width, half, terms, others = first.rows.width, count * CHUNK, first.count, second.count
     for i in range(networks):
-        a = Matrix(first, i * count * terms, terms, 1)
-        b = Matrix(second, i * count * other_terms, other_terms, 1)
-        source, other = rows_of_network(rows, i, 0), rows_of_network(others, i, 0)
+        a = Matrix(first.coefficients, i * count * terms, terms, 1)
+        b = Matrix(second.coefficients, i * count * others, others, 1)
+        source, other = rows_of_network(first.rows, i, 0), rows_of_network(second.rows, i, 0)
         for k in range(0, width, CHUNK):
             size = min(CHUNK, width - k)
             right = Matrix(source.array, source.start + k, width, 1)
             multiply(a, right, Matrix(work.chunk, 0, CHUNK, 1), count, size, terms)
-            if other_terms > 0:
+            if others > 0:
                 right = Matrix(other.array, other.start + k, width, 1)
-                multiply(b, right, Matrix(work.chunk, half, CHUNK, 1), count, size, other_terms)
+                multiply(b, right, Matrix(work.chunk, half, CHUNK, 1), count, size, others)
                 for j in range(0, count * CHUNK, LANES):
                     store(work.chunk, j, load(work.chunk, j) + load(work.chunk, half + j))
             put(work.chunk, count, min(size, n - k), out, i * count * n + k, n)

@@ -38,6 +38,10 @@ class Side:
         self.rows, self.images = shown
 
     @property
+    def _known(self) -> blocks.Known:
+        return blocks.Known(*self._stored, self.count)
+
+    @property
     def known(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows in use, and their images."""
         return self.rows[:, : self.count], self.images[:, : self.count]
@@ -61,7 +65,7 @@ class Side:
         count = x.shape[1]
         coordinates = np.empty((self.networks, count, self.room))
         flat = x.reshape(-1), coordinates.reshape(-1)
-        _kernel(blocks.split)(self.networks, self.n, self._stored[0], self.count, count, masked, *flat, work)
+        _kernel(blocks.split)(blocks.Block(self.networks, count, self.n), self._known, masked, *flat, work)
         return coordinates
 
     def draw_images(self, source: tuple, count: int, other: Side, deviation: float, work: BlockWork) -> None:
@@ -71,9 +75,8 @@ class Side:
         """
         key, network, layer, role = source
         cell = Source(Params(np.uint64(key), 0, self.n, 1.0, 0.0), network, layer, role)
-        _kernel(blocks.images)(
-            cell, self.networks, self.n, self._stored, self.count, count, other._stored, other.count, deviation, work
-        )
+        block = blocks.Block(self.networks, count, self.n)
+        _kernel(blocks.images)(cell, block, self._known, other._known, deviation, work)
 
     def combine(self, first: np.ndarray, other: Side, second: np.ndarray, work: BlockWork) -> np.ndarray:
         """Return first images + second other.rows.
@@ -92,7 +95,6 @@ class Side:
         networks, count, terms = first.shape
         out = np.empty((networks, count, self.n), self.rows.dtype)
         a, b = (np.ascontiguousarray(each).reshape(-1) for each in (first, second))
-        shape = networks, self.n, count
-        target = out.reshape(-1), work
-        _kernel(blocks.combine)(*shape, a, self._stored[1], terms, b, other._stored[0], second.shape[2], *target)
+        own, others = blocks.Terms(a, self._stored[1], terms), blocks.Terms(b, other._stored[0], second.shape[2])
+        _kernel(blocks.combine)(blocks.Block(networks, count, self.n), own, others, out.reshape(-1), work)
         return out

@@ -28,6 +28,14 @@ CASES = {
     "rank beyond width": {"width": 11, "inputs": 4, "steps": 5, "parametrisation": "mup", **ALL},
     "rank beyond width, relu": {"width": 9, "inputs": 3, "steps": 6, "activation": "relu", "clip": 0.5, **ALL},
     "more inputs than neurons": {"width": 5, "inputs": 7, "steps": 2, "parametrisation": "mup", **ALL},
+    "as wide as lazy matrices are": {
+        "width": 288,
+        "inputs": 8,
+        "steps": 5,
+        "depth": 3,
+        "momentum": 0.5,
+        "sigma_b": 0.1,
+    },
     "one layer": {"depth": 1, **ALL},
     "one neuron": {"width": 1, "inputs": 2, "steps": 3, "parametrisation": "mup", **ALL},
 }
