@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gradsim.steps.draws import Draws
 from gradsim_core.stepping.blocks import work_of
+from gradsim_core.stepping.products import combinations, inner_products
 from gradsim_core.stepping.sides import Side
 
 Array = NDArray[np.floating]
@@ -32,11 +33,6 @@ MASKED = {"float32": 2e-6, "float64": 1e-12}
 
 
 _CHUNK = 2**14  # numbers of a network
-
-
-def transposed(a: Array) -> Array:
-    """Return the transposes of the matrices."""
-    return np.swapaxes(a, -1, -2)
 
 
 def frobenius(a: Array, b: Array | None = None) -> NDArray[np.float64]:
@@ -120,17 +116,16 @@ class DrawnMatrix(Trained):
     def forward(self, x: Array) -> Array:
         """Return x W^T."""
         self._x = x
-        return x @ transposed(self.update)
+        return inner_products(x, self.update)
 
     def meet(self, delta: Array) -> None:
         """Take the errors, and so the gradient."""
         self._delta = delta
-        self.see(transposed(delta) @ self._x)
+        self.see(combinations(delta, self._x, transposed=True))
 
     def backward(self) -> Array:
         """Return delta W."""
-        answer: Array = self._delta @ self.update
-        return answer
+        return combinations(self._delta, self.update)
 
 
 class FirstMatrix(Trained):
@@ -149,12 +144,11 @@ class FirstMatrix(Trained):
             self._r = right.split(x, MASKED[x.dtype.name], self._work).astype(x.dtype)
             right.draw_images(self._draws.source("forward", 1), count, right, self._deviation, self._work)
             right.count = count
-        answer: Array = self._r @ (x.dtype.type(self.kept) * right.images + self.update)
-        return answer
+        return combinations(self._r, x.dtype.type(self.kept) * right.images + self.update)
 
     def meet(self, delta: Array) -> None:
         """Take the errors, and so the gradient, of which the transpose is (networks, inputs, n) times R."""
-        self.see(transposed(self._r) @ delta)
+        self.see(combinations(self._r, delta, transposed=True))
 
 
 class LazyMatrix(Trained):
@@ -181,12 +175,12 @@ class LazyMatrix(Trained):
     def forward(self, x: Array) -> Array:
         """Return x W^T."""
         self._c = self._ask(x, self.right, self.left, "forward")
-        return self._answer(self._c, self.right, self.left, transposed(self.update))
+        return self._answer(self._c, self.right, self.left, np.swapaxes(self.update, 1, 2))
 
     def meet(self, delta: Array) -> None:
         """Take the errors, and so the gradient."""
         self._d = self._ask(delta, self.left, self.right, "backward")
-        self.see(transposed(self._d) @ self._c)
+        self.see(combinations(self._d, self._c, transposed=True))
 
     def backward(self) -> Array:
         """Return delta W."""
@@ -207,6 +201,6 @@ class LazyMatrix(Trained):
     def _answer(self, c: Array, own: Side, other: Side, update: Array) -> Array:
         """The product with rows of coordinates c."""
         trained = other.count if self.stepped else 0
-        moved = (c @ update)[:, :, :trained]
+        moved = combinations(c, update)[:, :, :trained]
         answer: Array = own.combine(self.kept * c[:, :, : own.count], other, moved, self._work)
         return answer

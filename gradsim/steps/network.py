@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradsim.steps.draws import Draws
-from gradsim.steps.matrices import DrawnMatrix, FirstMatrix, LazyMatrix, Trained, transposed
+from gradsim.steps.matrices import DrawnMatrix, FirstMatrix, LazyMatrix, Trained
 from gradsim.steps.problem import Problem
 from gradsim_core.stepping.elementwise import activate
+from gradsim_core.stepping.products import combinations, inner_products
 
 Array = NDArray[np.floating]
 
@@ -73,8 +74,8 @@ class Networks:
         """Run all inputs forward and backward; every parameter then has its gradient."""
         hs, xs, slopes = self._forward()
         cost, error = self.problem.of_cost.evaluate(hs[-1], self.targets)
-        self.readout.see(transposed(error) @ xs[-1])
-        deltas, y = [error], error @ self.readout.update
+        self.readout.see(combinations(error, xs[-1], transposed=True))
+        deltas, y = [error], combinations(error, self.readout.update)
         for i in range(self.problem.depth - 1, -1, -1):
             y *= slopes[i]
             deltas.append(y)
@@ -96,7 +97,7 @@ class Networks:
             hs.append(h)
             xs.append(x)
             slopes.append(slope)
-        hs.append(x @ transposed(self.readout.update))
+        hs.append(inner_products(x, self.readout.update))
         return hs, xs, slopes
 
     def step(self) -> None:

@@ -87,7 +87,7 @@ def simulate_training(
     seed : int
         Seed of all random numbers. Networks that differ in training alone start alike.
     threads : int, optional
-        Threads that run blocks of networks; matrix products may use more, as BLAS is set. Default: all processors.
+        Number of threads; the numbers do not depend on it. Default: as many as this process may use.
     progress : {"none", "auto", "bar", "log", "json"}
         What is reported on standard error.
 

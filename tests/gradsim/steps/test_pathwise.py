@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from gradsim.steps.matrices import LazyMatrix, transposed
+from gradsim.steps.matrices import LazyMatrix
 from gradsim.steps.network import Networks
 from gradsim.steps.problem import Problem
 from tests.gradsim.steps.oracle import completed, recorded, trained
@@ -32,9 +32,8 @@ CASES = {
         "width": 288,
         "inputs": 8,
         "steps": 5,
-        "depth": 3,
-        "momentum": 0.5,
-        "sigma_b": 0.1,
+        "parametrisation": "mup",
+        **ALL,
     },
     "one layer": {"depth": 1, **ALL},
     "one neuron": {"width": 1, "inputs": 2, "steps": 3, "parametrisation": "mup", **ALL},
@@ -81,7 +80,7 @@ class Forgets(LazyMatrix):
         super().draw_images(own, other, count, role)
         basis, _ = other.known
         drawn = self._draws.rows(role, 99, own.count, count, own.n)
-        own.images[:, own.count : own.count + count] += drawn @ transposed(basis) @ basis
+        own.images[:, own.count : own.count + count] += drawn @ np.swapaxes(basis, 1, 2) @ basis
 
 
 def test_a_forgotten_projection_is_seen():
