@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ import pandas as pd
 from gradsim.errors import SweepError
 from gradsim.steps import exponents
 from gradsim.steps.check_result import MEASURES, CoordinateCheck, expected, verdict
-from gradsim.steps.problem import Problem
+from gradsim.steps.problem import Problem, TrainingOptions
 from gradsim.steps.result import TrainingSteps
-from gradsim.steps.simulate import check_networks, simulate_training
+from gradsim.steps.simulate import check_networks, train
 from gradsim.system.progress import Mode, Share, check_mode
 from gradsim.system.threads import resolve_threads
 
@@ -33,7 +33,7 @@ def coordinate_check(
     level: float = 0.95,
     threads: int | None = None,
     progress: Mode = "none",
-    **options: Any,
+    **options: Unpack[TrainingOptions],
 ) -> CoordinateCheck:
     """Measure how sizes and changes of signals depend on the width, at initialisation and after steps of training.
 
@@ -81,15 +81,15 @@ def coordinate_check(
         raise SweepError("width", options["width"], "left out", "Give all widths as widths=[64, 256, 1024, 4096]")
     if not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
         raise SweepError("level", level, "a number between 0 and 1", "Write for example level=0.95")
-    problems = [Problem(activation=activation, width=width, **options) for width in known]
+    given: dict[str, Any] = {**options, "activation": activation}
+    problems = [Problem(**given, width=width) for width in known]
     networks, threads = check_networks(networks), resolve_threads(threads)
     check_mode(progress)
     work = [problem.numbers for problem in problems]
     found = []
     with Share("coordinate check", progress) as share:
         for problem, part in zip(problems, work, strict=True):
-            given = options | {"width": problem.width, "activation": activation}
-            found.append(simulate_training(networks=networks, threads=threads, **given))
+            found.append(train(problem, networks, threads, "none"))
             share.add(part / sum(work))
     rows = _exponents(problems[0], found, level)
     return CoordinateCheck(problems[0], tuple(known), networks, level, rows, _sizes(found))

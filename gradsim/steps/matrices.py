@@ -86,9 +86,10 @@ class Trained:
         factor
             (networks,): below 1 where the gradient is clipped.
         """
-        kind = self.update.dtype.type
-        self.velocity = kind(momentum) * self.velocity + factor[:, None, None].astype(kind) * self.gradient
-        self.update = kind(decay) * self.update - kind(rate) * self.velocity
+        self.velocity *= momentum
+        self.velocity += factor[:, None, None].astype(self.velocity.dtype) * self.gradient
+        self.update *= decay
+        self.update -= rate * self.velocity
         self.kept, self.stepped = self.kept * decay, True
 
     def norm(self) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -34,6 +34,27 @@ def _share(words: str, **limits: Any) -> Any:
 def _whole(default: Any, least: int, most: int, example: int) -> Any:
     words = f"a whole number from {least:,} to {most:,}"
     return Field(default, ge=least, le=most, description=words, examples=[example])
+
+
+class TrainingOptions(TypedDict, total=False):
+    """The keywords of `simulate_training` that say what is trained, and how."""
+
+    width: int
+    depth: int
+    sigma_w: float
+    sigma_b: float
+    inputs: int
+    outputs: int | None
+    steps: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    clip: float | None
+    cost: str
+    parametrisation: str
+    method: str
+    dtype: str
+    seed: int
 
 
 class Problem(ValidatedModel):
