@@ -59,11 +59,14 @@ def expected(problem: Problem, step: int, layer: int, direction: str, measure: s
     """Return the exponent of infinitely wide networks; NaN where none holds for all activations and steps.
 
     Of hidden layers they are in the table of parametrisations. Outputs and errors at them are of order 1, but for mup's
-    outputs at step 0, which fall as the readout does. Under standard the first step already depends on clipping.
+    outputs at step 0, which fall as the readout does. Under standard the first step already depends on clipping. Weight
+    decay shrinks all matrices alike, which moves h of hidden layers at every width.
     """
     table = problem.of_parametrisation.expected
     if not table:
         return 0.0 if step == 0 else math.nan
+    if layer <= problem.depth and problem.weight_decay > 0.0 and (direction, measure) == ("forward", "change"):
+        return 0.0
     if layer <= problem.depth:
         return table[direction, measure]
     begins = step == 0 and problem.parametrisation == "mup" and direction == "forward"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradsim.sweep.activations import AxisActivation
 
 BLOCK = 2**20
-"""About how many numbers the networks of a block keep together: at width 64 fewer leave a third of the time to Python."""
+"""About how many numbers the networks of a block keep: with fewer, a third of the time at width 64 is Python's."""
 
 
 def simulate_training(

@@ -46,6 +46,13 @@ def test_standard_grows(checks):
     assert set(check.verdicts.query("direction == 'forward' and measure == 'change'")["verdict"]) == {"grows"}
 
 
+def test_weight_decay_moves_features_at_every_width():
+    check = coordinate_check(parametrisation="ntk", learning_rate=0.5, weight_decay=0.2, **BASE | {"steps": 1})
+    rows = check.exponents.query("direction == 'forward' and measure == 'change'")
+    assert (rows["expected"] == 0).all()
+    assert abs(rows["exponent"]).max() < 0.12
+
+
 def test_words(checks):
     said = {name: check.summary for name, check in checks.items()}
     assert "do not move under ntk" in said["ntk"]
