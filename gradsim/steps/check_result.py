@@ -9,6 +9,8 @@ import pandas as pd
 
 from gradsim.notebook import facts_html
 from gradsim.steps.problem import Problem
+from gradsim.sweep.activations import name_of
+from gradsim.system.streams import counted
 
 MEASURES = {
     ("forward", "size"): "h",
@@ -43,7 +45,14 @@ _OF_READOUT = {
     ("forward", "change", "grows"): "outputs move more in wider networks: no learning rate fits all widths",
     ("forward", "change", "falls"): "outputs learn less in wider networks",
 }
-_UNCLEAR = "the interval holds 0 and the margin: take more networks or larger widths"
+_UNCLEAR = "the interval is too wide to tell: take more networks or larger widths"
+_NONE = "no exponent: fewer than two widths have finite sizes above 0"
+_HEADINGS = {
+    ("forward", "change"): "Change of h since step 0",
+    ("forward", "size"): "Size of h",
+    ("backward", "change"): "Change of delta = dC/dh since step 0",
+    ("backward", "size"): "Size of delta = dC/dh",
+}
 
 
 def verdict(low: float, high: float) -> str:
@@ -78,13 +87,7 @@ def sentence(row: pd.Series, depth: int) -> str:
     key = row["direction"], row["measure"], row["verdict"]
     readout = row["layer"] > depth
     said = (_OF_READOUT.get(key) if readout else None) or _WORDS.get(key)
-    if said is None:
-        said = (
-            _UNCLEAR if row["verdict"] == "unclear" else "no exponent: fewer than two widths have finite sizes above 0"
-        )
-        return f"{row['direction']} {row['measure']}: {said}"
-    as_known = abs(row["exponent"] - row["expected"]) < MARGIN  # False where none is known
-    return f"{said} (N^{row['exponent']:+.2f}{', as in theory' * as_known})"
+    return said or (_UNCLEAR if row["verdict"] == "unclear" else _NONE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,14 +143,17 @@ class CoordinateCheck:
         return "The layers differ, or the intervals are too wide: see the verdicts."
 
     def text(self) -> str:
-        """Return the summary and the verdict of each layer, as lines for a terminal."""
+        """Return the summary and the exponents of each layer, as lines for a terminal."""
+        of = self.problem
+        head = f"{name_of(of.activation)}, {of.parametrisation}, widths {', '.join(map(str, self.widths))}"
+        lines = [f"{head}; {counted(self.networks, 'network')} each, after {counted(of.steps, 'step')}", self.summary]
         shown = self.verdicts
-        head = f"{self.problem.activation}, {self.problem.parametrisation}, widths {', '.join(map(str, self.widths))}"
-        lines = [f"{head}; {self.networks} networks each, after {self.problem.steps} steps", self.summary, ""]
-        for _, row in shown.iterrows():
-            name = "readout" if row["layer"] > self.problem.depth else f"layer {row['layer']}"
-            interval = f"[{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]"
-            lines.append(f"{name:9} {row['direction']:8} {row['measure']:6} {interval:15}  {row['words']}")
+        for (direction, measure), heading in _HEADINGS.items():
+            rows = shown[(shown["direction"] == direction) & (shown["measure"] == measure)]
+            said = rows.loc[rows["layer"] <= of.depth, "words"].unique()
+            if len(rows):
+                lines += ["", heading + (f": {said[0]}" if len(said) == 1 else "")]
+            lines += [_line(row, of.depth) for _, row in rows.iterrows()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -156,3 +162,13 @@ class CoordinateCheck:
     def _repr_html_(self) -> str:
         facts: dict[str, object] = {"widths": ", ".join(map(str, self.widths)), "networks": self.networks}
         return facts_html("CoordinateCheck", facts | {"verdict": self.summary})
+
+
+def _line(row: pd.Series, depth: int) -> str:
+    """A layer's exponent with its interval and verdict."""
+    name = "readout" if row["layer"] > depth else f"layer {row['layer']}"
+    if not math.isfinite(row["exponent"]):
+        return f"  {name:9} {_NONE}"
+    known = f"   theory N^{row['expected']:+.1f}" if math.isfinite(row["expected"]) else ""
+    interval = f"[{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]"
+    return f"  {name:9} N^{row['exponent']:+.2f} {interval}   {row['verdict']:7}{known}".rstrip()

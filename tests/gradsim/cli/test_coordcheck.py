@@ -18,7 +18,8 @@ def test_text(call):
     code, out, _ = call(*ASKED, "--parametrisation", "ntk", "--networks", "60", "--width", "512")
     assert code == 0
     assert "Hidden features do not move under ntk" in out
-    assert "layer 2   forward  change" in out
+    assert "Change of h since step 0" in out
+    assert "  layer 2   N^-0." in out
 
 
 def test_json_has_all_tables(call):

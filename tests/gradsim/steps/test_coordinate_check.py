@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,9 @@ def test_words(checks):
     assert "move alike at every width under mup" in said["mup"]
     assert "no learning rate fits all widths" in said["standard"]
     text = checks["ntk"].text()
-    assert "features move less in wider networks, in the limit not at all (N^-0.48, as in theory)" in text
+    assert "Change of h since step 0: features move less in wider networks, in the limit not at all" in text
+    assert re.search(r"  layer 1   N\^-0\.48 \[-0\.\d\d, -0\.\d\d\]   falls     theory N\^-0\.5", text)
+    assert max(map(len, text.splitlines())) <= 110
     assert "readout" in text
     assert len(checks["mup"].verdicts) == 16
     assert "CoordinateCheck" in repr(checks["mup"])
