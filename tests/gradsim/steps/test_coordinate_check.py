@@ -134,3 +134,18 @@ def test_refused(field, value):
     with pytest.raises(SweepError) as error:
         coordinate_check(**BASE | {"learning_rate": 0.1, field: value})
     assert error.value.field == field
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("name", ["ntk", "mup"])
+def test_known_exponents_of_wide_networks(name, activation):
+    """Up to width 16,384, with momentum, biases and clipping: within 0.095 of theory, 4 standard errors."""
+    options = {"momentum": 0.5, "sigma_b": 0.2, "clip": 5.0, "learning_rate": 0.2, "sigma_w": 1.4}
+    widths = (1024, 4096, 16384)
+    check = coordinate_check(
+        activation, parametrisation=name, depth=3, inputs=4, steps=3, networks=120, widths=widths, **options
+    )
+    rows = check.exponents
+    print(name, activation, abs(rows["exponent"] - rows["expected"]).max())
+    assert abs(rows["exponent"] - rows["expected"]).max() < 0.095
