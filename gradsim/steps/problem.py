@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from gradsim.errors import SweepError, suggestion
 from gradsim.steps.costs import COSTS, Cost
 from gradsim.steps.parametrisations import PARAMETRISATIONS, Parametrisation
-from gradsim.sweep.activations import check_activation, check_simulable, find_activation
+from gradsim.sweep.activations import as_own, check_activation, check_simulable, find_activation
 from gradsim.sweep.cells import canonical_json
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.activations import Activation
@@ -100,6 +100,7 @@ class Problem(ValidatedModel):
         known = check_activation("activation", value)
         if isinstance(known, Activation):
             check_simulable(known)
+            as_own(known)  # refuses functions that have no digest, by which kernels are kept
         return known
 
     @field_validator(*_TABLES)

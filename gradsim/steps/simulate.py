@@ -83,7 +83,8 @@ def simulate_training(
     networks : int
         How many; more networks change none of the earlier ones.
     dtype : {"float64", "float32"}
-        Precision; float32 takes half the memory. Sizes beyond 1e19 overflow it, and count as diverged.
+        Precision; float32 takes half the memory. Sizes beyond 1e19 overflow it, and count as diverged;
+        changes below 1e-5 of a size are lost in its rounding.
     seed : int
         Seed of all random numbers. Networks that differ in training alone start alike.
     threads : int, optional

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS, Activation, own
+from gradsim_core.caching.digest import Digest
 from gradsim_core.lanes import LANES, aligned, load, store
 
 
@@ -29,16 +30,23 @@ def build(phi, dphi):
 
 
 @jit.once
-def _kernel(activation: Activation) -> Any:
-    """Compile the kernel of a family, or of a user's own pair, which is kept in memory only."""
-    if activation.built_in:
+def _kernel(activation: Activation, digest: Digest | None) -> Any:
+    """Compile the kernel of a family; that of a user's own pair for one digest of it, and in memory only.
+
+    A kernel contains the values that a user's functions see while they are compiled: see `simulator`.
+    """
+    if digest is None:
         body = build(activation.phi, activation.dphi)
         body.__qualname__ += f"_{activation.name}"
         return jit.compile_kernel(body, identity=activation.name)
-    digest = activation.digest
+    for dispatcher in digest.dispatchers:
+        if dispatcher.overloads:
+            dispatcher.recompile()
     functions = {"phi": activation.phi, "dphi": activation.dphi}
     phi, dphi = (own.by_lane(function, f"{name}_{digest.text}") for name, function in functions.items())
-    return jit.compile_kernel(build(phi, dphi), disk_cache=False)
+    body = build(phi, dphi)
+    body.__qualname__ += f"_{digest.text}"
+    return jit.compile_kernel(body, disk_cache=False)
 
 
 def activate(activation: Activation, h: np.ndarray, *, interpret: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +76,8 @@ def activate(activation: Activation, h: np.ndarray, *, interpret: bool = False) 
         pair = activation.phi, activation.dphi
         run = build(*pair) if activation.built_in else build(*(own.by_lane(function, None) for function in pair))
     else:
-        run = _kernel(ACTIVATIONS[activation.name.split("(")[0]] if activation.built_in else activation)
+        family = ACTIVATIONS[activation.name.split("(")[0]] if activation.built_in else activation
+        run = _kernel(family, None if activation.built_in else activation.digest)
     with np.errstate(all="ignore"):
         run(flat, h.dtype.type(activation.alpha) * 1.0, x, slope)
     return x[: h.size].reshape(h.shape), slope[: h.size].reshape(h.shape)

@@ -185,3 +185,18 @@ def test_unknown_quantity_and_attribute():
         _ = found.q
     assert "h_change" in dir(found)
     assert "TrainingSteps" in found._repr_html_()
+
+
+def test_a_pair_is_compiled_for_what_it_uses():
+    """Two functions of one text and name, with other values."""
+
+    def pair(slope):
+        return gs.Activation("mine", lambda h: slope * h, lambda h: slope)
+
+    one, other = (simulate_training(pair(slope), networks=1, **DRAWN) for slope in (1.0, 2.0))
+    assert other.h[0, 0, 1] == pytest.approx(2.0 * one.h[0, 0, 1])
+
+
+def test_a_pair_that_cannot_be_compiled_is_refused():
+    with pytest.raises(SweepError, match="activation = 'mine' is refused"):
+        simulate_training(gs.Activation("mine", lambda h: [h][-1] if h > -9 else str(h), lambda h: 1.0), **DRAWN)
