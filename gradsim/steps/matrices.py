@@ -31,7 +31,7 @@ Array = NDArray[np.floating]
 MASKED = {"float32": 2e-6, "float64": 1e-12}
 """A row adds no direction if its rest is at most this part of its length: it is lost in rounding."""
 
-_CHUNK = 2**14  # numbers of a network
+_CHUNK = 2**15  # numbers of a network
 
 
 def frobenius(a: Array, b: Array | None = None) -> NDArray[np.float64]:
