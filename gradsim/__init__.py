@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from gradsim.runs.run import run
     from gradsim.simulation.ensemble import Ensemble, simulate, weights
     from gradsim.spectra import Jacobian, jacobian
+    from gradsim.steps.check_result import CoordinateCheck
+    from gradsim.steps.coordinate_check import coordinate_check
+    from gradsim.steps.result import TrainingSteps
+    from gradsim.steps.simulate import simulate_training
     from gradsim.sweep import Sweep
     from gradsim.validation.referee import validate
     from gradsim_core.activations import Activation
@@ -37,13 +41,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activation": "gradsim_core.activations",
     "Check": "gradsim.checking",
+    "CoordinateCheck": "gradsim.steps",
     "Ensemble": "gradsim.simulation.ensemble",
     "GradsimError": "gradsim.errors",
     "Jacobian": "gradsim.spectra",
     "Recommendation": "gradsim.recommendation",
     "Run": "gradsim.runs",
     "Sweep": "gradsim.sweep",
+    "TrainingSteps": "gradsim.steps",
     "check": "gradsim.checking",
+    "coordinate_check": "gradsim.steps",
     "expected_band": "gradsim.checking",
     "jacobian": "gradsim.spectra",
     "layer_profile": "gradsim.plots",
@@ -54,6 +61,7 @@ _HOMES = {
     "recommend": "gradsim.recommendation",
     "run": "gradsim.runs",
     "simulate": "gradsim.simulation.ensemble",
+    "simulate_training": "gradsim.steps",
     "theory": "gradsim",
     "validate": "gradsim.validation",
     "weights": "gradsim.simulation.ensemble",
@@ -61,9 +69,9 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Check", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep", "__version__",
-    "check", "expected_band", "jacobian", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run",
-    "simulate", "theory", "validate", "weights",
+    "Activation", "Check", "CoordinateCheck", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep",
+    "TrainingSteps", "__version__", "check", "coordinate_check", "expected_band", "jacobian", "layer_profile", "lessons",
+    "phase_diagram", "plots", "recommend", "run", "simulate", "simulate_training", "theory", "validate", "weights",
 ]  # fmt: skip
 
 

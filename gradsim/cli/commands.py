@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from gradsim.cli.check import check
+from gradsim.cli.coordcheck import coordcheck
 from gradsim.cli.inspect import boundary, layers, status, summarize
 from gradsim.cli.jacobian import jacobian
 from gradsim.cli.lesson import lesson
@@ -68,6 +69,7 @@ for _command in (
     jacobian,
     recommend,
     check,
+    coordcheck,
     lesson,
     validate,
     info,

@@ -19,6 +19,7 @@ from gradsim.plots.presets import presets
 from gradsim.plots.spectrum import spectrum
 from gradsim.plots.spread import spread
 from gradsim.plots.styles import save, style
+from gradsim.plots.trained_coordinates import trained_coordinates
 from gradsim.plots.width_convergence import width_convergence
 from gradsim.plots.words import caption
 
@@ -37,5 +38,6 @@ __all__ = [
     "spectrum",
     "spread",
     "style",
+    "trained_coordinates",
     "width_convergence",
 ]
