@@ -70,8 +70,9 @@ _HOMES = {
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
     "Activation", "Check", "CoordinateCheck", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep",
-    "TrainingSteps", "__version__", "check", "coordinate_check", "expected_band", "jacobian", "layer_profile", "lessons",
-    "phase_diagram", "plots", "recommend", "run", "simulate", "simulate_training", "theory", "validate", "weights",
+    "TrainingSteps", "__version__", "check", "coordinate_check", "expected_band", "jacobian", "layer_profile",
+    "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "simulate_training", "theory", "validate",
+    "weights",
 ]  # fmt: skip
 
 
