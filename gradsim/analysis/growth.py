@@ -69,6 +69,11 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
         return float("nan"), unknown
     values: dict[str, Any] = PLAIN._asdict() | {axis: cell[axis] for axis in NETWORK_AXES if axis in cell}
     architecture = str(values["architecture"])
+    sigma_b = float(cell["sigma_b"])
+    if architecture == "recurrent":  # in wide networks one matrix of all steps acts as one of its own for each
+        if values["normalisation"] == "batch" and values["sigma_u"] > 0.0:
+            return float("nan"), "The mean field of batch norm is of inputs without a bias of their own."
+        architecture, sigma_b = "plain", float(np.hypot(sigma_b, values["sigma_u"]))
     used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}  # which the mean field does not see
     options = {axis: values[axis] for axis in used}
     if options["normalisation"] == "batch" and float(values["input_correlation"]) > 0.0:
@@ -82,7 +87,7 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
     sigma_w = _sigma_w(cell, values)
     try:
         one = current(activation)
-        sigmas = sigma_w, float(cell["sigma_b"])
+        sigmas = sigma_w, sigma_b
         return _log_gain(one, architecture, int(cell["depth"]), sigmas, tuple(sorted(options.items()))), None
     except NoMeanField as none:
         return float("nan"), none.reason

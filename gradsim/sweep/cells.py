@@ -43,6 +43,7 @@ class Cell(NamedTuple):
     preset: str = PLAIN.preset
     cost: str = PLAIN.cost
     outputs: int = PLAIN.outputs
+    sigma_u: float = PLAIN.sigma_u
 
     @property
     def network(self) -> Network:

@@ -101,6 +101,10 @@ class NetworkAxes(ValidatedModel):
         default=(10,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_OUTPUTS}", examples=[10]
     )
 
+    sigma_u: Annotated[tuple[Annotated[_Number, Field(ge=0, le=1e30)], ...], _Axis] = Field(
+        default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
+    )
+
     @property
     def network_axes(self) -> tuple[str, ...]:
         """Names of these axes that are not at their default."""
@@ -125,6 +129,7 @@ class NetworkOptions(TypedDict, total=False):
     preset: str
     cost: str
     outputs: int
+    sigma_u: float
 
 
 def axes_used(network: Network) -> set[str]:
@@ -159,7 +164,7 @@ RULES = (
     Rule(
         "placement",
         lambda network, cell: network.placement not in ARCHITECTURES[network.architecture].placements,
-        "pre (before the activation) or post (after it) in a plain network, which has no branches",
+        "pre (before the activation) or post (after it) in a plain or recurrent network, which has no branches",
         'Write placement = "pre"',
     ),
     Rule(

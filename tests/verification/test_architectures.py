@@ -44,6 +44,12 @@ CASES = [
     ("silu", Network("transformer", inputs=5, heads=4, normalisation="rms", gated=True, causal=False)),
     ("relu", Network("transformer", inputs=4, normalisation="layer", placement="post", scores="1/d")),
     ("gelu", Network("transformer", inputs=10, heads=2, normalisation="rms", placement="output")),
+    ("relu", Network("residual2", inputs=3, cost="softmax", outputs=4)),
+    ("tanh", Network(inputs=4, cost="quadratic", outputs=3)),
+    ("gelu", Network("transformer", inputs=3, heads=2, preset="deepnorm", normalisation="layer", placement="post")),
+    ("tanh", Network("recurrent")),
+    ("relu", Network("recurrent", inputs=2, sigma_u=0.5)),
+    ("gelu", Network("recurrent", inputs=4, normalisation="layer")),
 ]
 ALARM = 1e-4 / (len(CASES) * (4 * DEPTH + 1))
 STREAMS = [
@@ -91,7 +97,14 @@ def smallest(first, second):
 def test_lazy_matrices_have_the_law_of_drawn_ones(name, network):
     lazy = sample(name, network, "conditional")
     assert smallest(lazy, sample(name, network, "explicit", key=2)) > ALARM
-    assert smallest(lazy, sample(name, network, "conditional", sigma_w=1.34, key=3)) < ALARM
+    changes = {"sigma_w": 1.34} if network.preset == "none" else {"width": WIDTH + 2}  # a preset has its own sigmas
+    assert smallest(lazy, sample(name, network, "conditional", **changes, key=3)) < ALARM
+
+
+def test_a_fresh_matrix_at_every_step_is_caught():
+    """As a plain network has, which is else the same."""
+    tied = sample("tanh", Network("recurrent"), "conditional")
+    assert smallest(tied, sample("tanh", Network(inputs=1, cost="shared"), "explicit", key=2)) < ALARM
 
 
 @pytest.mark.parametrize(("name", "network"), STREAMS, ids=[f"{name}, {name_of(each)}" for name, each in STREAMS])

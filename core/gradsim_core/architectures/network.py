@@ -48,6 +48,8 @@ class Network(NamedTuple):
         Name of a row of `presets.PRESETS`, which gives sigma of every matrix; "none" if all have that of the cell.
     cost, outputs
         A name in `COSTS`; how many outputs the network has, for all costs but readouts.
+    sigma_u
+        Of a recurrent network, standard deviation of the weights of its inputs, times sqrt(width); 0: it has none.
     """
 
     architecture: str = "plain"
@@ -64,6 +66,7 @@ class Network(NamedTuple):
     preset: str = "none"
     cost: str = "readout"
     outputs: int = 10
+    sigma_u: float = 0.0
 
 
 PLAIN = Network()
@@ -79,7 +82,7 @@ def matrix_of(network: Network, kind: str, depth: int, width: int, block: int = 
     """A matrix of a network, as presets see it."""
     inner = inner_of(network, width)
     fan_in, fan_out = inner if kind == DOWN else width, inner if kind == UP else width
-    branches = {"plain": 0, "transformer": 2 * depth}.get(network.architecture, depth)
+    branches = {"plain": 0, "recurrent": 0, "transformer": 2 * depth}.get(network.architecture, depth)
     return Matrix(kind, fan_in, fan_out, block, depth, branches)
 
 

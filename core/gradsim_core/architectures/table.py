@@ -41,6 +41,8 @@ class Architecture:
         Where it can have its norms.
     matrices : tuple of str
         Kinds of its matrices, in the order in which they act (see `presets`).
+    tied : bool
+        Whether all layers have the same matrices.
     schedules : tuple of Schedule
         Those that run it with one input and nothing else set, in order of preference. Of all else `streams` runs some,
         and its tape the rest.
@@ -53,6 +55,7 @@ class Architecture:
     uses: tuple[str, ...] = ()
     placements: tuple[str, ...] = ("pre", "post", "sandwich", "output")
     matrices: tuple[str, ...] = (HIDDEN,)
+    tied: bool = False
     schedules: tuple[Schedule, ...] = ()
 
 
@@ -63,6 +66,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     for row in (
         Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l", writers.plain,
                      placements=("pre", "post"), schedules=SCHEDULES),
+        Architecture("recurrent", "h^t = W x^(t-1) + U u^t + b, x^t = phi(h^t)", "time step; the preactivation h^t",
+                     writers.recurrent, ("sigma_u",), placements=("pre", "post"), tied=True),
         Architecture("residual", "x^l = x^(l-1) + alpha (W phi(x^(l-1)) + b)", _STREAM,
                      writers.stream_of(writers.one_matrix), ("branch_scale",)),
         Architecture("residual2", "x^l = x^(l-1) + alpha V phi(W x^(l-1) + b)", _STREAM,
@@ -90,6 +95,12 @@ def _program(network: Network, cell: Params) -> Program:
     return program_of(network, cell._replace(key=np.uint64(0), alpha=0.0, law_parameter=0.0))
 
 
+def _matrices_of(network: Network, method: str, depth: int, width: int) -> str:
+    """How the matrices of a tape are made; a tied one meets the rows of all layers."""
+    uses = depth if ARCHITECTURES[network.architecture].tied else 1
+    return tapes.matrices_of(method, uses * network.inputs, width)
+
+
 @lru_cache(maxsize=256)
 def _tape_schedule(network: Network, method: str, matrices: str) -> Schedule:
     """The schedule of networks that a tape describes, with lazy ("conditional") or drawn ("explicit") matrices."""
@@ -101,7 +112,7 @@ def _tape_schedule(network: Network, method: str, matrices: str) -> Schedule:
         return _at_depth(lambda program: tapes.memory(program, matrices), network, depth, width)
 
     def applies(law, depth, width):
-        return tapes.may_run(law, method) and matrices == tapes.matrices_of(method, network.inputs, width)
+        return tapes.may_run(law, method) and matrices == _matrices_of(network, method, depth, width)
 
     kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)))
     return Schedule("tape", method, "cpu", 1, applies, tapes.builder(matrices, kinds), allocate, memory)
@@ -133,7 +144,7 @@ def choose_schedule(
 def normals(network: Network, method: str, depth: int, width: int) -> int:
     """The measure of work of one network that is not a plain one with one input."""
     lazy = method == "conditional" and schedules_of(network)
-    matrices = "conditional" if lazy else tapes.matrices_of(method, network.inputs, width)
+    matrices = "conditional" if lazy else _matrices_of(network, method, depth, width)
     return _at_depth(lambda program: tapes.normals(program, matrices), network, depth, width)
 
 

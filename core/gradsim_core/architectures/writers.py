@@ -40,6 +40,20 @@ def plain(tape: Tape, network: Network, cell: Params) -> int:
     return x
 
 
+def recurrent(tape: Tape, network: Network, cell: Params) -> int:
+    """h = W x + U u + b with the same W, U and b at every time step, and new inputs u; x as in a plain network."""
+    x, n, sigma = tape.input, cell.width, sigma_of(network, HIDDEN, cell.depth, cell.width)
+    for _ in range(cell.depth):
+        h = tape.multiply_tied(x, "W", n, cell.sigma_w if sigma is None else sigma)
+        if network.sigma_u > 0.0:
+            h = tape.add(h, tape.multiply_tied(tape.draw(n), "U", n, network.sigma_u))
+        h = tape.shift(h, cell.sigma_b, "b")
+        tape.end_layer(h)
+        x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
+        x = normalise(tape, network, x) if network.placement == "post" else x
+    return x
+
+
 def one_matrix(tape: Tape, network: Network, cell: Params, y: int) -> int:
     """The branch W phi(y) + b."""
     return tape.shift(matrix(tape, network, cell, HIDDEN, tape.activate(y), cell.width), cell.sigma_b)

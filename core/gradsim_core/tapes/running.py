@@ -20,11 +20,14 @@ from .scaled import add, clear, copy, measure, power, total
 from .steps import (
     attend_rows,
     attend_rows_backward,
+    draw_rows,
     join_rows,
     multiply_drawn,
     multiply_drawn_backward,
     multiply_lazy,
     multiply_lazy_backward,
+    multiply_tied,
+    multiply_tied_backward,
     normalise,
     normalise_backward,
     plain,
@@ -33,7 +36,8 @@ from .steps import (
     shift,
     take_parts,
 )
-from .tape import ACTIVATE, ADD, ATTEND, COST, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE
+from .tape import ACTIVATE, ADD, ATTEND, COST, DRAW, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE, TIED
+from .ties import forget
 
 
 @jit.outlined
@@ -116,10 +120,10 @@ def broken(program, work):
     return found
 
 
-def matrices_of(method: str, law: WeightLaw) -> tuple[Any, Any]:
-    """The two functions that run a matrix: lazy, or drawn from a law."""
+def matrices_of(method: str, law: WeightLaw) -> tuple[Any, ...]:
+    """The functions that run a matrix forward and backward, and a tied one: lazy, or drawn from a law."""
     if method == "conditional":
-        return multiply_lazy, multiply_lazy_backward
+        return multiply_lazy, multiply_lazy_backward, multiply_tied, multiply_tied_backward
     draw = law.draw or gaussian
 
     def forward(origin, program, work, index, x, y):
@@ -128,8 +132,14 @@ def matrices_of(method: str, law: WeightLaw) -> tuple[Any, Any]:
     def backward(origin, program, work, index, x, error, out):
         multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
 
-    name = "tape", law.name.split("(")[0]
-    return jit.make_closure_compilable(forward, *name), jit.make_closure_compilable(backward, *name)
+    def forward_tied(origin, program, work, index, number, x, y):
+        multiply_drawn(draw, origin, program, work, index, x, y)
+
+    def backward_tied(origin, program, work, index, number, x, error, out):
+        multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
+
+    name, functions = ("tape", law.name.split("(")[0]), (forward, backward, forward_tied, backward_tied)
+    return tuple(jit.make_closure_compilable(each, *name) for each in functions)
 
 
 def passes(matrices, kinds):
@@ -137,8 +147,8 @@ def passes(matrices, kinds):
 
     What a program has none of is left out, since it need not be compiled then.
     """
-    multiply, multiply_backward = matrices
-    squashes, gates, attends = (kind in kinds for kind in (SQUASH, GATE, ATTEND))
+    multiply, multiply_backward, tied, tied_backward = matrices
+    squashes, gates, attends, ties = (kind in kinds for kind in (SQUASH, GATE, ATTEND, TIED))
 
     def forward(origin, neurons, program, work):
         for i in range(len(program.steps)):
@@ -147,6 +157,11 @@ def passes(matrices, kinds):
             n, index = program.values[target, 2], program.steps[i, 4]
             if kind == MULTIPLY:
                 multiply(Source(origin.cell, origin.network, index + 1, 0), program, work, index, x, y)
+            elif ties and kind == TIED:
+                number = program.steps[i, 5]
+                tied(Source(origin.cell, origin.network, number + 1, 0), program, work, index, number, x, y)
+            elif ties and kind == DRAW:
+                draw_rows(origin, program, i, y)
             elif kind == SHIFT:
                 shift(origin, program, work, i, x, y)
             elif kind == ACTIVATE:
@@ -175,6 +190,12 @@ def passes(matrices, kinds):
             if kind == MULTIPLY:
                 origin_of = Source(origin.cell, origin.network, index + 1, 0)
                 multiply_backward(origin_of, program, work, index, x, error, out)
+            elif ties and kind == TIED:
+                number = program.steps[i, 5]
+                origin_of = Source(origin.cell, origin.network, number + 1, 0)
+                tied_backward(origin_of, program, work, index, number, x, error, out)
+            elif ties and kind == DRAW:
+                clear(out, program.count)
             elif kind == ACTIVATE:
                 activate_backward(neurons[0], x, error, out, program.count, n, work.row)
             elif squashes and kind == SQUASH:
@@ -210,7 +231,8 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
     name = "tape", method, law.name.split("(")[0], phi.__qualname__, *map(str, sorted(kinds))
     made = passes(matrices, kinds)
     forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
-    has_tails, has_costs = (log_phi is not no_tail, log_dphi is not no_tail), COST in kinds
+    has_tails = log_phi is not no_tail, log_dphi is not no_tail
+    has_costs, has_ties = COST in kinds, TIED in kinds
     tanh = ACTIVATIONS["tanh"]
     of_tanh, squash, squash_slope = Slopes((1.0, 1.0), (0.0, 0.0), True, 1.0), tanh.phi, tanh.dphi
 
@@ -224,6 +246,8 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             for v in range(len(program.values)):
                 clear(rows_at(arrays.errors, program, v), program.count)
             draw_inputs(origin, correlation, program, arrays)
+            if has_ties:
+                forget(arrays.ties)
             forward(origin, (neuron, other), program, arrays)
             if has_costs and program.cost != READOUT:
                 z, e = rows_at(arrays.values, program, program.output), rows_at(arrays.errors, program, program.output)

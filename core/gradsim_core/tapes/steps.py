@@ -9,18 +9,20 @@ from gradsim_core.lanes import LANES, load, splat, store
 from gradsim_core.laws import gaussian
 from gradsim_core.lazy import untied
 from gradsim_core.lazy.untied import Seen, Shape
+from gradsim_core.linear.inner import gram
 from gradsim_core.linear.products import Matrix
 from gradsim_core.linear.rows import stored
 from gradsim_core.linear.triangular import padded
 from gradsim_core.operations import attend, standardise
 from gradsim_core.operations.standardise import EPSILON
 from gradsim_core.rng.draws import Source
-from gradsim_core.rng.philox import TAPE_BIAS
+from gradsim_core.rng.philox import TAPE_BIAS, TAPE_INPUT
 from gradsim_core.scaling.per_vector import rescale
 
 from . import drawn
 from .scaled import Rows, add_row, align, clear, copy, measure, power
 from .tape import BATCH, LAYER
+from .ties import answer_rows, known_at
 from .work import Block
 
 
@@ -102,6 +104,37 @@ def common_unit(x, error, count, powers):
     return unit, ordinary
 
 
+@jit.outlined
+def multiply_tied(origin, program, work, index, number, x, y):
+    """Run a tied lazy matrix forward."""
+    shape = shape_at(program, index)
+    known = known_at(work.ties, shape, number)
+    answer_rows(origin, known, 0, program.deviations[index], plain(x), plain(y), program.count)
+    raise_exponents(x, y, program.count, program.powers[index])
+
+
+@jit.outlined
+def multiply_tied_backward(origin, program, work, index, number, x, error, out):
+    """Run a tied lazy matrix backward; writes the square of what this use adds to its weight gradient."""
+    shape, count = shape_at(program, index), program.count
+    known, size = known_at(work.ties, shape, number), padded(program.count)
+    answer_rows(origin, known, 1, program.deviations[index], plain(error), plain(out), count)
+    gram(plain(x), Matrix(work.drawn.of_x, 0, size, 1), count, shape.width_in)
+    gram(plain(error), Matrix(work.drawn.of_delta, 0, size, 1), count, shape.width_out)
+    keep_gradient(work, index, x, error, count)
+    raise_exponents(error, out, count, program.powers[index])
+
+
+def keep_gradient(work, index, x, error, count):
+    """Write the square of a weight gradient, from the Gram matrices of its two sides."""
+    size, (unit, ordinary), square = padded(count), common_unit(x, error, count, work.powers), 0.0
+    for i in range(count):
+        for j in range(count):
+            both = work.drawn.of_x[i * size + j] * work.drawn.of_delta[i * size + j]
+            square += both if ordinary else both * power(work.powers[i]) * power(work.powers[j])
+    work.gradients[index], work.gradient_units[index] = max(square, 0.0), unit
+
+
 def multiply_drawn(draw, origin, program, work, index, x, y):
     """Run a matrix forward whose entries are drawn."""
     clear(y, program.count)
@@ -113,16 +146,21 @@ def multiply_drawn(draw, origin, program, work, index, x, y):
 def multiply_drawn_backward(draw, origin, program, work, index, x, error, out):
     """Run such a matrix backward; writes the square of its weight gradient."""
     clear(out, program.count)
-    shape, count, size = shape_at(program, index), program.count, padded(program.count)
-    deviation = program.deviations[index]
+    shape, count, deviation = shape_at(program, index), program.count, program.deviations[index]
     drawn.backward(draw, origin, shape, deviation, plain(x), plain(error), plain(out), work.drawn)
-    (unit, ordinary), square = common_unit(x, error, count, work.powers), 0.0
-    for i in range(count):
-        for j in range(count):
-            both = work.drawn.of_x[i * size + j] * work.drawn.of_delta[i * size + j]
-            square += both if ordinary else both * power(work.powers[i]) * power(work.powers[j])
-    work.gradients[index], work.gradient_units[index] = max(square, 0.0), unit
+    keep_gradient(work, index, x, error, count)
     raise_exponents(error, out, count, program.powers[index])
+
+
+@jit.outlined
+def draw_rows(origin, program, i, y):
+    """Draw rows of standard normal numbers."""
+    cell, network, _, _ = origin
+    source, n = Source(cell, network, 2 + program.steps[i, 4], TAPE_INPUT), program.values[program.steps[i, 3], 2]
+    untied.fill_rows(gaussian, source, program.count, n, 1, 1.0, plain(y))
+    for b in range(program.count):
+        y.exponents[b] = 0
+    measure(y, program.count)
 
 
 @jit.outlined

@@ -21,7 +21,7 @@ import numpy as np
 from gradsim_core.lazy.untied import Shape, shape_of
 from gradsim_core.linear.rows import stored
 
-MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN = range(9)
+MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN, TIED, DRAW = range(11)
 COST = -1  # stands among the operations of a kernel for all costs but the random readout of every row
 LAYER, RMS, BATCH = range(3)
 _ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
@@ -44,7 +44,9 @@ class Step(NamedTuple):
     other: int
     target: int
     index: int
-    mode: int  # the norm; of an attention, whether it is causal
+    mode: (
+        int  # the norm; of an attention, whether it is causal; of a tied matrix, its number: the index of its first use
+    )
     factor: float  # of a branch, or of scores
 
 
@@ -79,7 +81,9 @@ class Tape:
         self.shapes: list[Shape] = []
         self.deviations: list[float] = []
         self.layers: list[tuple[int, int]] = []
-        self._norms = self._attentions = 0
+        self._norms = self._attentions = self._draws = 0
+        self._tied: dict[str, int] = {}
+        self._biases: dict[str, int] = {}
         self.input = self._value(n, 1)
 
     def _value(self, n: int, parts: int) -> int:
@@ -108,9 +112,28 @@ class Tape:
         self.deviations.append(sigma * (given.n * given.parts) ** -0.5)
         return self._step(MULTIPLY, x, n, parts, index=len(self.shapes) - 1)
 
-    def shift(self, x: int, sigma: float) -> int:
-        """Add a bias, the same to all rows, with normal entries of deviation sigma."""
-        return self._step(SHIFT, x, *self.values[x][2:], index=len(self.shapes), factor=sigma) if sigma > 0.0 else x
+    def multiply_tied(self, x: int, name: str, n: int, sigma: float) -> int:
+        """Multiply by the matrix of a name, the same at every use, with normal entries of variance sigma^2 / fan_in."""
+        self._check_parts("multiply_tied", x, 1)
+        number, given = self._tied.setdefault(name, len(self.shapes)), self.values[x]
+        shape = shape_of(self.count, given.n, n)
+        if number < len(self.shapes) and self.shapes[number] != shape:
+            raise ValueError(f"multiply_tied: {name} was {self.shapes[number]}, and cannot be {shape}.")
+        self.shapes.append(shape)
+        self.deviations.append(sigma * given.n**-0.5)
+        return self._step(TIED, x, n, 1, index=len(self.shapes) - 1, mode=number)
+
+    def draw(self, n: int) -> int:
+        """Draw new rows of n standard normal numbers."""
+        self._draws += 1
+        return self._step(DRAW, self.input, n, 1, index=self._draws - 1)
+
+    def shift(self, x: int, sigma: float, name: str = "") -> int:
+        """Add a bias, the same to all rows, with normal entries of deviation sigma; of one name, always the same."""
+        if not sigma > 0.0:
+            return x
+        index = self._biases.setdefault(name, len(self.shapes)) if name else len(self.shapes)
+        return self._step(SHIFT, x, *self.values[x][2:], index=index, factor=sigma)
 
     def activate(self, x: int) -> int:
         """Apply the activation."""

@@ -15,7 +15,8 @@ from gradsim_core.operations.attend import Attention
 
 from . import drawn
 from .elementwise import Row, row_of
-from .tape import ATTEND, STANDARDISE, Program
+from .tape import ATTEND, STANDARDISE, TIED, Program
+from .ties import Ties, ties_of
 
 
 class Field(NamedTuple):
@@ -49,6 +50,7 @@ class TapeWork(NamedTuple):
     drawn: drawn.DrawnWork
     gradients: np.ndarray  # float64 (matrices,): |dC/dW|_F^2 in units of 4^unit
     gradient_units: np.ndarray  # int64 (matrices,)
+    ties: Ties
 
 
 class Block(NamedTuple):
@@ -75,6 +77,7 @@ def size_of(program: Program, lazy: bool) -> int:
     fields = 2 * int(values[-1, 0] + count * values[-1, 1]) + 8 * len(values) * count
     if lazy:
         matrices = count * int(shapes[:, 3:5].sum()) + 2 * len(shapes) * square + 2 * count * max(inside, outside)
+        matrices += count * int(shapes[sorted(_tied(program)), 3:5].sum())  # which have images from both sides
     else:
         matrices = (drawn.PANEL + count) * inside
     attention = sum(_attention(program)) + count * stored(count)
@@ -92,7 +95,8 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:
                     max((each.width_out for each in shapes), default=32), 1, 1)  # fmt: skip
     small = largest._replace(width_in=32, width_out=32)
     make = lambda size: aligned(max(int(size), LANES), dtype)  # noqa: E731
-    bases, normals, places = _places(shapes if lazy else [], count)
+    tied = _tied(program)
+    bases, normals, places = _places(shapes if lazy else [], tied, count)
     attention, weights = _attention(program)
     return TapeWork(
         field_of(program, dtype), field_of(program, dtype), make(count * widest), make(count * widest),
@@ -101,15 +105,26 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:
         np.zeros((1 + norms, count), np.int64), np.zeros(count), np.zeros(count, np.int64),
         Attention(make(attention), make(count * stored(count))), make(weights), row_of(widest, dtype),
         lazy_work(largest if lazy else small, dtype), drawn.work_of(small if lazy else largest, dtype),
-        np.zeros(len(shapes)), np.zeros(len(shapes), np.int64),
+        np.zeros(len(shapes)), np.zeros(len(shapes), np.int64), ties_of(shapes, _uses(program) if lazy else {}, dtype),
     )  # fmt: skip
 
 
-def _places(shapes: list[Shape], count: int) -> tuple[int, int, np.ndarray]:
-    """How many numbers the bases and the normals of all lazy matrices have, and where each matrix's begin."""
-    insides = np.cumsum([0] + [count * each.width_in for each in shapes])
-    outsides = np.cumsum([0] + [count * each.width_out for each in shapes])
-    return int(insides[-1]), int(outsides[-1]), np.stack([insides[:-1], outsides[:-1]], axis=1).astype(np.int64)
+def _places(shapes: list[Shape], tied: frozenset[int], count: int) -> tuple[int, int, np.ndarray]:
+    """How many numbers the bases and the normals of lazy matrices have, tied ones none, and where each one's begin."""
+    lengths = [(0, 0) if i in tied else (each.width_in, each.width_out) for i, each in enumerate(shapes)]
+    ends = np.cumsum([(0, 0), *lengths], axis=0, dtype=np.int64) * count
+    return int(ends[-1, 0]), int(ends[-1, 1]), ends[:-1]
+
+
+def _tied(program: Program) -> frozenset[int]:
+    """Uses of tied matrices."""
+    return frozenset(program.steps[program.steps[:, 0] == TIED, 4].tolist())
+
+
+def _uses(program: Program) -> dict[int, int]:
+    """How often each tied matrix is used."""
+    numbers, counts = np.unique(program.steps[program.steps[:, 0] == TIED, 5], return_counts=True)
+    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
 def _attention(program: Program) -> tuple[int, int]:

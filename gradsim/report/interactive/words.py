@@ -96,6 +96,7 @@ WORDS = {
     "preset": ("preset", "初始化方案"),
     "cost": ("cost", "代价函数"),
     "outputs": ("outputs", "输出数"),
+    "sigma_u": ("σ_u", "σ_u"),
     "depth": ("depth", "深度"),
     "kind": ("boundary", "边界类型"),
     "shade": ("colour", "颜色"),

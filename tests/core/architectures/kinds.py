@@ -33,6 +33,14 @@ def options():
     yield Network("transformer", inputs=6, heads=2, scores="1/d", normalisation="rms", gated=True)
 
 
+def recurrent():
+    """Networks with tied matrices, also with more queries than neurons."""
+    yield Network("recurrent")
+    yield Network("recurrent", inputs=2, sigma_u=0.7)
+    yield Network("recurrent", inputs=7, sigma_u=0.3)
+    yield Network("recurrent", inputs=3, normalisation="layer", placement="post", cost="softmax")
+
+
 def costs():
     """Every cost, each with another architecture."""
     yield Network("residual2", inputs=4, cost="shared", normalisation="layer")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradsim_core.architectures import ARCHITECTURES
+from gradsim_core.architectures import ARCHITECTURES, Network
 from gradsim_core.architectures.table import program_of
 from gradsim_core.parameters import Params
-from tests.core.architectures.kinds import costs, every_norm, name_of, options
+from gradsim_core.tapes.tape import TIED
+from tests.core.architectures.kinds import costs, every_norm, name_of, options, recurrent
 from tests.core.tapes import networks
 
 torch = pytest.importorskip("torch")
-ALL = [*every_norm(), *options(), *costs()]
+ALL = [*every_norm(), *options(), *costs(), *recurrent()]
 CELL = Params(np.uint64(0), 3, 16, 1.2, 0.3)
 PHI = {"gelu": torch.nn.functional.gelu, "relu": torch.relu}
 TOLERANCE = 1e-10
@@ -24,7 +25,8 @@ def autograd(network, work, program, name):
 
     matrices = networks.completed(program, work, 0, np.random.default_rng(5))
     inputs, biases = networks.numbers(work.values, program, 0), networks.biases(program, work)
-    tensors = Tensors(inputs, matrices, PHI[name], biases)
+    tied, draws = networks.completed_ties(program, work, np.random.default_rng(6)), networks.draws(program, work)
+    tensors = Tensors(inputs, matrices, PHI[name], biases, tied, draws)
     output = ARCHITECTURES[network.architecture].write(tensors, network, CELL)
     if network.cost != "readout":
         output = tensors.multiply(output, network.outputs)
@@ -57,5 +59,26 @@ def test_pathwise(network):
             expected = right.detach().numpy()
             limit = TOLERANCE * max(np.abs(expected).max(), 1e-3)
             np.testing.assert_allclose(networks.numbers(found, program, v), expected, rtol=0, atol=limit)
-    for gradient, w in zip(networks.gradients(work), tensors.matrices, strict=True):
-        np.testing.assert_allclose(gradient, float(w.grad.square().sum()), rtol=1e-9)
+    if not ARCHITECTURES[network.architecture].tied:
+        for gradient, w in zip(networks.gradients(work), tensors.matrices, strict=True):
+            np.testing.assert_allclose(gradient, float(w.grad.square().sum()), rtol=1e-9)
+
+
+def test_every_time_step_adds_to_the_gradient_of_a_tied_matrix():
+    """The share of a step is sum over sequences of delta^t x^(t-1)T; all shares add up to PyTorch's gradient."""
+    network = Network("recurrent", inputs=2)
+    program = program_of(network, CELL)
+    work = networks.run(program, "gelu")
+    tensors = autograd(network, work, program, "gelu")
+    w, shares = tensors.tied["W"], []
+    for step, found in zip(program.steps[program.steps[:, 0] == TIED], networks.gradients(work), strict=True):
+        share = tensors.values[step[3]].grad.T @ tensors.values[step[1]].detach()
+        np.testing.assert_allclose(found, float(share.square().sum()), rtol=1e-9)
+        shares.append(share)
+    x = torch.tensor(networks.numbers(work.values, program, 0))
+    w = w.clone().requires_grad_()
+    for step in range(CELL.depth):
+        h = x @ w.T + torch.tensor(networks.biases(program, work)[step])
+        x = torch.nn.functional.gelu(h)
+    (x * torch.tensor(networks.numbers(work.errors, program, program.output))).sum().backward()
+    np.testing.assert_allclose(sum(shares), w.grad, rtol=1e-9, atol=1e-12)

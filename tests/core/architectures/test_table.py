@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradsim_core.architectures import PLAIN, Network, choose_schedule, normals
+from gradsim_core.architectures import ARCHITECTURES, PLAIN, Network, choose_schedule, normals
 from gradsim_core.architectures.table import program_of
 from gradsim_core.laws import resolve_law
 from gradsim_core.tapes import schedule as tapes
@@ -50,7 +50,8 @@ def test_memory_is_estimated(network, matrices):
 @pytest.mark.parametrize("method", ["conditional", "explicit"])
 def test_work_and_memory_are_in_proportion_to_the_depth(network, method):
     """They are found from one and two blocks, so a network of a million blocks is estimated at once."""
-    matrices = tapes.matrices_of(method, network.inputs, 48)
+    uses = 9 if ARCHITECTURES[network.architecture].tied else 1
+    matrices = tapes.matrices_of(method, uses * network.inputs, 48)
     program = program_of(network, tapes.params_of(9, 48))
     chosen = choose_schedule(method, GAUSSIAN, 9, 48, network=network)
     assert normals(network, method, 9, 48) == tapes.normals(program, matrices)

@@ -13,7 +13,8 @@ from gradsim_core.linear.rows import rows_of
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
 from gradsim_core.tapes import schedule, steps
-from gradsim_core.tapes.tape import MULTIPLY, SHIFT
+from gradsim_core.tapes.tape import DRAW, MULTIPLY, SHIFT, TIED
+from gradsim_core.tapes.ties import known_at
 from tests.core.lazy.networks import basis
 
 SIGMA = 1.3
@@ -112,6 +113,28 @@ def biases(program, work):
     """The bias of every step that adds one."""
     steps_ = program.steps[program.steps[:, 0] == SHIFT]
     return [(numbers(work.values, program, step[3]) - numbers(work.values, program, step[1]))[0] for step in steps_]
+
+
+def draws(program, work):
+    """The rows of every step that draws."""
+    return [numbers(work.values, program, step[3]) for step in program.steps[program.steps[:, 0] == DRAW]]
+
+
+def completed_ties(program, work, rng):
+    """Explicit matrices that answer as the tied ones of a run did, in the order of their first uses."""
+    found = []
+    for number in sorted(set(program.steps[program.steps[:, 0] == TIED, 5].tolist())):
+        known, found_rows = known_at(work.ties, steps.shape_at(program, number), number), []
+        for side, count in ((known.right, known.sizes[0]), (known.left, known.sizes[1])):
+            for rows, n in ((side.basis, side.n), (side.images, side.n_image)):
+                block = rows.array[rows.start : rows.start + count * rows.row].reshape(count, rows.row)[:, :n]
+                found_rows.append(block.astype(np.float64))
+        q, a, u, b = found_rows
+        fresh = program.deviations[number] * rng.standard_normal((known.left.n, known.right.n))
+        fresh -= u.T @ (u @ fresh)
+        fresh -= (fresh @ q.T) @ q
+        found.append(a.T @ q + u.T @ b - u.T @ (u @ a.T) @ q + fresh)
+    return found
 
 
 def completed(program, work, network, rng):

@@ -11,8 +11,8 @@ from gradsim_core.tapes.tape import BATCH, LAYER
 class Tensors:
     """Has the methods of `Tape`; rows are inputs or tokens, and values are kept in the order in which they are made."""
 
-    def __init__(self, x, matrices, phi, biases=()):
-        self.biases = iter(biases)
+    def __init__(self, x, matrices, phi, biases=(), tied=(), draws=()):
+        self.biases, self.draws, self.spare, self.tied = iter(biases), iter(draws), iter(tied), {}
         self.matrices, self.phi, self.parts = [torch.tensor(w, requires_grad=True) for w in matrices], phi, []
         self.values, self.layers, self.used = [], [], 0
         self.input = self._made(torch.tensor(x, requires_grad=True), 1)
@@ -27,7 +27,15 @@ class Tensors:
         self.used += 1
         return self._made(self.values[x] @ self.matrices[self.used - 1].T, parts)
 
-    def shift(self, x, sigma):
+    def multiply_tied(self, x, name, n, sigma):
+        if name not in self.tied:
+            self.tied[name] = torch.tensor(next(self.spare))
+        return self._made(self.values[x] @ self.tied[name].T, 1)
+
+    def draw(self, n):
+        return self._made(torch.tensor(next(self.draws), requires_grad=True), 1)
+
+    def shift(self, x, sigma, name=""):
         return self._made(self.values[x] + torch.tensor(next(self.biases)), self.parts[x]) if sigma > 0.0 else x
 
     def squash(self, x):
