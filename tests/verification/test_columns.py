@@ -3,8 +3,8 @@
 `test_architectures` compares the lengths of all inputs together. Here, at the input and at each layer, forward and
 backward: the length over all inputs, the length of input 0, of the difference of inputs 0 and 1, the correlations of
 inputs 0 and 1 and of 0 and the last, the correlation of values with errors, of the same input and of another one, and
-how lengths and correlations change from layer to layer. The kinds of networks cover every pair of options. Kolmogorov and
-Smirnov's test, 20,000 networks a side; of all tests of this file together a false alarm has a probability of 1e-4.
+how lengths and correlations change from layer to layer. The kinds of networks cover every pair of options. Kolmogorov
+and Smirnov's test, 20,000 networks a side; of all tests of this file together a false alarm has a probability of 1e-4.
 """
 
 from __future__ import annotations
