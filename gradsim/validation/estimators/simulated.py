@@ -142,10 +142,11 @@ def _gathered(networks: int, seed: int, cell: Cell, values: Callable[[Ensemble],
     """Values of as many networks, from chunks of seeds seed, seed + 1 …"""
     most = max(16, _MOST_VALUES // max(1, cell["depth"]))
     usual = "conditional" if cell.get("law", "gaussian") in _ROTATIONS else "explicit"
+    options: Cell = {"method": usual, **cell}
     parts = []
     for number, first in enumerate(range(0, max(1, networks), most)):
         count = min(most, networks - first)
-        parts.append(values(simulate(**({"method": usual} | cell), networks=count, seed=seed + number)))
+        parts.append(values(simulate(**options, networks=count, seed=seed + number)))
     return np.concatenate(parts)
 
 
