@@ -16,9 +16,10 @@ from gradsim.errors import SweepError
 from gradsim.simulation.ensemble import Ensemble, simulate
 from gradsim.theory.averages.functions import Array
 from gradsim.validation.estimators.table import Estimate
+from gradsim_core.activations import resolve_activation
 
 Cell = dict[str, Any]
-"""Keywords of `simulate` but networks, seed and method."""
+"""Keywords of `simulate` but networks and seed; the method may be left to `_gathered`."""
 
 _MOST_VALUES = 4_000_000  # networks times layers of a chunk: 128 MB in four quantities
 _ROTATIONS = ("gaussian", "orthogonal")  # laws that the conditional method samples
@@ -92,6 +93,34 @@ def dead_share(activation: str, sigma_w: float, depth: int, width: int, networks
     return _mean(_gathered(networks, seed, cell, lambda chunk: (chunk.status == 1).astype(float)))
 
 
+def tangent_diagonal(
+    activation: str, sigma_w: float, depth: int, width: int, networks: int, square: float = 1.0, seed: int = 1
+) -> Estimate:
+    """Mean of the tangent kernel of an input with itself: over all matrices, the sum of |dC/dW|^2 / fan_in.
+
+    C is one output of a readout after ``depth`` layers, with sigma_w like all others; ``square`` is the mean square of
+    the input. For activations that are a line on each side of 0. Then the signs of h are independent of their sizes:
+    given |h|, the mean of |phi(h)|^2, the readout's part, is |h|^2 times the mean of the two squared slopes.
+    """
+    slopes = resolve_activation(activation)([-1.0, 1.0])
+    cell = {"activation": activation, "sigma_w": sigma_w, "depth": depth, "width": width, "method": "radial"}
+
+    def values(chunk: Ensemble) -> Array:
+        gradients = sigma_w**2 / width * np.exp(2.0 * chunk.log_weight_grad).sum(axis=1)
+        found: Array = square * (gradients + np.mean(np.square(slopes)) * np.exp(chunk.log_q[:, -1]))
+        return found
+
+    return _mean(_gathered(networks, seed, cell, values))
+
+
+def tangent_slope(
+    activation: str, sigma_w: float, depth: int, width: int, networks: int, square: float = 1.0, seed: int = 1
+) -> Estimate:
+    """`tangent_diagonal` for each matrix: what one more layer adds where sigma_w is critical."""
+    found = tangent_diagonal(activation, sigma_w, depth, width, networks, square, seed)
+    return Estimate(found.value / (depth + 1), found.error / (depth + 1))
+
+
 def _gains(chunk: Ensemble) -> Array:
     """ln gain of networks whose last layer has a gradient: without one, the gain is 0 over 0."""
     found: Array = chunk.log_gain[chunk.log_delta[:, -1] > -np.inf, 0]
@@ -112,11 +141,12 @@ def _log_weight_grad(networks: int, seed: int, cell: Cell, layer: int) -> Array:
 def _gathered(networks: int, seed: int, cell: Cell, values: Callable[[Ensemble], Array]) -> Array:
     """Values of as many networks, from chunks of seeds seed, seed + 1 …"""
     most = max(16, _MOST_VALUES // max(1, cell["depth"]))
-    method = "conditional" if cell.get("law", "gaussian") in _ROTATIONS else "explicit"
+    usual = "conditional" if cell.get("law", "gaussian") in _ROTATIONS else "explicit"
+    options: Cell = {"method": usual, **cell}
     parts = []
     for number, first in enumerate(range(0, max(1, networks), most)):
         count = min(most, networks - first)
-        parts.append(values(simulate(**cell, networks=count, seed=seed + number, method=method)))
+        parts.append(values(simulate(**options, networks=count, seed=seed + number)))
     return np.concatenate(parts)
 
 
@@ -133,6 +163,6 @@ ROWS: dict[str, Callable[..., Estimate]] = {
     function.__name__: function
     for function in (
         mean_log_gain, variance_log_gain, mean_gain, mean_square_gain, mean_q, mean_square_q, mean_log_weight_grad,
-        variance_log_weight_grad, dead_share,
+        variance_log_weight_grad, dead_share, tangent_diagonal, tangent_slope,
     )
 }  # fmt: skip

@@ -75,10 +75,12 @@ def blocks(tape, n, depth, norm=None, placement="pre", heads=0, causal=True, gat
     return normed(x) if placement in ("pre", "sandwich") else x
 
 
-def run_many(program, name, networks, *, first=0, dtype=np.float64, method="conditional", law="gaussian"):
+def run_many(
+    program, name, networks, *, first=0, dtype=np.float64, method="conditional", law="gaussian", correlation=0.0
+):
     """Run a tape for some networks; yields the arrays, which the next network overwrites."""
     activation, shape = resolve_activation(name), (3, 1, max(len(program.layers), 1))
-    work, sums = schedule.work_of(program, 0.0, np.dtype(dtype), method), (np.zeros(shape), np.zeros(shape))
+    work, sums = schedule.work_of(program, correlation, np.dtype(dtype), method), (np.zeros(shape), np.zeros(shape))
     body = simulator._kernel(activation, resolve_law(law), schedule.builder(method, schedule.RARE), "tape", None)
     slopes, cell = simulator._slopes(activation), CELL._replace(alpha=activation.alpha)
     for network in range(first, first + networks):
