@@ -80,6 +80,11 @@ CASES = [
     transformer("relu", False, "1/sqrt(d)", 2, normalisation="dyt", placement="output", gated=True),
     transformer("tanh", True, "1/d", 1, normalisation="dyt", placement="output"),
     transformer("tanh", False, "1/d", 2, normalisation="dyt", placement="sandwich", gated=True),
+    ("tanh", Network("recurrent", inputs=3)),
+    ("gelu", Network("recurrent", inputs=3, sigma_u=0.5, normalisation="layer")),
+    ("gelu", Network("recurrent", inputs=3, normalisation="rms", placement="post")),
+    ("relu", Network("recurrent", inputs=4, normalisation="batch")),
+    ("tanh", Network("recurrent", inputs=3, sigma_u=0.5, normalisation="dyt", placement="post")),
 ]
 TESTS = 12 * (DEPTH + 1) + 10 * DEPTH
 ALARM = 1e-4 / (len(CASES) * TESTS)
