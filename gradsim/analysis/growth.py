@@ -70,9 +70,10 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
     values: dict[str, Any] = PLAIN._asdict() | {axis: cell[axis] for axis in NETWORK_AXES if axis in cell}
     architecture = str(values["architecture"])
     sigma_b = float(cell["sigma_b"])
-    if architecture == "recurrent":  # in wide networks one matrix of all steps acts as one of its own for each
-        if values["normalisation"] == "batch" and values["sigma_u"] > 0.0:
-            return float("nan"), "The mean field of batch norm is of inputs without a bias of their own."
+    if architecture in ("recurrent", "convolution"):
+        # In wide networks one matrix of all steps acts as one of its own for each, and positions as independent inputs.
+        if values["normalisation"] == "batch":
+            return float("nan"), "The mean field of batch norm is of independent inputs."
         architecture, sigma_b = "plain", float(np.hypot(sigma_b, values["sigma_u"]))
     used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}  # which the mean field does not see
     options = {axis: values[axis] for axis in used}

@@ -37,6 +37,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "preset": str,
     "cost": lambda value: f"{value} cost",
     "outputs": lambda value: f"{value} outputs",
+    "taps": lambda value: f"{value} taps",
 }
 _MOST_SENTENCES = 3
 _CAPTION = "caption"

@@ -44,6 +44,7 @@ class Cell(NamedTuple):
     cost: str = PLAIN.cost
     outputs: int = PLAIN.outputs
     sigma_u: float = PLAIN.sigma_u
+    taps: int = PLAIN.taps
 
     @property
     def network(self) -> Network:

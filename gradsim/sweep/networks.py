@@ -19,7 +19,7 @@ from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
 from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
 _MOST_INPUTS, _MOST_OUTPUTS, _LARGEST_SCALE = 4096, 2**20, 1e6
-_WHOLE = ("inputs", "heads", "outputs")
+_WHOLE = ("inputs", "heads", "outputs", "taps")
 _ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost")
 
 
@@ -105,6 +105,10 @@ class NetworkAxes(ValidatedModel):
         default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
 
+    taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
+        default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
+    )
+
     @property
     def network_axes(self) -> tuple[str, ...]:
         """Names of these axes that are not at their default."""
@@ -130,6 +134,7 @@ class NetworkOptions(TypedDict, total=False):
     cost: str
     outputs: int
     sigma_u: float
+    taps: int
 
 
 def axes_used(network: Network) -> set[str]:
@@ -164,7 +169,7 @@ RULES = (
     Rule(
         "placement",
         lambda network, cell: network.placement not in ARCHITECTURES[network.architecture].placements,
-        "pre (before the activation) or post (after it) in a plain or recurrent network, which has no branches",
+        "pre (before the activation) or post (after it) in a plain or recurrent network or a convolution, which has no branches",
         'Write placement = "pre"',
     ),
     Rule(

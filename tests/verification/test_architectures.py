@@ -47,6 +47,8 @@ CASES = [
     ("relu", Network("residual2", inputs=3, cost="softmax", outputs=4)),
     ("tanh", Network(inputs=4, cost="quadratic", outputs=3)),
     ("gelu", Network("transformer", inputs=3, heads=2, preset="deepnorm", normalisation="layer", placement="post")),
+    ("relu", Network("convolution", inputs=5)),
+    ("tanh", Network("convolution", inputs=3, normalisation="layer", placement="post", taps=2)),
     ("tanh", Network("recurrent")),
     ("relu", Network("recurrent", inputs=2, sigma_u=0.5)),
     ("gelu", Network("recurrent", inputs=4, normalisation="layer")),

@@ -50,6 +50,8 @@ class Network(NamedTuple):
         A name in `COSTS`; how many outputs the network has, for all costs but readouts.
     sigma_u
         Of a recurrent network, standard deviation of the weights of its inputs, times sqrt(width); 0: it has none.
+    taps
+        How many neighbouring inputs, or positions, a convolution sees.
     """
 
     architecture: str = "plain"
@@ -67,6 +69,7 @@ class Network(NamedTuple):
     cost: str = "readout"
     outputs: int = 10
     sigma_u: float = 0.0
+    taps: int = 3
 
 
 PLAIN = Network()
@@ -82,7 +85,9 @@ def matrix_of(network: Network, kind: str, depth: int, width: int, block: int = 
     """A matrix of a network, as presets see it."""
     inner = inner_of(network, width)
     fan_in, fan_out = inner if kind == DOWN else width, inner if kind == UP else width
-    branches = {"plain": 0, "recurrent": 0, "transformer": 2 * depth}.get(network.architecture, depth)
+    if network.architecture == "convolution":
+        fan_in, fan_out = network.taps * fan_in, network.taps * fan_out
+    branches = {"residual": depth, "residual2": depth, "transformer": 2 * depth}.get(network.architecture, 0)
     return Matrix(kind, fan_in, fan_out, block, depth, branches)
 
 

@@ -40,6 +40,17 @@ def plain(tape: Tape, network: Network, cell: Params) -> int:
     return x
 
 
+def convolution(tape: Tape, network: Network, cell: Params) -> int:
+    """As a plain network, but every position sees its neighbours on a circle, through one matrix for all."""
+    x = tape.input
+    for _ in range(cell.depth):
+        h = tape.shift(matrix(tape, network, cell, HIDDEN, tape.window(x, network.taps), cell.width), cell.sigma_b)
+        tape.end_layer(h)
+        x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
+        x = normalise(tape, network, x) if network.placement == "post" else x
+    return x
+
+
 def recurrent(tape: Tape, network: Network, cell: Params) -> int:
     """h = W x + U u + b with the same W, U and b at every time step, and new inputs u; x as in a plain network."""
     x, n, sigma = tape.input, cell.width, sigma_of(network, HIDDEN, cell.depth, cell.width)

@@ -36,8 +36,9 @@ from .steps import (
     shift,
     take_parts,
 )
-from .tape import ACTIVATE, ADD, ATTEND, COST, DRAW, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE, TIED
+from .tape import ACTIVATE, ADD, ATTEND, COST, DRAW, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE, TIED, WINDOW
 from .ties import forget
+from .windows import open_windows, open_windows_backward, spare_like
 
 
 @jit.outlined
@@ -148,7 +149,7 @@ def passes(matrices, kinds):
     What a program has none of is left out, since it need not be compiled then.
     """
     multiply, multiply_backward, tied, tied_backward = matrices
-    squashes, gates, attends, ties = (kind in kinds for kind in (SQUASH, GATE, ATTEND, TIED))
+    squashes, gates, attends, ties, windows = (kind in kinds for kind in (SQUASH, GATE, ATTEND, TIED, WINDOW))
 
     def forward(origin, neurons, program, work):
         for i in range(len(program.steps)):
@@ -162,6 +163,8 @@ def passes(matrices, kinds):
                 tied(Source(origin.cell, origin.network, number + 1, 0), program, work, index, number, x, y)
             elif ties and kind == DRAW:
                 draw_rows(origin, program, i, y)
+            elif windows and kind == WINDOW:
+                open_windows(x, y, program.count, program.values[target, 3])
             elif kind == SHIFT:
                 shift(origin, program, work, i, x, y)
             elif kind == ACTIVATE:
@@ -196,6 +199,8 @@ def passes(matrices, kinds):
                 tied_backward(origin_of, program, work, index, number, x, error, out)
             elif ties and kind == DRAW:
                 clear(out, program.count)
+            elif windows and kind == WINDOW:
+                open_windows_backward(error, out, spare_like(work, x), program.count, program.values[target, 3])
             elif kind == ACTIVATE:
                 activate_backward(neurons[0], x, error, out, program.count, n, work.row)
             elif squashes and kind == SQUASH:

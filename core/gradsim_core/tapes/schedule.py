@@ -13,7 +13,7 @@ from gradsim_core.parameters import Params
 
 from .costs import READOUT
 from .running import build
-from .tape import ATTEND, COST, GATE, SQUASH, TIED, Program
+from .tape import ATTEND, COST, GATE, SQUASH, TIED, WINDOW, Program
 from .work import TapeWork, allocate, size_of
 
 _FLOPS = 35
@@ -25,7 +25,7 @@ FEW = 3
 once it has met them: its bases take more time than its entries would, in proportion to the cube of the rows."""
 
 
-RARE = frozenset((SQUASH, GATE, ATTEND, TIED, COST))
+RARE = frozenset((SQUASH, GATE, ATTEND, TIED, WINDOW, COST))
 """Operations of which most networks have none."""
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from gradsim_core.lazy.untied import Shape, shape_of
 from gradsim_core.linear.rows import stored
 
-MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN, TIED, DRAW = range(11)
+MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN, TIED, DRAW, WINDOW = range(12)
 COST = -1  # stands among the operations of a kernel for all costs but the random readout of every row
 LAYER, RMS, BATCH = range(3)
 _ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
@@ -171,6 +171,11 @@ class Tape:
         if n != m:
             raise ValueError(f"join: parts have {n} and {m} numbers: they must be equal.")
         return self._step(JOIN, x, n, parts + others, other=other)
+
+    def window(self, x: int, taps: int) -> int:
+        """Put rows of neighbours, the row itself in the middle, into the parts of one row; rows lie on a circle."""
+        self._check_parts("window", x, 1)
+        return self._step(WINDOW, x, self.values[x].n, taps)
 
     def attend(self, x: int, scale: float, causal: bool) -> int:
         """Softmax attention; the value has the queries, keys and values of all heads as its parts."""

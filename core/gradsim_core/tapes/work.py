@@ -42,6 +42,8 @@ class TapeWork(NamedTuple):
     inverses: np.ndarray  # (norms, max(count, the largest width))
     units: np.ndarray  # int64 (1 + norms, count): exponents of scratch rows; those that norms have taken in
     squares: np.ndarray  # float64 (count,), of scratch rows
+    spare_units: np.ndarray  # int64 (count,), of spare rows
+    spare_squares: np.ndarray  # float64 (count,)
     powers: np.ndarray  # int64 (count,), scratch
     attention: Attention  # of one layer after the other
     weights: np.ndarray  # of all attentions
@@ -102,7 +104,8 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:
         field_of(program, dtype), field_of(program, dtype), make(count * widest), make(count * widest),
         make(bases), make(normals), aligned((len(shapes) * lazy or 1) * count * padded(count), np.float64), places,
         np.ones(widest, dtype), np.zeros((max(norms, 1), max(count, widest)), dtype),
-        np.zeros((1 + norms, count), np.int64), np.zeros(count), np.zeros(count, np.int64),
+        np.zeros((1 + norms, count), np.int64), np.zeros(count), np.zeros(count, np.int64), np.zeros(count),
+        np.zeros(count, np.int64),
         Attention(make(attention), make(count * stored(count))), make(weights), row_of(widest, dtype),
         lazy_work(largest if lazy else small, dtype), drawn.work_of(small if lazy else largest, dtype),
         np.zeros(len(shapes)), np.zeros(len(shapes), np.int64), ties_of(shapes, _uses(program) if lazy else {}, dtype),

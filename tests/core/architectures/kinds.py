@@ -41,6 +41,14 @@ def recurrent():
     yield Network("recurrent", inputs=3, normalisation="layer", placement="post", cost="softmax")
 
 
+def convolutions():
+    """Convolutions of several sizes, also wider than the circle."""
+    yield Network("convolution", inputs=6)
+    yield Network("convolution", inputs=4, taps=2, normalisation="rms")
+    yield Network("convolution", inputs=3, taps=5, cost="quadratic")
+    yield Network("convolution", inputs=5, taps=1, preset="xavier_normal")
+
+
 def costs():
     """Every cost, each with another architecture."""
     yield Network("residual2", inputs=4, cost="shared", normalisation="layer")

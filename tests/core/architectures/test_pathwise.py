@@ -9,11 +9,11 @@ from gradsim_core.architectures import ARCHITECTURES, Network
 from gradsim_core.architectures.table import program_of
 from gradsim_core.parameters import Params
 from gradsim_core.tapes.tape import TIED
-from tests.core.architectures.kinds import costs, every_norm, name_of, options, recurrent
+from tests.core.architectures.kinds import convolutions, costs, every_norm, name_of, options, recurrent
 from tests.core.tapes import networks
 
 torch = pytest.importorskip("torch")
-ALL = [*every_norm(), *options(), *costs(), *recurrent()]
+ALL = [*every_norm(), *options(), *costs(), *recurrent(), *convolutions()]
 CELL = Params(np.uint64(0), 3, 16, 1.2, 0.3)
 PHI = {"gelu": torch.nn.functional.gelu, "relu": torch.relu}
 TOLERANCE = 1e-10

@@ -32,6 +32,10 @@ class Tensors:
             self.tied[name] = torch.tensor(next(self.spare))
         return self._made(self.values[x] @ self.tied[name].T, 1)
 
+    def window(self, x, taps):
+        value = self.values[x]
+        return self._made(torch.cat([value.roll(taps // 2 - j, 0) for j in range(taps)], 1), taps)
+
     def draw(self, n):
         return self._made(torch.tensor(next(self.draws), requires_grad=True), 1)
 
