@@ -169,7 +169,7 @@ RULES = (
     Rule(
         "placement",
         lambda network, cell: network.placement not in ARCHITECTURES[network.architecture].placements,
-        "pre (before the activation) or post (after it) in a plain or recurrent network or a convolution, which has no branches",
+        "pre (before the activation) or post (after it) in a network without branches: plain, recurrent, convolution",
         'Write placement = "pre"',
     ),
     Rule(

@@ -33,7 +33,7 @@ def test_one_tap_is_a_plain_network_of_many_inputs():
 @pytest.mark.parametrize(("told", "changes"), [
     ("taps = 5 .* unless the architecture is convolution", {"architecture": "plain", "taps": 5}),
     ("taps = 0 ", {"taps": 0}),
-    ("placement = 'output' .* convolution", {"placement": "output", "normalisation": "layer"}),
+    ("placement = 'output' .* without branches", {"placement": "output", "normalisation": "layer"}),
 ])  # fmt: skip
 def test_refused(told, changes):
     with pytest.raises(SweepError, match=told):
