@@ -82,7 +82,7 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
 
 
 def _leaf_pipeline() -> dict[str, Any]:
-    """The option that keeps leaves as LLVM IR; none if Numba's internals have changed, so that compilation is slower."""
+    """The option that keeps leaves as LLVM IR; none if Numba's internals have changed: compilation is then slower."""
     try:
         from gradsim_core.caching.leaves import LeafCompiler
     except ImportError:
