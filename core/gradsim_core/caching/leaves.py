@@ -19,7 +19,7 @@ from numba.core.cpu import CPUContext
 from numba.core.typed_passes import NativeLowering
 
 _NEEDED: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (JITCodeLibrary, ("add_linking_library", "enable_object_caching", "finalize", "_ensure_finalized", "_finalized")),
+    (JITCodeLibrary, ("enable_object_caching", "_optimize_final_module", "_finalize_final_module", "_finalized")),
     (compiler.Flags, ("copy", "no_compile")),
     (compiler._LowerResult, ("cfunc", "_replace")),
     (CPUContext, ("codegen", "insert_user_function")),
@@ -32,18 +32,15 @@ for _owner, _names in _NEEDED:
 
 
 class _Leaf(JITCodeLibrary):
-    """The LLVM IR of one leaf, without that of the functions it calls: whoever links it links those as well."""
+    """The LLVM IR of one leaf, with that of the functions it calls.
 
-    def __init__(self, codegen: Any, name: str):
-        super().__init__(codegen, name)
-        self.called: dict[Any, None] = {}
+    It could leave those to whoever links it, but LLVM drops a function that nothing in the module calls yet.
+    """
 
-    def add_linking_library(self, library: Any) -> None:
-        """Note a called function, and all that it calls in turn if it is a leaf."""
-        library._ensure_finalized()
-        self.called.update(dict.fromkeys([library, *getattr(library, "called", ())]))
+    def _optimize_final_module(self) -> None:
+        """Leave it to the kernel."""
 
-    def finalize(self) -> None:
+    def _finalize_final_module(self) -> None:
         """Make no machine code."""
         self._finalized = True
 
@@ -65,7 +62,7 @@ class _LeafLowering(NativeLowering):
         state.flags = flags
         leaf.finalize()
         result = state["cr"]._replace(cfunc={}.popitem)
-        state.targetctx.insert_user_function(result.cfunc, result.fndesc, [leaf, *leaf.called])
+        state.targetctx.insert_user_function(result.cfunc, result.fndesc, [leaf])
         state["cr"] = result
         return True
 
