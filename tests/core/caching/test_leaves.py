@@ -96,21 +96,3 @@ def test_leaves_cannot_be_called_from_python(monkeypatch):
         for arguments in ((), (0.3,), (0.3, 50)):
             with pytest.raises((KeyError, TypeError)):
                 each(*arguments)
-
-
-def test_a_function_that_one_leaf_drops_and_the_next_calls():
-    """The optimiser removes the first leaf's call; the second one's must find the function all the same."""
-
-    def first(x, y):
-        min(x, y)
-        return x
-
-    def second(x, y):
-        return min(x, y)
-
-    def both(x, y):
-        return first(x, y) + second(x, y)
-
-    for leaf in (first, second, both):
-        jit.make_compilable(leaf)
-    assert jit.compile_kernel(lambda x, y: both(x, y) - first(y, x), disk_cache=False)(3.0, 2.0) == 3.0
