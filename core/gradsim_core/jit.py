@@ -74,11 +74,20 @@ def make_compilable(function: FunctionType, inline: bool = True) -> FunctionType
     def typing(*arguments: Any) -> FunctionType:
         return choose(arguments)
 
-    options: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True} | _leaf_pipeline()
     if inline:
         options["forceinline"] = True
     overload(function, strict=False, jit_options=options)(typing)
     return function
+
+
+def _leaf_pipeline() -> dict[str, Any]:
+    """The option that keeps leaves as LLVM IR; none if Numba's internals have changed: compilation is then slower."""
+    try:
+        from gradsim_core.caching.leaves import LeafCompiler
+    except ImportError:
+        return {}
+    return {"pipeline_class": LeafCompiler}
 
 
 def make_closure_compilable(function: Any, *captured: str, inline: bool = False) -> FunctionType:
