@@ -102,7 +102,8 @@ def _sigma_w(cell: dict[str, Any], network: dict[str, Any]) -> float | tuple[Any
     if preset is None or preset.sigma is None:
         return float(cell["sigma_w"])
     depth, width = int(cell["depth"]), int(cell["width"])
-    found = preset_sigmas(preset.name, network["architecture"], depth, width, float(network["expansion"]))
+    options = float(network["expansion"]), int(network["taps"])
+    found = preset_sigmas(preset.name, network["architecture"], depth, width, *options)
     return tuple((kind, tuple(each) if isinstance(each, list) else each) for kind, each in found.items())
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from gradsim.notebook import facts_html
 from gradsim.spectra.moments import Moments, moments_of
 from gradsim.theory.finite_width.lyapunov import lyapunov_exponents
-from gradsim.theory.infinite_width.spectrum import JacobianSpectrum, jacobian_spectrum
+from gradsim.theory.infinite_width.spectrum import DEEPEST, JacobianSpectrum, jacobian_spectrum
 
 if TYPE_CHECKING:
     from gradsim_core.activations import Activation
@@ -45,7 +45,7 @@ class Comparison(NamedTuple):
     Attributes
     ----------
     spectrum
-        Mean, variance and edge of s^2 at infinite width.
+        Mean, variance and edge of s^2 at infinite width; NaN beyond the depth to which they are computed.
     lyapunov
         Exact Lyapunov exponents (k,) of linear networks with Gaussian weights; None of others.
     """
@@ -120,9 +120,12 @@ class Jacobian:
     def theory(self) -> Comparison:
         """Theory of these networks: s^2 at infinite width, and exact Lyapunov exponents where they are known."""
         cell = self.cell
-        spectrum = jacobian_spectrum(
-            cell.activation, cell.depth, cell.sigma_w, cell.sigma_b, cell.law, cell.output
-        )  # fmt: skip
+        if cell.depth > DEEPEST:
+            spectrum = JacobianSpectrum(np.nan, np.nan, np.nan)
+        else:
+            spectrum = jacobian_spectrum(
+                cell.activation, cell.depth, cell.sigma_w, cell.sigma_b, cell.law, cell.output
+            )  # fmt: skip
         known = cell.name == "linear" and cell.law == "gaussian"
         count = self.lyapunov.shape[1]
         return Comparison(spectrum, lyapunov_exponents(cell.width, cell.sigma_w)[:count] if known else None)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradsim.activations import AxisActivation
 
 WIDTHS = (64, 256, 1024, 4096)
+FEWEST = 8  # networks of a width
 
 
 def coordinate_check(
@@ -84,6 +85,9 @@ def coordinate_check(
     given: dict[str, Any] = {**options, "activation": activation}
     problems = [Problem(**given, width=width) for width in known]
     networks, threads = check_networks(networks), resolve_threads(threads)
+    if networks < FEWEST:
+        allowed = f"{FEWEST} or more: intervals come from drawing networks again, and of fewer they say nothing"
+        raise SweepError("networks", networks, allowed, "Write for example networks=50")
     check_mode(progress)
     work = [problem.numbers for problem in problems]
     found = []

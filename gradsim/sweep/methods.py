@@ -29,6 +29,7 @@ class Asked(NamedTuple):
     activations: Iterable[Any]
     laws: Iterable[WeightLaw]
     network_axes: Sequence[str]
+    presets: bool = False
 
     def may_be(self, method: str) -> bool:
         """Whether a method can sample every activation with every weight law, in all networks."""
@@ -47,7 +48,8 @@ class Asked(NamedTuple):
         if self.network_axes:
             kinds = "explicit for independent weights that are not sparse, conditional for gaussian ones"
             needs = f"{kinds}, in networks that are not plain with one input ({', '.join(self.network_axes)})"
-        raise SweepError("method", method, needs, f"{write} activation or law")
+        law = "preset" if self.presets else "law"
+        raise SweepError("method", method, needs, f"{write} activation or {law}")
 
 
 def work_of(method: str, cell: Cell) -> int:

@@ -177,7 +177,8 @@ class Sweep(NetworkAxes):
     @property
     def _asked(self) -> Asked:
         axes = tuple(axis for axis in self.network_axes if axis != "preset")
-        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), axes)
+        named = "preset" in self.network_axes
+        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), axes, named)
 
     def normals(self, cell: Cell) -> int:
         """Return the number of random normals that one network of a cell draws, or could in its time: the work."""
@@ -241,7 +242,8 @@ class Sweep(NetworkAxes):
         del deep  # values are immutable
         update = dict(update or {})
         values = {field: getattr(self, field) for field in type(self).model_fields} | update
-        stood_for = set(presets.STOOD_FOR) - set(update) if presets.are_named(values) else set()
+        either = presets.are_named(values) or "preset" in self.network_axes
+        stood_for = set(presets.STOOD_FOR) - set(update) if either else set()
         return type(self)(**{field: value for field, value in values.items() if field not in stood_for})
 
     @cached_property

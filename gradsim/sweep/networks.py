@@ -197,6 +197,12 @@ RULES = (
         "Write input_correlation = 0.9",
     ),
     Rule(
+        "input_correlation",
+        lambda network, cell: network.sigma_u > 0.0 and network.input_correlation > 0.0,
+        "0 where a recurrent network has inputs at every step, which are independent",
+        "Leave out input_correlation, or sigma_u",
+    ),
+    Rule(
         "expansion",
         lambda network, cell: 0.0 < network.expansion * cell.width < 0.5,
         "at least one neuron between the two matrices of a branch",
@@ -206,7 +212,7 @@ RULES = (
         "preset",
         lambda network, cell: network.architecture not in _architectures_of(network.preset),
         "a preset that has a meaning in every architecture of the sweep: gpt2, llama and deepnorm in residual2 and "
-        "transformer, critical in plain networks",
+        "transformer, critical and orthogonal in plain networks",
         "Take another preset, or make two sweeps",
     ),
 )
@@ -245,5 +251,6 @@ def _repeated(axes: NetworkAxes, cell: Cell) -> tuple[str, Any, str, str]:
     """The fault of a sweep that has a cell twice, since an architecture does not use an axis of several values."""
     several = [axis for axis in axes.network_axes if len(getattr(axes, axis)) > 1]
     axis = next(each for each in several if each not in axes_used(cell.network))
-    allowed = f"one value where networks do not use it ({cell.architecture}, normalisation {cell.normalisation})"
+    kind = f"{cell.architecture}, normalisation {cell.normalisation}, cost {cell.cost}"
+    allowed = f"one value where networks do not use it ({kind})"
     return axis, getattr(axes, axis), allowed, "Make two sweeps"

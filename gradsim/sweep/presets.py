@@ -10,7 +10,7 @@ from gradsim.activations import AxisActivation
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import Cell, round12
 from gradsim_core.architectures import ARCHITECTURES, PLAIN, PRESETS
-from gradsim_core.architectures.network import sigma_of
+from gradsim_core.architectures.network import matrix_of, sigma_of
 
 STOOD_FOR = ("law", "sigma_w", "sigma_b")
 """The axes that a preset stands for."""
@@ -23,6 +23,8 @@ def are_named(values: Mapping[str, Any]) -> bool:
 
 def _names(values: Mapping[str, Any]) -> list[Any]:
     given = values.get("preset", PLAIN.preset)
+    if given is None:
+        raise SweepError("preset", None, f"one of {', '.join(PRESETS)}, or left out", "Leave it out, or name one")
     return [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
 
 
@@ -58,7 +60,8 @@ def resolve(cell: Cell, activation: AxisActivation) -> Cell:
     first = ARCHITECTURES[cell.architecture].matrices[0]
     sigma_w = sigma_of(cell.network, first, cell.depth, cell.width)
     found = _critical(activation, cell.depth) if sigma_w is None else round12(sigma_w)
-    return cell._replace(law=preset.law, sigma_w=found, sigma_b=round12(preset.sigma_b(cell.width)))
+    sigma_b = preset.sigma_b(matrix_of(cell.network, first, cell.depth, cell.width))
+    return cell._replace(law=preset.law, sigma_w=found, sigma_b=round12(sigma_b))
 
 
 @lru_cache(maxsize=256)

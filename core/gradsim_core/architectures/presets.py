@@ -51,7 +51,7 @@ class Preset(NamedTuple):
     law
         Weight law.
     sigma_b
-        Of a width; biases are normal.
+        Of the matrix that the biases follow; they are normal.
     by_block
         Whether sigma differs from block to block.
     architectures
@@ -62,7 +62,7 @@ class Preset(NamedTuple):
     source: str
     sigma: Callable[[Matrix], float] | None
     law: str = "gaussian"
-    sigma_b: Callable[[int], float] = lambda width: 0.0
+    sigma_b: Callable[[Matrix], float] = lambda one: 0.0
     by_block: bool = False
     architectures: tuple[str, ...] = ()
 
@@ -114,14 +114,14 @@ PRESETS: dict[str, Preset] = {
         Preset("lecun_normal", "LeCun et al. 1998", lecun),
         Preset("lecun_uniform", "LeCun et al. 1998", lecun, law="uniform"),
         Preset("pytorch_linear", "torch.nn.Linear", lambda one: 1.0 / sqrt(3.0), law="uniform",
-               sigma_b=lambda width: 1.0 / sqrt(3.0 * width)),
-        Preset("orthogonal", "arXiv:1312.6120", lecun, law="orthogonal"),
+               sigma_b=lambda one: 1.0 / sqrt(3.0 * one.fan_in)),
+        Preset("orthogonal", "arXiv:1312.6120", lecun, law="orthogonal", architectures=("plain",)),
         Preset("critical", "arXiv:1611.01232", None, architectures=("plain",)),
         Preset("gpt2", "Radford et al. 2019", gpt2, architectures=_BRANCHES),
         Preset("llama", "arXiv:1908.11365", llama, by_block=True, architectures=_BRANCHES),
         Preset("olmo2", "arXiv:2501.00656", lambda one: of_std(0.02, one)),
         Preset("deepnorm", "arXiv:2203.00555", deepnorm, architectures=_BRANCHES),
-        Preset("ntk", "arXiv:1806.07572", lecun, sigma_b=lambda width: 0.1),
+        Preset("ntk", "arXiv:1806.07572", lecun, sigma_b=lambda one: 0.1),
         Preset("mup", "arXiv:2203.03466", lecun),
     )
 }  # fmt: skip

@@ -106,11 +106,11 @@ def _by_block(sigma_w: Sigmas, architecture: str, depth: int) -> list[dict[str, 
         raise SweepError("sigma_w", dict(sigma_w), allowed, f"Give {', '.join(kinds)}, and no others")
     columns = {}
     for kind in kinds:
-        values = np.atleast_1d(np.asarray(sigma_w[kind], np.float64))
+        values = np.atleast_1d(np.asarray(sigma_w[kind]))
         if values.shape not in ((1,), (depth,)):
             allowed = f"a number, or one for each of {depth} blocks"
             raise SweepError(f"sigma_w[{kind}]", list(values.shape), allowed, "Change its length, or the depth")
-        columns[kind] = [2.0 * math.log(check_sigma_w(float(value))) for value in values]
+        columns[kind] = [2.0 * math.log(check_sigma_w(value)) for value in values.tolist()]
     blocks = max(map(len, columns.values()))
     return [{kind: column[min(l, len(column) - 1)] for kind, column in columns.items()} for l in range(blocks)]  # noqa: E741
 

@@ -9,7 +9,7 @@ from gradsim_core.architectures.network import sigma_of
 
 
 def preset_sigmas(
-    preset: str, architecture: str, depth: int, width: int, expansion: float = 0.0
+    preset: str, architecture: str, depth: int, width: int, expansion: float = 0.0, taps: int = 3
 ) -> dict[str, float | list[float]]:
     """Return sigma_w of each kind of matrix, as `stream` takes it.
 
@@ -18,11 +18,14 @@ def preset_sigmas(
     preset
         Name of an initialisation, as a `Sweep` takes it.
     architecture
-        ``"plain"``, ``"residual"``, ``"residual2"`` or ``"transformer"``.
+        As a `Sweep` takes it. `stream` knows plain, residual, residual2 and transformer; recurrent networks and
+        convolutions have the mean field of plain ones.
     depth, width
         Number of blocks; neurons of the stream.
     expansion
         Neurons between the two matrices of a branch, in widths; 0 for what is usual.
+    taps
+        Positions that a convolution sees.
 
     Returns
     -------
@@ -47,11 +50,15 @@ def preset_sigmas(
     fitting = [
         row.name for row in PRESETS.values() if row.sigma and architecture in (row.architectures or ARCHITECTURES)
     ]
+    if preset == "critical":
+        allowed = "a preset that is the same for all activations"
+        raise SweepError("preset", preset, allowed, "Take sigma_w from gradsim.theory.boundary")
     if preset not in fitting:
         allowed = f"for {architecture} networks one of {', '.join(fitting)}"
         raise SweepError("preset", preset, allowed, suggestion(preset, fitting))
     depth, width = check_count("depth", depth), check_count("width", width)
-    network = Network(architecture, preset=preset, expansion=check_number("expansion", expansion, "a number >= 0", 0.0))
+    expansion, taps = check_number("expansion", expansion, "a number >= 0", 0.0), check_count("taps", taps)
+    network = Network(architecture, preset=preset, expansion=expansion, taps=taps)
     blocks = range(1, depth + 1) if PRESETS[preset].by_block else range(1, 2)
     found = {
         kind: [float(sigma_of(network, kind, depth, width, block) or 0.0) for block in blocks]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradsim_core.activations import resolve_activation
-from gradsim_core.architectures import PRESETS, Network, choose_schedule
+from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network, choose_schedule
+from gradsim_core.architectures.network import matrix_of
 from gradsim_core.architectures.table import program_of
 from gradsim_core.laws import resolve_law
 from gradsim_core.parameters import Params
@@ -71,7 +72,8 @@ def test_a_preset_of_a_plain_network_is_its_sigma():
 
 def test_every_preset_gives_positive_numbers():
     for preset in PRESETS.values():
-        for architecture in preset.architectures or ("plain", "residual", "residual2", "transformer"):
+        for architecture in preset.architectures or ARCHITECTURES:
             found = deviations(Network(architecture, inputs=2, preset=preset.name))
             assert (found > 0).all()
-            assert preset.sigma_b(N) >= 0
+            network = Network(architecture, preset=preset.name)
+            assert preset.sigma_b(matrix_of(network, ARCHITECTURES[architecture].matrices[0], DEPTH, N)) >= 0

@@ -54,7 +54,8 @@ def test_work_and_memory_are_in_proportion_to_the_depth(network, method):
     matrices = tapes.matrices_of(method, uses * network.inputs, 48)
     program = program_of(network, tapes.params_of(9, 48))
     chosen = choose_schedule(method, GAUSSIAN, 9, 48, network=network)
-    assert normals(network, method, 9, 48) == tapes.normals(program, matrices)
+    queries = uses * network.inputs if uses > 1 and matrices == "conditional" else 0  # of a tied lazy matrix
+    assert normals(network, method, 9, 48) == tapes.normals(program, matrices) + queries**2 * 2 * 48 // 8
     if chosen.name == "tape":
         assert chosen.memory(GAUSSIAN, 9, 48) == tapes.memory(program, matrices)
     assert normals(network, method, 10**6, 48) > 10**5 * normals(network, method, 9, 48) / 2

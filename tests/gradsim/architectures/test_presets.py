@@ -48,6 +48,8 @@ def test_written_read_back_and_replaced():
     assert made.replace(networks=5).preset == made.preset
     assert sweep(sigma_w=1.0, law="uniform").replace(preset="ntk").cells()[0].law == "gaussian"
     assert made.replace(preset="none", sigma_w=[1.0, 2.0]).cell_count == 2
+    with pytest.raises(SweepError, match="sigma_w is missing"):
+        made.replace(preset="none")
 
 
 def test_keys_differ_by_preset():
@@ -71,10 +73,9 @@ REFUSED = {
     },
     "sigma_w is missing": {"preset": "none"},
     "method = 'conditional' .* gaussian and orthogonal": {"preset": "he_uniform", "method": "conditional"},
-    "method = 'explicit' .* not plain with one input .architecture": {
-        "preset": "orthogonal",
-        "architecture": "residual",
-    },
+    "method = 'explicit' .* Change activation or preset": {"preset": "orthogonal", "inputs": 2},
+    "preset = 'orthogonal' .* in plain networks": {"preset": ["he_normal", "orthogonal"], "architecture": "residual"},
+    "preset = None .* Leave it out": {"preset": None},
 }
 
 
@@ -148,10 +149,11 @@ def test_sigmas_of_blocks_in_theory():
         r"sigma_w\[up\] = \[3\] .* for each of 5 blocks",
         lambda: theory.stream("residual2", "relu", 5, {"up": [1, 2, 3], "down": 1}),
     ),
+    ("sigma_w = 'a'", lambda: theory.stream("residual2", "relu", 5, {"up": "a", "down": 1})),
     ("sigma_w = 0.0", lambda: theory.stream("residual2", "relu", 5, {"up": 0.0, "down": 1})),
     ("preset = 'gpt2' .* for plain networks one of", lambda: theory.preset_sigmas("gpt2", "plain", 3, 8)),
     (r"architecture = 'rnn'", lambda: theory.preset_sigmas("gpt2", "rnn", 3, 8)),
-    ("preset = 'critical'", lambda: theory.preset_sigmas("critical", "plain", 3, 8)),
+    ("preset = 'critical' .* boundary", lambda: theory.preset_sigmas("critical", "plain", 3, 8)),
     ("width = 0", lambda: theory.preset_sigmas("he_normal", "plain", 3, 0)),
 ])  # fmt: skip
 def test_theory_refuses(told, call):

@@ -33,6 +33,7 @@ def test_the_gain_of_wide_networks_is_that_of_plain_ones(tmp_path):
 @pytest.mark.parametrize(("told", "changes"), [
     ("sigma_u = 0.5 .* unless the architecture is recurrent", {"architecture": "plain", "sigma_u": 0.5}),
     ("sigma_u = -1 ", {"sigma_u": -1}),
+    ("input_correlation = 0.5 .* independent", {"sigma_u": 1.0, "inputs": 2, "input_correlation": 0.5}),
     ("placement = 'output' .* without branches", {"placement": "output", "normalisation": "layer"}),
 ])  # fmt: skip
 def test_refused(told, changes):

@@ -279,3 +279,10 @@ REFUSED = [
 def test_bad_input_is_refused(given, field):
     with pytest.raises(SweepError, match=field):
         gs.jacobian(**{"activation": "tanh", "width": 8, "depth": 2, **given})
+
+    deep = gs.jacobian("linear", width=2, depth=5000, networks=2)
+    assert deep.table()["lyapunov_theory"].notna().all()
+    row = deep.summary().iloc[0]
+    assert np.isnan(row["mean_square_theory"])
+    assert np.isfinite(row["log_largest_square"])
+    assert "nan" in deep._repr_html_()

@@ -128,7 +128,8 @@ def test_no_steps():
 @pytest.mark.parametrize(
     ("field", "value"),
     [("widths", [64]), ("widths", [64, 64]), ("widths", 64), ("widths", [0, 4]), ("widths", ["a", "b"]),
-     ("level", 1.0), ("level", "high"), ("width", 64), ("networks", 0), ("progress", "loud"), ("momentum", 2.0)],
+     ("level", 1.0), ("level", "high"), ("width", 64), ("networks", 0), ("networks", 7),
+     ("progress", "loud"), ("momentum", 2.0)],
 )  # fmt: skip
 def test_refused(field, value):
     with pytest.raises(SweepError) as error:
