@@ -161,8 +161,8 @@ class Sweep(NetworkAxes):
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
-        self._asked.check(self.method)
         check_networks(self, self.cells() if self.network_axes else [])
+        self._asked.check(self.method)
         return self
 
     @property

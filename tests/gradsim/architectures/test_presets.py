@@ -153,7 +153,7 @@ def test_sigmas_of_blocks_in_theory():
     ("sigma_w = 0.0", lambda: theory.stream("residual2", "relu", 5, {"up": 0.0, "down": 1})),
     ("preset = 'gpt2' .* for plain networks one of", lambda: theory.preset_sigmas("gpt2", "plain", 3, 8)),
     (r"architecture = 'rnn'", lambda: theory.preset_sigmas("gpt2", "rnn", 3, 8)),
-    ("preset = 'critical' .* boundary", lambda: theory.preset_sigmas("critical", "plain", 3, 8)),
+    (r"preset = 'critical' .* from gradsim\.theory\.boundary", lambda: theory.preset_sigmas("critical", "plain", 3, 8)),
     ("width = 0", lambda: theory.preset_sigmas("he_normal", "plain", 3, 0)),
 ])  # fmt: skip
 def test_theory_refuses(told, call):
