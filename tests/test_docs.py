@@ -99,7 +99,7 @@ def test_commands_of_the_readme_exist():
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert words & set(cli.commands) == {
-        "run", "boundary", "check", "info", "lesson", "new", "recommend", "refine", "report", "submit", "status",
+        "run", "boundary", "check", "coordcheck", "info", "lesson", "new", "recommend", "refine", "report", "submit", "status",
         "validate", "verify",
     }  # fmt: skip
 
