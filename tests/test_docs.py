@@ -99,8 +99,8 @@ def test_commands_of_the_readme_exist():
 
     words = set(re.findall(r"gradsim (\w+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert words & set(cli.commands) == {
-        "run", "boundary", "check", "coordcheck", "info", "lesson", "new", "recommend", "refine", "report", "submit", "status",
-        "validate", "verify",
+        "run", "boundary", "check", "coordcheck", "info", "lesson", "new", "recommend", "refine", "report", "submit",
+        "status", "validate", "verify",
     }  # fmt: skip
 
 
