@@ -57,9 +57,13 @@ def presets(run: Run, ax: Axes | None = None, **where: Any) -> Axes:
     summary = selection.matching(run.summary(), names, where).sort_values("depth", ascending=False, kind="stable")
     found, group, said = selection.first_combination(summary, names)
     rows, columns = (list(dict.fromkeys(cells[name])) for name in ("activation", "preset"))
-    table = found.pivot(index="activation", columns="preset", values="decades").reindex(index=rows, columns=columns)
+    found = found.assign(lost=np.where(found["nonfinite_fraction"] > 0.0, "not\nfinite", "dead"))
+    table, lost = (
+        found.pivot(index="activation", columns="preset", values=name).reindex(index=rows, columns=columns)
+        for name in ("decades", "lost")
+    )
     with panel(ax) as axes:
-        mesh = _draw(axes, table, limit_of(found))
+        mesh = _draw(axes, table, lost, limit_of(found))
         bar = style.figure_of(axes).colorbar(mesh, ax=axes, extend="both", pad=0.02, aspect=28)
         bar.set_label("decades of |δ¹|/|δᴸ|   (median)")
         words.set_title(axes, words.title_of(group))
@@ -67,8 +71,8 @@ def presets(run: Run, ax: Axes | None = None, **where: Any) -> Axes:
     return axes
 
 
-def _draw(ax: Axes, table: pd.DataFrame, limit: float) -> Any:
-    """Draw the cells with their numbers; returns the mesh."""
+def _draw(ax: Axes, table: pd.DataFrame, lost: pd.DataFrame, limit: float) -> Any:
+    """Draw the cells with their numbers, or what became of their networks; returns the mesh."""
     from matplotlib import colormaps
 
     values = table.to_numpy(np.float64)
@@ -77,7 +81,7 @@ def _draw(ax: Axes, table: pd.DataFrame, limit: float) -> Any:
         edgecolors="white", linewidth=0.8,
     )  # fmt: skip
     for (i, j), value in np.ndenumerate(values):
-        text = "dead" if np.isnan(value) else f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+        text = str(lost.iloc[i, j]) if np.isnan(value) else f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
         colour = "white" if abs(value) > _DARK * limit else "black"
         ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=colour, fontsize="small")
     ax.set_yticks(np.arange(len(table)) + 0.5, [words.literal(name) for name in table.index])

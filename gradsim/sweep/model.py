@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -237,14 +237,12 @@ class Sweep(NetworkAxes):
         """Return a validated copy with some keys changed."""
         return self.model_copy(update=changes)
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with some keys changed; what a preset stands for is left out, unless it is among them."""
-        del deep  # values are immutable
-        update = dict(update or {})
-        values = {field: getattr(self, field) for field in type(self).model_fields} | update
-        either = presets.are_named(values) or "preset" in self.network_axes
-        stood_for = set(presets.STOOD_FOR) - set(update) if either else set()
-        return type(self)(**{field: value for field, value in values.items() if field not in stood_for})
+    def _changed(self, update: dict[str, Any]) -> dict[str, Any]:
+        """All keys, some of them changed; what a preset stands for only if it is among them."""
+        values = super()._changed(update)
+        if not presets.are_named(values) and "preset" not in self.network_axes:
+            return values
+        return {field: value for field, value in values.items() if field in update or field not in presets.STOOD_FOR}
 
     @cached_property
     def content_hash(self) -> str:

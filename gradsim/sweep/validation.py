@@ -38,7 +38,11 @@ class ValidatedModel(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with some keys changed, validated like any other; pydantic's own skips every check."""
         del deep  # values are immutable
-        return type(self)(**{field: getattr(self, field) for field in type(self).model_fields} | dict(update or {}))
+        return type(self)(**self._changed(dict(update or {})))
+
+    def _changed(self, update: dict[str, Any]) -> dict[str, Any]:
+        """All keys, some of them changed."""
+        return {field: getattr(self, field) for field in type(self).model_fields} | update
 
     def _repr_html_(self) -> str:
         return facts_html(type(self).__name__, {name: short(getattr(self, name)) for name in type(self).model_fields})

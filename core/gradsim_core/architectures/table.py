@@ -64,13 +64,14 @@ _STREAM = "block; the stream after it"
 ARCHITECTURES: dict[str, Architecture] = {
     row.name: row
     for row in (
-        Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l", writers.plain,
+        Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l",
+                     writers.layers_of(writers.one_layer),
                      placements=("pre", "post"), schedules=SCHEDULES),
         Architecture("convolution", "h_p = W [x_(p-1), x_p, x_(p+1)] + b, x_p = phi(h_p)",
                      "layer; the preactivation h^l at all positions",
-                     writers.convolution, ("taps",), placements=("pre", "post")),
+                     writers.layers_of(writers.one_window), ("taps",), placements=("pre", "post")),
         Architecture("recurrent", "h^t = W x^(t-1) + U u^t + b, x^t = phi(h^t)", "time step; the preactivation h^t",
-                     writers.recurrent, ("sigma_u",), placements=("pre", "post"), tied=True),
+                     writers.layers_of(writers.one_step), ("sigma_u",), placements=("pre", "post"), tied=True),
         Architecture("residual", "x^l = x^(l-1) + alpha (W phi(x^(l-1)) + b)", _STREAM,
                      writers.stream_of(writers.one_matrix), ("branch_scale",)),
         Architecture("residual2", "x^l = x^(l-1) + alpha V phi(W x^(l-1) + b)", _STREAM,

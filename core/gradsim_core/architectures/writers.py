@@ -29,45 +29,43 @@ def matrix(tape: Tape, network: Network, cell: Params, kind: str, x: int, n: int
     return tape.multiply(x, n, parts, cell.sigma_w if sigma is None else sigma)
 
 
-def plain(tape: Tape, network: Network, cell: Params) -> int:
-    """h = W x + b, x = phi(norm(h)), or norm(phi(h))."""
-    x = tape.input
-    for _ in range(cell.depth):
-        h = tape.shift(matrix(tape, network, cell, HIDDEN, x, cell.width), cell.sigma_b)
-        tape.end_layer(h)
-        x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
-        x = normalise(tape, network, x) if network.placement == "post" else x
-    return x
+def one_layer(tape: Tape, network: Network, cell: Params, x: int) -> int:
+    """h = W x + b."""
+    return tape.shift(matrix(tape, network, cell, HIDDEN, x, cell.width), cell.sigma_b)
 
 
-def convolution(tape: Tape, network: Network, cell: Params) -> int:
-    """As a plain network, but every position sees its neighbours on a circle, through one matrix for all."""
-    x = tape.input
-    for _ in range(cell.depth):
-        h = tape.shift(matrix(tape, network, cell, HIDDEN, tape.window(x, network.taps), cell.width), cell.sigma_b)
-        tape.end_layer(h)
-        x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
-        x = normalise(tape, network, x) if network.placement == "post" else x
-    return x
+def one_window(tape: Tape, network: Network, cell: Params, x: int) -> int:
+    """The same of every position and its neighbours on a circle, through one matrix for all."""
+    return one_layer(tape, network, cell, tape.window(x, network.taps))
 
 
-def recurrent(tape: Tape, network: Network, cell: Params) -> int:
-    """h = W x + U u + b with the same W, U and b at every time step, and new inputs u; x as in a plain network."""
-    x, n, sigma = tape.input, cell.width, sigma_of(network, HIDDEN, cell.depth, cell.width)
-    for _ in range(cell.depth):
-        h = tape.multiply_tied(x, "W", n, cell.sigma_w if sigma is None else sigma)
-        if network.sigma_u > 0.0:
-            h = tape.add(h, tape.multiply_tied(tape.draw(n), "U", n, network.sigma_u))
-        h = tape.shift(h, cell.sigma_b, "b")
-        tape.end_layer(h)
-        x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
-        x = normalise(tape, network, x) if network.placement == "post" else x
-    return x
+def one_step(tape: Tape, network: Network, cell: Params, x: int) -> int:
+    """h = W x + U u + b with the same W, U and b at every time step, and new inputs u."""
+    n, sigma = cell.width, sigma_of(network, HIDDEN, cell.depth, cell.width)
+    h = tape.multiply_tied(x, "W", n, cell.sigma_w if sigma is None else sigma)
+    if network.sigma_u > 0.0:
+        h = tape.add(h, tape.multiply_tied(tape.draw(n), "U", n, network.sigma_u))
+    return tape.shift(h, cell.sigma_b, "b")
+
+
+def layers_of(preactivation):
+    """The writer of a network without branches: x = phi(norm(h)), or norm(phi(h))."""
+
+    def write(tape: Tape, network: Network, cell: Params) -> int:
+        x = tape.input
+        for _ in range(cell.depth):
+            h = preactivation(tape, network, cell, x)
+            tape.end_layer(h)
+            x = tape.activate(normalise(tape, network, h) if network.placement == "pre" else h)
+            x = normalise(tape, network, x) if network.placement == "post" else x
+        return x
+
+    return write
 
 
 def one_matrix(tape: Tape, network: Network, cell: Params, y: int) -> int:
     """The branch W phi(y) + b."""
-    return tape.shift(matrix(tape, network, cell, HIDDEN, tape.activate(y), cell.width), cell.sigma_b)
+    return one_layer(tape, network, cell, tape.activate(y))
 
 
 def two_matrices(tape: Tape, network: Network, cell: Params, y: int) -> int:

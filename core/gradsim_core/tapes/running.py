@@ -16,12 +16,12 @@ from gradsim_core.scaling.per_vector import no_tail
 
 from .costs import READOUT, fill_errors
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
+from .parts import join_rows, take_parts
 from .scaled import add, clear, copy, measure, power, total
 from .steps import (
     attend_rows,
     attend_rows_backward,
     draw_rows,
-    join_rows,
     multiply_drawn,
     multiply_drawn_backward,
     multiply_lazy,
@@ -34,7 +34,6 @@ from .steps import (
     rows_at,
     scratch_like,
     shift,
-    take_parts,
 )
 from .tape import ACTIVATE, ADD, ATTEND, COST, DRAW, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE, TIED, WINDOW
 from .ties import forget

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gradsim_core import jit
 
+from .parts import take_parts, write_scaled
 from .scaled import Rows, add_row, clear, measure
-from .steps import take_parts, write_scaled
 
 
 @jit.outlined

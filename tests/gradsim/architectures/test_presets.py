@@ -175,3 +175,11 @@ def test_dimensions_of_the_dataset(run):
     assert found["sigma_w"].sel(preset="he_normal", activation="relu", depth=4).item() == pytest.approx(2**0.5)
     assert (found["law"].sel(preset="orthogonal") == "orthogonal").all()
     assert found["median_log_gain"].notnull().all()
+
+
+def test_cells_that_are_not_finite_are_not_called_dead(tmp_path):
+    """A cube that is cubed in every layer leaves the range of floats."""
+    cube = gs.Activation(name="cube", phi=lambda h: 50.0 * h * h * h, dphi=lambda h: 150.0 * h * h)
+    lost = gs.run(sweep(preset="he_normal", activation=cube, depth=16, networks=4), tmp_path / "run", progress="none")
+    assert lost.summary()["nonfinite_fraction"].iloc[0] == 1.0
+    assert gs.plots.presets(lost).texts[0].get_text() == "not\nfinite"
