@@ -23,6 +23,7 @@ from gradsim_core.lanes import LANES
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params, Slopes, Weights
 from gradsim_core.results import quantities
+from gradsim_core.results.of_inputs import FIRST, OF_INPUTS, write_logarithms
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import Schedule
 
@@ -107,6 +108,8 @@ class Simulator:
         Name of a row of `METHODS`.
     network : Network
         The kind of network.
+    of_inputs : tuple of str
+        Names of rows of `OF_INPUTS` that are recorded, too.
     interpret : bool
         Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
 
@@ -124,6 +127,7 @@ class Simulator:
         method: str = "explicit",
         *,
         network: Network = PLAIN,
+        of_inputs: tuple[str, ...] = (),
         interpret: bool = False,
     ):
         if method not in METHODS or dtype not in DTYPES:
@@ -132,7 +136,8 @@ class Simulator:
             found = f"activation {activation.name!r} with weight law {law.name!r}"
             raise ValueError(f"{found}: method {method!r} is {METHODS[method].needs}.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
-        self.network = network
+        self.network, self._of_inputs = network, [list(OF_INPUTS).index(name) for name in of_inputs]
+        self._rows = FIRST + (len(OF_INPUTS) if of_inputs else 0)  # of sums
         self._slopes = _slopes(activation)
         self._family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
         self._interpret = interpret
@@ -158,16 +163,18 @@ class Simulator:
 
     def schedule(self, cell: Params) -> Schedule:
         """The schedule that runs a cell; ValueError if none does."""
-        return choose_schedule(self.method, self.law, cell.depth, cell.width, network=self.network)
+        return choose_schedule(
+            self.method, self.law, cell.depth, cell.width, network=self.network, pairs=bool(self._of_inputs)
+        )
 
     def _work(self, cell: Params) -> Any:
         """This thread's arrays, reused from block to block: new pages cost as much time as the numbers in them."""
         schedule = self.schedule(cell)
-        key = schedule, cell._replace(key=np.uint64(0)), self.dtype, self.law
+        key = schedule, self._rows, cell._replace(key=np.uint64(0)), self.dtype, self.law
         if getattr(_thread, "key", None) != key:
             _thread.key = _thread.work = _thread.sums = None
             _thread.work = schedule.allocate(cell, self.dtype, self.law)
-            _thread.sums = np.zeros((2, 3 * _part(cell.depth) * cell.depth + LANES))
+            _thread.sums = np.zeros((2, self._rows * _part(cell.depth) * cell.depth + LANES))
             _thread.key = key
         return _thread.work
 
@@ -202,17 +209,27 @@ class Simulator:
         status : int8 array (count,)
             0 live, 1 dead in some layer, 2 non-finite in some layer.
         """
-        values = np.empty((len(quantities.QUANTITIES), count, cell.depth)) if values is None else values
+        recorded = len(quantities.QUANTITIES)
+        values = np.empty((recorded + len(self._of_inputs), count, cell.depth)) if values is None else values
         status, work = np.empty(count, np.int8), self._work(cell)
         part = _part(cell.depth)
         edges = [first, *range(first - first % LANES + part, first + count, part), first + count]
         for start, stop in pairwise(edges):
-            shape = 3, stop - start, cell.depth
+            shape = self._rows, stop - start, cell.depth
             (sums, exponents), size = _thread.sums, math.prod(shape)
             self._run(cell, start, work, sums[:size].reshape(shape), exponents[:size].reshape(shape))
-            out = values.reshape(-1), start - first, status[start - first : stop - first]
+            self._write_of_inputs(_thread.sums, values[recorded:, start - first : stop - first])
+            out = values[:recorded].reshape(-1), start - first, status[start - first : stop - first]
             self._call(quantities.kernel())(sums, exponents, cell.depth, _log(cell.width * self.network.inputs), *out)
         return values, status
+
+    def _write_of_inputs(self, sums: np.ndarray, values: np.ndarray) -> None:
+        """Write the quantities of several inputs, (quantities, count, depth), from the rows of a part."""
+        for row, value in zip(self._of_inputs, values, strict=True):
+            found = np.empty(value.size)
+            numbers, exponents = sums[:, (FIRST + row) * value.size :]
+            self._call(write_logarithms)(numbers, exponents, list(OF_INPUTS.values())[row].factor, found)
+            value[...] = found.reshape(value.shape)
 
     def weights(self, cell: Params, network: int) -> Weights:
         """Input, weights, biases and readout of one network, exactly as simulated; explicit method only.

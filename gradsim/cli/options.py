@@ -51,10 +51,11 @@ def activations() -> Iterable[str]:
 
 
 def quantities() -> Iterable[str]:
-    """Return the names of the table of quantities."""
+    """Return the names of the tables of quantities."""
+    from gradsim_core.results.of_inputs import OF_INPUTS
     from gradsim_core.results.quantities import QUANTITIES
 
-    return QUANTITIES
+    return {**QUANTITIES, **OF_INPUTS}
 
 
 def lessons() -> Iterable[str]:

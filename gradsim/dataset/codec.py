@@ -8,7 +8,7 @@ Sums and stored tables meet in `Columns`, which are merged and digested::
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from gradsim.errors import CorruptDataError
 from gradsim.simulation.plan import Plan
 from gradsim.simulation.segments import Shard
 from gradsim.sweep.cells import Cell
+from gradsim_core.results.of_inputs import OF_INPUTS
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums
 
@@ -38,7 +39,10 @@ ORDER: dict[Kind, tuple[str, ...]] = {
 """How rows are sorted in a file: keys that identify a row."""
 
 _LOW_BITS = 50  # a sum of squares is stored as square_high * 2^50 + square_low
-_NAMES = pa.array(list(QUANTITIES))
+NAMES = (*QUANTITIES, *OF_INPUTS)
+"""Names of all quantities, whose places are their codes."""
+
+_NAMES = pa.array(NAMES)
 
 
 def cells_table(plan: Plan) -> pa.Table:
@@ -52,17 +56,22 @@ def cells_table(plan: Plan) -> pa.Table:
     return pa.table({name: columns[name] for name in found.names}, found)
 
 
-def layers_table(sums: Mapping[int, Sums]) -> pa.Table:
-    """Return the sums of each cell_id as rows sorted by quantity, layer, cell_id (`schema.LAYERS`)."""
-    return to_table("layers", _sorted(_from_sums(sums), ORDER["layers"]))
+def layers_table(sums: Mapping[int, Sums], names: Sequence[str] = tuple(QUANTITIES)) -> pa.Table:
+    """Return the sums of each cell_id as rows sorted by quantity, layer, cell_id (`schema.LAYERS`).
+
+    ``names`` are those of the quantities in the sums.
+    """
+    return to_table("layers", _sorted(_coded(_from_sums(sums), names), ORDER["layers"]))
 
 
-def histograms_table(sums: Mapping[int, Sums]) -> pa.Table:
-    """Return the bins of each cell_id, sorted by quantity, layer, cell_id, bin (`schema.HISTOGRAMS`)."""
-    return to_table("histograms", _sorted(_from_bins(sums), ORDER["histograms"]))
+def histograms_table(sums: Mapping[int, Sums], names: Sequence[str] = tuple(QUANTITIES)) -> pa.Table:
+    """Return the bins of each cell_id, sorted by quantity, layer, cell_id, bin (`schema.HISTOGRAMS`); as above."""
+    return to_table("histograms", _sorted(_coded(_from_bins(sums), names), ORDER["histograms"]))
 
 
-def networks_table(shard: Shard, values: Mapping[int, np.ndarray]) -> pa.Table:
+def networks_table(
+    shard: Shard, values: Mapping[int, np.ndarray], names: Sequence[str] = tuple(QUANTITIES)
+) -> pa.Table:
     """Return the single networks of a shard as rows sorted by cell_id, network, layer (`schema.NETWORKS`).
 
     Parameters
@@ -71,6 +80,8 @@ def networks_table(shard: Shard, values: Mapping[int, np.ndarray]) -> pa.Table:
         The shard.
     values
         For each cell_id the array (quantities, networks, depth); -inf is dead, NaN not finite.
+    names
+        Of the quantities.
     """
     made = []
     for part in shard.slices:
@@ -81,7 +92,7 @@ def networks_table(shard: Shard, values: Mapping[int, np.ndarray]) -> pa.Table:
             np.tile(np.arange(1, depth + 1, dtype=np.int32), part.count),
             *(pa.array(quantity.ravel(), from_pandas=True) for quantity in values[part.cell_id]),  # NaN to null
         ]
-        made.append(pa.table(columns, schema=schema.NETWORKS))
+        made.append(pa.table(columns, schema=schema.networks_schema(names)))
     return pa.concat_tables(made)
 
 
@@ -144,7 +155,7 @@ def _from_histograms(table: pa.Table) -> Columns:
 
 def _from_networks(table: pa.Table) -> Columns:
     keys = {name: table[name].to_numpy() for name in ("cell_id", "network", "layer")}
-    return keys | {name: pc.fill_null(table[name], np.nan).to_numpy() for name in QUANTITIES}
+    return keys | {name: pc.fill_null(table[name], np.nan).to_numpy() for name in NAMES if name in table.column_names}
 
 
 def _from_sums(sums: Mapping[int, Sums]) -> Columns:
@@ -175,6 +186,11 @@ def _keys_of(shapes: Mapping[int, tuple[int, ...]], lengths: list[int], column: 
         "layer": (column % depth + 1).astype(np.int32),
         "quantity": (column // depth).astype(np.int8),
     }
+
+
+def _coded(rows: Columns, names: Sequence[str]) -> Columns:
+    """Rows with the codes of quantities in the place of their numbers among some names."""
+    return rows | {"quantity": np.array([NAMES.index(name) for name in names], np.int8)[rows["quantity"]]}
 
 
 def _sorted(rows: Columns, keys: tuple[str, ...]) -> Columns:

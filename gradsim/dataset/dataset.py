@@ -207,10 +207,10 @@ class Dataset:
         if counts != {cell_id: int(one.networks[0, 0]) for cell_id, one in sums.items()}:
             raise ValueError(f"shard {shard.index}: the sums are not of the networks of its slices")
         made: dict[Kind, pa.Table] = {
-            "layers": codec.layers_table(sums),
-            "histograms": codec.histograms_table(sums),
+            "layers": codec.layers_table(sums, self.sweep.recorded),
+            "histograms": codec.histograms_table(sums, self.sweep.recorded),
         }
         if self.sweep.record == "networks":
-            made["networks"] = codec.networks_table(shard, values or {})
+            made["networks"] = codec.networks_table(shard, values or {}, self.sweep.recorded)
         contents = {kind: content(kind, [table]) for kind, table in made.items()}
         return commit(self.path, self.plan, Span(shard.index, shard.index), contents, seconds, device)

@@ -21,7 +21,6 @@ from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
 from gradsim.system.progress import Mode, Share
 from gradsim.system.streams import counted
-from gradsim_core.results.quantities import QUANTITIES
 
 FILE_BYTES = 160 * 2**20
 """Size that the larger files of a compacted dataset get, about: from two thirds of it to three halves."""
@@ -186,10 +185,10 @@ def _portions(dataset: Dataset, kind: Kind, group: list[Manifest]) -> Iterator[R
         return
     cells = sorted({cell for manifest in group for cell, _, _ in manifest.slices})
     depth = max(dataset.plan.cells[cell].depth for cell in cells)
-    layer_rows = max(1, int(rows) // (len(QUANTITIES) * depth))
+    layer_rows = max(1, int(rows) // (len(dataset.sweep.recorded) * depth))
     step = max(1, _BATCH_ROWS[kind] // layer_rows)
     width = max(1, len(cells) * _BATCH_ROWS[kind] // layer_rows)
-    for quantity in QUANTITIES:
+    for quantity in dataset.sweep.recorded:
         for layer in range(1, depth + 1, step):
             for i in range(0, len(cells), width):
                 yield Rows(cells[i : i + width], range(layer, min(layer + step, depth + 1)), [quantity])

@@ -15,7 +15,6 @@ from gradsim.errors import CorruptDataError
 from gradsim.simulation.plan import Plan
 from gradsim.simulation.segments import Slice
 from gradsim.system import filesystem
-from gradsim_core.results.quantities import QUANTITIES
 
 Kind = Literal["layers", "histograms", "networks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -142,8 +141,8 @@ class Manifest(BaseModel):
         bins = [plan.most_bins(cell, count) for cell, _, count in slices]
         counts = [count for _, _, count in slices]
         most = {
-            "layers": len(QUANTITIES) * sum(depths),
-            "histograms": len(QUANTITIES) * sum(map(mul, depths, bins)),
+            "layers": len(plan.sweep.recorded) * sum(depths),
+            "histograms": len(plan.sweep.recorded) * sum(map(mul, depths, bins)),
             "networks": sum(map(mul, depths, counts)),
         }
         if any(part.rows > most[kind] for kind, part in self.parts.items()):

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gradsim.dataset import wide
-from gradsim.dataset.codec import Columns, from_table
+from gradsim.dataset.codec import NAMES, Columns, from_table
 from gradsim.dataset.manifest import Kind
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.tally import FIXED_POINT
@@ -135,6 +135,9 @@ def first_rows(whole: Columns, keys: tuple[str, ...]) -> np.ndarray:
 
 
 def _frame(merged: Columns, names: tuple[str, ...]) -> pd.DataFrame:
-    quantity = pd.Categorical.from_codes(merged["quantity"].astype(np.int8), pd.Index(list(QUANTITIES)))
+    codes = merged["quantity"].astype(np.int8)
+    there = [name for code, name in enumerate(NAMES) if name in QUANTITIES or (codes == code).any()]
+    place = np.array([there.index(name) if name in there else -1 for name in NAMES], np.int8)
+    quantity = pd.Categorical.from_codes(place[codes], pd.Index(there))
     keys = {"cell_id": merged["cell_id"], "layer": merged["layer"], "quantity": quantity}
     return pd.DataFrame(keys | {name: merged[name] for name in names})

@@ -22,7 +22,7 @@ from gradsim.dataset.manifest import Kind, Manifest, Part
 from gradsim.errors import CorruptDataError, SweepError, suggestion
 from gradsim.simulation.plan import Plan
 from gradsim.system import filesystem
-from gradsim_core.results.quantities import QUANTITIES
+from gradsim_core.results.of_inputs import OF_INPUTS
 
 Ids = int | Iterable[int] | None
 Names = str | Iterable[str] | None
@@ -50,7 +50,9 @@ class Rows(NamedTuple):
             If a quantity is unknown, or a cell or layer is not one of the sweep's.
         """
         last, depth = len(plan.cells) - 1, max(plan.sweep.depth)
-        return cls(_ids("cells", cells, 0, last), _ids("layer", layer, 1, depth), _quantities(quantity))
+        return cls(
+            _ids("cells", cells, 0, last), _ids("layer", layer, 1, depth), _quantities(quantity, plan.sweep.recorded)
+        )
 
     def chosen(self) -> dict[str, Sequence[Any]]:
         """Return the values that are asked for, by the name of their column; without columns of which all are."""
@@ -100,7 +102,8 @@ def _expression(kind: Kind, chosen: dict[str, Sequence[Any]]) -> pc.Expression:
 
 
 def _kept(tables: list[pa.Table], keep: schema.Keep | None) -> pa.Table:
-    whole = pa.concat_tables(tables).combine_chunks()  # filtered five times as fast as many chunks
+    joined = pa.concat_tables(tables, promote_options="default")
+    whole = joined.combine_chunks()  # filtered five times as fast as many chunks
     return whole if keep is None else whole.filter(keep.rows)
 
 
@@ -170,11 +173,12 @@ def _ids(field: str, values: Ids, first: int, last: int) -> list[int] | None:
     return [int(value) for value in found]
 
 
-def _quantities(names: Names) -> list[str] | None:
+def _quantities(names: Names, recorded: Sequence[str]) -> list[str] | None:
     if names is None:
         return None
     found = [names] if isinstance(names, str) else list(names)
     for name in found:
-        if name not in QUANTITIES:
-            raise SweepError("quantity", name, f"one of {', '.join(QUANTITIES)}", suggestion(name, QUANTITIES))
+        if name not in recorded:
+            remedy = f'Run a sweep with quantities = ["{name}"]' if name in OF_INPUTS else suggestion(name, recorded)
+            raise SweepError("quantity", name, f"one of {', '.join(recorded)}", remedy)
     return found

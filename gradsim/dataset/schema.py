@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gradsim.errors import CorruptDataError, SchemaVersionError
-from gradsim_core.results.quantities import LN, QUANTITIES
+from gradsim_core.results.of_inputs import OF_INPUTS, OfInputs
+from gradsim_core.results.quantities import LN, QUANTITIES, Quantity
 
 SCHEMA_VERSION = 2
 """Written into every file but those of `EXTENDED_VERSION`; lower ones are read."""
@@ -41,7 +42,7 @@ def _schema(*fields: pa.Field) -> pa.Schema:
 
 _CELL = _field("cell_id", pa.int32(), "1", "row of cells.parquet")
 _LAYER = _field("layer", pa.int32(), "1", "layer, from 1 to depth")
-_QUANTITY = _field("quantity", pa.string(), "-", f"one of {', '.join(QUANTITIES)}")
+_QUANTITY = _field("quantity", pa.string(), "-", f"one of {', '.join(QUANTITIES)}, or one that the sweep names")
 _RELATIVE = ", ".join(row.name for row in QUANTITIES.values() if row.relative)
 
 _NETWORK_AXES = {
@@ -106,15 +107,24 @@ HISTOGRAMS = _schema(
     _field("networks", pa.int64(), "networks", "live finite networks in the bin"),
 )
 
+
+def _value(row: Quantity | OfInputs) -> pa.Field:
+    description = f"{row.description}; -inf if dead, null if not finite"
+    return _field(row.name, pa.float64(), row.unit, description, nullable=True)
+
+
 NETWORKS = _schema(
     _CELL,
     _field("network", pa.int64(), "1", "network of the cell, from 0"),
     _LAYER,
-    *(
-        _field(row.name, pa.float64(), row.unit, f"{row.description}; -inf if dead, null if not finite", nullable=True)
-        for row in QUANTITIES.values()
-    ),
+    *map(_value, QUANTITIES.values()),
 )
+
+
+def networks_schema(names: Iterable[str]) -> pa.Schema:
+    """Return the columns of single networks, with those of several inputs that are among some names."""
+    added = [_value(row) for row in OF_INPUTS.values() if row.name in set(names)]
+    return pa.schema([*NETWORKS, *added], NETWORKS.metadata)
 
 
 def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview:
@@ -216,7 +226,8 @@ def _open(reader: Any, name: str, expected: pa.Schema, rows: int | None) -> pq.P
     check_version(int((found.metadata or {})[_VERSION_KEY]), name)
     # An unregistered extension type is read as its storage type; only the metadata of the field tells.
     extended = any(b"ARROW:extension:name" in (field.metadata or {}) for field in found)
-    if extended or not found.equals(expected):
+    further = [name for name in found.names if name in OF_INPUTS] if expected is NETWORKS else []
+    if extended or not found.equals(networks_schema(further) if further else expected):
         raise ValueError("it has columns that differ from the schema")
     groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     if sum(groups) != (file.metadata.num_rows if rows is None else rows) or max(groups, default=0) > _LARGEST_GROUP:

@@ -15,7 +15,7 @@ from gradsim.plots.styles import panel
 from gradsim.report import style
 from gradsim.report.thinning import spread_evenly
 from gradsim.runs.results import Run
-from gradsim_core.results.quantities import QUANTITIES
+from gradsim_core.results.of_inputs import described
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def layers(
     run
         What `gradsim.run` or `gradsim.open` returns.
     quantity
-        A row of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; drawn in powers of ten.
+        A quantity that the run has recorded, such as "log_gain"; drawn in powers of ten.
     cells
         Numbers of cells (cell_id). Of more than 8, by default of all, 8 spread evenly are drawn; the caption says so.
     ax
@@ -117,7 +117,7 @@ def layer_profile(layers: pd.DataFrame, path: str | Path, cells: pd.DataFrame | 
 
 def axis_label(quantity: str) -> str:
     """Return the label of a quantity's axis."""
-    return _SHORT.get(quantity) or f"log₁₀ of exp {quantity}\n({words.literal(QUANTITIES[quantity].description)})"
+    return _SHORT.get(quantity) or f"log₁₀ of exp {quantity}\n({words.literal(described(quantity))})"
 
 
 def draw(ax: Axes, rows: pd.DataFrame, labels: dict[int, str]) -> None:

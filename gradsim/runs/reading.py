@@ -63,7 +63,7 @@ class Results:
         cells, layer : int or list of int, optional
             Numbers of cells (cell_id) and layers (from 1); all by default. Only their rows are read.
         quantity : str or list of str, optional
-            Names of `gradsim_core.results.quantities.QUANTITIES`, such as "log_gain"; all by default.
+            Names of quantities that the sweep records, such as "log_gain"; all by default.
         level : float
             Probability that an interval covers what it estimates.
 

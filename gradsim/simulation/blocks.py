@@ -14,7 +14,6 @@ from gradsim.errors import SweepError
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
 from gradsim_core.architectures import choose_schedule
-from gradsim_core.results.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from gradsim.activations import OwnActivation
@@ -34,26 +33,28 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 
 @lru_cache(maxsize=64)
 def _simulator(
-    activation: Activation, law: WeightLaw, dtype: str, method: str, network: Network, own: OwnActivation | None
-) -> Simulator:
+    activation: Activation, law: WeightLaw, dtype: str, method: str, network: Network, own: OwnActivation | None,
+    of_inputs: tuple[str, ...],
+) -> Simulator:  # fmt: skip
     """The simulator, kept by the digest of a user's own activation too: its functions may use values that changed."""
     from gradsim_core.simulator import Simulator
 
-    return Simulator(activation, law, dtype, method, network=network)
+    return Simulator(activation, law, dtype, method, network=network, of_inputs=of_inputs)
 
 
 def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     """Return the compiled simulator and the kernel parameters of one cell of a sweep."""
     activation, law = sweep.find_activation(cell.activation), sweep.laws[cell.law]
     own = sweep.own.get(cell.activation)
-    simulator = _simulator(activation, law, sweep.dtype, sweep.method, cell.network, own)
+    simulator = _simulator(activation, law, sweep.dtype, sweep.method, cell.network, own, sweep.quantities)
     key = cell_key(cell, sweep.seed)
     return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 
 
 def schedule_of(sweep: Sweep, cell: Cell) -> Schedule:
     """Return the schedule that runs a cell."""
-    return choose_schedule(sweep.method, sweep.laws[cell.law], cell.depth, cell.width, network=cell.network)
+    shape, pairs = (cell.depth, cell.width), bool(sweep.quantities)
+    return choose_schedule(sweep.method, sweep.laws[cell.law], *shape, network=cell.network, pairs=pairs)
 
 
 def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
@@ -64,7 +65,7 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """
     numbers = schedule_of(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
     block = _block_size(sweep, cell)
-    of_layers = len(QUANTITIES) * cell.depth * (8 * block + 40 * min(bins, block))
+    of_layers = len(sweep.recorded) * cell.depth * (8 * block + 40 * min(bins, block))
     return numbers * np.dtype(sweep.dtype).itemsize + of_layers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -34,15 +34,13 @@ class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore
     """Quantities and status of networks 0 .. n-1 of a cell.
 
     Quantities are float64 arrays (networks, depth) of natural logarithms, layer 1 first: -inf for exactly zero, NaN for
-    non-finite.
+    non-finite. What is recorded of pairs of inputs is an attribute, too.
 
     Attributes
     ----------
     status
         int8 (networks,): 0 alive, 1 dead in some layer, 2 non-finite.
     """
-
-    __slots__ = ()
 
     def __repr__(self) -> str:
         networks, depth = self.log_gain.shape
@@ -56,7 +54,7 @@ class Ensemble(namedtuple("Ensemble", [*QUANTITIES, "status"])):  # type: ignore
         facts: dict[str, object] = {"networks": f"{networks:,}", "depth": depth, "dead": dead, "nonfinite": lost}
         if len(gain):
             facts["log_gain of layer 1, mean ± std"] = f"{gain.mean():.4g} ± {gain.std():.3g}"
-        return facts_html("Ensemble", facts | {"quantities": ", ".join(QUANTITIES)})
+        return facts_html("Ensemble", facts | {"quantities": ", ".join([*QUANTITIES, *vars(self)])})
 
     if TYPE_CHECKING:
 
@@ -82,6 +80,7 @@ def simulate(
     dtype: str = "float32",
     device: str = "cpu",
     threads: int | None = None,
+    quantities: str | Sequence[str] = (),
     **network: Unpack[NetworkOptions],
 ) -> Ensemble:
     """Simulate back-propagation through random networks of one cell.
@@ -113,6 +112,8 @@ def simulate(
         numbers are the same. GPUs need ``pip install "gradsim[cuda]"``.
     threads : int, optional
         Number of threads; the numbers do not depend on it. Default: as many as this process may use.
+    quantities : str or sequence of str
+        With several inputs, what is recorded of pairs of inputs besides, such as ``"log_decorrelation"``, or ``"all"``.
     **network
         The kind of network, as a `Sweep` takes it: ``architecture="transformer"``, ``inputs=32``,
         ``normalisation="layer"``, ``branch_scale="1/sqrt(L)"`` …; and ``preset="he_normal"`` in place of law, sigma_w
@@ -139,30 +140,32 @@ def simulate(
     check_device(device)
     sweep, cell = _one_cell(
         activation=activation, sigma_w=sigma_w, sigma_b=sigma_b, depth=depth, width=width, networks=networks, seed=seed,
-        law=law, method=method, dtype=dtype, **network,
+        law=law, method=method, dtype=dtype, quantities=quantities, **network,
     )  # fmt: skip
-    made = processor(device)
+    found = processor(device)
     if device != "cpu" and not isinstance(activation, str):
         check_runs_on_gpus(activation)
-    runner = made.prepare(sweep, cell)
-    values, status = _arrays(sweep.networks, cell.depth)
+    runner = found.prepare(sweep, cell)
+    values, status = _arrays(len(sweep.recorded), sweep.networks, cell.depth)
 
     def run(block: tuple[int, int]) -> None:
         first, count = block
         values[:, first : first + count], status[first : first + count] = runner.run(first, count, keep=True).networks()
 
-    run_all(run, list(runner.blocks(0, sweep.networks)), max(resolve_threads(threads), made.streams))
+    run_all(run, list(runner.blocks(0, sweep.networks)), max(resolve_threads(threads), found.streams))
     if (status == 2).all():
         warnings.warn(str(why_not_finite(cell.activation, 1.0)), stacklevel=2)
-    return Ensemble._make([*values, status])
+    made = Ensemble._make([*values[: len(QUANTITIES)], status])
+    vars(made).update(zip(sweep.quantities, values[len(QUANTITIES) :], strict=True))
+    return made
 
 
-def _arrays(networks: int, depth: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
+def _arrays(quantities: int, networks: int, depth: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
     """Room for the quantities and the status of so many networks."""
     try:
-        return np.empty((len(QUANTITIES), networks, depth)), np.empty(networks, np.int8)
+        return np.empty((quantities, networks, depth)), np.empty(networks, np.int8)
     except (MemoryError, ValueError):  # ValueError: more than NumPy can address
-        allowed = f"as many as fit in memory, at {8 * len(QUANTITIES)} bytes per network and layer"
+        allowed = f"as many as fit in memory, at {8 * quantities} bytes per network and layer"
         remedy = "Use fewer networks, or run a Sweep, which stores statistics only"
         raise SweepError("networks", networks, allowed, remedy) from None
 

@@ -19,7 +19,6 @@ from gradsim.sweep.cells import Cell, cell_key
 from gradsim.sweep.extension import Extension
 from gradsim.sweep.model import NETWORKS_CAP
 from gradsim.system.threads import resolve_threads
-from gradsim_core.results.quantities import QUANTITIES
 
 WORK_CAP = 10**14
 """Most random normals of a run without confirmation: about 4 hours on two cores (3.2e9 a second on each)."""
@@ -179,8 +178,8 @@ class Plan:
         rows, bins, layers = self._stored()
         network_rows, most = layers * (sweep.record == "networks"), int(self.cell_networks.max())
         wide = max(_bins(cell, most) for cell in shapes.values())
-        largest = VALUES_PER_SHARD * max(1, wide // COMMON_BINS) + 2 * len(QUANTITIES) * wide * max(sweep.depth)
-        held = min(bins + len(QUANTITIES) * network_rows, largest)
+        largest = VALUES_PER_SHARD * max(1, wide // COMMON_BINS) + 2 * len(sweep.recorded) * wide * max(sweep.depth)
+        held = min(bins + len(sweep.recorded) * network_rows, largest)
         work = max(thread_bytes(sweep, cell, _bins(cell, most)) for cell in shapes.values())
         return Estimate(
             len(self.cells),
@@ -189,7 +188,7 @@ class Plan:
             self.normals,
             rows * _BYTES_PER_LAYER_ROW
             + bins * _BYTES_PER_BIN
-            + network_rows * len(QUANTITIES) * _BYTES_PER_VALUE
+            + network_rows * len(sweep.recorded) * _BYTES_PER_VALUE
             + self.shard_count * _BYTES_PER_SHARD,
             self.shard_count * (3 + (sweep.record == "networks")) + 3 + len(self.extensions),
             _MEMORY_BASE + held * _MEMORY_PER_VALUE + resolve_threads(threads) * work,
@@ -200,7 +199,7 @@ class Plan:
         rows = bins = layers = 0
         for segment in self.segments:
             for cell, each, count in zip(segment.cells, segment.costs, segment.counts, strict=True):
-                of_cell = len(QUANTITIES) * cell.depth * -(-each * count // self.sweep.shard_size)
+                of_cell = len(self.sweep.recorded) * cell.depth * -(-each * count // self.sweep.shard_size)
                 rows, bins = rows + of_cell, bins + of_cell * _bins(cell, count)
                 layers += count * cell.depth
         return rows, bins, layers

@@ -14,7 +14,6 @@ from gradsim.simulation.devices import Gpus
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell
 from gradsim_core.lanes import LANES
-from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums, merge, reduce
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Gpu:
         machine = _on_gpu(simulator)
         if not machine.runs(params):
             return _OnCpu(sweep, cell)
-        most = min(BLOCK_NORMALS // sweep.normals(cell), BLOCK_BYTES // (8 * len(QUANTITIES) * cell.depth))
+        most = min(BLOCK_NORMALS // sweep.normals(cell), BLOCK_BYTES // (8 * len(sweep.recorded) * cell.depth))
         size = min(most // LANES * LANES, machine.block_size(params, self._gpus.memory))
         return _OnGpu(machine, params, self._gpus, max(LANES, size))
 

@@ -106,10 +106,10 @@ def cost(sweep: Sweep, depth: int, normals: int, networks: int) -> int:
 
     It is the random normals that the network draws, or what storing it costs if that is more.
     """
-    size = sweep.shard_size
+    size, quantities = sweep.shard_size, _COST_QUANTITIES + len(sweep.quantities)
     # The networks of a cell share the cost of its histograms, which take space however few networks there are.
-    values = min(_COST_QUANTITIES * depth * min(networks, COMMON_BINS), VALUES_PER_SHARD)
+    values = min(quantities * depth * min(networks, COMMON_BINS), VALUES_PER_SHARD)
     found = max(normals, size * values // (networks * VALUES_PER_SHARD))
     if sweep.record == "networks":
-        found = max(found, size * _COST_QUANTITIES * depth // VALUES_PER_SHARD)
+        found = max(found, size * quantities * depth // VALUES_PER_SHARD)
     return min(found, size)

@@ -29,9 +29,12 @@ from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
 from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
 from gradsim.sweep.networks import NetworkAxes, check_networks, used
+from gradsim.sweep.quantities import check_quantities, known_quantities
 from gradsim_core.activations import Activation, resolve_activation
 from gradsim_core.architectures import PLAIN, Network
 from gradsim_core.laws import WeightLaw, resolve_law
+from gradsim_core.results.of_inputs import OF_INPUTS
+from gradsim_core.results.quantities import QUANTITIES
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes of every sweep in the order of the cells: sigma_w varies fastest. Network axes that are set come before."""
@@ -86,6 +89,9 @@ class Sweep(NetworkAxes):
         Precision of the simulation.
     record
         ``"layers"`` stores per-layer statistics, ``"networks"`` also a row per network and layer.
+    quantities
+        With several inputs, what is recorded of pairs of inputs, beside what every sweep records: names such as
+        ``"log_decorrelation"``, or ``"all"``. They are explained in the guide to architectures.
     shard_size
         Number of random normals of one shard, the unit of commit.
 
@@ -142,6 +148,10 @@ class Sweep(NetworkAxes):
         default=4 * 10**10, ge=1, le=2**63 - 1, description="a whole number >= 1", examples=[4 * 10**10]
     )
 
+    quantities: Annotated[tuple[str, ...], BeforeValidator(known_quantities)] = Field(
+        default=(), description=f"some of {', '.join(OF_INPUTS)}", examples=["log_decorrelation"]
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _stand_in(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -163,12 +173,18 @@ class Sweep(NetworkAxes):
             )
         check_networks(self, self.cells() if self.network_axes else [])
         self._asked.check(self.method)
+        check_quantities(self.quantities, self.cells())
         return self
 
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the axes: network axes that are not at their default, then ``AXES``."""
         return *self.network_axes, *AXES
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Names of all quantities that are recorded, in the order in which they are stored."""
+        return *QUANTITIES, *self.quantities
 
     def may_be(self, method: str) -> bool:
         """Whether a method can sample all networks of this sweep."""
@@ -307,6 +323,7 @@ class Sweep(NetworkAxes):
 
     def _content(self) -> dict[str, Any]:
         left_out = set(NETWORK_AXES) - set(self.network_axes)
+        left_out |= set() if self.quantities else {"quantities"}
         left_out |= set(presets.STOOD_FOR) if "preset" in self.network_axes else set()
         fields = [field for field in type(self).model_fields if field not in left_out]
         content = {field: getattr(self, field) for field in sorted(fields, key=lambda field: field in NETWORK_AXES)}

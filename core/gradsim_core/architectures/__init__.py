@@ -3,9 +3,9 @@
 from .methods import METHODS, Method
 from .network import PLAIN, Network
 from .presets import PRESETS, Preset
-from .table import ARCHITECTURES, Architecture, choose_schedule, normals
+from .table import ARCHITECTURES, Architecture, choose_schedule, is_separable, normals
 
 __all__ = [
     "ARCHITECTURES", "METHODS", "PLAIN", "PRESETS", "Architecture", "Method", "Network", "Preset", "choose_schedule",
-    "normals",
+    "is_separable", "normals",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gradsim_core.schedules.table import SCHEDULES, Schedule
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes import schedule as tapes
 from gradsim_core.tapes.tape import Program
+from gradsim_core.tapes.work import is_separable as is_separable_program
 
 from . import writers
 from .network import COSTS, PLAIN, Network
@@ -105,12 +106,18 @@ def _matrices_of(network: Network, method: str, depth: int, width: int) -> str:
     return tapes.matrices_of(method, uses * network.inputs, width)
 
 
+@cache
+def is_separable(network: Network) -> bool:
+    """Whether every input has a weight gradient of its own (see `results.of_inputs`)."""
+    return is_separable_program(_program(network, tapes.params_of(1, network.heads)))
+
+
 @lru_cache(maxsize=256)
-def _tape_schedule(network: Network, method: str, matrices: str) -> Schedule:
+def _tape_schedule(network: Network, method: str, matrices: str, pairs: bool) -> Schedule:
     """The schedule of networks that a tape describes, with lazy ("conditional") or drawn ("explicit") matrices."""
 
     def allocate(cell, dtype, law):
-        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, matrices)
+        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, matrices, pairs)
 
     def memory(law, depth, width):
         return _at_depth(lambda program: tapes.memory(program, matrices), network, depth, width)
@@ -118,14 +125,17 @@ def _tape_schedule(network: Network, method: str, matrices: str) -> Schedule:
     def applies(law, depth, width):
         return tapes.may_run(law, method) and matrices == _matrices_of(network, method, depth, width)
 
-    kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)))
+    kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)), pairs)
     return Schedule("tape", method, "cpu", 1, applies, tapes.builder(matrices, kinds), allocate, memory)
 
 
 def choose_schedule(
-    method: str, law: WeightLaw, depth: int, width: int, *, network: Network = PLAIN, device: str = "cpu"
-) -> Schedule:
+    method: str, law: WeightLaw, depth: int, width: int, *, network: Network = PLAIN, device: str = "cpu",
+    pairs: bool = False,
+) -> Schedule:  # fmt: skip
     """The first schedule of a network that has the method and the device and applies to the law and the shape.
+
+    With `pairs` it records what is told of pairs of inputs, too.
 
     Raises
     ------
@@ -134,8 +144,8 @@ def choose_schedule(
     """
     alone = Network(network.architecture, preset=network.preset)  # a preset gives a plain network one sigma
     own = ARCHITECTURES[network.architecture].schedules if network == alone else ()
-    pairs = [("explicit", "explicit"), ("conditional", "conditional"), ("conditional", "explicit")]
-    general = (*schedules_of(network), *(_tape_schedule(network, *each) for each in pairs))
+    ways = [("explicit", "explicit"), ("conditional", "conditional"), ("conditional", "explicit")]
+    general = (*schedules_of(network), *(_tape_schedule(network, *each, pairs) for each in ways))
     for schedule in own or general:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule

@@ -23,7 +23,7 @@ _AT_ONCE = 512  # bins that are indexed, then counted, while they are in the fas
 
 
 class Sums(NamedTuple):
-    """Sums over networks. The first eight fields are arrays (quantities, depth), in the order of `QUANTITIES`.
+    """Sums over networks. The first eight fields are arrays (quantities, depth), in the order of the values.
 
     Attributes
     ----------
@@ -181,6 +181,7 @@ def reduce(values: np.ndarray) -> Sums:
         return merge(*(reduce(values[:, i : i + MOST_AT_ONCE]) for i in range(0, count, MOST_AT_ONCE)))
     skip = np.zeros((quantities, count), np.bool_)
     relative = [row.relative for row in QUANTITIES.values()]
+    relative += [False] * (quantities - len(relative))  # of several inputs
     skip[relative] = values[list(QUANTITIES).index("log_delta"), :, -1] == -np.inf
     flat = np.ascontiguousarray(values).reshape(-1)
     if depth < LANES:

@@ -16,6 +16,7 @@ from gradsim_core.scaling.per_vector import no_tail
 
 from .costs import READOUT, fill_errors
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
+from .pairs import record_pairs
 from .parts import join_rows, take_parts
 from .scaled import add, clear, copy, measure, power, total
 from .steps import (
@@ -35,7 +36,22 @@ from .steps import (
     scratch_like,
     shift,
 )
-from .tape import ACTIVATE, ADD, ATTEND, COST, DRAW, GATE, JOIN, MULTIPLY, SHIFT, SQUASH, STANDARDISE, TIED, WINDOW
+from .tape import (
+    ACTIVATE,
+    ADD,
+    ATTEND,
+    COST,
+    DRAW,
+    GATE,
+    JOIN,
+    MULTIPLY,
+    PAIRS,
+    SHIFT,
+    SQUASH,
+    STANDARDISE,
+    TIED,
+    WINDOW,
+)
 from .ties import forget
 from .windows import open_windows, open_windows_backward, spare_like
 
@@ -236,12 +252,15 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
     made = passes(matrices, kinds)
     forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
-    has_costs, has_ties = COST in kinds, TIED in kinds
+    has_costs, has_ties, has_pairs = COST in kinds, TIED in kinds, PAIRS in kinds
     tanh = ACTIVATIONS["tanh"]
     of_tanh, squash, squash_slope = Slopes((1.0, 1.0), (0.0, 0.0), True, 1.0), tanh.phi, tanh.dphi
 
     def run_block(cell, slopes, first, work, sums, exponents):
-        """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth)."""
+        """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth).
+
+        With what is told of pairs of inputs, both have as many more rows as `results.of_inputs`.
+        """
         program, arrays, correlation = work
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
         other = Neuron(squash, squash_slope, no_tail, no_tail, (False, False), of_tanh, 0.0)
@@ -261,6 +280,8 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             arrays.errors.numbers[program.values[program.output, 0]] += broken(program, arrays)
             backward(origin, (neuron, other), program, arrays)
             record_layers(program, arrays, (sums, exponents), n)
+            if has_pairs:
+                record_pairs(program, arrays, (sums, exponents), n)
 
     run_block.__qualname__ = "_".join(["run_block", *name])
     return run_block

@@ -15,7 +15,7 @@ from gradsim_core.operations.attend import Attention
 
 from . import drawn
 from .elementwise import Row, row_of
-from .tape import ATTEND, STANDARDISE, TIED, Program
+from .tape import ATTEND, BATCH, STANDARDISE, TIED, WINDOW, Program
 from .ties import Ties, ties_of
 
 
@@ -53,6 +53,15 @@ class TapeWork(NamedTuple):
     gradients: np.ndarray  # float64 (matrices,): |dC/dW|_F^2 in units of 4^unit
     gradient_units: np.ndarray  # int64 (matrices,)
     ties: Ties
+    pairs: Pairs
+
+
+class Pairs(NamedTuple):
+    """Inner products of the gradients of all pairs of inputs, float64 (count, padded(count)), flat."""
+
+    layer: np.ndarray
+    kernel: np.ndarray  # summed over layers: the NTK
+    separable: bool  # whether every input has a gradient of its own
 
 
 class Block(NamedTuple):
@@ -87,8 +96,8 @@ def size_of(program: Program, lazy: bool) -> int:
     return fields + matrices + attention + norms + 16 * square + 2 * count * widest + 8 * widest + 2**12
 
 
-def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:
-    """Arrays of a thread for a program, whose matrices are lazy or drawn."""
+def allocate(program: Program, dtype: np.dtype, lazy: bool = True, pairs: bool = False) -> TapeWork:
+    """Arrays of a thread for a program, whose matrices are lazy or drawn; `pairs`: of inputs are told of."""
     count, steps = program.count, program.steps
     widest = int(program.values[:, 1].max())
     shapes = [Shape(*map(int, each)) for each in program.shapes]
@@ -109,7 +118,20 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True) -> TapeWork:
         Attention(make(attention), make(count * stored(count))), make(weights), row_of(widest, dtype),
         lazy_work(largest if lazy else small, dtype), drawn.work_of(small if lazy else largest, dtype),
         np.zeros(len(shapes)), np.zeros(len(shapes), np.int64), ties_of(shapes, _uses(program) if lazy else {}, dtype),
+        _pairs(program, pairs),
     )  # fmt: skip
+
+
+def is_separable(program: Program) -> bool:
+    """Whether every input has a gradient of its own: inputs do not meet, and no matrix comes again."""
+    kinds, modes = program.steps[:, 0], program.steps[:, 5]
+    return not (np.isin(kinds, (ATTEND, TIED, WINDOW)).any() or modes[kinds == STANDARDISE].tolist().count(BATCH))
+
+
+def _pairs(program: Program, wanted: bool) -> Pairs:
+    separable = wanted and is_separable(program)
+    size = program.count * padded(program.count) if separable else LANES
+    return Pairs(aligned(size, np.float64), aligned(size, np.float64), separable)
 
 
 def _places(shapes: list[Shape], tied: frozenset[int], count: int) -> tuple[int, int, np.ndarray]:

@@ -16,6 +16,7 @@ from gradsim.report.languages import TAGS, Words, check_language
 from gradsim.report.page import base64_text, render
 from gradsim.sweep.columns import independent_axes
 from gradsim.system.streams import counted
+from gradsim_core.results.of_inputs import OF_INPUTS
 from gradsim_core.results.quantities import QUANTITIES
 
 _KINDS = ("quenched", "median", "annealed")
@@ -96,7 +97,9 @@ def _provenance(facts: Facts, words: Words) -> list[tuple[str, str]]:
 def _data(facts: Facts, boundaries: pd.DataFrame, words: Words, own_font: bool) -> dict[str, Any]:
     """All that the script reads."""
     shades, axes = charts.shades(words), independent_axes(AXES, facts.summary)
-    labels = {name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in QUANTITIES}
+    labels = {
+        name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in {**QUANTITIES, **OF_INPUTS}
+    }
     return {
         "words": {key.removeprefix("ui."): words(key) for key in WORDS if key.startswith("ui.")},
         "axes": axes,
