@@ -60,6 +60,7 @@ _NETWORK_AXES = {
     "cost": (pa.string(), "-", "what the network is differentiated from"),
     "outputs": (pa.int32(), "1", "outputs of the last matrix"),
     "taps": (pa.int32(), "1", "neighbouring positions that a convolution sees"),
+    "differences": (pa.bool_(), "-", "whether inputs are carried as differences from the first"),
     "sigma_u": (pa.float64(), "1", "standard deviation of input weights, times sqrt(width)"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }

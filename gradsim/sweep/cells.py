@@ -45,6 +45,7 @@ class Cell(NamedTuple):
     outputs: int = PLAIN.outputs
     sigma_u: float = PLAIN.sigma_u
     taps: int = PLAIN.taps
+    differences: bool = PLAIN.differences
 
     @property
     def network(self) -> Network:

@@ -105,6 +105,10 @@ class NetworkAxes(ValidatedModel):
         default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
 
+    differences: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
+        default=(False,), min_length=1, description="true or false", examples=[False]
+    )
+
     taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
         default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
     )
@@ -135,6 +139,7 @@ class NetworkOptions(TypedDict, total=False):
     outputs: int
     sigma_u: float
     taps: int
+    differences: bool
 
 
 def axes_used(network: Network) -> set[str]:
@@ -142,6 +147,7 @@ def axes_used(network: Network) -> set[str]:
     used = {*_ALWAYS_USED, *ARCHITECTURES[network.architecture].uses}
     used |= {"input_correlation"} if network.inputs > 1 else set()
     used |= {"outputs"} if network.cost not in ("readout", "shared") else set()
+    used -= {"differences"} if network.inputs == 1 else set()
     return used | ({"placement"} if network.normalisation != "none" else set())
 
 
@@ -203,6 +209,12 @@ RULES = (
         "Leave out input_correlation, or sigma_u",
     ),
     Rule(
+        "differences",
+        lambda network, cell: network.differences and (network.normalisation not in ("none", "dyt") or network.gated),
+        "false with a norm or a gate: differences pass through matrices, branches and activations without cancellation",
+        "Leave out differences, or the norm",
+    ),
+    Rule(
         "expansion",
         lambda network, cell: 0.0 < network.expansion * cell.width < 0.5,
         "at least one neuron between the two matrices of a branch",
@@ -242,7 +254,7 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
         return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
     if axis == "outputs":
         return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'
-    if axis == "input_correlation":
+    if axis in ("input_correlation", "differences"):
         return "left out where there is one input", "Add inputs = 2, or leave it out"
     return f"left out, unless the architecture is {' or '.join(users)}", f'Add architecture = "{users[-1]}"'
 

@@ -52,6 +52,8 @@ class Network(NamedTuple):
         Of a recurrent network, standard deviation of the weights of its inputs, times sqrt(width); 0: it has none.
     taps
         How many neighbouring inputs, or positions, a convolution sees.
+    differences
+        Whether inputs are carried as differences from the first, so that those that converge are told apart.
     """
 
     architecture: str = "plain"
@@ -70,6 +72,7 @@ class Network(NamedTuple):
     outputs: int = 10
     sigma_u: float = 0.0
     taps: int = 3
+    differences: bool = False
 
 
 PLAIN = Network()

@@ -13,7 +13,7 @@ from gradsim_core.parameters import Params
 from gradsim_core.schedules.table import SCHEDULES, Schedule
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes import schedule as tapes
-from gradsim_core.tapes.tape import Program
+from gradsim_core.tapes.tape import DIFFERENCES, PAIRS, Program
 from gradsim_core.tapes.work import is_separable as is_separable_program
 
 from . import writers
@@ -67,16 +67,16 @@ ARCHITECTURES: dict[str, Architecture] = {
     for row in (
         Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l",
                      writers.layers_of(writers.one_layer),
-                     placements=("pre", "post"), schedules=SCHEDULES),
+                     ("differences",), placements=("pre", "post"), schedules=SCHEDULES),
         Architecture("convolution", "h_p = W [x_(p-1), x_p, x_(p+1)] + b, x_p = phi(h_p)",
                      "layer; the preactivation h^l at all positions",
                      writers.layers_of(writers.one_window), ("taps",), placements=("pre", "post")),
         Architecture("recurrent", "h^t = W x^(t-1) + U u^t + b, x^t = phi(h^t)", "time step; the preactivation h^t",
                      writers.layers_of(writers.one_step), ("sigma_u",), placements=("pre", "post"), tied=True),
         Architecture("residual", "x^l = x^(l-1) + alpha (W phi(x^(l-1)) + b)", _STREAM,
-                     writers.stream_of(writers.one_matrix), ("branch_scale",)),
+                     writers.stream_of(writers.one_matrix), ("branch_scale", "differences")),
         Architecture("residual2", "x^l = x^(l-1) + alpha V phi(W x^(l-1) + b)", _STREAM,
-                     writers.stream_of(writers.two_matrices), ("branch_scale", "gated", "expansion"),
+                     writers.stream_of(writers.two_matrices), ("branch_scale", "gated", "expansion", "differences"),
                      matrices=(UP, DOWN)),
         Architecture("transformer", "y = x^(l-1) + alpha O attend(Q, K, V), x^l = y + alpha V phi(W y + b)", _STREAM,
                      writers.stream_of(writers.attention, writers.two_matrices),
@@ -116,8 +116,11 @@ def is_separable(network: Network) -> bool:
 def _tape_schedule(network: Network, method: str, matrices: str, pairs: bool) -> Schedule:
     """The schedule of networks that a tape describes, with lazy ("conditional") or drawn ("explicit") matrices."""
 
+    kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)))
+    kinds |= {kind for kind, wanted in ((PAIRS, pairs), (DIFFERENCES, network.differences)) if wanted}
+
     def allocate(cell, dtype, law):
-        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, matrices, pairs)
+        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, matrices, kinds)
 
     def memory(law, depth, width):
         return _at_depth(lambda program: tapes.memory(program, matrices), network, depth, width)
@@ -125,7 +128,6 @@ def _tape_schedule(network: Network, method: str, matrices: str, pairs: bool) ->
     def applies(law, depth, width):
         return tapes.may_run(law, method) and matrices == _matrices_of(network, method, depth, width)
 
-    kinds = tapes.kinds_of(_program(network, tapes.params_of(1, network.heads)), pairs)
     return Schedule("tape", method, "cpu", 1, applies, tapes.builder(matrices, kinds), allocate, memory)
 
 

@@ -122,17 +122,18 @@ def record_kernel(work, out, n, layer, count, unit):
 
 
 @jit.outlined
-def record_pairs(program, work, out, n):
+def record_pairs(program, work, out, n, only_backward):
     """Record, of every layer, what is told of pairs of inputs."""
     count, step, of_kernel = program.count, 0, 0
     products = Matrix(work.drawn.of_x, 0, padded(count), 1)
     for layer in range(len(program.layers)):
         h = rows_at(work.values, program, program.layers[layer, 0])
         delta = rows_at(work.errors, program, program.layers[layer, 0])
-        gram(plain(h), products, count, h.row)
-        square, exponent = square_distance(h, products.array, count, work.powers)
-        write(out, DISTANCE, n, layer, square, exponent)
-        write(out, DECORRELATION, n, layer, one_minus_cosine(products.array, count), 0)
+        if not only_backward:
+            gram(plain(h), products, count, h.row)
+            square, exponent = square_distance(h, products.array, count, work.powers)
+            write(out, DISTANCE, n, layer, square, exponent)
+            write(out, DECORRELATION, n, layer, one_minus_cosine(products.array, count), 0)
         gram(plain(delta), products, count, delta.row)
         write(out, DELTA_DECORRELATION, n, layer, one_minus_cosine(products.array, count), 0)
         found, unit = False, 0

@@ -15,6 +15,7 @@ from gradsim_core.rng.philox import TAPE_INPUT, TAPE_READOUT
 from gradsim_core.scaling.per_vector import no_tail
 
 from .costs import READOUT, fill_errors
+from .differences import activate_differences, record_differences, restore, take_differences
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
 from .pairs import record_pairs
 from .parts import join_rows, take_parts
@@ -41,9 +42,11 @@ from .tape import (
     ADD,
     ATTEND,
     COST,
+    DIFFERENCES,
     DRAW,
     GATE,
     JOIN,
+    MOST_INPUTS,
     MULTIPLY,
     PAIRS,
     SHIFT,
@@ -57,7 +60,7 @@ from .windows import open_windows, open_windows_backward, spare_like
 
 
 @jit.outlined
-def draw_inputs(origin, correlation, program, work):
+def draw_inputs(origin, correlation, program, work, differences):
     """Draw the inputs, of so much correlation."""
     cell, network, _, _ = origin
     count, values = program.count, program.values
@@ -67,10 +70,12 @@ def draw_inputs(origin, correlation, program, work):
     for i in range(count):
         x.exponents[i] = 0
     measure(x, count)
+    if differences:
+        take_differences(x, count)
     if correlation > 0.0:
         common = plain(scratch_like(work, x))
         fill_rows(gaussian, Source(cell, network, 1, TAPE_INPUT), 1, n, parts, correlation**0.5, common)
-        spread(x, common.array, count)
+        spread(x, common.array, 1 if differences else count)
 
 
 @jit.outlined
@@ -165,6 +170,7 @@ def passes(matrices, kinds):
     """
     multiply, multiply_backward, tied, tied_backward = matrices
     squashes, gates, attends, ties, windows = (kind in kinds for kind in (SQUASH, GATE, ATTEND, TIED, WINDOW))
+    activate, biased = (activate_differences, 1) if DIFFERENCES in kinds else (activate_rows, MOST_INPUTS)
 
     def forward(origin, neurons, program, work):
         for i in range(len(program.steps)):
@@ -181,11 +187,11 @@ def passes(matrices, kinds):
             elif windows and kind == WINDOW:
                 open_windows(x, y, program.count, program.values[target, 3])
             elif kind == SHIFT:
-                shift(origin, program, work, i, x, y)
+                shift(origin, program, work, i, x, y, min(biased, program.count))
             elif kind == ACTIVATE:
-                activate_rows(neurons[0], x, y, program.count, n, work.row)
+                activate(neurons[0], x, y, program.count, n, work.row)
             elif squashes and kind == SQUASH:
-                activate_rows(neurons[1], x, y, program.count, n, work.row)
+                activate(neurons[1], x, y, program.count, n, work.row)
             elif gates and kind == GATE:
                 gate(neurons[0], x, y, program.count, n, work.row)
             elif kind == ADD:
@@ -252,7 +258,8 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
     made = passes(matrices, kinds)
     forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
-    has_costs, has_ties, has_pairs = COST in kinds, TIED in kinds, PAIRS in kinds
+    has_costs, has_ties, has_pairs, has_differences = (kind in kinds for kind in (COST, TIED, PAIRS, DIFFERENCES))
+    lazy = method == "conditional"
     tanh = ACTIVATIONS["tanh"]
     of_tanh, squash, squash_slope = Slopes((1.0, 1.0), (0.0, 0.0), True, 1.0), tanh.phi, tanh.dphi
 
@@ -268,10 +275,14 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             origin = Source(cell, first + n, 0, 0)
             for v in range(len(program.values)):
                 clear(rows_at(arrays.errors, program, v), program.count)
-            draw_inputs(origin, correlation, program, arrays)
+            draw_inputs(origin, correlation, program, arrays, has_differences)
             if has_ties:
                 forget(arrays.ties)
             forward(origin, (neuron, other), program, arrays)
+            if has_differences:
+                if has_pairs:
+                    record_differences(program, arrays, (sums, exponents), n)
+                restore(program, arrays, lazy)
             if has_costs and program.cost != READOUT:
                 z, e = rows_at(arrays.values, program, program.output), rows_at(arrays.errors, program, program.output)
                 fill_errors(origin, program.cost, z, e, program.count, program.values[program.output, 2], arrays.spare)
@@ -281,7 +292,7 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             backward(origin, (neuron, other), program, arrays)
             record_layers(program, arrays, (sums, exponents), n)
             if has_pairs:
-                record_pairs(program, arrays, (sums, exponents), n)
+                record_pairs(program, arrays, (sums, exponents), n, has_differences)
 
     run_block.__qualname__ = "_".join(["run_block", *name])
     return run_block

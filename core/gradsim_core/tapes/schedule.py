@@ -13,7 +13,7 @@ from gradsim_core.parameters import Params
 
 from .costs import READOUT
 from .running import build
-from .tape import ATTEND, COST, GATE, PAIRS, SQUASH, TIED, WINDOW, Program
+from .tape import ATTEND, COST, GATE, SQUASH, TIED, WINDOW, Program
 from .work import TapeWork, allocate, size_of
 
 _FLOPS = 35
@@ -38,14 +38,13 @@ def builder(method: str, kinds: frozenset[int]) -> Callable[..., Any]:
     return partial(build, method=method, kinds=kinds)
 
 
-def kinds_of(program: Program, pairs: bool = False) -> frozenset[int]:
-    """The operations that the kernel of a program runs beside the usual ones: none of these, or all, and `pairs`.
+def kinds_of(program: Program) -> frozenset[int]:
+    """The operations that the kernel of a program runs beside the usual ones: none of these, or all.
 
     So an activation has two kernels. To compile all operations takes half as much time again.
     """
     rare = RARE & set(program.steps[:, 0].tolist())
-    kinds = RARE if rare or program.cost != READOUT else frozenset[int]()
-    return kinds | {PAIRS} if pairs else kinds
+    return RARE if rare or program.cost != READOUT else frozenset()
 
 
 def matrices_of(method: str, inputs: int, width: int) -> str:
@@ -54,10 +53,10 @@ def matrices_of(method: str, inputs: int, width: int) -> str:
 
 
 def work_of(
-    program: Program, correlation: float, dtype: np.dtype, method: str, pairs: bool = False
+    program: Program, correlation: float, dtype: np.dtype, method: str, kinds: frozenset[int] = frozenset()
 ) -> tuple[Program, TapeWork, float]:
-    """What a kernel takes as `work`."""
-    return program, allocate(program, dtype, method == "conditional", pairs), correlation
+    """What a kernel of such operations takes as `work`."""
+    return program, allocate(program, dtype, method == "conditional", kinds), correlation
 
 
 def memory(program: Program, method: str) -> int:

@@ -164,14 +164,14 @@ def draw_rows(origin, program, i, y):
 
 
 @jit.outlined
-def shift(origin, program, work, i, x, y):
-    """Add a bias to all rows."""
+def shift(origin, program, work, i, x, y, rows):
+    """Add a bias to the first rows: to all, or to the first where others are differences."""
     cell, network, _, _ = origin
     source, target = Source(cell, network, program.steps[i, 4], TAPE_BIAS), program.steps[i, 3]
     n, parts = program.values[target, 2], program.values[target, 3]
     copy(x, y, program.count)
     untied.fill_rows(gaussian, source, 1, n, parts, program.factors[i], Matrix(work.spare, 0, y.row, 1))
-    for b in range(program.count):
+    for b in range(rows):
         add_row(y, b, work.spare, 0, 0, 1.0)
     measure(y, program.count)
 

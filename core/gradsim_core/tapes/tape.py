@@ -24,7 +24,9 @@ from gradsim_core.linear.rows import stored
 MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN, TIED, DRAW, WINDOW = range(12)
 COST = -1  # stands among the operations of a kernel for all costs but the random readout of every row
 PAIRS = -2  # likewise, for what is told of pairs of inputs
+DIFFERENCES = -3  # likewise, for inputs that are carried as differences from the first
 LAYER, RMS, BATCH = range(3)
+MOST_INPUTS = 4096
 _ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from gradsim_core.operations.attend import Attention
 
 from . import drawn
 from .elementwise import Row, row_of
-from .tape import ATTEND, BATCH, STANDARDISE, TIED, WINDOW, Program
+from .tape import ATTEND, BATCH, DIFFERENCES, PAIRS, STANDARDISE, TIED, WINDOW, Program
 from .ties import Ties, ties_of
 
 
@@ -54,6 +55,7 @@ class TapeWork(NamedTuple):
     gradient_units: np.ndarray  # int64 (matrices,)
     ties: Ties
     pairs: Pairs
+    differences: np.ndarray  # int64 (values, count), exponents of rows before inputs are restored from differences
 
 
 class Pairs(NamedTuple):
@@ -96,8 +98,8 @@ def size_of(program: Program, lazy: bool) -> int:
     return fields + matrices + attention + norms + 16 * square + 2 * count * widest + 8 * widest + 2**12
 
 
-def allocate(program: Program, dtype: np.dtype, lazy: bool = True, pairs: bool = False) -> TapeWork:
-    """Arrays of a thread for a program, whose matrices are lazy or drawn; `pairs`: of inputs are told of."""
+def allocate(program: Program, dtype: np.dtype, lazy: bool = True, kinds: Set[int] = frozenset()) -> TapeWork:
+    """Arrays of a thread for a program, whose matrices are lazy or drawn, and the kinds of operations of its kernel."""
     count, steps = program.count, program.steps
     widest = int(program.values[:, 1].max())
     shapes = [Shape(*map(int, each)) for each in program.shapes]
@@ -118,7 +120,8 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True, pairs: bool =
         Attention(make(attention), make(count * stored(count))), make(weights), row_of(widest, dtype),
         lazy_work(largest if lazy else small, dtype), drawn.work_of(small if lazy else largest, dtype),
         np.zeros(len(shapes)), np.zeros(len(shapes), np.int64), ties_of(shapes, _uses(program) if lazy else {}, dtype),
-        _pairs(program, pairs),
+        _pairs(program, PAIRS in kinds),
+        np.zeros((len(program.values), count) if DIFFERENCES in kinds else (1, 1), np.int64),
     )  # fmt: skip
 
 

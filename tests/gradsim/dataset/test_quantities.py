@@ -1,4 +1,4 @@
-"""Quantities of several inputs in a dataset: recorded, merged, verified, compacted; refused where they make no sense."""
+"""Quantities of several inputs in a dataset: recorded, merged, verified, compacted; refused without meaning."""
 
 from __future__ import annotations
 
