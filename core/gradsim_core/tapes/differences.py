@@ -95,7 +95,7 @@ def unit_of_differences(rows, count):
 def compare(rows, g, count, powers):
     """The means of |h_a - h_b|^2 and of 1 - c over pairs, with their exponents, from rows and their inner products g.
 
-    With n_a = |h_a|, 1 - c = (|h_a - h_b|^2 - (n_a - n_b)^2) / (2 n_a n_b), where n_a - n_b comes from differences, too.
+    With n_a = |h_a|, 1 - c = (|h_a - h_b|^2 - (n_a - n_b)^2) / (2 n_a n_b); n_a - n_b comes from differences, too.
     """
     size, (unit, found) = padded(count), unit_of_differences(rows, count)
     away = unit - rows.exponents[0] if found and rows.squares[0] != 0.0 else 0
