@@ -17,6 +17,7 @@ import numpy as np
 from gradsim_core import jit, laws
 from gradsim_core.activations import ACTIVATIONS, Activation, own
 from gradsim_core.architectures import METHODS, PLAIN, Network, choose_schedule
+from gradsim_core.architectures.network import widths_of
 from gradsim_core.caching.digest import Digest
 from gradsim_core.elementary import log_64
 from gradsim_core.lanes import LANES
@@ -221,7 +222,17 @@ class Simulator:
             self._write_of_inputs(_thread.sums, values[recorded:, start - first : stop - first])
             out = values[:recorded].reshape(-1), start - first, status[start - first : stop - first]
             self._call(quantities.kernel())(sums, exponents, cell.depth, _log(cell.width * self.network.inputs), *out)
+        if self.network.layers:
+            self._take_mean(values, cell)
         return values, status
+
+    def _take_mean(self, values: np.ndarray, cell: Params) -> None:
+        """Turn mean squares over the width of the cell into those over the neurons of each layer."""
+        names = list(quantities.QUANTITIES)
+        widths = widths_of(self.network, cell.depth, cell.width)[1:]
+        logs = np.array([_log(n) for n in widths])
+        values[names.index("log_q")] += _log(cell.width) - logs
+        values[names.index("log_gain")] += logs[-1] - logs
 
     def _write_of_inputs(self, sums: np.ndarray, values: np.ndarray) -> None:
         """Write the quantities of several inputs, (quantities, count, depth), from the rows of a part."""

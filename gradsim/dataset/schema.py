@@ -61,6 +61,7 @@ _NETWORK_AXES = {
     "outputs": (pa.int32(), "1", "outputs of the last matrix"),
     "taps": (pa.int32(), "1", "neighbouring positions that a convolution sees"),
     "differences": (pa.bool_(), "-", "whether inputs are carried as differences from the first"),
+    "layers": (pa.string(), "-", "inputs and neurons of each layer; width is that of the widest"),
     "sigma_u": (pa.float64(), "1", "standard deviation of input weights, times sqrt(width)"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }

@@ -37,6 +37,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "preset": str,
     "cost": lambda value: f"{value} cost",
     "outputs": lambda value: f"{value} outputs",
+    "layers": lambda value: f"layers {value}",
     "differences": lambda value: "differences of inputs" if value else "inputs as they are",
     "taps": lambda value: f"{value} taps",
 }

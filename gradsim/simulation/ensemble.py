@@ -17,10 +17,9 @@ from gradsim.notebook import facts_html
 from gradsim.simulation.blocks import in_memory, prepare
 from gradsim.simulation.devices import check_device
 from gradsim.simulation.processors import processor
-from gradsim.sweep import Sweep
+from gradsim.sweep import Sweep, presets, shapes
 from gradsim.sweep.cells import Cell
 from gradsim.sweep.networks import NetworkOptions
-from gradsim.sweep.presets import STOOD_FOR, are_named
 from gradsim.system.threads import ThreadPool, resolve_threads
 from gradsim_core.architectures import METHODS
 from gradsim_core.results.quantities import QUANTITIES
@@ -228,9 +227,11 @@ def weights(network: int = 0, **cell: Any) -> Weights:
 
 
 def _one_cell(**values: Any) -> tuple[Sweep, Cell]:
-    """A sweep of one cell; what a preset stands for is left out where it is at its default."""
-    defaults = {name: inspect.signature(simulate).parameters[name].default for name in STOOD_FOR}
-    stood_for = {name for name in STOOD_FOR if values[name] == defaults[name]} if are_named(values) else set()
+    """A sweep of one cell; what a preset or layers stand for is left out where it is at its default."""
+    names = [*(presets.STOOD_FOR if presets.are_named(values) else ())]
+    names += shapes.STOOD_FOR if shapes.are_given(values) else ()
+    defaults = {name: inspect.signature(simulate).parameters[name].default for name in names}
+    stood_for = {name for name in names if values[name] == defaults[name]}
     sweep = Sweep(**{name: value for name, value in values.items() if name not in stood_for})
     if sweep.cell_count != 1:
         raise SweepError("cells", sweep.cell_count, "one cell", "Give one value for each parameter, or run a Sweep")

@@ -46,6 +46,7 @@ class Cell(NamedTuple):
     sigma_u: float = PLAIN.sigma_u
     taps: int = PLAIN.taps
     differences: bool = PLAIN.differences
+    layers: str = PLAIN.layers
 
     @property
     def network(self) -> Network:

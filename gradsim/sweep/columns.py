@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gradsim.sweep import presets, shapes
 from gradsim.sweep.cells import NETWORK_AXES
-from gradsim.sweep.presets import STOOD_FOR
 from gradsim_core.architectures import PLAIN
 
 
@@ -20,9 +20,10 @@ def with_network_axes(axes: Sequence[str], columns: Iterable[object]) -> list[st
 
 
 def independent_axes(axes: Sequence[str], columns: Iterable[object]) -> list[str]:
-    """Return the axes of `with_network_axes` without those that a preset among them stands for."""
+    """Return the axes of `with_network_axes` without those that a preset or layers among them stand for."""
     names = with_network_axes(axes, columns)
-    return [name for name in names if name not in STOOD_FOR] if "preset" in names else names
+    dropped = {*(presets.STOOD_FOR if "preset" in names else ()), *(shapes.STOOD_FOR if "layers" in names else ())}
+    return [name for name in names if name not in dropped]
 
 
 def in_columns(value: object) -> object:

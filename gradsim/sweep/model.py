@@ -24,7 +24,7 @@ from gradsim.activations import (
     name_of,
 )
 from gradsim.errors import SweepError
-from gradsim.sweep import files, presets
+from gradsim.sweep import files, presets, shapes
 from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
 from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
@@ -77,6 +77,9 @@ class Sweep(NetworkAxes):
         :class:`gradsim.Activation`. Floats are kept at 12 significant digits.
     architecture, inputs, normalisation, placement, branch_scale, heads, …
         Further axes, the kind of network: those of `gradsim.sweep.networks.NetworkAxes`, explained in the guide.
+    layers
+        Numbers of the inputs and of the neurons of each layer of plain networks, such as ``[784, 30, 30, 10]``, in
+        place of depth and width.
     preset
         Initialisations by name, such as ``"he_normal"``, in place of law, sigma_w and sigma_b.
     networks, seed
@@ -155,7 +158,7 @@ class Sweep(NetworkAxes):
     @model_validator(mode="before")
     @classmethod
     def _stand_in(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return presets.without_sigma_w(values)
+        return presets.without_sigma_w(shapes.with_depth_and_width(values))
 
     @model_validator(mode="after")
     def _check_product(self) -> Sweep:
@@ -254,11 +257,13 @@ class Sweep(NetworkAxes):
         return self.model_copy(update=changes)
 
     def _changed(self, update: dict[str, Any]) -> dict[str, Any]:
-        """All keys, some of them changed; what a preset stands for only if it is among them."""
-        values = super()._changed(update)
-        if not presets.are_named(values) and "preset" not in self.network_axes:
-            return values
-        return {field: value for field, value in values.items() if field in update or field not in presets.STOOD_FOR}
+        """All keys, some of them changed; what presets or layers stand for only if it is among them."""
+        values, replaced = super()._changed(update), set[str]()
+        if presets.are_named(values) or "preset" in self.network_axes:
+            replaced |= set(presets.STOOD_FOR)
+        if shapes.are_given(values) or "layers" in self.network_axes:
+            replaced |= set(shapes.STOOD_FOR)
+        return {field: value for field, value in values.items() if field in update or field not in replaced}
 
     @cached_property
     def content_hash(self) -> str:
@@ -325,6 +330,7 @@ class Sweep(NetworkAxes):
         left_out = set(NETWORK_AXES) - set(self.network_axes)
         left_out |= set() if self.quantities else {"quantities"}
         left_out |= set(presets.STOOD_FOR) if "preset" in self.network_axes else set()
+        left_out |= set(shapes.STOOD_FOR) if "layers" in self.network_axes else set()
         fields = [field for field in type(self).model_fields if field not in left_out]
         content = {field: getattr(self, field) for field in sorted(fields, key=lambda field: field in NETWORK_AXES)}
         content["activation"] = [

@@ -6,7 +6,7 @@ residual ones with a branch scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.axes import expand
 from gradsim.sweep.cells import NETWORK_AXES, Cell, round12
+from gradsim.sweep.shapes import ALLOWED as LAYERS_ALLOWED
+from gradsim.sweep.shapes import layers_text
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
 from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
@@ -109,6 +111,10 @@ class NetworkAxes(ValidatedModel):
         default=(False,), min_length=1, description="true or false", examples=[False]
     )
 
+    layers: Annotated[tuple[str], BeforeValidator(layers_text)] = Field(
+        default=("",), description=LAYERS_ALLOWED, examples=[""]
+    )
+
     taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
         default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
     )
@@ -140,6 +146,7 @@ class NetworkOptions(TypedDict, total=False):
     sigma_u: float
     taps: int
     differences: bool
+    layers: str | Sequence[int]
 
 
 def axes_used(network: Network) -> set[str]:

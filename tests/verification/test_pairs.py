@@ -49,7 +49,7 @@ def test_correlations_follow_their_map(name):
 
 
 def test_the_kernel_of_linear_networks():
-    """E Theta_aa of layers 1 to l is l N sigma_w^(2 (L - 1)) E|v|^2 at every width: gradients of all layers are alike."""
+    """E Theta_aa of layers 1 to l is l N sigma_w^(2 (L - 1)) E|v|^2 at every width: all layers have a like share."""
     width, depth = 12, 5
     found = gs.simulate(
         "linear", 0.9, depth=depth, width=width, networks=40_000, method="conditional", inputs=3, cost="shared",

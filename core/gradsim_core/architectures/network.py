@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from gradsim_core.tapes.costs import QUADRATIC, READOUT, SHARED, SIGMOID, SOFTMAX
@@ -54,6 +56,9 @@ class Network(NamedTuple):
         How many neighbouring inputs, or positions, a convolution sees.
     differences
         Whether inputs are carried as differences from the first, so that those that converge are told apart.
+    layers
+        Of a plain network, numbers of its inputs and of the neurons of each layer, such as "784-30-10"; "" if all have
+        the width of the cell.
     """
 
     architecture: str = "plain"
@@ -73,9 +78,28 @@ class Network(NamedTuple):
     sigma_u: float = 0.0
     taps: int = 3
     differences: bool = False
+    layers: str = ""
 
 
 PLAIN = Network()
+MOST_LAYERS, MOST_NEURONS = 4096, 2**20
+
+
+def text_of(widths: Iterable[int]) -> str:
+    """Numbers of neurons as `Network.layers`."""
+    return "-".join(str(int(n)) for n in widths)
+
+
+@cache
+def widths_in(layers: str) -> tuple[int, ...] | None:
+    """Numbers of neurons in `Network.layers`; None if it is another text."""
+    parts = layers.split("-")
+    return tuple(map(int, parts)) if all(part.isascii() and part.isdigit() for part in parts) else None
+
+
+def widths_of(network: Network, depth: int, width: int) -> tuple[int, ...]:
+    """Numbers of inputs, and of neurons of each layer."""
+    return (widths_in(network.layers) if network.layers else None) or (width,) * (depth + 1)
 
 
 def inner_of(network: Network, width: int) -> int:
@@ -88,6 +112,8 @@ def matrix_of(network: Network, kind: str, depth: int, width: int, block: int = 
     """A matrix of a network, as presets see it."""
     inner = inner_of(network, width)
     fan_in, fan_out = inner if kind == DOWN else width, inner if kind == UP else width
+    if network.layers:
+        fan_in, fan_out = widths_of(network, depth, width)[block - 1 : block + 1]
     if network.architecture == "convolution":
         fan_in, fan_out = network.taps * fan_in, network.taps * fan_out
     branches = {"residual": depth, "residual2": depth, "transformer": 2 * depth}.get(network.architecture, 0)

@@ -40,6 +40,7 @@ def _may_run(network: Network) -> bool:
         network.cost != "readout"
         or network.inputs > 1
         or network.gated
+        or network.layers
         or (network.preset in PRESETS and PRESETS[network.preset].by_block)
     ):
         return False

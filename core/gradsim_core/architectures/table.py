@@ -17,7 +17,7 @@ from gradsim_core.tapes.tape import DIFFERENCES, PAIRS, Program
 from gradsim_core.tapes.work import is_separable as is_separable_program
 
 from . import writers
-from .network import COSTS, PLAIN, Network
+from .network import COSTS, PLAIN, Network, widths_of
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 from .streams import schedules_of
 
@@ -67,7 +67,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     for row in (
         Architecture("plain", "h^l = W x^(l-1) + b, x^l = phi(h^l)", "matrix; the preactivation h^l",
                      writers.layers_of(writers.one_layer),
-                     ("differences",), placements=("pre", "post"), schedules=SCHEDULES),
+                     ("differences", "layers"), placements=("pre", "post"), schedules=SCHEDULES),
         Architecture("convolution", "h_p = W [x_(p-1), x_p, x_(p+1)] + b, x_p = phi(h_p)",
                      "layer; the preactivation h^l at all positions",
                      writers.layers_of(writers.one_window), ("taps",), placements=("pre", "post")),
@@ -89,7 +89,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 @lru_cache(maxsize=8)
 def program_of(network: Network, cell: Params) -> Program:
     """The tape of a network; parameters of activation and law and the key do not matter to it."""
-    tape = Tape(network.inputs, cell.width)
+    tape = Tape(network.inputs, widths_of(network, cell.depth, cell.width)[0])
     output = ARCHITECTURES[network.architecture].write(tape, network, cell)
     if network.cost != PLAIN.cost:
         output = tape.multiply(output, 1 if network.cost == "shared" else network.outputs)
@@ -170,5 +170,7 @@ def normals(network: Network, method: str, depth: int, width: int) -> int:
 
 def _at_depth(measure: Callable[[Program], int], network: Network, depth: int, width: int) -> int:
     """What is proportional to the blocks of a tape, from tapes of one and two: deep ones take long to write."""
+    if network.layers:
+        return measure(_program(network, tapes.params_of(depth, width)))
     one, two = (measure(_program(network, tapes.params_of(each, width))) for each in (1, 2))
     return one + (depth - 1) * (two - one)

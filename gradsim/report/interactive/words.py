@@ -97,6 +97,7 @@ WORDS = {
     "cost": ("cost", "代价函数"),
     "outputs": ("outputs", "输出数"),
     "sigma_u": ("σ_u", "σ_u"),
+    "layers": ("neurons of layers", "各层神经元数"),
     "differences": ("differences", "输入之差"),
     "taps": ("taps", "卷积核大小"),
     "depth": ("depth", "深度"),
