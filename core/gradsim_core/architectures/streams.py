@@ -29,7 +29,9 @@ _NOT_RADIAL = {
     "of norms only rms singles out no direction": lambda network: network.normalisation not in ("none", "rms"),
     "a gate multiplies each neuron by another one": lambda network: network.gated,
     "phi acts on the stream itself, along its axes": lambda network: network.architecture == "residual",
-    "other networks with a stream or norms have no radial schedule": lambda network: network.architecture != "residual2",
+    "other networks with a stream or norms have no radial schedule": lambda network: (
+        network.architecture != "residual2"
+    ),
     "all blocks have one sigma": lambda network: _by_block(network),
 }
 """Why the radial method does not sample a network that is not plain; the first reason that applies."""
