@@ -66,12 +66,8 @@ def source(cell, group, layer):
 @jit.inlined
 def draw_block(sides, cell, group, layer, work, like):
     """Draw all random numbers of a block, in the precision of `like`; keeps those of the backward pass."""
-    origin, numbers, width, inner = (
-        source(cell, group, layer),
-        stream(layer, RADIAL_STREAM),
-        cell.width,
-        work.form.inner,
-    )
+    origin, numbers = source(cell, group, layer), stream(layer, RADIAL_STREAM)
+    width, inner = cell.width, work.form.inner
     a, b, c, d, e, f, g, h = two_counters(cell.key, group, numbers, SIGNS, numbers, PARTS)
     exact = heads(work.coins, (a, b, c, d), origin, SIGNS, convert(like, 1.0))
     count = convert(exact, like)
@@ -80,13 +76,13 @@ def draw_block(sides, cell, group, layer, work, like):
     along, turn = normal_pair(a, b, like)
     spread, in_plane = normal_pair(c, d, like)
     across, outside = chi_squares_from((e, f, g, h), origin, LENGTHS, like + (width - 1.0), convert(exact - 1.0, like))
-    turn_rest, spread_rest = chi_square_pair(origin, REST, like + (width - 2.0), like + (width - 2.0))
     keep(work, layer, TURN, turn)
-    keep(work, layer, TURN_REST, turn_rest)
     keep(work, layer, SPREAD, spread)
-    keep(work, layer, SPREAD_REST, spread_rest)
-    keep(work, layer, OUTSIDE_POSITIVE, outside)
     keep(work, layer, IN_PLANE, in_plane)
+    keep(work, layer, OUTSIDE_POSITIVE, outside)
+    first, second = chi_square_pair(origin, REST, like + (width - 2.0), like + (width - 2.0))
+    keep(work, layer, TURN_REST, first)
+    keep(work, layer, SPREAD_REST, second)
     if sides.both:
         below, _ = chi_square_pair(origin, BELOW, convert(-exact + (inner - 1.0), like), like)
         keep(work, layer, OUTSIDE_NEGATIVE, below)
