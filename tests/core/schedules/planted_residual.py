@@ -80,11 +80,12 @@ _TWO_SLOPES = Kind(3, 2, 4, below=-1.0, sigma_w=1.6)
 
 PLANTED = [
     Planted("branch", without_branch, backward, "branch_error", _KIND),
-    Planted("turn", without_turn, backward, "turn", _KIND, wraps=False),
+    Planted("turn", without_turn, backward, "turn", Kind(2, 8, 6, sigma_w=1.6, placement="pre"), wraps=False),
     Planted("angle", without_angle, backward, "turn", _KIND, wraps=False),
     Planted("preactivation", without_preactivation, backward, "inner_error", _KIND),
     Planted("plane", without_plane, backward, "error_of", _TWO_SLOPES),
     Planted("product", without_product, backward, "add", _KIND, wraps=False),
     Planted("freedom", one_too_many, numbers, "chi_square_pair", _KIND),
-    Planted("bias", without_bias, backward, "item", _KIND._replace(sigma_b=1.0)),
+    # What is due to a bias has the right variance either way: only its relation to the error of the stream differs.
+    Planted("bias", without_bias, backward, "item", Kind(1, 4, 3, sigma_w=1.6, sigma_b=2.0, below=1.0)),
 ]
