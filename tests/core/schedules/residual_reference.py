@@ -77,14 +77,21 @@ def backward_through_norm(x, error):
 
 def explicit(rng, networks, kind):
     """Draw all weights."""
-    shape, blocks = (networks, kind.inner, kind.width), []
     x = rng.standard_normal((networks, kind.width))
-    (s, s_last), q, delta, gradient = kind.deviations, [], [], []
+    (s, s_last), weights = kind.deviations, []
     for _ in range(kind.depth):
-        W = s * rng.standard_normal(shape)
+        W = s * rng.standard_normal((networks, kind.inner, kind.width))
         V = s_last * rng.standard_normal((networks, kind.width, kind.inner))
+        weights.append((W, V, kind.sigma_b * rng.standard_normal((networks, kind.inner))))
+    return propagate(kind, x, weights, rng.standard_normal((networks, kind.width)) / np.sqrt(kind.width))
+
+
+def propagate(kind, x, weights, readout):
+    """Quantities and status of networks with given inputs, readouts, and (W, V, b) of every block."""
+    blocks, q, delta, gradient = [], [], [], []
+    for W, V, b in weights:
         y = x / root_mean_square(x) if kind.before else x
-        h = np.einsum("nij,nj->ni", W, y) + kind.sigma_b * rng.standard_normal((networks, kind.inner))
+        h = np.einsum("nij,nj->ni", W, y) + b
         slope = np.where(h > 0, kind.above, kind.below)
         branch = np.einsum("nij,nj->ni", V, slope * h)
         added = branch / root_mean_square(branch) if kind.output else branch
@@ -92,8 +99,7 @@ def explicit(rng, networks, kind):
         blocks.append((x, y, W, V, h, slope, branch, whole))
         x = whole / root_mean_square(whole) if kind.after else whole
         q.append(square(x))
-    error = rng.standard_normal((networks, kind.width)) / np.sqrt(kind.width)
-    error = backward_through_norm(x, error) if kind.before else error
+    error = backward_through_norm(x, readout) if kind.before else readout
     for x, y, W, V, h, slope, branch, whole in reversed(blocks):
         delta.append(square(error))
         error = backward_through_norm(whole, error) if kind.after else error
