@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradsim_core.activations import resolve_activation
+from gradsim_core.architectures import Network
 from gradsim_core.laws import resolve_law
 from gradsim_core.results.statistics import merge, reduce
 from gradsim_core.simulator import Simulator
@@ -46,11 +47,13 @@ def test_conditional_block(benchmark, width, depth, networks, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("width", "depth", "networks"), [(64, 32, 16_384), (1024, 64, 8192), (10**6, 100, 4096)])
-def test_radial_block(benchmark, width, depth, networks, dtype):
+@pytest.mark.parametrize("architecture", ["plain", "residual2"])
+def test_radial_block(benchmark, architecture, width, depth, networks, dtype):
     """Networks per second of one thread; extra_info has ns per layer of a network."""
     if benchmark.disabled:
         networks = 16
-    simulator = Simulator(resolve_activation("relu"), resolve_law("gaussian"), dtype, "radial")
+    words = resolve_activation("relu"), resolve_law("gaussian"), dtype, "radial"
+    simulator = Simulator(*words, network=Network(architecture))
     cell = simulator.params(1, depth, width, 2**0.5)
     simulator.block(cell, 0, 16)
     benchmark(simulator.block, cell, 0, networks)

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 
 from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.cells import Cell
-from gradsim_core.architectures import METHODS, PLAIN, normals
+from gradsim_core.architectures import METHODS, PLAIN, Network, is_radial, normals, why_not_radial
 from gradsim_core.laws import WeightLaw
 from gradsim_core.tapes.schedule import may_run
 
+_RADIAL = (
+    "radial, where networks are not plain, for residual2 with gaussian weights, one input, no gate, rms norms or none"
+)
 NAMES = f"one of {', '.join(METHODS)}"
 """The methods, in words."""
 
@@ -24,19 +27,36 @@ def known_method(value: object) -> object:
 
 
 class Asked(NamedTuple):
-    """What a sweep asks of its method: activations, laws, and the network axes that it sets."""
+    """What a sweep asks of its method: activations, laws, the network axes that it sets, and the kinds of networks."""
 
     activations: Iterable[Any]
     laws: Iterable[WeightLaw]
     network_axes: Sequence[str]
     presets: bool = False
+    networks: Sequence[Network] = (PLAIN,)
 
     def may_be(self, method: str) -> bool:
         """Whether a method can sample every activation with every weight law, in all networks."""
-        if self.network_axes and not all(may_run(law, method) for law in self.laws):
+        if self.network_axes and not all(self._runs(law, method) for law in self.laws):
             return False
         pairs = itertools.product(self.activations, self.laws)
         return all(METHODS[method].serves(activation, law) for activation, law in pairs)
+
+    def _runs(self, law: WeightLaw, method: str) -> bool:
+        """Whether a method can sample networks that are not plain, with a weight law."""
+        if method == "radial":
+            return all(is_radial(network, law) for network in self.networks)
+        return may_run(law, method)
+
+    def _allowed(self, method: str) -> str:
+        """What a method can sample where it cannot sample this, with the reason."""
+        if not self.network_axes or all(self._runs(law, method) for law in self.laws):
+            return f"{method} {METHODS[method].needs}"
+        if method == "radial":
+            reasons = filter(None, map(why_not_radial, self.networks))
+            return ": ".join([_RADIAL, *itertools.islice(reasons, 1)])
+        kinds = "explicit for independent weights that are not sparse, conditional for gaussian ones"
+        return f"{kinds}, in networks that are not plain with one input ({', '.join(self.network_axes)})"
 
     def check(self, method: str) -> None:
         """Raise :class:`SweepError` if a method cannot sample them."""
@@ -44,12 +64,8 @@ class Asked(NamedTuple):
             return
         served = [name for name in METHODS if self.may_be(name)]
         write = f'Write method = "{served[-1]}", or change' if served else "Change"
-        needs = f"{method} {METHODS[method].needs}"
-        if self.network_axes:
-            kinds = "explicit for independent weights that are not sparse, conditional for gaussian ones"
-            needs = f"{kinds}, in networks that are not plain with one input ({', '.join(self.network_axes)})"
         law = "preset" if self.presets else "law"
-        raise SweepError("method", method, needs, f"{write} activation or {law}")
+        raise SweepError("method", method, self._allowed(method), f"{write} activation or {law}")
 
 
 def work_of(method: str, cell: Cell) -> int:

@@ -87,7 +87,7 @@ class Sweep(NetworkAxes):
     method
         ``"explicit"`` draws real weights. The others sample the same laws exactly without them, many times faster:
         ``"conditional"`` for gaussian and orthogonal weights, ``"radial"`` if the activation is a line on each side of
-        0 besides (relu, leaky_relu, linear, abs), in the same time at any width.
+        0 besides (relu, leaky_relu, linear, abs), in the same time at any width: plain networks, and residual2.
     dtype
         Precision of the simulation.
     record
@@ -197,7 +197,9 @@ class Sweep(NetworkAxes):
     def _asked(self) -> Asked:
         axes = tuple(axis for axis in self.network_axes if axis != "preset")
         named = "preset" in self.network_axes
-        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), axes, named)
+        kinds = itertools.product(*(getattr(self, axis) for axis in NETWORK_AXES)) if axes else ()
+        networks = tuple({used(Network(*kind)) for kind in kinds})
+        return Asked(tuple(self.activations.values()), tuple(self.laws.values()), axes, named, networks)
 
     def normals(self, cell: Cell) -> int:
         """Return the number of random normals that one network of a cell draws, or could in its time: the work."""

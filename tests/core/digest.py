@@ -89,6 +89,15 @@ def stream_digests(full):
         yield f"stream {norm} {dtype} {hashlib.sha256(values.tobytes()).hexdigest()[:32]}\n"
 
 
+def radial_stream_digests(full):
+    """In full, one line for each precision of residual networks of the radial method, with norms and without."""
+    for dtype, norm in itertools.product(("float32", "float64") if full else (), ("none", "rms")):
+        words = resolve_activation("leaky_relu(0.2)"), resolve_law("gaussian"), dtype, "radial"
+        simulator = Simulator(*words, network=Network("residual2", normalisation=norm, expansion=1.5))
+        values, _ = simulator.block(simulator.params(3, 24, 201, 1.5, 0.3), 0, 20)
+        yield f"radial stream {norm} {dtype} {hashlib.sha256(values.tobytes()).hexdigest()[:32]}\n"
+
+
 def lazy_digests(full):
     """In full, one line for each precision and number of rows: what a lazy matrix answers."""
     for dtype, count in itertools.product((np.float32, np.float64) if full else (), (3, 20)):
@@ -104,3 +113,4 @@ if __name__ == "__main__":
     sys.stdout.writelines(lazy_digests("--full" in sys.argv))
     sys.stdout.writelines(tape_digests("--full" in sys.argv))
     sys.stdout.writelines(stream_digests("--full" in sys.argv))
+    sys.stdout.writelines(radial_stream_digests("--full" in sys.argv))

@@ -121,10 +121,15 @@ def test_processors(cells, flags):
     targets = TARGETS if host_has_avx2() else ["generic"]
     running = [start(target, *flags) for target in targets]
     lines = [*digest.digests(cells), *digest.training_digests()]
-    for others in (digest.lazy_digests, digest.tape_digests, digest.stream_digests):
+    for others in (
+        digest.lazy_digests,
+        digest.tape_digests,
+        digest.stream_digests,
+        digest.radial_stream_digests,
+    ):
         lines += others(bool(flags))
     here = "".join(lines)
-    assert len(here.splitlines()) == 3 * len(cells) + (12 if flags else 3)
+    assert len(here.splitlines()) == 3 * len(cells) + (16 if flags else 3)
     for process in running:
         assert process.communicate()[0] == here
         assert process.returncode == 0

@@ -3,9 +3,10 @@
 from .methods import METHODS, Method
 from .network import PLAIN, Network
 from .presets import PRESETS, Preset
-from .table import ARCHITECTURES, Architecture, choose_schedule, is_separable, normals
+from .streams import why_not_radial
+from .table import ARCHITECTURES, Architecture, choose_schedule, is_radial, is_separable, normals
 
 __all__ = [
     "ARCHITECTURES", "METHODS", "PLAIN", "PRESETS", "Architecture", "Method", "Network", "Preset", "choose_schedule",
-    "is_separable", "normals",
+    "is_radial", "is_separable", "normals", "why_not_radial",
 ]  # fmt: skip

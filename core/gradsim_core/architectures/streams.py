@@ -1,4 +1,8 @@
-"""Which networks the schedule `streams` runs: those of one input with a stream or norms, sixteen side by side."""
+"""Which networks the schedules `streams` and `radial_streams` run, sixteen side by side.
+
+The first runs those of one input with a stream or norms; the second those in which nothing but the stream singles out a
+direction.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,32 @@ from functools import lru_cache
 
 from gradsim_core.lanes import LANES
 from gradsim_core.operations.standardise import EPSILON
+from gradsim_core.parameters import Params
+from gradsim_core.schedules.radial_streams import schedule as radial
 from gradsim_core.schedules.streams import schedule
 from gradsim_core.schedules.streams.schedule import Form
 from gradsim_core.schedules.table import Schedule
 
-from .network import Network, inner_of, scale_of, sigma_of
+from .network import PLAIN, Network, inner_of, scale_of, sigma_of
 from .presets import DOWN, HIDDEN, PRESETS, UP
 
 KINDS = ("plain", "residual", "residual2")
 NORMS = ("none", "layer", "rms")
+RADIAL_NORMALS = 48
+"""So many random normals of the conditional method take as long as a block of the radial one."""
+_NOT_RADIAL = {
+    "several inputs are known by more than their lengths": lambda network: network.inputs > 1,
+    "any other cost acts on each output": lambda network: network.cost != "readout",
+    "of norms only rms singles out no direction": lambda network: network.normalisation not in ("none", "rms"),
+    "a gate multiplies each neuron by another one": lambda network: network.gated,
+    "layers have one width": lambda network: network.layers != "",
+    "phi acts on the stream itself, along its axes": lambda network: network.architecture == "residual",
+    "other networks with a stream or norms have no radial schedule": lambda network: (
+        network.architecture != "residual2"
+    ),
+    "all blocks have one sigma": lambda network: _by_block(network),
+}
+"""Why the radial method does not sample a network that is not plain; the first reason that applies."""
 
 
 def form_of(network: Network, depth: int, width: int) -> Form:
@@ -34,34 +55,59 @@ def form_of(network: Network, depth: int, width: int) -> Form:
     )
 
 
+def _by_block(network: Network) -> bool:
+    """Whether sigma differs from block to block."""
+    return network.preset in PRESETS and PRESETS[network.preset].by_block
+
+
 def _may_run(network: Network) -> bool:
     """Whether it is of one input, of a kind that the schedule knows, and not plain throughout."""
-    if (
-        network.cost != "readout"
-        or network.inputs > 1
-        or network.gated
-        or network.layers
-        or (network.preset in PRESETS and PRESETS[network.preset].by_block)
-    ):
+    if network.cost != "readout" or network.inputs > 1 or network.gated or network.layers or _by_block(network):
         return False
     known = network.architecture in KINDS and network.normalisation in NORMS
     return known and (network.architecture, network.normalisation) != ("plain", "none")
 
 
+def why_not_radial(network: Network) -> str | None:
+    """Why the radial method does not sample a network; None if it does, or if the network is plain throughout."""
+    if network._replace(preset=PLAIN.preset) == PLAIN:
+        return None
+    return next((reason for reason, broken in _NOT_RADIAL.items() if broken(network)), None)
+
+
+def _sigmas_of(network: Network, form: Form, cell: Params) -> list[float]:
+    """Sigma of the last matrix of a block, and of the first."""
+    kinds = (DOWN, UP) if form.two else (HIDDEN, HIDDEN)
+    sigmas = (sigma_of(network, kind, cell.depth, cell.width) for kind in kinds)
+    return [cell.sigma_w if each is None else each for each in sigmas]
+
+
+def _radial_schedule(network: Network) -> Schedule:
+    """The schedule `radial_streams` of a network."""
+
+    def allocate(cell, dtype, law):
+        form = form_of(network, cell.depth, cell.width)
+        return radial.allocate(cell, dtype, law, form, _sigmas_of(network, form, cell))
+
+    def memory(law, depth, width):
+        return radial.memory(depth)
+
+    return Schedule("radial_streams", "radial", "cpu", LANES, radial.applies, radial.build, allocate, memory)
+
+
 @lru_cache(maxsize=256)
 def schedules_of(network: Network) -> tuple[Schedule, ...]:
-    """The schedule that runs a network in place of its tape, if there is one; equal networks give the same."""
+    """The schedules that run a network in place of its tape; equal networks give the same."""
     if not _may_run(network):
         return ()
 
     def allocate(cell, dtype, law):
         form = form_of(network, cell.depth, cell.width)
-        kinds = (DOWN, UP) if form.two else (HIDDEN, HIDDEN)
-        sigmas = (sigma_of(network, kind, cell.depth, cell.width) for kind in kinds)
-        return schedule.allocate(cell, dtype, law, form, [cell.sigma_w if each is None else each for each in sigmas])
+        return schedule.allocate(cell, dtype, law, form, _sigmas_of(network, form, cell))
 
     def memory(law, depth, width):
         return schedule.memory(form_of(network, depth, width), depth, width)
 
     functions = schedule.applies, schedule.build, allocate, memory
-    return (Schedule("streams", "conditional", "cpu", LANES, *functions),)
+    lazy = Schedule("streams", "conditional", "cpu", LANES, *functions)
+    return (lazy,) if why_not_radial(network) else (lazy, _radial_schedule(network))

@@ -19,7 +19,7 @@ from gradsim_core.tapes.work import is_separable as is_separable_program
 from . import writers
 from .network import COSTS, PLAIN, Network, widths_of
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
-from .streams import schedules_of
+from .streams import RADIAL_NORMALS, schedules_of
 
 Rule = tuple[str, Callable[[Network, int], bool], str, str]
 """A field, whether a network of a width breaks the rule, what is allowed, and the remedy."""
@@ -131,6 +131,18 @@ def _tape_schedule(network: Network, method: str, matrices: str, pairs: bool) ->
     return Schedule("tape", method, "cpu", 1, applies, tapes.builder(matrices, kinds), allocate, memory)
 
 
+def _own_schedules(network: Network) -> tuple[Schedule, ...]:
+    """Those of its architecture if nothing else is set."""
+    alone = Network(network.architecture, preset=network.preset)  # a preset gives a plain network one sigma
+    return ARCHITECTURES[network.architecture].schedules if network == alone else ()
+
+
+def is_radial(network: Network, law: WeightLaw) -> bool:
+    """Whether the radial method samples a network with a weight law, if it serves its activation."""
+    schedules = _own_schedules(network) or schedules_of(network)
+    return any(row.method == "radial" and row.applies(law, 1, 1) for row in schedules)
+
+
 def choose_schedule(
     method: str, law: WeightLaw, depth: int, width: int, *, network: Network = PLAIN, device: str = "cpu",
     pairs: bool = False,
@@ -144,11 +156,9 @@ def choose_schedule(
     ValueError
         If there is none.
     """
-    alone = Network(network.architecture, preset=network.preset)  # a preset gives a plain network one sigma
-    own = ARCHITECTURES[network.architecture].schedules if network == alone else ()
     ways = [("explicit", "explicit"), ("conditional", "conditional"), ("conditional", "explicit")]
     general = (*schedules_of(network), *(_tape_schedule(network, *each, pairs) for each in ways))
-    for schedule in own or general:
+    for schedule in _own_schedules(network) or general:
         if (schedule.method, schedule.device) == (method, device) and schedule.applies(law, depth, width):
             return schedule
     raise ValueError(
@@ -159,6 +169,8 @@ def choose_schedule(
 
 def normals(network: Network, method: str, depth: int, width: int) -> int:
     """The measure of work of one network that is not a plain one with one input."""
+    if method == "radial":
+        return depth * RADIAL_NORMALS
     lazy = method == "conditional" and schedules_of(network)
     matrices = "conditional" if lazy else _matrices_of(network, method, depth, width)
     found = _at_depth(lambda program: tapes.normals(program, matrices), network, depth, width)

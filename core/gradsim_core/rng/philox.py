@@ -45,6 +45,9 @@ TAPE_INPUT, TAPE_READOUT, TAPE_BIAS, TAPE_WEIGHT = range(18, 22)
 # a block, forward and backward; and of the first one of two.
 STREAM_INPUT, STREAM_READOUT, STREAM_BIAS, STREAM_FORWARD, STREAM_BACKWARD = range(22, 27)
 STREAM_INNER_FORWARD, STREAM_INNER_BACKWARD = 27, 28
+# All numbers of a group of residual networks of the radial method; the index says what a number is for (see
+# `schedules.radial_streams`).
+RADIAL_STREAM = 80
 # Training steps: input, target, readout, biases, matrices drawn as a whole, and products of lazy ones. The conditional
 # method takes these; the explicit one those that are EXPLICIT_STEPS higher.
 STEPS_INPUT, STEPS_TARGET, STEPS_READOUT, STEPS_BIAS, STEPS_WEIGHT, STEPS_FORWARD, STEPS_BACKWARD = range(64, 71)

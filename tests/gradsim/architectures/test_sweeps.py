@@ -49,6 +49,7 @@ def test_what_an_architecture_does_not_use_is_at_its_default():
     assert made.cells()[0] == sweep().cells()[0]
 
 
+RADIAL = {"architecture": "residual2", "method": "radial"}
 REFUSED = {
     "heads = 3 .* unless the architecture is transformer": {"heads": 3},
     "architecture = 'residul' .* The nearest is residual": {"architecture": "residul"},
@@ -70,7 +71,14 @@ REFUSED = {
         "law": "sparse(0.1)",
         "method": "conditional",
     },
-    "method = 'radial' .* not plain": {"architecture": "residual", "method": "radial"},
+    "method = 'radial' .* not plain.* along its axes": {"architecture": "residual", "method": "radial"},
+    "method = 'radial' .* direction. Write method = \"conditional\"": RADIAL | {"normalisation": "layer"},
+    "method = 'radial' .* a gate": RADIAL | {"gated": True},
+    "method = 'radial' .* several inputs": RADIAL | {"inputs": [1, 2]},
+    "method = 'radial' .* acts on each output": RADIAL | {"cost": "softmax"},
+    "method = 'radial' .* no radial schedule": RADIAL | {"architecture": ["residual2", "transformer"]},
+    "method = 'radial' .* gaussian weights": RADIAL | {"law": "orthogonal"},
+    "method = 'radial' .* radial for linear, relu": RADIAL | {"activation": "tanh"},
     "method = 'explicit' .* Change activation or law": {"architecture": "residual", "law": "orthogonal"},
     "input_correlation = 0.5 .* one input": {"input_correlation": 0.5},
 }
@@ -100,6 +108,17 @@ def test_a_run_has_the_networks_of_simulate(tmp_path):
     of_residual = boundary[boundary["architecture"] == "residual2"]
     assert len(of_residual) == len(boundary) / 2
     assert (of_residual["theory_reason"] == boundaries.OF_PLAIN).all()
+
+
+def test_a_sweep_of_the_radial_method(tmp_path):
+    """At a large width q grows by 1 + sigma_w^4 / (2 L) a block, as in the mean field."""
+    made = sweep(**RADIAL, branch_scale="1/sqrt(L)", width=10**5)
+    assert made.normals(made.cells()[-1]) == made.replace(width=8).normals(made.cells()[-1])
+    assert sweep(architecture=["plain", "residual2"]).may_be("radial")
+    run = gs.run(made, tmp_path, progress="none")
+    for cell in run.cells().itertuples():
+        growth = np.diff(run.layers(cells=cell.cell_id, quantity="log_q")["mean"])
+        np.testing.assert_allclose(growth, np.log1p(cell.sigma_w**4 / (2 * cell.depth)), atol=0.01)
 
 
 def test_a_plain_cell_beside_others_has_its_own_numbers(tmp_path):

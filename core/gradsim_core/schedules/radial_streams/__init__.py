@@ -1,0 +1,1 @@
+"""The radial sampler for residual networks: lengths and angles of the stream alone, at any width."""
