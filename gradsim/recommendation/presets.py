@@ -43,7 +43,9 @@ class _Row(NamedTuple):
 
 _ROWS = (
     _Row("He", "he_normal"),
-    _Row("Xavier, LeCun", "xavier_normal", "; ".join(PRESETS[name].source for name in ("xavier_normal", "lecun_normal"))),
+    _Row(
+        "Xavier, LeCun", "xavier_normal", "; ".join(PRESETS[name].source for name in ("xavier_normal", "lecun_normal"))
+    ),
     _Row("orthogonal", "orthogonal", law="orthogonal"),
     _Row("PyTorch default", "pytorch_linear"),
     _Row("PyTorch gain", None, "torch.nn.init.calculate_gain"),
@@ -54,7 +56,7 @@ def _sigmas(row: _Row, networks: Networks) -> tuple[float | None, float]:
     """sigma_w and sigma_b of a row; sigma_w is None where it has none."""
     if row.preset is None:
         return torch_gain(networks.activation), 0.0
-    preset, one = PRESETS[row.preset], matrix_of(PLAIN, HIDDEN, networks.depth, networks.width)
+    preset, one = PRESETS[row.preset], matrix_of(networks.network, HIDDEN, networks.depth, networks.width)
     return (preset.sigma(one) if preset.sigma else None), preset.sigma_b(one)
 
 
@@ -69,7 +71,7 @@ def compare(networks: Networks) -> pd.DataFrame:
     rows, known = [], dict[tuple[float, float, str], Sample]()
     for row in _ROWS:
         sigma_w, sigma_b = _sigmas(row, networks)
-        if sigma_w is None:
+        if sigma_w is None or (row.law == "orthogonal" and networks.network != PLAIN):
             continue
         key = (sigma_w, sigma_b, row.law)
         if key not in known:
