@@ -77,10 +77,10 @@ def _torch(weights: BranchWeights) -> str:
         "nn.init.zeros_(module.bias)"
     )  # fmt: skip
     lines += [
-        f"    for module in ({', '.join(f'block.{name}' for name in modules)},):",
+        f"    for module in [{', '.join(f'block.{name}' for name in modules)}]:",
         "        if module.bias is not None:",
         f"            {bias}",
     ]
     if weights.branch_scale != 1.0:
-        lines.append(f"# In forward, scale every branch: x = x + {weights.branch_scale:.6g} * branch(x)")
+        lines.append(f"# In forward, every branch is scaled: x = x + {weights.branch_scale:.6g} * branch(x)")
     return "\n".join(lines) + "\n"

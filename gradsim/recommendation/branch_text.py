@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ _KINDS = {
     DOWN: "down (out of the MLP)",
     HIDDEN: "the matrix",
 }
-_MOST_NAMED = 3
+_MOST_NAMED, _IDLE, _LINE = 3, 0.02, 110
 
 
 def described(
@@ -44,16 +45,22 @@ def described(
     code
         Snippets for PyTorch.
     """
-    row = frame.set_index("initialisation").loc[best]
+    row = row_of(frame, best)
     parts = [
-        _heading(networks),
+        _wrapped(_heading(networks)),
         _answer(stds, row, best, networks.depth),
-        verdict(frame, best),
-        *(f"* {sentence}" for sentence in advice),
-        _table(frame, networks.depth),
+        _wrapped(verdict(frame, best)),
+        *(_wrapped(f"* {sentence}") for sentence in advice),
+        _table_of_stds(frame, networks.depth),
+        _table_of_growth(frame),
         *(f"PyTorch, with the names of your own modules:\n\n{_indented(each)}" for each in code),
     ]
     return "\n\n".join(parts)
+
+
+def row_of(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return the row of an initialisation."""
+    return frame.iloc[int(np.flatnonzero(frame["initialisation"] == name)[0])]
 
 
 def _heading(networks: Networks) -> str:
@@ -97,7 +104,7 @@ def _sigma(each: pd.Series, ends: tuple[str, str], same: bool) -> str:
 
 def verdict(frame: pd.DataFrame, best: str) -> str:
     """Return which initialisation to take, and why, as sentences."""
-    row = frame.set_index("initialisation").loc[best]
+    row = row_of(frame, best)
     grown = f"the stream grows by {_decades(row, 'stream')} decades and the gradient by {_decades(row, 'gradient')}"
     by = "in theory" if row["networks"] == 0 else "in simulated networks"
     if not row["level"]:
@@ -111,6 +118,9 @@ def verdict(frame: pd.DataFrame, best: str) -> str:
     level = others.loc[others["level"], "initialisation"].tolist()
     if level:
         sentences.append(f"Level, too (within half a decade): {'; '.join(level)}.")
+    idle = others.loc[others["level"] & _adds_nothing(others), "initialisation"].tolist()
+    if idle and not _adds_nothing(frame)[frame["initialisation"] == best].any():
+        sentences.append(f"At this size the branches of {', '.join(idle)} add next to nothing to the stream.")
     worst = others[~others["level"] & others["gradient"].fillna(others["gradient_theory"]).notna()]
     size = worst["gradient"].fillna(worst["gradient_theory"])
     order = size.abs().sort_values(ascending=False).index[:_MOST_NAMED]
@@ -126,9 +136,9 @@ def _why(best: str) -> str:
             "What ends a branch is smaller by the root of the number of branches, so that all branches together add "
             "about as much as the input."
         )
-    if "branch_scale deepnorm" in best:
+    if best.startswith("deepnorm"):
         return "It is made for norms on the sum, with branches scaled by (2 L)^(-1/4)."
-    if "branch_scale" in best:
+    if ", " in best:
         return "Branches are scaled, so that all together add about as much as the input."
     return ""
 
@@ -136,28 +146,49 @@ def _why(best: str) -> str:
 def _decades(row: pd.Series, name: str) -> str:
     value = float(row[name])
     value = float(row[f"{name}_theory"]) if np.isnan(value) else value
-    return f"{round(value, 2) + 0.0:+.2f}"
+    return _signed(value)
 
 
-def _table(frame: pd.DataFrame, depth: int) -> str:
-    """What each initialisation gives; its stds as one number, or those of blocks 1 and L."""
-    kinds = [name[4:] for name in frame if name.startswith("std_") and not name.endswith("_last")]
+def _adds_nothing(frame: pd.DataFrame) -> pd.Series:
+    """Where a stream that is not normalised itself stays as it is, though all branches are added."""
+    grown = frame["stream"].fillna(frame["stream_theory"])
+    return (grown.abs() < _IDLE) & (frame["gradient"].fillna(frame["gradient_theory"]).abs() < _IDLE)
+
+
+def _table_of_stds(frame: pd.DataFrame, depth: int) -> str:
+    """The std of each kind of matrix, as one number, or those of blocks 1 and L."""
+    kinds = [name[4:] for name in map(str, frame) if name.startswith("std_") and not name.endswith("_last")]
     shown = pd.DataFrame({"initialisation": frame["initialisation"]})
-    if frame["branch_scale"].nunique() > 1:
-        shown["branch scale"] = [f"{value:.4g}" for value in frame["branch_scale"]]
     for kind in kinds:
         ends = zip(frame[f"std_{kind}"], frame[f"std_{kind}_last"], strict=True)
         shown[kind] = [_ends(*each) for each in ends]
+    if frame["sigma_b"].any():
+        shown["biases"] = [f"{value:.4g}" for value in frame["sigma_b"]]
+    if frame["branch_scale"].nunique() > 1:
+        shown["branch scale"] = [f"{value:.4g}" for value in frame["branch_scale"]]
+    differ = (
+        f" (block 1 .. block {depth} where they differ)" if shown.map(lambda text: ".." in text).any(axis=None) else ""
+    )
+    return f"The std by kind of matrix{differ}:\n{render(shown, 'table')}"
+
+
+def _table_of_growth(frame: pd.DataFrame) -> str:
+    shown = pd.DataFrame({"initialisation": frame["initialisation"]})
     for name in ("stream", "gradient"):
-        shown[name] = [_around(row, name) for _, row in frame.iterrows()]
-        shown[f"{name}, theory"] = [f"{value:+.2f}" if value == value else "-" for value in frame[f"{name}_theory"]]
-    shown["live share"] = ["-" if value != value else f"{value:.2f}" for value in frame["live_share"]]
+        if frame["networks"].any():
+            shown[name] = [_around(row, name) for _, row in frame.iterrows()]
+        theory = [_signed(value) if value == value else "-" for value in frame[f"{name}_theory"]]
+        shown["theory" if name == "stream" else "theory "] = theory
+    if frame["networks"].any():
+        shown["live share"] = ["-" if value != value else f"{value:.2f}" for value in frame["live_share"]]
     shown["level"] = frame["level"]
     count = int(frame["networks"].max())
-    by = f"{count} simulated networks with the 95 % interval of their median, and theory" if count else "theory"
+    by = f"Medians of {count} networks with their 95 % intervals, and theory of infinite width." if count else (
+        "By theory of infinite width."
+    )  # fmt: skip
     return (
-        f"std by kind of matrix (block 1 .. block {depth} where they differ), and the growth of stream and gradient "
-        f"over the network in decades, by {by}:\n{render(shown, 'table')}"
+        "Growth in decades of the norm (+1: tenfold): of the stream from the input to the last block, of the gradient "
+        f"from\nthe last block to the first. {by}\n{render(shown, 'table')}"
     )
 
 
@@ -168,7 +199,17 @@ def _ends(first: float, last: float) -> str:
 def _around(row: pd.Series, name: str) -> str:
     if row[name] != row[name]:
         return "-"
-    return f"{row[name]:+.2f} ({row[f'{name}_low']:+.2f} {row[f'{name}_high']:+.2f})"
+    low, high = (_signed(float(row[f"{name}_{end}"])) for end in ("low", "high"))
+    return f"{_signed(float(row[name]))} ({low} {high})"
+
+
+def _signed(value: float) -> str:
+    """Decades with a sign, and no minus before zero."""
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def _indented(code: str) -> str:

@@ -15,8 +15,9 @@ from gradsim.errors import SweepError, suggestion
 from gradsim.recommendation import branch_text
 from gradsim.recommendation.branch_snippets import BranchWeights, branch_snippet
 from gradsim.recommendation.candidates import Candidate, candidates
-from gradsim.recommendation.measuring import affordable, measure
+from gradsim.recommendation.measuring import affordable, expect, measure
 from gradsim.recommendation.samples import Networks
+from gradsim_core.architectures import PRESETS
 from gradsim_core.architectures.network import matrix_of, scale_of
 
 TOLERABLE = 0.5
@@ -116,7 +117,7 @@ class BranchRecommendation:
             For an unknown framework or initialisation.
         """
         found, asked = self._candidate(initialisation), self.networks
-        stds = self.stds(initialisation).drop(columns="fan_in").round(6)
+        stds = self.stds(initialisation).drop(columns="fan_in")
         values = {str(kind): row.tolist() for kind, row in stds.iterrows()}
         scale = scale_of(found.network, asked.depth)
         return branch_snippet(framework, BranchWeights(asked.law, values, found.sigma_b, scale, asked.network.gated))
@@ -153,26 +154,24 @@ class BranchRecommendation:
         return self._candidates[chosen]
 
     def _row(self) -> pd.Series:
-        return self.initialisations.set_index("initialisation").loc[self.best]
+        return branch_text.row_of(self.initialisations, self.best)
 
 
 def compare_branches(networks: Networks) -> BranchRecommendation:
     """Return the recommendation for a network with branches."""
     count, rows = affordable(networks), []
-    for each in candidates(networks.network, networks.depth, networks.width):
-        row = _described(networks, each) | measure(networks, each, count).row()
+    known = candidates(networks.network, networks.depth, networks.width)
+    for each, theory in zip(known, expect(networks, known, count > 0), strict=True):
+        row = _described(networks, each) | measure(networks, each, theory, count).row()
         rows.append(row | {"level": _is_level(row)})
     frame = pd.DataFrame(rows)
-    level = frame[frame["level"]]
-    place = level.index[0] if len(level) else _distance(frame).idxmin()
-    found = BranchRecommendation(networks, str(frame.loc[place, "initialisation"]), frame)
+    place = int(np.flatnonzero(frame["level"])[0]) if frame["level"].any() else int(np.argmin(_distance(frame)))
+    found = BranchRecommendation(networks, str(frame["initialisation"].iloc[place]), frame)
     return replace(found, advice=tuple(_remarks(networks, count)))
 
 
 def _described(networks: Networks, candidate: Candidate) -> dict[str, Any]:
     """What an initialisation is, without how it does."""
-    from gradsim_core.architectures import PRESETS
-
     found: dict[str, Any] = {
         "initialisation": candidate.name,
         "same_as": ", ".join(candidate.same_as),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradsim.sweep.cells import round12
 from gradsim_core.architectures import ARCHITECTURES, PLAIN, PRESETS, Network
 from gradsim_core.architectures.network import matrix_of, scale_of, sigma_of
 
@@ -23,7 +24,7 @@ class Candidate(NamedTuple):
     Attributes
     ----------
     name
-        The preset, and the branch scale where that is not the one asked for.
+        The preset, and the branch scale if it is not the one asked for.
     same_as
         Presets that give the same standard deviations.
     network
@@ -41,9 +42,14 @@ class Candidate(NamedTuple):
     sigma_b: float
 
     @property
+    def sigma_w(self) -> float:
+        """Of the first matrix of block 1, at the digits of a sweep."""
+        return round12(float(next(iter(self.sigmas.values()))[0]))
+
+    @property
     def alike(self) -> bool:
         """Whether all matrices have one sigma."""
-        return np.ptp(list(self.sigmas.values())) == 0.0
+        return bool(np.ptp(list(self.sigmas.values())) == 0.0)
 
 
 def branches_of(network: Network, depth: int, width: int) -> int:
@@ -86,9 +92,7 @@ def _named(network: Network, depth: int, width: int) -> list[tuple[str, Network]
     if network.placement == "post" and network.normalisation != "none" and _DEEPNORM in fitting:
         deep = [(_DEEPNORM, network._replace(preset=_DEEPNORM))]
         if default:
-            deep = [
-                (f"{_DEEPNORM}, branch_scale deepnorm", network._replace(preset=_DEEPNORM, branch_scale="deepnorm"))
-            ]
+            deep = [(f"{_DEEPNORM}, (2 L)^(-1/4)", network._replace(preset=_DEEPNORM, branch_scale="deepnorm"))]
     if default:
         return [*deep, own, _scaled(network, count), *rest]
     first = (_SCALED, network._replace(preset=_SCALED))
@@ -105,7 +109,7 @@ def _scaled(network: Network, count: int) -> tuple[str, Network]:
     """Xavier's, with all branches scaled down: by 1/sqrt(L), or in a transformer by 1/sqrt(2 L)."""
     scale = float(f"{count**-0.5:.12g}")
     label = "1/sqrt(2 L)" if network.architecture == "transformer" else "1/sqrt(L)"
-    return f"{_SCALED}, branch_scale {label}", network._replace(preset=_SCALED, branch_scale=scale)
+    return f"{_SCALED}, {label}", network._replace(preset=_SCALED, branch_scale=scale)
 
 
 def _candidate(name: str, network: Network, depth: int, width: int) -> Candidate:

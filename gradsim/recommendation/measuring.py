@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +14,12 @@ from gradsim.analysis.summaries import DECADE
 from gradsim.recommendation.candidates import Candidate
 from gradsim.recommendation.samples import Networks, Sample
 from gradsim.simulation.ensemble import simulate
+from gradsim.system.threads import resolve_threads
 from gradsim_core.architectures import PRESETS, normals
 
 _NORMALS = 2**28  # of one initialisation: about a third of a second on two cores
 _FEWEST, _MOST = 8, 200  # networks, which differ by few hundredths of a decade where branches are normalised
+_DEEPEST = 24  # blocks whose attention theory follows: half a second on two cores, for each initialisation
 _PATIENCE = 4  # times as many normals for the fewest
 
 
@@ -59,27 +63,39 @@ def affordable(networks: Networks) -> int:
     return int(np.clip(_NORMALS // work, _FEWEST, _MOST))
 
 
-def measure(networks: Networks, candidate: Candidate, count: int) -> Growth:
-    """Return the growth with an initialisation, by theory and by so many simulated networks."""
-    cell: dict[str, Any] = {"depth": networks.depth, "width": networks.width}
-    # Sixteen digits would miss the mean field that equal sigmas share.
-    sigma_w = float(f"{next(iter(candidate.sigmas.values()))[0]:.12g}")
-    kind = candidate.network._asdict()
-    theory = mean_field(cell | kind | {"sigma_w": sigma_w, "sigma_b": candidate.sigma_b}, networks.activation)
+def expect(networks: Networks, found: Sequence[Candidate], simulated: bool) -> list[MeanField]:
+    """Return the mean field of each initialisation; none of deep attention, if networks are simulated as well."""
+    network = networks.network
+    slow = network.architecture == "transformer" and network.causal and network.scores != "1/d" and network.inputs > 1
+    if simulated and slow and networks.depth > _DEEPEST:
+        reason = f"Under a causal mask the theory of more than {_DEEPEST} blocks takes long: gradsim.theory.stream."
+        return [MeanField(np.nan, np.nan, reason)] * len(found)
+
+    def one(candidate: Candidate) -> MeanField:
+        cell = {"depth": networks.depth, "width": networks.width, "sigma_b": candidate.sigma_b}
+        return mean_field(cell | candidate.network._asdict() | {"sigma_w": candidate.sigma_w}, networks.activation)
+
+    with ThreadPoolExecutor(resolve_threads(networks.threads)) as pool:  # most of it is in NumPy, without the lock
+        return list(pool.map(one, found))
+
+
+def measure(networks: Networks, candidate: Candidate, theory: MeanField, count: int) -> Growth:
+    """Return the growth with an initialisation: its theory, and so many simulated networks."""
     if not count:
         return Growth(theory, None, None)
+    kind = candidate.network._asdict()
     initialised: dict[str, Any] = {}
     if PRESETS[candidate.network.preset].law != "gaussian":  # weights of other laws would be drawn one by one
         if not candidate.alike:
             return Growth(theory, None, None)
-        kind["preset"], initialised = "none", {"sigma_w": sigma_w, "sigma_b": candidate.sigma_b}
+        kind["preset"], initialised = "none", {"sigma_w": candidate.sigma_w, "sigma_b": candidate.sigma_b}
     options = {name: value for name, value in kind.items() if value != candidate.network._field_defaults[name]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # networks that are not finite are counted
         found = simulate(
-            networks.activation, **cell, **initialised, networks=count, seed=networks.seed, method="conditional",
-            threads=networks.threads, **options,
+            networks.activation, depth=networks.depth, width=networks.width, **initialised, networks=count,
+            seed=networks.seed, method="conditional", threads=networks.threads, **options,
         )  # fmt: skip
     reached = found.log_delta[:, -1] != -np.inf
     stream, gradient = found.log_q[:, -1], found.log_gain[reached, 0]
-    return Growth(theory, Sample(sigma_w, count, stream), Sample(sigma_w, count, gradient))
+    return Growth(theory, Sample(candidate.sigma_w, count, stream), Sample(candidate.sigma_w, count, gradient))

@@ -159,7 +159,8 @@ class Recommendation:
         Returns
         -------
         pandas.DataFrame
-            activation, law, sigma_b, depth, width, and what the kind of the network sets; sigma_w, std, he_multiple, xavier_multiple, torch_gain; simulated,
+            activation, law, sigma_b, depth, width, and what the kind of the network sets; sigma_w, std, he_multiple,
+            xavier_multiple, torch_gain; simulated,
             simulated_low, simulated_high; theory, theory_source; networks and their sampled_sigma_w, and of these
             decades (median gain of the gradient norm) with its interval, q05, q95 (decades), live_share with its
             interval, vanished, exploded, dead_fraction, nonfinite_fraction; unlucky_exact; level; reason.
@@ -167,7 +168,8 @@ class Recommendation:
         asked, crossing = self.networks, self.crossing
         row = {
             "activation": self.activation, "law": asked.law, "sigma_b": asked.sigma_b, "depth": asked.depth,
-            "width": asked.width, **asked.options, "sigma_w": self.sigma_w, "std": self.std, "he_multiple": self.he_multiple,
+            "width": asked.width, **asked.options,
+            "sigma_w": self.sigma_w, "std": self.std, "he_multiple": self.he_multiple,
             "xavier_multiple": self.xavier_multiple, "torch_gain": self.xavier_multiple,
             "simulated": crossing.sigma_w, "simulated_low": crossing.ci_low, "simulated_high": crossing.ci_high,
             "theory": self.expected.sigma_w, "theory_source": self.expected.source,
