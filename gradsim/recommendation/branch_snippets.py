@@ -70,15 +70,14 @@ def _torch(weights: BranchWeights) -> str:
             lines.append(f"{kind} = [{', '.join(f'{std:.6g}' for std in stds)}]  # by block")
     by_block = any(len(set(stds)) > 1 for stds in weights.stds.values())
     lines.append("for number, block in enumerate(model.blocks):" if by_block else "for block in model.blocks:")
-    modules = [name for each in names.values() for name in each]
     for kind, each in names.items():
         lines += [f"    {BY_STD[weights.law](f'block.{name}.weight', values[kind])}" for name in each]
     bias = f"nn.init.normal_(module.bias, std={weights.sigma_b:.6g})" if weights.sigma_b else (
         "nn.init.zeros_(module.bias)"
     )  # fmt: skip
     lines += [
-        f"    for module in [{', '.join(f'block.{name}' for name in modules)}]:",
-        "        if module.bias is not None:",
+        "    for module in block.modules():",
+        "        if isinstance(module, nn.Linear) and module.bias is not None:",
         f"            {bias}",
     ]
     if weights.branch_scale != 1.0:

@@ -22,7 +22,7 @@ _KINDS = {
     DOWN: "down (out of the MLP)",
     HIDDEN: "the matrix",
 }
-_MOST_NAMED, _IDLE, _LINE = 3, 0.02, 110
+_MOST_NAMED, _IDLE, _LINE, _LARGE = 3, 0.02, 110, 1e4
 
 
 def described(
@@ -105,7 +105,10 @@ def _sigma(each: pd.Series, ends: tuple[str, str], same: bool) -> str:
 def verdict(frame: pd.DataFrame, best: str) -> str:
     """Return which initialisation to take, and why, as sentences."""
     row = row_of(frame, best)
-    grown = f"the stream grows by {_decades(row, 'stream')} decades and the gradient by {_decades(row, 'gradient')}"
+    grown = (
+        f"the norm of the stream changes by {_decades(row, 'stream')} decades and that of the gradient by "
+        f"{_decades(row, 'gradient')}"
+    )
     by = "in theory" if row["networks"] == 0 else "in simulated networks"
     if not row["level"]:
         sentences = [
@@ -118,9 +121,10 @@ def verdict(frame: pd.DataFrame, best: str) -> str:
     level = others.loc[others["level"], "initialisation"].tolist()
     if level:
         sentences.append(f"Level, too (within half a decade): {'; '.join(level)}.")
-    idle = others.loc[others["level"] & _adds_nothing(others), "initialisation"].tolist()
-    if idle and not _adds_nothing(frame)[frame["initialisation"] == best].any():
-        sentences.append(f"At this size the branches of {', '.join(idle)} add next to nothing to the stream.")
+    if not (frame["stream"].fillna(frame["stream_theory"]).abs() < _IDLE).all():  # as where norms are on the sum
+        idle = frame.loc[frame["level"] & _adds_nothing(frame), "initialisation"].tolist()
+        named = f"At this size the branches of {'; '.join(idle)} add next to nothing to the stream."
+        sentences += [named] if idle else []
     worst = others[~others["level"] & others["gradient"].fillna(others["gradient_theory"]).notna()]
     size = worst["gradient"].fillna(worst["gradient_theory"])
     order = size.abs().sort_values(ascending=False).index[:_MOST_NAMED]
@@ -150,7 +154,7 @@ def _decades(row: pd.Series, name: str) -> str:
 
 
 def _adds_nothing(frame: pd.DataFrame) -> pd.Series:
-    """Where a stream that is not normalised itself stays as it is, though all branches are added."""
+    """Where stream and gradient stay as they are, though all branches are added."""
     grown = frame["stream"].fillna(frame["stream_theory"])
     return (grown.abs() < _IDLE) & (frame["gradient"].fillna(frame["gradient_theory"]).abs() < _IDLE)
 
@@ -198,14 +202,14 @@ def _ends(first: float, last: float) -> str:
 
 def _around(row: pd.Series, name: str) -> str:
     if row[name] != row[name]:
-        return "-"
+        return "not finite" if row["networks"] > 0 and row["nonfinite_fraction"] > 0.0 else "-"
     low, high = (_signed(float(row[f"{name}_{end}"])) for end in ("low", "high"))
     return f"{_signed(float(row[name]))} ({low} {high})"
 
 
 def _signed(value: float) -> str:
     """Decades with a sign, and no minus before zero."""
-    return f"{round(value, 2) + 0.0:+.2f}"
+    return f"{round(value, 2) + 0.0:+.2f}" if abs(value) < _LARGE else f"{value:+.0e}"
 
 
 def _wrapped(text: str) -> str:

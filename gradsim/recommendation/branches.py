@@ -167,7 +167,7 @@ def compare_branches(networks: Networks) -> BranchRecommendation:
     frame = pd.DataFrame(rows)
     place = int(np.flatnonzero(frame["level"])[0]) if frame["level"].any() else int(np.argmin(_distance(frame)))
     found = BranchRecommendation(networks, str(frame["initialisation"].iloc[place]), frame)
-    return replace(found, advice=tuple(_remarks(networks, count)))
+    return replace(found, advice=tuple(_remarks(networks, count, frame)))
 
 
 def _described(networks: Networks, candidate: Candidate) -> dict[str, Any]:
@@ -189,16 +189,16 @@ def _is_level(row: dict[str, Any]) -> bool:
     """Whether stream and gradient are level, by simulation, or by theory where that is alone."""
     simulated = row["networks"] > 0
     ends = [row[name if simulated else f"{name}_theory"] for name in ("stream", "gradient")]
-    return max(map(abs, ends)) <= TOLERABLE and (not simulated or row["live_share"] >= _TYPICAL)
+    return all(abs(end) <= TOLERABLE for end in ends) and (not simulated or row["live_share"] >= _TYPICAL)
 
 
 def _distance(frame: pd.DataFrame) -> pd.Series:
-    """The larger of the two changes, in decades; infinite where neither is known."""
+    """The larger of the two changes, in decades; infinite where one is not known."""
     known = [frame[name].fillna(frame[f"{name}_theory"]).abs() for name in ("stream", "gradient")]
-    return pd.concat(known, axis=1).max(axis=1).fillna(np.inf)
+    return pd.concat(known, axis=1).max(axis=1, skipna=False).fillna(np.inf)
 
 
-def _remarks(networks: Networks, count: int) -> list[str]:
+def _remarks(networks: Networks, count: int, frame: pd.DataFrame) -> list[str]:
     """What a user should know of the numbers."""
     network, remarks = networks.network, []
     if not count:
@@ -209,4 +209,7 @@ def _remarks(networks: Networks, count: int) -> list[str]:
         )
     if network.architecture == "transformer" and network.normalisation == "none":
         remarks.append('This transformer has no norm; most have: normalisation="layer" or "rms", placement="pre".')
+    for reason, rows in frame.dropna(subset="reason").groupby("reason", sort=False):
+        whose = "" if len(rows) == len(frame) else f" for {'; '.join(rows['initialisation'])}"
+        remarks.append(f"No theory{whose}: {reason}")
     return remarks

@@ -17,7 +17,7 @@ from gradsim.simulation.ensemble import simulate
 from gradsim.system.threads import resolve_threads
 from gradsim_core.architectures import PRESETS, normals
 
-_NORMALS = 2**28  # of one initialisation: about a third of a second on two cores
+_NORMALS = 2**27  # of one initialisation: about a sixth of a second on two cores
 _FEWEST, _MOST = 8, 200  # networks, which differ by few hundredths of a decade where branches are normalised
 _DEEPEST = 24  # blocks whose attention theory follows: half a second on two cores, for each initialisation
 _PATIENCE = 4  # times as many normals for the fewest
@@ -68,7 +68,9 @@ def expect(networks: Networks, found: Sequence[Candidate], simulated: bool) -> l
     network = networks.network
     slow = network.architecture == "transformer" and network.causal and network.scores != "1/d" and network.inputs > 1
     if simulated and slow and networks.depth > _DEEPEST:
-        reason = f"Under a causal mask the theory of more than {_DEEPEST} blocks takes long: gradsim.theory.stream."
+        reason = (
+            f"Under a causal mask that of more than {_DEEPEST} blocks takes long; gradsim.theory.stream computes it."
+        )
         return [MeanField(np.nan, np.nan, reason)] * len(found)
 
     def one(candidate: Candidate) -> MeanField:

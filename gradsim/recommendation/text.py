@@ -88,12 +88,12 @@ def _odds(share: float, networks: int) -> str:
 
     Examples
     --------
-    >>> _odds(0.02, 1000), _odds(0.0, 1000), _odds(0.4, 1000)
-    ('2 % (1 in 50)', 'none of 1,000', '40 %')
+    >>> _odds(0.02, 1000), _odds(0.0, 1000), _odds(0.4, 1000), _odds(1.0, 1000)
+    ('2 % (1 in 50)', 'none of 1,000', '40 %', '100 %')
     """
     if share == 0.0:
         return f"none of {networks:,}"
-    percent = f"{100 * share:.2g} %"
+    percent = f"{float(f'{100 * share:.2g}'):g} %"
     return f"{percent} (1 in {1 / share:,.0f})" if share < 0.2 else percent
 
 
