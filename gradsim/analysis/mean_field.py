@@ -10,6 +10,7 @@ import numpy as np
 from gradsim.errors import SweepError
 from gradsim.sweep.cells import NETWORK_AXES
 from gradsim.theory import NoMeanField, preset_sigmas, stream
+from gradsim.theory.architectures.arguments import Options
 from gradsim.theory.memory import current, kept
 from gradsim_core.activations import Activation
 from gradsim_core.architectures import ARCHITECTURES, PLAIN, PRESETS
@@ -50,7 +51,7 @@ def axes_of_theory(network: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | s
         if batch:
             return "The mean field of batch norm is of independent inputs."
         architecture = "plain"
-    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}  # which the mean field does not see
+    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} & set(Options._fields)  # heads, for one, are not seen there
     options = {axis: network[axis] for axis in used}
     if batch and float(network["input_correlation"]) > 0.0:
         return "The mean field of batch norm is of independent inputs."
