@@ -23,6 +23,7 @@ from gradsim_core.activations import Activation
 from gradsim_core.architectures import PLAIN
 
 _BIASES = (0.1, 0.3, 1.0)  # sigma_b that are tried where there is no recommendation without biases
+_NEARLY_LINEAR = 0.4  # root mean square of preactivations of x that a norm has made 1
 _TOLERABLE = 0.5  # decades of a gain that no sigma_w changes
 _WIDEST_SPREAD = DECADE / 0.6745  # standard deviation of a normal log gain of which half is within a decade
 
@@ -194,6 +195,11 @@ def _remarks(found: Recommendation) -> list[str]:
         remarks.append(
             f"The typical gain is not certain to lie within {LEVEL:g} decades of 1: gains are widely spread, or few "
             "networks of this size can be simulated in seconds. Take more with gradsim.simulate."
+        )
+    if networks.network.placement == "post" and found.sigma_w < _NEARLY_LINEAR:
+        remarks.append(
+            "Preactivations of so small a sigma_w reach the activation only where it is nearly a line: gradients are "
+            "level, and the network is nearly linear."
         )
     if networks.drawn_law != networks.law:
         remarks.append(

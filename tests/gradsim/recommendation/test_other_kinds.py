@@ -74,3 +74,9 @@ def test_wide_ones_are_simulated_narrower():
     assert small.drawn_width == 64
     assert large.drawn_width < 4096
     assert Networks("relu", "gaussian", 0.0, 64, 2**15).drawn_width == 2**15
+
+
+def test_a_norm_that_makes_up_for_any_sigma_w_leaves_a_nearly_linear_network():
+    found = gs.recommend("tanh", depth=16, width=64, normalisation="layer", placement="post")
+    assert found.sigma_w < 0.4
+    assert any("nearly linear" in sentence for sentence in found.advice)
