@@ -46,6 +46,8 @@ def axes_of_theory(network: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | s
         All fields of `Network`.
     """
     architecture, batch = str(network["architecture"]), network["normalisation"] == "batch"
+    if network["layers"]:
+        return "The mean field is of layers of one width."
     if architecture in ("recurrent", "convolution"):
         # In wide networks one matrix of all steps acts as one of its own for each, and positions as independent inputs.
         if batch:

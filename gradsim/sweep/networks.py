@@ -231,7 +231,7 @@ RULES = (
         "preset",
         lambda network, cell: network.architecture not in _architectures_of(network.preset),
         "a preset that has a meaning in every architecture of the sweep: gpt2, llama and deepnorm in residual2 and "
-        "transformer, critical and orthogonal in plain networks",
+        "transformer, depth_scaled there and in residual, critical and orthogonal in plain networks",
         "Take another preset, or make two sweeps",
     ),
 )
