@@ -62,6 +62,8 @@ _NETWORK_AXES = {
     "taps": (pa.int32(), "1", "neighbouring positions that a convolution sees"),
     "differences": (pa.bool_(), "-", "whether inputs are carried as differences from the first"),
     "layers": (pa.string(), "-", "inputs and neurons of each layer; width is that of the widest"),
+    "input_length": (pa.string(), "-", "root mean square of the elements of every input, or its name"),
+    "input_file": (pa.string(), "-", "file whose rows are the inputs, and SHA-256 of its numbers"),
     "sigma_u": (pa.float64(), "1", "standard deviation of input weights, times sqrt(width)"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }

@@ -27,6 +27,7 @@ from gradsim.errors import SweepError
 from gradsim.sweep import files, presets, shapes
 from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
 from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
+from gradsim.sweep.inputs import check_inputs
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
 from gradsim.sweep.networks import NetworkAxes, check_networks, used
 from gradsim.sweep.quantities import check_quantities, known_quantities
@@ -174,9 +175,11 @@ class Sweep(NetworkAxes):
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
-        check_networks(self, self.cells() if self.network_axes else [])
+        cells = self.cells() if self.network_axes else []
+        check_networks(self, cells)
         self._asked.check(self.method)
         check_quantities(self.quantities, self.cells())
+        check_inputs(cells, {name_of(value): value for value in self.activation})
         return self
 
     @property

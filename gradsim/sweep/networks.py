@@ -7,6 +7,7 @@ residual ones with a branch scale.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -14,15 +15,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.axes import expand
 from gradsim.sweep.cells import NETWORK_AXES, Cell, round12
+from gradsim.sweep.inputs import FILE_ALLOWED, file_text, length_of
 from gradsim.sweep.shapes import ALLOWED as LAYERS_ALLOWED
 from gradsim.sweep.shapes import layers_text
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
-from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+from gradsim_core.architectures.network import COSTS, LENGTHS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
 _MOST_INPUTS, _MOST_OUTPUTS, _LARGEST_SCALE = 4096, 2**20, 1e6
 _WHOLE = ("inputs", "heads", "outputs", "taps")
-_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost")
+_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost", "input_length", "input_file")
 
 
 def _values(value: object, info: ValidationInfo) -> list[Any]:
@@ -44,6 +46,10 @@ def _named(field: str, names: Any) -> Callable[[list[object]], list[object]]:
 
 def _scales(values: list[object]) -> list[float | str]:
     return [_scale(value) for value in values]
+
+
+def _lengths(values: list[object]) -> list[float | str]:
+    return [length_of(value) for value in values]
 
 
 def _scale(value: object) -> float | str:
@@ -115,6 +121,14 @@ class NetworkAxes(ValidatedModel):
         default=("",), description=LAYERS_ALLOWED, examples=[""]
     )
 
+    input_length: Annotated[tuple[float | str, ...], BeforeValidator(_lengths), _Axis] = Field(
+        default=("random",), min_length=1, description=f"one or more numbers, or of {', '.join(LENGTHS)}",
+        examples=["sphere"],
+    )  # fmt: skip
+    input_file: Annotated[tuple[str], BeforeValidator(file_text)] = Field(
+        default=("",), description=FILE_ALLOWED, examples=[""]
+    )
+
     taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
         default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
     )
@@ -147,6 +161,8 @@ class NetworkOptions(TypedDict, total=False):
     taps: int
     differences: bool
     layers: str | Sequence[int]
+    input_length: float | str
+    input_file: str | Path
 
 
 def axes_used(network: Network) -> set[str]:
@@ -214,6 +230,26 @@ RULES = (
         lambda network, cell: network.sigma_u > 0.0 and network.input_correlation > 0.0,
         "0 where a recurrent network has inputs at every step, which are independent",
         "Leave out input_correlation, or sigma_u",
+    ),
+    Rule(
+        "input_correlation",
+        lambda network, cell: network.input_file != "" and network.input_correlation > 0.0,
+        "0 where inputs come from a file",
+        "Leave out input_correlation",
+    ),
+    Rule(
+        "input_length",
+        lambda network, cell: (
+            network.input_length == "q_star" and (network.architecture, network.normalisation) != ("plain", "none")
+        ),
+        "random, sphere or a number in networks with branches, time steps or norms, which have no q_star",
+        'Write input_length = "sphere"',
+    ),
+    Rule(
+        "input_length",
+        lambda network, cell: network.differences and network.input_length != "random",
+        "random where inputs are carried as differences",
+        "Leave out input_length",
     ),
     Rule(
         "differences",

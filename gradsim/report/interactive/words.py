@@ -97,6 +97,8 @@ WORDS = {
     "cost": ("cost", "代价函数"),
     "outputs": ("outputs", "输出数"),
     "sigma_u": ("σ_u", "σ_u"),
+    "input_length": ("length of inputs", "输入的长度"),
+    "input_file": ("file of inputs", "输入文件"),
     "layers": ("neurons of layers", "各层神经元数"),
     "differences": ("differences", "输入之差"),
     "taps": ("taps", "卷积核大小"),

@@ -15,6 +15,7 @@ from gradsim_core.rng.draws import Source
 from gradsim_core.tapes import schedule, steps
 from gradsim_core.tapes.tape import DRAW, MULTIPLY, SHIFT, TIED
 from gradsim_core.tapes.ties import known_at
+from gradsim_core.tapes.work import Inputs
 from tests.core.lazy.networks import basis
 
 SIGMA = 1.3
@@ -80,7 +81,10 @@ def run_many(
 ):
     """Run a tape for some networks; yields the arrays, which the next network overwrites."""
     activation, shape = resolve_activation(name), (3, 1, max(len(program.layers), 1))
-    work, sums = schedule.work_of(program, correlation, np.dtype(dtype), method), (np.zeros(shape), np.zeros(shape))
+    work, sums = (
+        schedule.work_of(program, Inputs(correlation), np.dtype(dtype), method),
+        (np.zeros(shape), np.zeros(shape)),
+    )
     body = simulator._kernel(activation, resolve_law(law), schedule.builder(method, schedule.RARE), "tape", None)
     slopes, cell = simulator._slopes(activation), CELL._replace(alpha=activation.alpha)
     for network in range(first, first + networks):
