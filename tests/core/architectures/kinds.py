@@ -1,19 +1,30 @@
-"""Kinds of networks that tests share: every architecture with every norm at every place, and every option once."""
+"""Kinds of networks that tests share: every architecture, norm, place and cost, and every other option once."""
 
 from __future__ import annotations
 
 import itertools
 
 from gradsim_core.architectures import ARCHITECTURES, Network
-from gradsim_core.architectures.network import NORMALISATIONS
+from gradsim_core.architectures.network import COSTS, NORMALISATIONS
+
+
+def norms_of(name):
+    """The norms that an architecture may have: attention takes no batch norm, which would let tokens see later ones."""
+    return [norm for norm in NORMALISATIONS if (name, norm) != ("transformer", "batch")]
 
 
 def every_norm():
-    """Every architecture, with every norm at every place it can have."""
-    for name, norm in itertools.product(ARCHITECTURES, NORMALISATIONS[1:]):
-        if (name, norm) != ("transformer", "batch"):
-            for placement in ARCHITECTURES[name].placements:
+    """Every architecture, without a norm, and with every norm that it may have at every place."""
+    for name, row in ARCHITECTURES.items():
+        for norm in norms_of(name):
+            for placement in row.placements if norm != "none" else ("pre",):
                 yield Network(name, inputs=5, normalisation=norm, placement=placement)
+
+
+def every_kind():
+    """Every architecture, with every norm at every place, at the end of every cost."""
+    for network, cost in itertools.product(every_norm(), COSTS):
+        yield network._replace(cost=cost)
 
 
 def options():
@@ -49,12 +60,11 @@ def convolutions():
     yield Network("convolution", inputs=5, taps=1, preset="xavier_normal")
 
 
-def costs():
-    """Every cost, each with another architecture."""
-    yield Network("residual2", inputs=4, cost="shared", normalisation="layer")
+def outputs():
+    """Few outputs, more than a vector holds, and more than the numbers of a layer."""
     yield Network("plain", inputs=3, cost="quadratic", outputs=5)
-    yield Network("transformer", inputs=5, heads=2, cost="softmax", outputs=20, normalisation="rms", placement="output")
     yield Network("residual", inputs=4, cost="sigmoid", outputs=3)
+    yield Network("transformer", inputs=5, heads=2, cost="softmax", outputs=20, normalisation="rms", placement="output")
     yield Network("plain", inputs=1, cost="softmax", outputs=40)
 
 
