@@ -96,16 +96,20 @@ def rows_of(cell: Cell) -> Rows | None:
     SweepError
         If the file is not there, has other numbers than when the sweep was made, or not as many as the network needs.
     """
-    if not cell.input_file:
-        return None
-    rows, inputs = _checked(cell.input_file), widths_of(cell.network, cell.depth, cell.width)[0]
+    return _fitting(cell, _checked(cell.input_file)) if cell.input_file else None
+
+
+def _fitting(cell: Cell, rows: Rows) -> Rows:
+    """The rows that are inputs of a cell."""
+    inputs, name = widths_of(cell.network, cell.depth, cell.width)[0], cell.input_file.rpartition(_MARK)[0]
     if rows.shape[1] != inputs:
         allowed = f"a file with {inputs} numbers a row, as many as the network has inputs (it has {rows.shape[1]})"
         remedy = f"Write layers = [{rows.shape[1]}, …] or width = {rows.shape[1]}"
-        raise SweepError("input_file", cell.input_file.rpartition(_MARK)[0], allowed, remedy)
+        raise SweepError("input_file", name, allowed, remedy)
     if len(rows) < cell.inputs:
-        allowed = f"at most {len(rows)}, the rows of {cell.input_file.rpartition(_MARK)[0]}"
-        raise SweepError("inputs", cell.inputs, allowed, f"Write inputs = {len(rows)}")
+        raise SweepError(
+            "inputs", cell.inputs, f"at most {len(rows)}, the rows of {name}", f"Write inputs = {len(rows)}"
+        )
     return rows[: cell.inputs]
 
 
@@ -135,11 +139,19 @@ def _at_fixed_point(cell: Cell, activation: str | Activation) -> float:
 
 
 def check_inputs(cells: Iterable[Cell], activations: dict[str, AxisActivation]) -> None:
-    """Refuse inputs that cells cannot have. A file that is no longer there is missed only by what simulates."""
+    """Refuse inputs that cells cannot have. A file that was lost or changed since is missed only by what simulates."""
     for cell in cells:
         activation = activations[cell.activation]
         if not isinstance(activation, OwnActivation):  # of a dataset, without its functions
             root_mean_square(cell, activation)
-        name = cell.input_file.rpartition(_MARK)[0]
-        if name and Path(name).exists():
-            rows_of(cell)
+        rows = _found(cell.input_file) if cell.input_file else None
+        if rows is not None:
+            _fitting(cell, rows)
+
+
+def _found(text: str) -> Rows | None:
+    """The rows of a file, if it is there and has the numbers with which the sweep was made."""
+    try:
+        return _checked(text)
+    except SweepError:
+        return None

@@ -220,6 +220,16 @@ RULES = (
         "Write inputs = 32",
     ),
     Rule(
+        "cost",
+        lambda network, cell: (
+            (network.normalisation, network.cost) == ("batch", "shared")
+            and (network.placement == "post" or network.architecture in ("residual", "residual2"))
+        ),
+        "another one than shared where batch norm comes last: it takes away an error that all inputs share, so that no "
+        "gradient passes",
+        'Write cost = "readout"',
+    ),
+    Rule(
         "input_correlation",
         lambda network, cell: network.normalisation == "batch" and network.input_correlation == 1.0,
         "less than 1 with batch norm: equal inputs have no variance",

@@ -6,13 +6,16 @@ import numpy as np
 
 from gradsim_core import jit, simulator
 from gradsim_core.activations import resolve_activation
-from gradsim_core.laws import resolve_law
+from gradsim_core.laws import gaussian, resolve_law
 from gradsim_core.lazy import untied
+from gradsim_core.lazy.untied import fill_rows
 from gradsim_core.linear.products import Matrix
-from gradsim_core.linear.rows import rows_of
+from gradsim_core.linear.rows import rows_of, stored
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
+from gradsim_core.rng.philox import TAPE_READOUT
 from gradsim_core.tapes import schedule, steps
+from gradsim_core.tapes.costs import READOUT
 from gradsim_core.tapes.tape import DRAW, MULTIPLY, SHIFT, TIED
 from gradsim_core.tapes.ties import known_at
 from gradsim_core.tapes.work import Inputs
@@ -126,6 +129,21 @@ def draws(program, work):
     return [numbers(work.values, program, step[3]) for step in program.steps[program.steps[:, 0] == DRAW]]
 
 
+def errors_at(work, program, value):
+    """The errors of a value; zero where they are but rounding beside those of the output, as if all had cancelled."""
+    found, output = numbers(work.errors, program, value), numbers(work.errors, program, program.output)
+    return found if np.abs(found).max() > 1e-13 * np.abs(output).max() else np.zeros_like(found)
+
+
+def readouts(program, network=0):
+    """The random readouts of a run, or the normals of which its targets are made, (count, numbers): drawn anew."""
+    n, parts = program.values[program.output, 2:]
+    deviation = (n * parts) ** -0.5 if program.cost == READOUT else 1.0
+    rows = rows_of(program.count, parts * stored(n), np.dtype(np.float64))
+    fill_rows(gaussian, Source(CELL, network, 0, TAPE_READOUT), program.count, n, parts, deviation, rows)
+    return rows.array.reshape(program.count, parts, -1)[:, :, :n].reshape(program.count, -1)
+
+
 def completed_ties(program, work, rng):
     """Explicit matrices that answer as the tied ones of a run did, in the order of their first uses."""
     found = []
@@ -149,7 +167,7 @@ def completed(program, work, network, rng):
     for _, source, _, target, index, _ in program.steps[program.steps[:, 0] == MULTIPLY]:
         shape, deviation = steps.shape_at(program, index), program.deviations[index]
         x, h = (numbers(work.values, program, value) for value in (source, target))
-        d, y = numbers(work.errors, program, target), rows_of(program.count, shape.width_in, work.values.numbers.dtype)
+        d, y = errors_at(work, program, target), rows_of(program.count, shape.width_in, work.values.numbers.dtype)
         errors = Matrix(work.errors.numbers, int(program.values[target, 0]), shape.width_out, 1)
         seen, origin = steps.seen_at(program, work, index), Source(CELL, network, int(index) + 1, 0)
         backward(origin, shape, deviation, errors, y, seen, work.lazy)
