@@ -113,6 +113,10 @@ class NetworkAxes(ValidatedModel):
         default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
 
+    taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
+        default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
+    )
+
     differences: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
         default=(False,), min_length=1, description="true or false", examples=[False]
     )
@@ -125,12 +129,9 @@ class NetworkAxes(ValidatedModel):
         default=("random",), min_length=1, description=f"one or more numbers, or of {', '.join(LENGTHS)}",
         examples=["sphere"],
     )  # fmt: skip
+
     input_file: Annotated[tuple[str], BeforeValidator(file_text)] = Field(
         default=("",), description=FILE_ALLOWED, examples=[""]
-    )
-
-    taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
-        default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
     )
 
     @property
