@@ -139,11 +139,8 @@ def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview
     source = iter(tables)
     first = next(source)
     strings = [field.name for field in first.schema if pa.types.is_string(field.type)]
-    encodings = {
-        field.name: "BYTE_STREAM_SPLIT" if pa.types.is_floating(field.type) else "DELTA_BINARY_PACKED"
-        for field in first.schema
-        if field.name not in strings
-    }
+    encodings = {field.name: "BYTE_STREAM_SPLIT" for field in first.schema if pa.types.is_floating(field.type)}
+    encodings |= {field.name: "DELTA_BINARY_PACKED" for field in first.schema if pa.types.is_integer(field.type)}
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,

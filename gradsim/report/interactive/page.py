@@ -97,9 +97,8 @@ def _provenance(facts: Facts, words: Words) -> list[tuple[str, str]]:
 def _data(facts: Facts, boundaries: pd.DataFrame, words: Words, own_font: bool) -> dict[str, Any]:
     """All that the script reads."""
     shades, axes = charts.shades(words), independent_axes(AXES, facts.summary)
-    labels = {
-        name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in {**QUANTITIES, **OF_INPUTS}
-    }
+    recorded = [name for name in (*QUANTITIES, *OF_INPUTS) if name in set(facts.layers["quantity"])]
+    labels = {name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in recorded}
     return {
         "words": {key.removeprefix("ui."): words(key) for key in WORDS if key.startswith("ui.")},
         "axes": axes,
