@@ -9,6 +9,7 @@ import pandas as pd
 from gradsim.report import style
 from gradsim.report.interactive import charts, packing
 from gradsim.report.interactive.facts import AXES, Facts
+from gradsim.report.interactive.initialisations import initialisations
 from gradsim.report.interactive.reasons import with_reasons_in
 from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
@@ -70,6 +71,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
         ),
         "unfinished": words("page.unfinished", missing=f"{missing:,}", shards=f"{shards:,}") if missing else "",
         "verdicts": _first(boundaries),
+        "initialisations": initialisations(facts, words),
         "choices": [{"name": name, "label": words(name)} for name in (*axes, "kind", "shade", "quantity")],
         "provenance": _provenance(facts, words),
         "data": packing.as_json(_data(facts, boundaries, words, bool(chinese))),
