@@ -142,7 +142,7 @@ def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview
     encodings = {
         field.name: "BYTE_STREAM_SPLIT" if pa.types.is_floating(field.type) else "DELTA_BINARY_PACKED"
         for field in first.schema
-        if field.name not in strings
+        if field.name not in strings and not pa.types.is_boolean(field.type)  # which have no encoding of their own
     }
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
