@@ -196,3 +196,9 @@ def test_cells_that_are_not_finite_are_not_called_dead(tmp_path):
     lost = gs.run(sweep(preset="he_normal", activation=cube, depth=16, networks=4), tmp_path / "run", progress="none")
     assert lost.summary()["nonfinite_fraction"].iloc[0] == 1.0
     assert gs.plots.presets(lost).texts[0].get_text() == "not\nfinite"
+
+
+@pytest.mark.parametrize("architecture", ["plain", "convolution", "recurrent"])
+def test_depth_scaled_is_of_networks_with_branches(architecture):
+    with pytest.raises(SweepError, match="depth_scaled there and in residual"):
+        gs.simulate("relu", preset="depth_scaled", depth=2, width=4, networks=2, architecture=architecture)
