@@ -111,3 +111,14 @@ def test_axes_that_are_true_or_false_are_stored(axis, kind, tmp_path):
     assert run.cells()[axis].tolist() == [True, False]
     assert run.verify().problems == []
     assert run.summary().groupby(axis).size().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("given", [[["log_ntk"]], [{}]])
+def test_lists_in_a_list_are_refused(given):
+    with pytest.raises(SweepError, match="quantities"):
+        gs.Sweep(**VALUES, quantities=given)
+
+
+def test_differences_name_the_architectures_that_have_them():
+    with pytest.raises(SweepError, match="unless the architecture is plain or residual or residual2"):
+        gs.Sweep(**VALUES | {"architecture": "transformer", "differences": True})
