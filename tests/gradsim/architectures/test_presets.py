@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
 import gradsim as gs
 from gradsim import theory
 from gradsim.errors import SweepError
-from gradsim.sweep.cells import cell_key
+from gradsim.sweep.cells import canonical_json, cell_key
 
 BASE = {"activation": "relu", "depth": 6, "width": 16, "networks": 60, "seed": 1}
 
@@ -45,6 +47,15 @@ def test_critical_with_a_norm_is_that_of_the_network_with_it():
     gain = theory.stream("plain", "tanh", 20, found, normalisation="dyt").log_gain[0]
     assert gain == pytest.approx(0.0, abs=1e-4)
     assert found != sweep(preset="critical", activation="tanh", depth=20).cells()[0].sigma_w
+
+
+def test_datasets_of_another_critical_are_not_continued():
+    """The preset critical was once that of networks without norms; only sweeps with norms have another hash."""
+    for values in ({"preset": "critical"}, {"preset": "lecun_normal", "normalisation": "dyt"}):
+        made = sweep(activation="tanh", depth=20, **values)
+        assert made.content_hash == hashlib.sha256(canonical_json(made._content()).encode()).hexdigest()
+    made = sweep(activation="tanh", depth=20, preset="critical", normalisation=["none", "dyt"])
+    assert made.content_hash != hashlib.sha256(canonical_json(made._content()).encode()).hexdigest()
 
 
 def test_written_read_back_and_replaced():
