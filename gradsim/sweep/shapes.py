@@ -36,7 +36,7 @@ def layers_text(value: object) -> tuple[str]:
     if isinstance(given, str):
         if given == PLAIN.layers:
             return (PLAIN.layers,)
-        widths = widths_in(given)
+        widths: Any = widths_in(given)
     else:
         widths = tuple(given) if isinstance(given, (list, tuple, range)) else None
     whole = widths is not None and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in widths)
