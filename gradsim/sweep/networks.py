@@ -308,7 +308,7 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
         return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
     if axis == "outputs":
         return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'
-    if axis in ("input_correlation", "differences"):
+    if axis == "input_correlation" or (axis == "differences" and max(axes.inputs) == 1):
         return "left out where there is one input", "Add inputs = 2, or leave it out"
     return f"left out, unless the architecture is {' or '.join(users)}", f'Add architecture = "{users[-1]}"'
 
