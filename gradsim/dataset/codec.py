@@ -22,6 +22,7 @@ from gradsim.simulation.plan import Plan
 from gradsim.simulation.segments import Shard
 from gradsim.sweep.cells import Cell
 from gradsim.sweep.columns import NUMBERS_OR_NAMES, in_columns
+from gradsim.sweep.inputs import digest_in
 from gradsim_core.results.of_inputs import OF_INPUTS
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums
@@ -39,6 +40,7 @@ ORDER: dict[Kind, tuple[str, ...]] = {
 }
 """How rows are sorted in a file: keys that identify a row."""
 
+_SHORT = 12  # digits of the digest of a file
 _LOW_BITS = 50  # a sum of squares is stored as square_high * 2^50 + square_low
 NAMES = (*QUANTITIES, *OF_INPUTS)
 """Names of all quantities, whose places are their codes."""
@@ -52,6 +54,7 @@ def cells_table(plan: Plan) -> pa.Table:
     columns["networks"] = plan.cell_networks
     for name in ("seed", "method", "dtype"):
         columns[name] = [getattr(plan.sweep, name)] * len(plan.cells)
+    columns["input_file"] = [digest_in(each)[:_SHORT] for each in columns["input_file"]]
     for name in NUMBERS_OR_NAMES:
         columns[name] = [in_columns(each) for each in columns[name]]
     found = schema.cells_schema(plan.sweep.network_axes)

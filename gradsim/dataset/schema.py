@@ -63,7 +63,7 @@ _NETWORK_AXES = {
     "differences": (pa.bool_(), "-", "whether inputs are carried as differences from the first"),
     "layers": (pa.string(), "-", "inputs and neurons of each layer; width is that of the widest"),
     "input_length": (pa.string(), "-", "root mean square of the elements of every input, or its name"),
-    "input_file": (pa.string(), "-", "file whose rows are the inputs, and SHA-256 of its numbers"),
+    "input_file": (pa.string(), "-", "of inputs from a file, the first digits of the SHA-256 of its numbers"),
     "sigma_u": (pa.float64(), "1", "standard deviation of input weights, times sqrt(width)"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }

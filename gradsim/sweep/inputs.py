@@ -20,6 +20,7 @@ from gradsim_core.architectures.network import LENGTHS, widths_of
 
 _MARK = "#"  # between the name of a file and the digest of its numbers
 _DIGITS = 64
+_SMALLEST, _LARGEST = 1e-30, 1e30  # so that squares of float32 are numbers
 FILE_ALLOWED = "the name of a Parquet file of numbers, a row for each input"
 _REMEDY = 'Write for example input_file = "images.parquet"'
 Rows = NDArray[np.float64]
@@ -48,6 +49,11 @@ def file_text(value: object) -> tuple[str]:
     return (f"{given}{_MARK}{digest_of(_numbers(str(given)))}",)
 
 
+def digest_in(text: str) -> str:
+    """Return the digest in a value of the axis, without the name of the file: where it lies makes no other sweep."""
+    return text.rpartition(_MARK)[2]
+
+
 def digest_of(rows: Rows) -> str:
     """Return the SHA-256 of numbers and their shape, in hexadecimal digits."""
     return hashlib.sha256(repr(rows.shape).encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()
@@ -66,16 +72,20 @@ def _numbers(name: str) -> Rows:
         rows = np.column_stack(columns) if columns else np.empty((0, 0))
     except (ValueError, TypeError, pa.ArrowException):
         rows = np.empty((0, 0))
-    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
-        allowed = f"{FILE_ALLOWED}, all finite, in columns of numbers or one of lists of equal lengths"
+    sizes = np.abs(rows[rows != 0.0])
+    if rows.ndim != 2 or not rows.size or not ((sizes >= _SMALLEST) & (sizes <= _LARGEST)).all():
+        allowed = f"{FILE_ALLOWED}, 0 or from 1e-30 to 1e30 in size, in columns or as one of lists of equal lengths"
         raise SweepError("input_file", name, allowed, "Leave out other columns and rows without a number")
     return np.ascontiguousarray(rows)
 
 
 def _column(column: pa.ChunkedArray) -> list[object] | NDArray[np.float64]:
-    if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type) or pa.types.is_large_list(column.type):
-        return list(column.to_pylist())
-    return np.asarray(column.to_numpy(), np.float64)
+    kind = column.type
+    listed = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind)
+    number = kind.value_type if listed else kind
+    if not (pa.types.is_integer(number) or pa.types.is_floating(number)):
+        raise TypeError(f"{kind} is no number")
+    return list(column.to_pylist()) if listed else np.asarray(column.to_numpy(), np.float64)
 
 
 @lru_cache(maxsize=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +35,7 @@ from gradsim.sweep.fields import (
     Float,
     Int,
 )
-from gradsim.sweep.inputs import check_inputs
+from gradsim.sweep.inputs import check_inputs, digest_in
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
 from gradsim.sweep.networks import NetworkAxes, check_networks, used
 from gradsim.sweep.quantities import check_quantities, known_quantities
@@ -256,6 +257,8 @@ class Sweep(NetworkAxes):
         """SHA-256 in hex of the canonical JSON of everything that determines the dataset."""
         # A key that a later version adds must be left out at its default, or old datasets cannot be resumed.
         content = self._content()
+        if "input_file" in content:
+            content["input_file"] = [digest_in(text) for text in self.input_file]
         if "critical" in self.preset and set(self.normalisation) != {PLAIN.normalisation}:
             content["critical"] = "with norms"  # it was once that of the network without: other numbers
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
@@ -314,6 +317,10 @@ class Sweep(NetworkAxes):
         """Weight laws by the name that cells use."""
         names = presets.laws_of(self.preset) if "preset" in self.network_axes else self.law
         return {name: resolve_law(name) for name in names}
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Leave out what another key stands for, so that the text can be evaluated."""
+        yield from ((name, getattr(self, name)) for name in type(self).model_fields if name in self._content())
 
     def _content(self) -> dict[str, Any]:
         left_out = set(NETWORK_AXES) - set(self.network_axes)

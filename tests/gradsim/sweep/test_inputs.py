@@ -73,6 +73,7 @@ def test_a_sweep_knows_its_file(file, numbers, tmp_path):
     pq.write_table(pa.table({"x": list(numbers)}), other)  # the same numbers as lists, elsewhere
     moved = sweep.replace(input_file=other)
     assert cell_key(moved.cells()[0], 1) == cell_key(sweep.cells()[0], 1)
+    assert moved.content_hash == sweep.content_hash
     run = gs.run(moved, out=tmp_path / "run")
     other.unlink()
     forget()
@@ -118,9 +119,14 @@ def test_files_that_do_not_fit(file, tmp_path):
         ("missing", pd.DataFrame({"a": [1.0, None]})),
         ("ragged", pd.DataFrame({"a": [[1.0, 2.0], [3.0]]})),
         ("empty", pd.DataFrame({"a": np.array([], float)})),
+        ("digits", pd.DataFrame({"a": ["1", "2"]})),
+        ("times", pd.DataFrame({"a": pd.to_datetime(["2020-01-01", "2020-01-02"])})),
+        ("huge", pd.DataFrame({"a": [1.0, 1e300]})),
+        ("tiny", pd.DataFrame({"a": [1.0, 1e-300]})),
+        ("infinite", pd.DataFrame({"a": [1.0, np.inf]})),
     ):
         frame.to_parquet(tmp_path / f"{name}.parquet")
-        with pytest.raises(SweepError, match="all finite, in columns of numbers"):
+        with pytest.raises(SweepError, match="from 1e-30 to 1e30 in size, in columns"):
             gs.Sweep(**VALUES, depth=1, width=1, input_file=tmp_path / f"{name}.parquet")
     (tmp_path / "not.parquet").write_text("a,b\n1,2\n")
     with pytest.raises(SweepError, match="Parquet file of numbers"):

@@ -86,3 +86,11 @@ def test_empty_lists_and_others_than_lists_are_refused(given):
     with pytest.raises(SweepError, match="layers") as caught:
         gs.simulate("relu", 1.4, layers=given)
     assert caught.value.field == "layers"
+
+
+@pytest.mark.parametrize(
+    "values", [{"layers": [4, 3, 2], "sigma_w": 1.4}, {"preset": "he_normal", "depth": 2, "width": 3}]
+)
+def test_the_text_of_a_sweep_can_be_evaluated(values):
+    sweep = gs.Sweep(activation="relu", networks=3, seed=1, **values)
+    assert eval(repr(sweep), {"Sweep": gs.Sweep}) == sweep
