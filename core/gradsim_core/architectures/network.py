@@ -24,6 +24,9 @@ SCORES = {"1/sqrt(d)": lambda d: d**-0.5, "1/d": lambda d: 1.0 / d}
 COSTS = {"readout": READOUT, "shared": SHARED, "quadratic": QUADRATIC, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 """Names of costs: a random readout of every input, one of all, and three of the outputs of a last matrix."""
 
+EMBEDDINGS = ("none", "untied", "tied")
+"""Inputs are normal vectors, or rows of an embedding, which may be the matrix of the logits, too."""
+
 
 class Network(NamedTuple):
     """The kind of a network; every default is that of a plain network with one input.
@@ -59,6 +62,8 @@ class Network(NamedTuple):
     layers
         Of a plain network, numbers of its inputs and of the neurons of each layer, such as "784-30-10"; "" if all have
         the width of the cell.
+    embedding, vocabulary, sigma_embedding
+        Of a transformer, a name in `EMBEDDINGS`; how many tokens there are, and the standard deviation of an entry.
     """
 
     architecture: str = "plain"
@@ -79,6 +84,9 @@ class Network(NamedTuple):
     taps: int = 3
     differences: bool = False
     layers: str = ""
+    embedding: str = "none"
+    vocabulary: int = 1000
+    sigma_embedding: float = 1.0
 
 
 PLAIN = Network()
@@ -100,6 +108,18 @@ def widths_in(layers: str) -> tuple[int, ...] | None:
 def widths_of(network: Network, depth: int, width: int) -> tuple[int, ...]:
     """Numbers of inputs, and of neurons of each layer."""
     return (widths_in(network.layers) if network.layers else None) or (width,) * (depth + 1)
+
+
+def inputs_of(network: Network, depth: int, width: int) -> int:
+    """Numbers of an input: of a token, its id alone."""
+    return 1 if network.embedding != "none" else widths_of(network, depth, width)[0]
+
+
+def outputs_of(network: Network) -> int:
+    """Numbers of outputs, for a cost that is not a readout of every input: with a softmax of tokens, their logits."""
+    if network.cost == "softmax" and network.embedding != "none":
+        return network.vocabulary
+    return 1 if network.cost == "shared" else network.outputs
 
 
 def inner_of(network: Network, width: int) -> int:
