@@ -75,7 +75,10 @@ def _theory(cell: dict[str, Any], activation: str | Activation) -> tuple[float, 
         if values["normalisation"] == "batch":
             return float("nan"), "The mean field of batch norm is of independent inputs."
         architecture, sigma_b = "plain", float(np.hypot(sigma_b, values["sigma_u"]))
-    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - {"heads", "expansion"}  # which the mean field does not see
+    if values["embedding"] != PLAIN.embedding:
+        return float("nan"), "The mean field is of normal inputs, not of rows of an embedding."
+    unseen = {"heads", "expansion", "embedding"}  # by the mean field
+    used = {*_ALWAYS, *ARCHITECTURES[architecture].uses} - unseen
     options = {axis: values[axis] for axis in used}
     if options["normalisation"] == "batch" and float(values["input_correlation"]) > 0.0:
         return float("nan"), "The mean field of batch norm is of independent inputs."

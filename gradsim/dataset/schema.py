@@ -62,6 +62,9 @@ _NETWORK_AXES = {
     "taps": (pa.int32(), "1", "neighbouring positions that a convolution sees"),
     "differences": (pa.bool_(), "-", "whether inputs are carried as differences from the first"),
     "layers": (pa.string(), "-", "inputs and neurons of each layer; width is that of the widest"),
+    "embedding": (pa.string(), "-", "whether inputs are rows of an embedding, which may be tied to the logits"),
+    "vocabulary": (pa.int32(), "1", "tokens of the embedding"),
+    "sigma_embedding": (pa.float64(), "1", "standard deviation of an entry of the embedding"),
     "sigma_u": (pa.float64(), "1", "standard deviation of input weights, times sqrt(width)"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }

@@ -47,6 +47,9 @@ class Cell(NamedTuple):
     taps: int = PLAIN.taps
     differences: bool = PLAIN.differences
     layers: str = PLAIN.layers
+    embedding: str = PLAIN.embedding
+    vocabulary: int = PLAIN.vocabulary
+    sigma_embedding: float = PLAIN.sigma_embedding
 
     @property
     def network(self) -> Network:

@@ -18,10 +18,10 @@ from gradsim.sweep.shapes import ALLOWED as LAYERS_ALLOWED
 from gradsim.sweep.shapes import layers_text
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
-from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+from gradsim_core.architectures.network import COSTS, EMBEDDINGS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
-_MOST_INPUTS, _MOST_OUTPUTS, _LARGEST_SCALE = 4096, 2**20, 1e6
-_WHOLE = ("inputs", "heads", "outputs", "taps")
+_MOST_INPUTS, _MOST_OUTPUTS, _MOST_TOKENS, _LARGEST_SCALE = 4096, 2**20, 2**20, 1e6
+_WHOLE = ("inputs", "heads", "outputs", "taps", "vocabulary")
 _ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost")
 
 
@@ -119,6 +119,17 @@ class NetworkAxes(ValidatedModel):
         default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
     )
 
+    embedding: _names("embedding", EMBEDDINGS, "tied") = ("none",)  # type: ignore[valid-type]
+    vocabulary: Annotated[tuple[Annotated[_Whole, Field(ge=2, le=_MOST_TOKENS)], ...], _Axis] = Field(
+        default=(1000,),
+        min_length=1,
+        description=f"one or more whole numbers from 2 to {_MOST_TOKENS}",
+        examples=[50257],
+    )
+    sigma_embedding: Annotated[tuple[Annotated[_Number, Field(ge=1e-6, le=1e6)], ...], _Axis] = Field(
+        default=(1.0,), min_length=1, description="one or more numbers from 1e-6 to 1e6", examples=[0.02]
+    )
+
     @property
     def network_axes(self) -> tuple[str, ...]:
         """Names of these axes that are not at their default."""
@@ -147,6 +158,9 @@ class NetworkOptions(TypedDict, total=False):
     taps: int
     differences: bool
     layers: str | Sequence[int]
+    embedding: str
+    vocabulary: int
+    sigma_embedding: float
 
 
 def axes_used(network: Network) -> set[str]:
@@ -155,6 +169,9 @@ def axes_used(network: Network) -> set[str]:
     used |= {"input_correlation"} if network.inputs > 1 else set()
     used |= {"outputs"} if network.cost not in ("readout", "shared") else set()
     used -= {"differences"} if network.inputs == 1 else set()
+    if network.embedding != "none" and "embedding" in used:
+        used |= {"vocabulary", "sigma_embedding"}
+        used -= {"input_correlation", *(("outputs",) if network.cost == "softmax" else ())}
     return used | ({"placement"} if network.normalisation != "none" else set())
 
 
@@ -216,6 +233,12 @@ RULES = (
         "Leave out input_correlation, or sigma_u",
     ),
     Rule(
+        "embedding",
+        lambda network, cell: network.embedding == "tied" and network.cost != "softmax",
+        "untied, unless the cost is that of the softmax of the logits of all tokens",
+        'Write cost = "softmax"',
+    ),
+    Rule(
         "differences",
         lambda network, cell: network.differences and (network.normalisation not in ("none", "dyt") or network.gated),
         "false with a norm or a gate: differences pass through matrices, branches and activations without cancellation",
@@ -259,10 +282,14 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
     users = [row.name for row in ARCHITECTURES.values() if axis in row.uses]
     if axis == "placement":
         return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
+    if axis in ("outputs", "input_correlation") and axes.embedding != ("none",):
+        return "left out where inputs are tokens", f"Leave out {axis}, or embedding"
     if axis == "outputs":
         return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'
     if axis in ("input_correlation", "differences"):
         return "left out where there is one input", "Add inputs = 2, or leave it out"
+    if axis in ("vocabulary", "sigma_embedding"):
+        return "left out where inputs are no tokens", 'Add architecture = "transformer" and embedding = "tied"'
     return f"left out, unless the architecture is {' or '.join(users)}", f'Add architecture = "{users[-1]}"'
 
 

@@ -25,7 +25,7 @@ from gradsim_core.linear.triangular import padded
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import TAPE_EMBEDDING, TAPE_TOKEN, TAPE_WEIGHT, scalar_words
 
-from .scaled import Rows, clear, copy, measure, power
+from .scaled import clear, copy, measure, power
 from .steps import multiply_drawn, multiply_drawn_backward, plain, raise_exponents, rows_at, seen_at, shape_at
 from .windows import spare_like
 
@@ -64,12 +64,12 @@ def embed_lazy(origin, program, i, tokens, y):
     embed_rows(gaussian, Source(origin.cell, origin.network, 0, TAPE_EMBEDDING), program, i, tokens, y)
 
 
-def is_repeated(tokens, i):
-    """Whether a token has come before in the sequence."""
-    for j in range(i):
-        if token_at(tokens, j) == token_at(tokens, i):
-            return True
-    return False
+def first_with(tokens, i):
+    """The first row with the token of row i."""
+    j = 0
+    while token_at(tokens, j) != token_at(tokens, i):
+        j += 1
+    return j
 
 
 @jit.outlined
@@ -113,7 +113,7 @@ def add_known(error, tokens, known, out, count, unit_and_work):
         for j in range(size):
             work.lazy.products[b * size + j] = 0.0
     for j in range(count):
-        if not is_repeated(tokens, j):
+        if first_with(tokens, j) == j:
             factor, token = power(known.exponents[j] - unit), token_at(tokens, j)
             for b in range(count):
                 work.lazy.products[b * size + j] = error.array[error.start + b * error.row + token] * factor

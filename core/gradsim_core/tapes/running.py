@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS
 from gradsim_core.laws import gaussian
-from gradsim_core.laws.table import WeightLaw
 from gradsim_core.lazy.untied import fill_rows
 from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Slopes
 from gradsim_core.rng.draws import Source
@@ -16,8 +13,9 @@ from gradsim_core.scaling.per_vector import no_tail
 
 from .costs import READOUT, fill_errors
 from .differences import activate_differences, record_differences, restore, take_differences
-from .embedding import draw_tokens, embeddings_of
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
+from .embedding import draw_tokens, embeddings_of
+from .matrices import matrices_of
 from .pairs import record_pairs
 from .parts import join_rows, take_parts
 from .scaled import add, clear, copy, measure, power, total
@@ -25,12 +23,6 @@ from .steps import (
     attend_rows,
     attend_rows_backward,
     draw_rows,
-    multiply_drawn,
-    multiply_drawn_backward,
-    multiply_lazy,
-    multiply_lazy_backward,
-    multiply_tied,
-    multiply_tied_backward,
     normalise,
     normalise_backward,
     plain,
@@ -142,28 +134,6 @@ def broken(program, work):
         for i in range(program.count):
             found += 0.0 * work.values.squares[v, i]
     return found
-
-
-def matrices_of(method: str, law: WeightLaw) -> tuple[Any, ...]:
-    """The functions that run a matrix forward and backward, and a tied one: lazy, or drawn from a law."""
-    if method == "conditional":
-        return multiply_lazy, multiply_lazy_backward, multiply_tied, multiply_tied_backward
-    draw = law.draw or gaussian
-
-    def forward(origin, program, work, index, x, y):
-        multiply_drawn(draw, origin, program, work, index, x, y)
-
-    def backward(origin, program, work, index, x, error, out):
-        multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
-
-    def forward_tied(origin, program, work, index, number, x, y):
-        multiply_drawn(draw, origin, program, work, index, x, y)
-
-    def backward_tied(origin, program, work, index, number, x, error, out):
-        multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
-
-    name, functions = ("tape", law.name.split("(")[0]), (forward, backward, forward_tied, backward_tied)
-    return tuple(jit.make_closure_compilable(each, *name) for each in functions)
 
 
 def passes(matrices, embeddings, kinds):

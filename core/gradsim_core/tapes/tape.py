@@ -48,7 +48,7 @@ class Step(NamedTuple):
     other: int
     target: int
     index: int
-    mode: int  # the norm; whether an attention is causal; how many tokens an embedding has; the first use of a tied matrix
+    mode: int  # the norm; whether an attention is causal; the tokens of an embedding; a tied matrix's first use
     factor: float  # of a branch, or of scores; deviation of a bias, or of an embedding
 
 

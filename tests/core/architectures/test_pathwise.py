@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradsim_core.architectures import ARCHITECTURES, Network
+from gradsim_core.architectures import ARCHITECTURES, Network, writers
 from gradsim_core.architectures.table import program_of
 from gradsim_core.parameters import Params
 from gradsim_core.tapes.tape import TIED
-from tests.core.architectures.kinds import convolutions, costs, every_norm, name_of, options, recurrent
+from tests.core.architectures.kinds import convolutions, costs, embeddings, every_norm, name_of, options, recurrent
 from tests.core.tapes import networks
 
 torch = pytest.importorskip("torch")
-ALL = [*every_norm(), *options(), *costs(), *recurrent(), *convolutions()]
+ALL = [*every_norm(), *options(), *costs(), *recurrent(), *convolutions(), *embeddings()]
 CELL = Params(np.uint64(0), 3, 16, 1.2, 0.3)
 PHI = {"gelu": torch.nn.functional.gelu, "relu": torch.relu}
 TOLERANCE = 1e-10
@@ -25,11 +25,11 @@ def autograd(network, work, program, name):
 
     matrices = networks.completed(program, work, 0, np.random.default_rng(5))
     inputs, biases = networks.numbers(work.values, program, 0), networks.biases(program, work)
-    tied, draws = networks.completed_ties(program, work, np.random.default_rng(6)), networks.draws(program, work)
+    rng, draws = np.random.default_rng(6), networks.draws(program, work)
+    tied = networks.completed_ties(program, work, rng) + networks.completed_embedding(program, work, 0, rng)
     tensors = Tensors(inputs, matrices, PHI[name], biases, tied, draws)
     output = ARCHITECTURES[network.architecture].write(tensors, network, CELL)
-    if network.cost != "readout":
-        output = tensors.multiply(output, network.outputs)
+    output = writers.outputs(tensors, network, output)
     errors = torch.tensor(networks.numbers(work.errors, program, program.output))
     cost_of(network.cost, tensors.values[output], errors).backward()
     return tensors
@@ -56,11 +56,15 @@ def test_pathwise(network):
     tensors = autograd(network, work, program, name)
     for v, value in enumerate(tensors.values):
         for found, right in ((work.values, value), (work.errors, value.grad)):
+            if right is None:  # of token ids
+                assert v == 0 and network.embedding != "none"
+                continue
             expected = right.detach().numpy()
             limit = TOLERANCE * max(np.abs(expected).max(), 1e-3)
             np.testing.assert_allclose(networks.numbers(found, program, v), expected, rtol=0, atol=limit)
     if not ARCHITECTURES[network.architecture].tied:
-        for gradient, w in zip(networks.gradients(work), tensors.matrices, strict=True):
+        gradients = networks.gradients(work)[: -1 if network.embedding == "tied" else None]  # E has no record
+        for gradient, w in zip(gradients, tensors.matrices, strict=True):
             np.testing.assert_allclose(gradient, float(w.grad.square().sum()), rtol=1e-9)
 
 
