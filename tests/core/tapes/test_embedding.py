@@ -88,11 +88,8 @@ def test_logits_are_those_of_the_rows_and_errors_keep_their_product(count, vocab
 
 def test_a_drawn_embedding_is_one_matrix():
     """Interpreted: rows that are embedded are those that make the logits, from a law that is not normal, too."""
-    program, uniform, gelu = (
-        program_of(3, 70)._replace(cost=READOUT),
-        resolve_law("uniform"),
-        resolve_activation("gelu"),
-    )
+    program = program_of(3, 70)._replace(cost=READOUT)
+    uniform, gelu = resolve_law("uniform"), resolve_activation("gelu")
     kinds = schedule.kinds_of(program)
     body = schedule.builder("explicit", kinds)(gelu.phi, gelu.dphi, no_tail, no_tail, uniform)
     work = schedule.work_of(program, 0.0, np.dtype(np.float64), "explicit", kinds)
