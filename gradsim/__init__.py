@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradsim.checking.result import Check
     from gradsim.errors import GradsimError
     from gradsim.plots import layer_profile, phase_diagram
+    from gradsim.recommendation.branches import BranchRecommendation
     from gradsim.recommendation.recommend import recommend
     from gradsim.recommendation.result import Recommendation
     from gradsim.runs.results import Run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 # Loaded when first used: `gradsim --help` should not wait for pandas, nor `import gradsim` for Numba.
 _HOMES = {
     "Activation": "gradsim_core.activations",
+    "BranchRecommendation": "gradsim.recommendation",
     "Check": "gradsim.checking",
     "CoordinateCheck": "gradsim.steps",
     "Ensemble": "gradsim.simulation.ensemble",
@@ -69,10 +71,10 @@ _HOMES = {
 
 # Not "open": `from gradsim import *` must not hide the built-in function.
 __all__ = [
-    "Activation", "Check", "CoordinateCheck", "Ensemble", "GradsimError", "Jacobian", "Recommendation", "Run", "Sweep",
-    "TrainingSteps", "__version__", "check", "coordinate_check", "expected_band", "jacobian", "layer_profile",
-    "lessons", "phase_diagram", "plots", "recommend", "run", "simulate", "simulate_training", "theory", "validate",
-    "weights",
+    "Activation", "BranchRecommendation", "Check", "CoordinateCheck", "Ensemble", "GradsimError", "Jacobian",
+    "Recommendation", "Run", "Sweep", "TrainingSteps", "__version__", "check", "coordinate_check", "expected_band",
+    "jacobian", "layer_profile", "lessons", "phase_diagram", "plots", "recommend", "run", "simulate",
+    "simulate_training", "theory", "validate", "weights",
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from gradsim_core.results import quantities
 from gradsim_core.results.of_inputs import FIRST, OF_INPUTS, write_logarithms
 from gradsim_core.scaling.per_vector import no_tail
 from gradsim_core.schedules.table import Schedule
+from gradsim_core.tapes.schedule import with_given
 
 DTYPES = ("float32", "float64")
 _thread = threading.local()
@@ -111,6 +112,8 @@ class Simulator:
         The kind of network.
     of_inputs : tuple of str
         Names of rows of `OF_INPUTS` that are recorded, too.
+    given : float array (inputs, numbers), optional
+        Inputs of all networks, of a kind of network with an `input_file`.
     interpret : bool
         Run the kernels in the Python interpreter instead of compiling them: slow, for tests.
 
@@ -129,6 +132,7 @@ class Simulator:
         *,
         network: Network = PLAIN,
         of_inputs: tuple[str, ...] = (),
+        given: np.ndarray | None = None,
         interpret: bool = False,
     ):
         if method not in METHODS or dtype not in DTYPES:
@@ -138,6 +142,7 @@ class Simulator:
             raise ValueError(f"{found}: method {method!r} is {METHODS[method].needs}.")
         self.activation, self.law, self.dtype, self.method = activation, law, np.dtype(dtype), method
         self.network, self._of_inputs = network, [list(OF_INPUTS).index(name) for name in of_inputs]
+        self._given = given
         self._rows = FIRST + (len(OF_INPUTS) if of_inputs else 0)  # of sums
         self._slopes = _slopes(activation)
         self._family = activation if not activation.built_in else ACTIVATIONS[activation.name.split("(")[0]]
@@ -175,6 +180,8 @@ class Simulator:
         if getattr(_thread, "key", None) != key:
             _thread.key = _thread.work = _thread.sums = None
             _thread.work = schedule.allocate(cell, self.dtype, self.law)
+            if self._given is not None:
+                _thread.work = with_given(_thread.work, self._given)
             _thread.sums = np.zeros((2, self._rows * _part(cell.depth) * cell.depth + LANES))
             _thread.key = key
         return _thread.work

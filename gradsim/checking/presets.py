@@ -11,6 +11,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from gradsim.checking.measurements import Measurements
+from gradsim_core.architectures import PRESETS as CORE
+from gradsim_core.architectures.presets import DOWN, HIDDEN, UP, torch_gain
+from gradsim_core.architectures.presets import Matrix as CoreMatrix
 
 LEVEL = 1e-3
 """Probability that any matrix of a model is said not to fit the preset that it was drawn from."""
@@ -61,40 +64,75 @@ class Preset:
     laws: tuple[str, ...]
 
 
-_UNIFORM, _NORMAL, _ANY = ("uniform",), ("gaussian", "truncated_normal"), ("uniform", "gaussian", "truncated_normal")
+_LAWS = {"uniform": ("uniform",), "gaussian": ("gaussian", "truncated_normal"), "orthogonal": ("orthogonal",)}
+_ANY = ("uniform", "gaussian", "truncated_normal")
 
 
-def _per(count: float) -> float:
-    return 1.0 / sqrt(count) if count > 0 else float("nan")
+def _row(
+    name: str,
+    preset: str | None = None,
+    kind: str = HIDDEN,
+    *,
+    needs: Callable[[Matrix], int] = lambda one: 1,
+    fans: Callable[[Matrix], tuple[int, int]] = lambda one: (one.fan_in, one.fan_out),
+    laws: tuple[str, ...] = (),
+) -> Preset:
+    """A row of the core's table, as the std of a matrix of a kind.
+
+    Parameters
+    ----------
+    needs
+        What must not be 0.
+    fans
+        Its fans, where they are not those of the matrix.
+    """
+    core = CORE[preset or name]
+    sigma = core.sigma
+    assert sigma is not None  # the rows below do not depend on the activation
+
+    def std(one: Matrix) -> float:
+        fan_in, fan_out = fans(one)
+        if not needs(one) or fan_in <= 0:
+            return float("nan")
+        return sigma(CoreMatrix(kind, fan_in, fan_out, one.layer, one.layers, one.sums)) / sqrt(fan_in)
+
+    return Preset(name, core.source, std, laws or _LAWS[core.law])
 
 
-def _glorot(one: Matrix) -> float:
-    return sqrt(2.0) * _per(one.fan_in + one.fan_out)
+def _turned(one: Matrix) -> tuple[int, int]:
+    return one.fan_out, one.fan_in
 
 
-def _deepnorm(one: Matrix) -> float:
-    return _glorot(one) * (8.0 * one.layers) ** -0.25 if one.layers else float("nan")
+def _larger(one: Matrix) -> tuple[int, int]:
+    larger = max(one.fan_in, one.fan_out)
+    return larger, larger
+
+
+def _tanh_gain(one: Matrix) -> float:
+    return (torch_gain("tanh") or float("nan")) / sqrt(one.fan_in)
 
 
 PRESETS = (
-    Preset("xavier_uniform", "Glorot & Bengio 2010", _glorot, _UNIFORM),
-    Preset("xavier_normal", "Glorot & Bengio 2010", _glorot, _NORMAL),
-    Preset("he_uniform", "arXiv:1502.01852", lambda one: sqrt(2.0) * _per(one.fan_in), _UNIFORM),
-    Preset("he_normal", "arXiv:1502.01852", lambda one: sqrt(2.0) * _per(one.fan_in), _NORMAL),
-    Preset("he_fan_out", "arXiv:1502.01852", lambda one: sqrt(2.0) * _per(one.fan_out), _ANY),
-    Preset("lecun", "LeCun et al. 1998", lambda one: _per(one.fan_in), _ANY),
-    Preset("lecun_fan_out", "LeCun et al. 1998", lambda one: _per(one.fan_out), _ANY),
-    Preset("pytorch_linear", "torch.nn.Linear", lambda one: _per(3.0 * one.fan_in), _UNIFORM),
-    Preset("tanh_gain", "torch.nn.init.calculate_gain", lambda one: 5.0 / 3.0 * _per(one.fan_in), _ANY),
-    Preset("orthogonal", "arXiv:1312.6120", lambda one: _per(max(one.fan_in, one.fan_out)), ("orthogonal",)),
-    Preset("gpt2", "Radford et al. 2019", lambda one: 0.02, _NORMAL),
-    Preset("gpt2_residual", "Radford et al. 2019", lambda one: 0.02 * _per(one.sums), _NORMAL),
-    Preset("llama_block", "arXiv:1908.11365", lambda one: 0.02 * _per(2.0 * one.layer), _NORMAL),
-    Preset("deepnorm", "arXiv:2203.00555", _deepnorm, _ANY),
-    Preset("ntk", "arXiv:1806.07572", lambda one: 1.0, _NORMAL),
-    Preset("mup_output", "arXiv:2203.03466", lambda one: 1.0 / one.fan_in, _ANY),
-)  # fmt: skip
-"""llama_block is std / sqrt(2 l) in block l; ntk has entries of unit variance and divides in the forward pass."""
+    _row("xavier_uniform"),
+    _row("xavier_normal"),
+    _row("he_uniform"),
+    _row("he_normal"),
+    _row("he_fan_out", "he_normal", fans=_turned, laws=_ANY),
+    _row("lecun", "lecun_normal", laws=_ANY),
+    _row("lecun_fan_out", "lecun_normal", fans=_turned, laws=_ANY),
+    _row("pytorch_linear"),
+    Preset("tanh_gain", "torch.nn.init.calculate_gain", _tanh_gain, _ANY),
+    _row("orthogonal", fans=_larger),
+    _row("gpt2", kind=UP),
+    _row("gpt2_residual", "gpt2", DOWN, needs=lambda one: one.sums),
+    _row("llama_block", "llama", DOWN, needs=lambda one: one.layer),
+    _row("deepnorm", kind=DOWN, needs=lambda one: one.layers, laws=_ANY),
+    Preset("ntk", CORE["ntk"].source, lambda one: 1.0, _LAWS["gaussian"]),
+    Preset("mup_output", CORE["mup"].source, lambda one: 1.0 / one.fan_in, _ANY),
+)
+"""llama_block is std / sqrt(2 l) in block l. Three are no rows of the core: tanh_gain is a function of the activation;
+ntk has entries of unit variance and divides in the forward pass; mup_output is of readouts, which the core lacks.
+"""
 
 
 def compare(measured: Measurements) -> pd.DataFrame:
@@ -116,7 +154,7 @@ def compare(measured: Measurements) -> pd.DataFrame:
     bound = float(norm.isf(0.5 * LEVEL / max(len(matrices) * len(PRESETS), 1)))
     rows: list[tuple[Any, ...]] = []
     for name in matrices:
-        found = [_row(measured, name, preset, bound) for preset in PRESETS]
+        found = [_found(measured, name, preset, bound) for preset in PRESETS]
         known = [row for row in found if not isnan(row[8])]
         fitting = [row for row in known if row[10]]
         rows += fitting or [min(known, key=lambda row: abs(log(row[8])))]
@@ -134,7 +172,7 @@ def facts_of(measured: Measurements, name: str) -> Matrix:
     return Matrix(one.fan_in, one.fan_out, place.layer or 0, layers if repeats else 0, sums)
 
 
-def _row(measured: Measurements, name: str, preset: Preset, bound: float) -> tuple[Any, ...]:
+def _found(measured: Measurements, name: str, preset: Preset, bound: float) -> tuple[Any, ...]:
     moments, one = measured.moments[name], measured.parameters[name]
     expected = preset.std(facts_of(measured, name))
     ratio, error = moments.std / expected, moments.relative_error()

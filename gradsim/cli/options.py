@@ -101,6 +101,64 @@ PROGRESS = click.option(
 )  # fmt: skip
 
 
+def _network_names(field: str) -> Callable[[], Iterable[str]]:
+    """The names that an option of a network takes, loaded when they are completed."""
+
+    def names() -> Iterable[str]:
+        from gradsim_core.architectures import ARCHITECTURES
+        from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+
+        tables: dict[str, Iterable[str]] = {
+            "architecture": ARCHITECTURES, "normalisation": NORMALISATIONS, "placement": PLACEMENTS,
+            "branch_scale": SCALES, "scores": SCORES, "cost": COSTS,
+        }  # fmt: skip
+        return tables[field]
+
+    return names
+
+
+def _number_or_name(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
+    """A branch scale: a number where it is one."""
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return value
+
+
+def _named(field: str, text: str, **more: Any) -> Any:
+    option = f"--{field.replace('_', '-')}"
+    return click.option(option, metavar="NAME", shell_complete=completing(_network_names(field)), help=text, **more)
+
+
+_NETWORK = (
+    _named("architecture", "plain, convolution, recurrent (without branches); residual, residual2, transformer.  "
+           "[default: plain]"),
+    _named("normalisation", "none, layer, rms, batch, or dyt (tanh in place of a norm).  [default: none]"),
+    _named("placement", "Where norms are: pre (before a branch), post (on the sum), sandwich (before and after it), "
+           "output (after it); without branches pre or post the activation.  [default: pre]"),
+    _named("branch_scale", "Factor of every branch: a number, 1/sqrt(L), 1/L or deepnorm.  [default: 1]",
+           callback=_number_or_name),
+    click.option("--inputs", type=int, help="Inputs at a time: tokens of a transformer, positions of a convolution."),
+    click.option("--input-correlation", type=float, help="Of any two inputs, from 0 to 1.  [default: 0]"),
+    click.option("--heads", type=int, help="Of a transformer's attention."),
+    click.option("--causal/--no-causal", default=None, help="Whether tokens see only earlier ones.  [default: causal]"),
+    _named("scores", "Factor of an attention's scores: 1/sqrt(d) or 1/d, d numbers a head.  [default: 1/sqrt(d)]"),
+    click.option("--gated/--no-gated", default=None, help="phi(G x) * U x in an MLP, as SwiGLU.  [default: no]"),
+    click.option("--expansion", type=float, help="Inner width of an MLP, in widths.  [default: 4 (transformer), 1]"),
+    click.option("--sigma-u", type=float, help="Of a recurrent network: std of its inputs' weights times sqrt(width)."),
+    click.option("--taps", type=int, help="Of a convolution: neighbouring positions that it sees.  [default: 3]"),
+    _named("cost", "readout, shared, quadratic, sigmoid or softmax.  [default: readout]"),
+    click.option("--outputs", type=int, help="Outputs of the last three costs.  [default: 10]"),
+)  # fmt: skip
+
+
+def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which kind of network it is; those that are not given are None."""
+    for option in reversed(_NETWORK):
+        command = option(command)
+    return command
+
+
 def directory_of(sweep: str) -> Path:
     """Return the default directory of a run: out/NAME."""
     from gradsim.errors import MISSING, SweepError

@@ -21,6 +21,7 @@ from gradsim.errors import CorruptDataError
 from gradsim.simulation.plan import Plan
 from gradsim.simulation.segments import Shard
 from gradsim.sweep.cells import Cell
+from gradsim.sweep.columns import NUMBERS_OR_NAMES, in_columns
 from gradsim_core.results.of_inputs import OF_INPUTS
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums
@@ -51,7 +52,8 @@ def cells_table(plan: Plan) -> pa.Table:
     columns["networks"] = plan.cell_networks
     for name in ("seed", "method", "dtype"):
         columns[name] = [getattr(plan.sweep, name)] * len(plan.cells)
-    columns["branch_scale"] = [each if isinstance(each, str) else f"{each:.12g}" for each in columns["branch_scale"]]
+    for name in NUMBERS_OR_NAMES:
+        columns[name] = [in_columns(each) for each in columns[name]]
     found = schema.cells_schema(plan.sweep.network_axes)
     return pa.table({name: columns[name] for name in found.names}, found)
 

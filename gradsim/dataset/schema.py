@@ -62,6 +62,8 @@ _NETWORK_AXES = {
     "taps": (pa.int32(), "1", "neighbouring positions that a convolution sees"),
     "differences": (pa.bool_(), "-", "whether inputs are carried as differences from the first"),
     "layers": (pa.string(), "-", "inputs and neurons of each layer; width is that of the widest"),
+    "input_length": (pa.string(), "-", "root mean square of the elements of every input, or its name"),
+    "input_file": (pa.string(), "-", "file whose rows are the inputs, and SHA-256 of its numbers"),
     "embedding": (pa.string(), "-", "whether inputs are rows of an embedding, which may be tied to the logits"),
     "vocabulary": (pa.int32(), "1", "tokens of the embedding"),
     "sigma_embedding": (pa.float64(), "1", "standard deviation of an entry of the embedding"),
@@ -140,11 +142,8 @@ def encode(tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> memoryview
     source = iter(tables)
     first = next(source)
     strings = [field.name for field in first.schema if pa.types.is_string(field.type)]
-    encodings = {
-        field.name: "BYTE_STREAM_SPLIT" if pa.types.is_floating(field.type) else "DELTA_BINARY_PACKED"
-        for field in first.schema
-        if field.name not in strings
-    }
+    encodings = {field.name: "BYTE_STREAM_SPLIT" for field in first.schema if pa.types.is_floating(field.type)}
+    encodings |= {field.name: "DELTA_BINARY_PACKED" for field in first.schema if pa.types.is_integer(field.type)}
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,

@@ -30,6 +30,14 @@ _SHORT = {
     "log_weight_grad": "log₁₀ |dC/dWˡ|",
     "log_q": "log₁₀ qˡ   (mean square of h)",
     "log_gain": "log₁₀ of the gain of |δ|²",
+    "log_distance": "log₁₀ |h_a − h_b| of two inputs",
+    "log_decorrelation": "log₁₀ (1 − c), cosine c of two h",
+    "log_delta_decorrelation": "log₁₀ (1 − c), cosine c of two δ",
+    "log_gradient_decorrelation": "log₁₀ (1 − c), cosine c of two gradients",
+    "log_gradient_noise": "log₁₀ tr Cov of gradients",
+    "log_noise_scale": "log₁₀ of the gradient noise scale",
+    "log_ntk": "log₁₀ of the NTK up to layer l",
+    "log_ntk_decorrelation": "log₁₀ (1 − c) of the NTK",
 }
 
 

@@ -37,6 +37,8 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "preset": str,
     "cost": lambda value: f"{value} cost",
     "outputs": lambda value: f"{value} outputs",
+    "input_length": lambda value: f"inputs of length {value}",
+    "input_file": lambda value: f"inputs from {str(value).partition('#')[0]}",
     "layers": lambda value: f"layers {value}",
     "differences": lambda value: "differences of inputs" if value else "inputs as they are",
     "taps": lambda value: f"{value} taps",

@@ -1,6 +1,7 @@
-"""Which sigma_w to set: by theory and simulation, beside the usual presets, with code for three frameworks."""
+"""Which weights to set: by theory and simulation, beside the usual presets, with code for three frameworks."""
 
+from gradsim.recommendation.branches import BranchRecommendation
 from gradsim.recommendation.recommend import recommend
 from gradsim.recommendation.result import Recommendation
 
-__all__ = ["Recommendation", "recommend"]
+__all__ = ["BranchRecommendation", "Recommendation", "recommend"]

@@ -86,8 +86,8 @@ class Recommendation:
 
     @property
     def std(self) -> float:
-        """Standard deviation of a weight of a layer with ``width`` inputs."""
-        return self.sigma_w / sqrt(self.networks.width)
+        """Standard deviation of a weight of a layer with ``width`` inputs; of a convolution, ``taps`` times as many."""
+        return self.sigma_w / sqrt(self.networks.fan_in)
 
     @property
     def he_multiple(self) -> float:
@@ -131,7 +131,8 @@ class Recommendation:
         Returns
         -------
         str or None
-            None without a recommendation, and where the framework has no such law.
+            None without a recommendation, and where the framework has no such law. Of convolutions and recurrent
+            networks there is code for PyTorch.
 
         Raises
         ------
@@ -139,7 +140,9 @@ class Recommendation:
             For an unknown framework.
         """
         law = resolve_law(self.networks.law).name.partition("(")[0]
-        weights = snippets.Weights(law, self.sigma_w, self.networks.sigma_b, self.networks.width)
+        asked = self.networks
+        kind = asked.network.architecture, asked.network.sigma_u
+        weights = snippets.Weights(law, self.sigma_w, asked.sigma_b, asked.width, *kind)
         text = snippets.snippet(framework, weights)
         return None if isnan(self.sigma_w) else text
 
@@ -156,7 +159,8 @@ class Recommendation:
         Returns
         -------
         pandas.DataFrame
-            activation, law, sigma_b, depth, width; sigma_w, std, he_multiple, xavier_multiple, torch_gain; simulated,
+            activation, law, sigma_b, depth, width, and what the kind of the network sets; sigma_w, std, he_multiple,
+            xavier_multiple, torch_gain; simulated,
             simulated_low, simulated_high; theory, theory_source; networks and their sampled_sigma_w, and of these
             decades (median gain of the gradient norm) with its interval, q05, q95 (decades), live_share with its
             interval, vanished, exploded, dead_fraction, nonfinite_fraction; unlucky_exact; level; reason.
@@ -164,7 +168,8 @@ class Recommendation:
         asked, crossing = self.networks, self.crossing
         row = {
             "activation": self.activation, "law": asked.law, "sigma_b": asked.sigma_b, "depth": asked.depth,
-            "width": asked.width, "sigma_w": self.sigma_w, "std": self.std, "he_multiple": self.he_multiple,
+            "width": asked.width, **asked.options,
+            "sigma_w": self.sigma_w, "std": self.std, "he_multiple": self.he_multiple,
             "xavier_multiple": self.xavier_multiple, "torch_gain": self.xavier_multiple,
             "simulated": crossing.sigma_w, "simulated_low": crossing.ci_low, "simulated_high": crossing.ci_high,
             "theory": self.expected.sigma_w, "theory_source": self.expected.source,

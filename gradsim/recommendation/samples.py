@@ -14,6 +14,9 @@ from gradsim.analysis import intervals
 from gradsim.analysis.summaries import DECADE
 from gradsim.simulation.ensemble import simulate
 from gradsim_core.activations import Activation
+from gradsim_core.architectures import PLAIN, Network, normals
+from gradsim_core.architectures.network import matrix_of
+from gradsim_core.architectures.presets import HIDDEN
 from gradsim_core.laws import resolve_law
 
 Array = NDArray[np.float64]
@@ -24,6 +27,8 @@ NETWORKS = 2**14
 _FEWEST = 200  # networks of a sample, to which a median and the share within a decade are known
 _EXPLICIT_NORMALS = 4e9  # of a sample that draws weights: about a second on two cores
 _CONDITIONAL_NORMALS = 2**28  # of one that does not: about a second on two cores
+_FEW = 64  # networks of a sample of other kinds, which are simulated narrower if these take too long
+_NARROWEST = 64
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Networks:
     ----------
     activation, law, sigma_b, depth, width, seed, threads
         As :func:`gradsim.simulate` takes them.
+    network
+        Its kind.
     """
 
     activation: str | Activation
@@ -43,30 +50,62 @@ class Networks:
     width: int
     seed: int = 1
     threads: int | None = None
+    network: Network = PLAIN
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields of the kind that are not at their default, as keywords of :func:`gradsim.simulate`."""
+        return {name: value for name, value in self.network._asdict().items() if value != getattr(PLAIN, name)}
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs of an output of a hidden matrix."""
+        return matrix_of(self.network, HIDDEN, self.depth, self.width).fan_in
 
     @cached_property
     def drawn_law(self) -> str:
         """The law of the simulated weights: Gaussian where weights of this law would take too long to draw."""
-        normals = float(self.depth) * self.width**2
-        drawable = resolve_law(self.law).conditional or _FEWEST * normals <= _EXPLICIT_NORMALS
+        drawn = float(self.depth) * self.width**2
+        if self.network != PLAIN:
+            drawn = float(normals(self.network, "explicit", self.depth, self.width))
+        drawable = resolve_law(self.law).conditional or _FEWEST * drawn <= _EXPLICIT_NORMALS
         return self.law if drawable else "gaussian"
+
+    @cached_property
+    def method(self) -> str:
+        """How they are simulated."""
+        return "conditional" if resolve_law(self.drawn_law).conditional else "explicit"
+
+    @cached_property
+    def drawn_width(self) -> int:
+        """The width of the simulated networks: less than the width where so many neurons would take too long."""
+        width = self.width
+        if self.network == PLAIN:
+            return width
+        while width >= 2 * _NARROWEST and self._affordable(width) < _FEW:
+            width //= 2
+        return width
+
+    def _affordable(self, width: int) -> int:
+        return int(_CONDITIONAL_NORMALS // normals(self.network, self.method, self.depth, width))
 
     @cached_property
     def most(self) -> int:
         """Most networks of a sample: a fixed amount of work, so that the same call gives the same numbers."""
+        if self.network != PLAIN:
+            return int(np.clip(self._affordable(self.drawn_width), _FEW, NETWORKS))
         if resolve_law(self.drawn_law).conditional:
             return int(np.clip(_CONDITIONAL_NORMALS // (2 * self.depth * self.width), _FEWEST, NETWORKS))
         return int(np.clip(_EXPLICIT_NORMALS // (self.depth * self.width**2), _FEWEST, NETWORKS))
 
     def sample(self, sigma_w: float, networks: int) -> Sample:
         """Simulate networks at one sigma_w."""
-        cell: dict[str, Any] = {"sigma_w": sigma_w, "sigma_b": self.sigma_b, "depth": self.depth, "width": self.width}
-        method = "conditional" if resolve_law(self.drawn_law).conditional else "explicit"
+        cell: dict[str, Any] = {"sigma_w": sigma_w, "sigma_b": self.sigma_b, "depth": self.depth}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # networks that are not finite are counted
             found = simulate(
-                self.activation, **cell, networks=networks, seed=self.seed,
-                law=self.drawn_law, method=method, threads=self.threads,
+                self.activation, **cell, width=self.drawn_width, networks=networks, seed=self.seed,
+                law=self.drawn_law, method=self.method, threads=self.threads, **self.options,
             )  # fmt: skip
         reached = found.log_delta[:, -1] != -np.inf
         return Sample(sigma_w, networks, found.log_gain[reached, 0])

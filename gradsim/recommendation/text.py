@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from gradsim.report.text import render
+from gradsim.sweep.cells import NETWORK_AXES
 
 _PRESET_COLUMNS = ["preset", "sigma_w", "sigma_b", "law", "decades", "live_share", "dead_fraction"]
 _TITLES = {"pytorch": "PyTorch", "flax": "Flax", "keras": "Keras"}
@@ -38,7 +39,8 @@ def described(rows: pd.DataFrame, advice: Sequence[str], presets: pd.DataFrame, 
 
 def _heading(row: pd.Series) -> str:
     shape = f"depth {row['depth']:,}, width {row['width']:,}"
-    return f"{row['activation']}, {shape}, {row['law']} weights, sigma_b {row['sigma_b']:g}"
+    kind = "".join(f", {name} {row[name]}" for name in NETWORK_AXES if name in row)
+    return f"{row['activation']}{kind}, {shape}, {row['law']} weights, sigma_b {row['sigma_b']:g}"
 
 
 def _answer(row: pd.Series) -> str:
@@ -47,7 +49,7 @@ def _answer(row: pd.Series) -> str:
     around = f"95 % interval {row['simulated_low']:.6g} to {row['simulated_high']:.6g}"
     lines = [
         ("sigma_w", row["sigma_w"], "times 1/sqrt(fan_in): the standard deviation of a weight"),
-        ("std", row["std"], f"sigma_w / sqrt({row['width']})"),
+        ("std", row["std"], f"sigma_w / sqrt({(row['sigma_w'] / row['std']) ** 2:.0f})"),
         ("PyTorch gain", row["torch_gain"], "of xavier_normal_ and orthogonal_; multiple of Xavier"),
         ("He multiple", row["he_multiple"], "sigma_w / sqrt(2)"),
         ("simulation", row["simulated"], around),
@@ -86,12 +88,12 @@ def _odds(share: float, networks: int) -> str:
 
     Examples
     --------
-    >>> _odds(0.02, 1000), _odds(0.0, 1000), _odds(0.4, 1000)
-    ('2 % (1 in 50)', 'none of 1,000', '40 %')
+    >>> _odds(0.02, 1000), _odds(0.0, 1000), _odds(0.4, 1000), _odds(1.0, 1000)
+    ('2 % (1 in 50)', 'none of 1,000', '40 %', '100 %')
     """
     if share == 0.0:
         return f"none of {networks:,}"
-    percent = f"{100 * share:.2g} %"
+    percent = f"{float(f'{100 * share:.2g}'):g} %"
     return f"{percent} (1 in {1 / share:,.0f})" if share < 0.2 else percent
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from gradsim.errors import SweepError
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
-from gradsim_core.architectures import choose_schedule
+from gradsim.sweep.inputs import root_mean_square, rows_of
+from gradsim_core.architectures import PLAIN, choose_schedule
 
 if TYPE_CHECKING:
     from gradsim.activations import OwnActivation
@@ -34,19 +35,22 @@ BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
 @lru_cache(maxsize=64)
 def _simulator(
     activation: Activation, law: WeightLaw, dtype: str, method: str, network: Network, own: OwnActivation | None,
-    of_inputs: tuple[str, ...],
+    of_inputs: tuple[str, ...], cell: Cell | None,
 ) -> Simulator:  # fmt: skip
     """The simulator, kept by the digest of a user's own activation too: its functions may use values that changed."""
     from gradsim_core.simulator import Simulator
 
-    return Simulator(activation, law, dtype, method, network=network, of_inputs=of_inputs)
+    given = rows_of(cell) if cell is not None else None
+    return Simulator(activation, law, dtype, method, network=network, of_inputs=of_inputs, given=given)
 
 
 def prepare(sweep: Sweep, cell: Cell) -> tuple[Simulator, Params]:
     """Return the compiled simulator and the kernel parameters of one cell of a sweep."""
     activation, law = sweep.find_activation(cell.activation), sweep.laws[cell.law]
     own = sweep.own.get(cell.activation)
-    simulator = _simulator(activation, law, sweep.dtype, sweep.method, cell.network, own, sweep.quantities)
+    network = cell.network._replace(input_length=root_mean_square(cell, activation) or PLAIN.input_length)
+    from_file = cell if cell.input_file else None
+    simulator = _simulator(activation, law, sweep.dtype, sweep.method, network, own, sweep.quantities, from_file)
     key = cell_key(cell, sweep.seed)
     return simulator, simulator.params(key, cell.depth, cell.width, cell.sigma_w, cell.sigma_b)
 

@@ -17,7 +17,7 @@ from gradsim.simulation.segments import COMMON_BINS, VALUES_PER_SHARD, Segment, 
 from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
 from gradsim.sweep.extension import Extension
-from gradsim.sweep.model import NETWORKS_CAP
+from gradsim.sweep.fields import NETWORKS_CAP
 from gradsim.system.threads import resolve_threads
 
 WORK_CAP = 10**14

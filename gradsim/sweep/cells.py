@@ -47,6 +47,8 @@ class Cell(NamedTuple):
     taps: int = PLAIN.taps
     differences: bool = PLAIN.differences
     layers: str = PLAIN.layers
+    input_length: float | str = PLAIN.input_length
+    input_file: str = PLAIN.input_file
     embedding: str = PLAIN.embedding
     vocabulary: int = PLAIN.vocabulary
     sigma_embedding: float = PLAIN.sigma_embedding
@@ -102,6 +104,7 @@ def cell_key(cell: Cell, seed: int) -> int:
         "width": int(cell.width),
         "seed": int(seed),
     }
+    physics["input_file"] = cell.input_file.rpartition("#")[2]  # where a file lies is no physics
     for name, default in _DEFAULTS.items():
         if physics[name] == default:
             del physics[name]

@@ -12,6 +12,9 @@ from gradsim.sweep import presets, shapes
 from gradsim.sweep.cells import NETWORK_AXES
 from gradsim_core.architectures import PLAIN
 
+NUMBERS_OR_NAMES = ("branch_scale", "input_length")
+"""Axes of numbers or names."""
+
 
 def with_network_axes(axes: Sequence[str], columns: Iterable[object]) -> list[str]:
     """Return the network axes among some columns, then the axes given; none twice."""
@@ -27,7 +30,7 @@ def independent_axes(axes: Sequence[str], columns: Iterable[object]) -> list[str
 
 
 def in_columns(value: object) -> object:
-    """Return the value of a network axis as it stands in columns: branch scales are text there."""
+    """Return the value of a network axis as it stands in columns: numbers or names are text there."""
     return f"{value:.12g}" if isinstance(value, float) else value
 
 
@@ -39,5 +42,5 @@ def are_plain(cells: pd.DataFrame) -> NDArray[np.bool_]:
     plain = np.ones(len(cells), np.bool_)
     for axis in set(with_network_axes((), cells)) - {"preset"}:
         default = getattr(PLAIN, axis)
-        plain &= (cells[axis] == (in_columns(default) if axis == "branch_scale" else default)).to_numpy(np.bool_)
+        plain &= (cells[axis] == (in_columns(default) if axis in NUMBERS_OR_NAMES else default)).to_numpy(np.bool_)
     return plain

@@ -14,7 +14,7 @@ from gradsim.errors import SweepError
 from gradsim.sweep import files
 from gradsim.sweep.axes import CELL_CAP
 from gradsim.sweep.cells import Cell, canonical_json, round12
-from gradsim.sweep.model import LARGEST_SIGMA, NETWORKS_CAP, SMALLEST_SIGMA
+from gradsim.sweep.fields import LARGEST_SIGMA, NETWORKS_CAP, SMALLEST_SIGMA
 from gradsim.sweep.validation import ValidatedModel
 
 _HEADER = """\

@@ -5,28 +5,36 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, FailFast, Field, model_validator
 
 from gradsim.activations import (
     AxisActivation,
     OwnActivation,
     as_own,
-    check_activation,
-    check_law,
     check_simulable,
     check_unchanged,
     name_of,
 )
 from gradsim.errors import SweepError
-from gradsim.sweep import files, presets, shapes
-from gradsim.sweep.axes import CELL_CAP, expand, plain, refuse_repeats
-from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, round12
+from gradsim.sweep import fields, files, presets, shapes
+from gradsim.sweep.axes import CELL_CAP, refuse_repeats
+from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json
+from gradsim.sweep.fields import (
+    DEPTH_CAP,
+    LARGEST_SIGMA,
+    NETWORKS_CAP,
+    SMALLEST_SIGMA,
+    WIDTH_CAP,
+    Axis,
+    Float,
+    Int,
+)
+from gradsim.sweep.inputs import check_inputs
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
 from gradsim.sweep.networks import NetworkAxes, check_networks, used
 from gradsim.sweep.quantities import check_quantities, known_quantities
@@ -38,32 +46,6 @@ from gradsim_core.results.quantities import QUANTITIES
 
 AXES = ("activation", "law", "sigma_b", "width", "depth", "sigma_w")
 """The axes of every sweep in the order of the cells: sigma_w varies fastest. Network axes that are set come before."""
-
-_WHOLE_AXES = ("depth", "width")
-
-
-def _values(value: object, info: ValidationInfo) -> list[Any]:
-    field = str(info.field_name)
-    return expand(field, value, whole=field in _WHOLE_AXES)
-
-
-def _activations(values: list[object]) -> list[AxisActivation]:
-    return [check_activation(_place("activation", i, values), value) for i, value in enumerate(values)]
-
-
-def _laws(values: list[object]) -> list[str]:
-    return [check_law(_place("law", i, values), value) for i, value in enumerate(values)]
-
-
-def _place(axis: str, i: int, values: Sequence[object]) -> str:
-    return f"{axis}[{i}]" if len(values) > 1 else axis
-
-
-_Axis = BeforeValidator(_values)
-_Float = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(round12)]
-_Int = Annotated[int, Field(strict=True), BeforeValidator(plain)]
-SMALLEST_SIGMA, LARGEST_SIGMA = 1e-30, 1e30  # beyond, sigma_w / sqrt(width) could leave float32
-_DEPTH_CAP, _WIDTH_CAP, NETWORKS_CAP = 2**20 - 2, 2**20, 2**48  # limits of the fields of the random numbers' counter
 
 
 class Sweep(NetworkAxes):
@@ -115,29 +97,29 @@ class Sweep(NetworkAxes):
     (4, (16,))
     """
 
-    activation: Annotated[tuple[AxisActivation, ...], BeforeValidator(_activations), _Axis] = Field(
+    activation: Annotated[tuple[AxisActivation, ...], BeforeValidator(fields.activations), Axis] = Field(
         min_length=1, description="a list of one or more activations", examples=["tanh"]
     )
-    law: Annotated[tuple[str, ...], BeforeValidator(_laws), _Axis] = Field(
+    law: Annotated[tuple[str, ...], BeforeValidator(fields.laws), Axis] = Field(
         default=("gaussian",),
         min_length=1,
         description="a list of one or more weight laws",
         examples=["gaussian"],
     )
-    sigma_w: Annotated[tuple[Annotated[_Float, Field(ge=SMALLEST_SIGMA, le=LARGEST_SIGMA)], ...], FailFast(), _Axis] = (
+    sigma_w: Annotated[tuple[Annotated[Float, Field(ge=SMALLEST_SIGMA, le=LARGEST_SIGMA)], ...], FailFast(), Axis] = (
         Field(min_length=1, description="one or more finite numbers > 0 (from 1e-30 to 1e30)", examples=[1.5])
     )
-    sigma_b: Annotated[tuple[Annotated[_Float, Field(ge=0, le=LARGEST_SIGMA)], ...], FailFast(), _Axis] = Field(
+    sigma_b: Annotated[tuple[Annotated[Float, Field(ge=0, le=LARGEST_SIGMA)], ...], FailFast(), Axis] = Field(
         default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
-    depth: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_DEPTH_CAP)], ...], FailFast(), _Axis] = Field(
-        min_length=1, description=f"one or more whole numbers from 1 to {_DEPTH_CAP}", examples=[32]
+    depth: Annotated[tuple[Annotated[Int, Field(ge=1, le=DEPTH_CAP)], ...], FailFast(), Axis] = Field(
+        min_length=1, description=f"one or more whole numbers from 1 to {DEPTH_CAP}", examples=[32]
     )
-    width: Annotated[tuple[Annotated[_Int, Field(ge=1, le=_WIDTH_CAP)], ...], FailFast(), _Axis] = Field(
-        min_length=1, description=f"one or more whole numbers from 1 to {_WIDTH_CAP}", examples=[64]
+    width: Annotated[tuple[Annotated[Int, Field(ge=1, le=WIDTH_CAP)], ...], FailFast(), Axis] = Field(
+        min_length=1, description=f"one or more whole numbers from 1 to {WIDTH_CAP}", examples=[64]
     )
-    networks: _Int = Field(ge=1, le=NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
-    seed: _Int = Field(ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1", examples=[1])
+    networks: Int = Field(ge=1, le=NETWORKS_CAP, description="a whole number from 1 to 2^48", examples=[8192])
+    seed: Int = Field(ge=0, le=2**63 - 1, description="a whole number from 0 to 2^63 - 1", examples=[1])
     method: Annotated[str, BeforeValidator(known_method)] = Field(
         default="explicit", description=NAMES, examples=["explicit"]
     )
@@ -147,7 +129,7 @@ class Sweep(NetworkAxes):
     record: Literal["layers", "networks"] = Field(
         default="layers", description="layers or networks", examples=["layers"]
     )
-    shard_size: _Int = Field(
+    shard_size: Int = Field(
         default=4 * 10**10, ge=1, le=2**63 - 1, description="a whole number >= 1", examples=[4 * 10**10]
     )
 
@@ -174,9 +156,11 @@ class Sweep(NetworkAxes):
                 f"a product of at most {CELL_CAP} cells",
                 "Shorten an axis, or make several sweeps",
             )
-        check_networks(self, self.cells() if self.network_axes else [])
+        cells = self.cells() if self.network_axes or self.quantities else []
+        check_networks(self, cells)
         self._asked.check(self.method)
-        check_quantities(self.quantities, self.cells())
+        check_quantities(self.quantities, cells)
+        check_inputs(cells, {name_of(value): value for value in self.activation})
         return self
 
     @property
@@ -235,7 +219,7 @@ class Sweep(NetworkAxes):
             if not isinstance(value, str):
                 allowed = "an activation of the table, since functions cannot be written as TOML"
                 remedy = "Keep the sweep in Python, or use an activation of the table"
-                raise SweepError(_place("activation", i, self.activation), value.name, allowed, remedy)
+                raise SweepError(fields.place("activation", i, self.activation), value.name, allowed, remedy)
         return self.stored_text()
 
     def stored_text(self) -> str:
@@ -333,8 +317,8 @@ class Sweep(NetworkAxes):
         left_out |= set() if self.quantities else {"quantities"}
         left_out |= set(presets.STOOD_FOR) if "preset" in self.network_axes else set()
         left_out |= set(shapes.STOOD_FOR) if "layers" in self.network_axes else set()
-        fields = [field for field in type(self).model_fields if field not in left_out]
-        content = {field: getattr(self, field) for field in sorted(fields, key=lambda field: field in NETWORK_AXES)}
+        names = [field for field in type(self).model_fields if field not in left_out]
+        content = {field: getattr(self, field) for field in sorted(names, key=lambda field: field in NETWORK_AXES)}
         content["activation"] = [
             value if isinstance(value, str) else asdict(self.own[value.name]) for value in self.activation
         ]

@@ -7,6 +7,7 @@ residual ones with a branch scale.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -14,15 +15,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from gradsim.errors import SweepError, suggestion
 from gradsim.sweep.axes import expand
 from gradsim.sweep.cells import NETWORK_AXES, Cell, round12
+from gradsim.sweep.inputs import FILE_ALLOWED, file_text, length_of
 from gradsim.sweep.shapes import ALLOWED as LAYERS_ALLOWED
 from gradsim.sweep.shapes import layers_text
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
-from gradsim_core.architectures.network import COSTS, EMBEDDINGS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+from gradsim_core.architectures.network import COSTS, EMBEDDINGS, LENGTHS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
 _MOST_INPUTS, _MOST_OUTPUTS, _MOST_TOKENS, _LARGEST_SCALE = 4096, 2**20, 2**20, 1e6
 _WHOLE = ("inputs", "heads", "outputs", "taps", "vocabulary")
-_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost")
+_ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost", "input_length", "input_file")
+_NOT_OF_TOKENS = ("input_correlation", "input_length", "input_file")
 
 
 def _values(value: object, info: ValidationInfo) -> list[Any]:
@@ -44,6 +47,10 @@ def _named(field: str, names: Any) -> Callable[[list[object]], list[object]]:
 
 def _scales(values: list[object]) -> list[float | str]:
     return [_scale(value) for value in values]
+
+
+def _lengths(values: list[object]) -> list[float | str]:
+    return [length_of(value) for value in values]
 
 
 def _scale(value: object) -> float | str:
@@ -107,6 +114,10 @@ class NetworkAxes(ValidatedModel):
         default=(0.0,), min_length=1, description="one or more finite numbers >= 0 (to 1e30)", examples=[0.0]
     )
 
+    taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
+        default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
+    )
+
     differences: Annotated[tuple[Annotated[bool, Field(strict=True)], ...], _Axis] = Field(
         default=(False,), min_length=1, description="true or false", examples=[False]
     )
@@ -115,8 +126,13 @@ class NetworkAxes(ValidatedModel):
         default=("",), description=LAYERS_ALLOWED, examples=[""]
     )
 
-    taps: Annotated[tuple[Annotated[_Whole, Field(ge=1, le=_MOST_INPUTS)], ...], _Axis] = Field(
-        default=(3,), min_length=1, description=f"one or more whole numbers from 1 to {_MOST_INPUTS}", examples=[3]
+    input_length: Annotated[tuple[float | str, ...], BeforeValidator(_lengths), _Axis] = Field(
+        default=("random",), min_length=1, description=f"one or more numbers, or of {', '.join(LENGTHS)}",
+        examples=["sphere"],
+    )  # fmt: skip
+
+    input_file: Annotated[tuple[str], BeforeValidator(file_text)] = Field(
+        default=("",), description=FILE_ALLOWED, examples=[""]
     )
 
     embedding: _names("embedding", EMBEDDINGS, "tied") = ("none",)  # type: ignore[valid-type]
@@ -158,6 +174,8 @@ class NetworkOptions(TypedDict, total=False):
     taps: int
     differences: bool
     layers: str | Sequence[int]
+    input_length: float | str
+    input_file: str | Path
     embedding: str
     vocabulary: int
     sigma_embedding: float
@@ -171,7 +189,7 @@ def axes_used(network: Network) -> set[str]:
     used -= {"differences"} if network.inputs == 1 else set()
     if network.embedding != "none" and "embedding" in used:
         used |= {"vocabulary", "sigma_embedding"}
-        used -= {"input_correlation", *(("outputs",) if network.cost == "softmax" else ())}
+        used -= {*_NOT_OF_TOKENS, *(("outputs",) if network.cost == "softmax" else ())}
     return used | ({"placement"} if network.normalisation != "none" else set())
 
 
@@ -221,6 +239,16 @@ RULES = (
         "Write inputs = 32",
     ),
     Rule(
+        "cost",
+        lambda network, cell: (
+            (network.normalisation, network.cost) == ("batch", "shared")
+            and (network.placement == "post" or network.architecture in ("residual", "residual2"))
+        ),
+        "another one than shared where batch norm comes last: it takes away an error that all inputs share, so that no "
+        "gradient passes",
+        'Write cost = "readout"',
+    ),
+    Rule(
         "input_correlation",
         lambda network, cell: network.normalisation == "batch" and network.input_correlation == 1.0,
         "less than 1 with batch norm: equal inputs have no variance",
@@ -239,6 +267,26 @@ RULES = (
         'Write cost = "softmax"',
     ),
     Rule(
+        "input_correlation",
+        lambda network, cell: network.input_file != "" and network.input_correlation > 0.0,
+        "0 where inputs come from a file",
+        "Leave out input_correlation",
+    ),
+    Rule(
+        "input_length",
+        lambda network, cell: (
+            network.input_length == "q_star" and (network.architecture, network.normalisation) != ("plain", "none")
+        ),
+        "random, sphere or a number in networks with branches, time steps or norms, which have no q_star",
+        'Write input_length = "sphere"',
+    ),
+    Rule(
+        "input_length",
+        lambda network, cell: network.differences and network.input_length != "random",
+        "random where inputs are carried as differences",
+        "Leave out input_length",
+    ),
+    Rule(
         "differences",
         lambda network, cell: network.differences and (network.normalisation not in ("none", "dyt") or network.gated),
         "false with a norm or a gate: differences pass through matrices, branches and activations without cancellation",
@@ -254,7 +302,7 @@ RULES = (
         "preset",
         lambda network, cell: network.architecture not in _architectures_of(network.preset),
         "a preset that has a meaning in every architecture of the sweep: gpt2, llama and deepnorm in residual2 and "
-        "transformer, critical and orthogonal in plain networks",
+        "transformer, depth_scaled there and in residual, critical and orthogonal in plain networks",
         "Take another preset, or make two sweeps",
     ),
 )
@@ -282,7 +330,7 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
     users = [row.name for row in ARCHITECTURES.values() if axis in row.uses]
     if axis == "placement":
         return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
-    if axis in ("outputs", "input_correlation") and axes.embedding != ("none",):
+    if axis in ("outputs", *_NOT_OF_TOKENS) and axes.embedding != ("none",):
         return "left out where inputs are tokens", f"Leave out {axis}, or embedding"
     if axis == "outputs":
         return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'

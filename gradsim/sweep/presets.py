@@ -59,24 +59,29 @@ def resolve(cell: Cell, activation: AxisActivation) -> Cell:
     preset = PRESETS[cell.preset]
     first = ARCHITECTURES[cell.architecture].matrices[0]
     sigma_w = sigma_of(cell.network, first, cell.depth, cell.width)
-    found = _critical(activation, cell.depth) if sigma_w is None else round12(sigma_w)
+    found = (
+        _critical(activation, cell.depth, cell.normalisation, cell.placement) if sigma_w is None else round12(sigma_w)
+    )
     sigma_b = preset.sigma_b(matrix_of(cell.network, first, cell.depth, cell.width))
     return cell._replace(law=preset.law, sigma_w=found, sigma_b=round12(sigma_b))
 
 
 @lru_cache(maxsize=256)
-def _critical(activation: AxisActivation, depth: int) -> float:
-    """The sigma_w at which the gain over a depth is 1 in mean field, without biases.
+def _critical(activation: AxisActivation, depth: int, normalisation: str, placement: str) -> float:
+    """The sigma_w at which the gain over a depth is 1 in mean field, without biases, with the network's own norms.
 
     It has 6 digits, which no change of a root finder reaches: numbers of networks depend on it.
     """
-    from gradsim.theory import NoCriticalPoint, boundary
+    from gradsim.theory import NoCriticalPoint, NoMeanField, boundary, stream_boundary
 
     if not isinstance(activation, str):
         allowed = "another preset for a user's own activation, whose functions datasets do not store"
         raise SweepError("preset", "critical", allowed, "Give sigma_w: gradsim.theory.boundary finds it")
     try:
-        return float(f"{boundary(activation, depth):.6g}")
-    except NoCriticalPoint as none:
+        if normalisation == PLAIN.normalisation:
+            return float(f"{boundary(activation, depth):.6g}")
+        norms = {"normalisation": normalisation, "placement": placement}
+        return float(f"{stream_boundary('plain', activation, depth, **norms):.6g}")
+    except (NoCriticalPoint, NoMeanField) as none:
         allowed = f"activations and depths that have a critical sigma_w ({none.reason})"
         raise SweepError("preset", "critical", allowed, "Take another preset, or give sigma_w") from None

@@ -52,9 +52,9 @@ def digests(cells):
             yield f"{activation} {law} {width} {dtype} {method} {sigma_w} {digest[:32]}\n"
 
 
-def training_digests():
-    """One line for each precision: a few epochs of training from a random start."""
-    for dtype in ("float32", "float64"):
+def training_digests(full):
+    """One line, in full for each precision: a few epochs of training from a random start."""
+    for dtype in ("float32", "float64")[: 1 + full]:
         words = resolve_activation("sigmoid"), resolve_cost("cross_entropy")
         trainer = Trainer((20, 17, 17, 5), *words, normalisation="layer", residual=True, dtype=dtype)
         start = trainer.parameters()
@@ -68,8 +68,8 @@ def training_digests():
 
 
 def tape_digests(full):
-    """One line for a transformer of lazy matrices, in full for each precision."""
-    for dtype in (np.float32, np.float64)[: 1 + full]:
+    """In full, one line for each precision of a transformer of lazy matrices."""
+    for dtype in (np.float32, np.float64) if full else ():
         tape = Tape(9, 16)
         program = tape.program(blocks(tape, 16, 2, LAYER, heads=2))
         work = run(program, "gelu", dtype=dtype)
@@ -99,18 +99,20 @@ def radial_stream_digests(full):
 
 
 def lazy_digests(full):
-    """In full, one line for each precision and number of rows: what a lazy matrix answers."""
-    for dtype, count in itertools.product((np.float32, np.float64) if full else (), (3, 20)):
+    """One line, in full for each precision and number of rows: what a lazy matrix answers."""
+    for dtype, count in itertools.product((np.float32, np.float64), (3, 20)) if full else [(np.float32, 3)]:
         x = np.random.default_rng(1).standard_normal((2, count, 50))
         met = meet(x, 40, lambda h: h * np.abs(h), dtype=dtype)
         digest = hashlib.sha256(b"".join(part.tobytes() for part in met)).hexdigest()
         yield f"lazy {np.dtype(dtype)} {count} {digest[:32]}\n"
 
 
+def all_digests(full):
+    """All lines, in full or the quick ones."""
+    yield from digests(FULL if full else QUICK)
+    for others in (training_digests, lazy_digests, tape_digests, stream_digests, radial_stream_digests):
+        yield from others(full)
+
+
 if __name__ == "__main__":
-    sys.stdout.writelines(digests(FULL if "--full" in sys.argv else QUICK))
-    sys.stdout.writelines(training_digests())
-    sys.stdout.writelines(lazy_digests("--full" in sys.argv))
-    sys.stdout.writelines(tape_digests("--full" in sys.argv))
-    sys.stdout.writelines(stream_digests("--full" in sys.argv))
-    sys.stdout.writelines(radial_stream_digests("--full" in sys.argv))
+    sys.stdout.writelines(all_digests("--full" in sys.argv))

@@ -62,6 +62,11 @@ class Network(NamedTuple):
     layers
         Of a plain network, numbers of its inputs and of the neurons of each layer, such as "784-30-10"; "" if all have
         the width of the cell.
+    input_length
+        Root mean square of the elements of every input, or a name in `LENGTHS`, of which only "random" and "sphere" are
+        known here.
+    input_file
+        Name of a file whose rows are the inputs, and their digest; they are given to the simulator.
     embedding, vocabulary, sigma_embedding
         Of a transformer, a name in `EMBEDDINGS`; how many tokens there are, and the standard deviation of an entry.
     """
@@ -84,10 +89,15 @@ class Network(NamedTuple):
     taps: int = 3
     differences: bool = False
     layers: str = ""
+    input_length: float | str = "random"
+    input_file: str = ""
     embedding: str = "none"
     vocabulary: int = 1000
     sigma_embedding: float = 1.0
 
+
+LENGTHS = ("random", "sphere", "q_star")
+"""Lengths of inputs: as they are drawn, N(0, I); sqrt(n) for n numbers; that at which q is at its fixed point."""
 
 PLAIN = Network()
 MOST_LAYERS, MOST_NEURONS = 4096, 2**20
@@ -108,6 +118,12 @@ def widths_in(layers: str) -> tuple[int, ...] | None:
 def widths_of(network: Network, depth: int, width: int) -> tuple[int, ...]:
     """Numbers of inputs, and of neurons of each layer."""
     return (widths_in(network.layers) if network.layers else None) or (width,) * (depth + 1)
+
+
+def length_of(network: Network) -> float:
+    """Root mean square of the elements of every input; 0 if inputs are as they are drawn."""
+    known = {"random": 0.0, "sphere": 1.0}
+    return known[network.input_length] if isinstance(network.input_length, str) else network.input_length
 
 
 def inputs_of(network: Network, depth: int, width: int) -> int:

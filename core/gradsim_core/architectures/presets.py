@@ -10,6 +10,8 @@ from collections.abc import Callable
 from math import sqrt
 from typing import NamedTuple
 
+from gradsim_core.activations import Activation, resolve_activation
+
 HIDDEN, QUERIES, VALUES, ATTENTION, UP, DOWN = "hidden", "queries", "values", "attention", "up", "down"
 """Kinds of matrices: the one of a layer or a branch; of an attention, queries and keys, values, and what ends it; into
 an MLP (both of a gated one), and out of it."""
@@ -102,6 +104,24 @@ def deepnorm(one: Matrix) -> float:
     return xavier(one) * (1.0 if one.kind == QUERIES else (8.0 * one.depth) ** -0.25)
 
 
+def depth_scaled(one: Matrix) -> float:
+    """Branches that together add about the mean square of the input: He's into an MLP, 1 into an attention, and what
+    ends a branch less by the root of the number of branches.
+    """
+    first = sqrt(2.0) if one.kind in (UP, HIDDEN) else 1.0
+    return first / (sqrt(one.branches) if one.kind in (HIDDEN, *_OUTPUTS) else 1.0)
+
+
+def torch_gain(activation: str | Activation) -> float | None:
+    """Sigma by ``torch.nn.init.calculate_gain``, which knows the activation and no matrix; None where it has none."""
+    found = resolve_activation(activation)
+    if not found.built_in:
+        return None
+    slope = found.alpha if found.name.startswith("leaky_relu") else 0.0
+    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": sqrt(2.0), "selu": 0.75}
+    return sqrt(2.0 / (1.0 + slope**2)) if slope else gains.get(found.name)
+
+
 _BRANCHES = ("residual2", "transformer")
 
 PRESETS: dict[str, Preset] = {
@@ -121,6 +141,7 @@ PRESETS: dict[str, Preset] = {
         Preset("llama", "arXiv:1908.11365", llama, by_block=True, architectures=_BRANCHES),
         Preset("olmo2", "arXiv:2501.00656", lambda one: of_std(0.02, one)),
         Preset("deepnorm", "arXiv:2203.00555", deepnorm, architectures=_BRANCHES),
+        Preset("depth_scaled", "arXiv:2010.12859", depth_scaled, architectures=("residual", *_BRANCHES)),
         Preset("ntk", "arXiv:1806.07572", lecun, sigma_b=lambda one: 0.1),
         Preset("mup", "arXiv:2203.03466", lecun),
     )

@@ -29,6 +29,7 @@ _NOT_RADIAL = {
     "of norms only rms singles out no direction": lambda network: network.normalisation not in ("none", "rms"),
     "a gate multiplies each neuron by another one": lambda network: network.gated,
     "layers have one width": lambda network: network.layers != "",
+    "inputs are N(0, I)": lambda network: network.input_length != PLAIN.input_length or network.input_file != "",
     "phi acts on the stream itself, along its axes": lambda network: network.architecture == "residual",
     "other networks with a stream or norms have no radial schedule": lambda network: (
         network.architecture != "residual2"
@@ -62,7 +63,9 @@ def _by_block(network: Network) -> bool:
 
 def _may_run(network: Network) -> bool:
     """Whether it is of one input, of a kind that the schedule knows, and not plain throughout."""
-    if network.cost != "readout" or network.inputs > 1 or network.gated or network.layers or _by_block(network):
+    if network.cost != "readout" or network.inputs > 1 or network.gated or _by_block(network):
+        return False
+    if network.layers or network.input_length != PLAIN.input_length or network.input_file:
         return False
     known = network.architecture in KINDS and network.normalisation in NORMS
     return known and (network.architecture, network.normalisation) != ("plain", "none")

@@ -14,10 +14,11 @@ from gradsim_core.schedules.table import SCHEDULES, Schedule
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes import schedule as tapes
 from gradsim_core.tapes.tape import DIFFERENCES, PAIRS, Program
+from gradsim_core.tapes.work import Inputs
 from gradsim_core.tapes.work import is_separable as is_separable_program
 
 from . import writers
-from .network import COSTS, PLAIN, Network, inputs_of
+from .network import COSTS, PLAIN, Network, inputs_of, length_of
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 from .streams import RADIAL_NORMALS, schedules_of
 
@@ -118,7 +119,8 @@ def _tape_schedule(network: Network, method: str, matrices: str, pairs: bool) ->
     kinds |= {kind for kind, wanted in ((PAIRS, pairs), (DIFFERENCES, network.differences)) if wanted}
 
     def allocate(cell, dtype, law):
-        return tapes.work_of(_program(network, cell), network.input_correlation, dtype, matrices, kinds)
+        inputs = Inputs(network.input_correlation, length_of(network))
+        return tapes.work_of(_program(network, cell), inputs, dtype, matrices, kinds)
 
     def memory(law, depth, width):
         return _at_depth(lambda program: tapes.memory(program, matrices), network, depth, width)

@@ -1,7 +1,7 @@
 """A disk cache of compiled kernels, beside Numba's own: it leaves the settings and the files of Numba's users alone.
 
 A file holds one compiled signature, behind its checksum, and appears whole or not at all. A file that is missing,
-damaged or cannot be read is a miss: the kernel is compiled and the file replaced.
+damaged or cannot be read is a miss: the kernel is compiled and the file replaced, by one process at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numba.core.serialize import dumps
 
 from gradsim_core.caching.files import read_checked, write_checked
 from gradsim_core.caching.folder import cache_directory, warn_once
+from gradsim_core.caching.turns import Turn
 
 _VERSIONS = numba.__version__, np.__version__, sys.version
 
@@ -42,6 +43,7 @@ class KernelCache(_Cache):
         code = function.__code__
         self._function = hashlib.sha256(code.co_code + b"\0" + content).hexdigest(), function.__module__
         self._name = re.sub(r"\W+", "_", function.__qualname__)[:80]
+        self._turn: Turn | None = None
 
     @property
     def cache_path(self) -> str | None:
@@ -55,6 +57,22 @@ class KernelCache(_Cache):
         path = self._path(sig, target_context.codegen())
         if path is None:
             return None
+        found = self._read(path, target_context)
+        if found is None:  # to be compiled here, unless another process has begun
+            self._end_turn()
+            self._turn = Turn(path)
+            found = self._read(path, target_context)
+        if found is not None:
+            self._end_turn()
+        return found
+
+    def _end_turn(self) -> None:
+        """Let other processes look again."""
+        if self._turn is not None:
+            self._turn.end()
+            self._turn = None
+
+    def _read(self, path: Path, target_context: Any) -> Any:
         payload = read_checked(path)
         if payload is None:
             return None
@@ -66,12 +84,13 @@ class KernelCache(_Cache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store a compiled signature. On a full disk the kernel stays in memory, with one warning."""
         path = self._path(sig, data.codegen)
-        if path is None or data.lifted or data.library.has_dynamic_globals:
-            return
         try:
-            write_checked(path, dumps(data._reduce()))
+            if path is not None and not data.lifted and not data.library.has_dynamic_globals:
+                write_checked(path, dumps(data._reduce()))
         except OSError as error:
-            warn_once(f"{path.parent}: {error.strerror or error}")
+            warn_once(f"{path.parent if path else path}: {error.strerror or error}")
+        finally:
+            self._end_turn()
 
     def _path(self, sig: Any, codegen: Any) -> Path | None:
         folder = cache_directory()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS
+from gradsim_core.lanes import LANES, load, splat, store
 from gradsim_core.laws import gaussian
 from gradsim_core.lazy.untied import fill_rows
 from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Slopes
@@ -52,6 +53,36 @@ from .tape import (
 )
 from .ties import forget
 from .windows import open_windows, open_windows_backward, spare_like
+
+
+@jit.outlined
+def make_inputs(origin, inputs, program, work, differences):
+    """Draw the inputs, or take those that are given; give them their length."""
+    x = rows_at(work.values, program, 0)
+    if len(work.given) > 0:
+        for i in range(program.count):
+            x.exponents[i] = 0
+        for k in range(0, len(work.given), LANES):
+            store(x.array, x.start + k, load(work.given, k))
+        measure(x, program.count)
+        if differences:
+            take_differences(x, program.count)
+    else:
+        draw_inputs(origin, inputs.correlation, program, work, differences)
+    if inputs.length > 0.0:
+        set_length(x, program.count, inputs.length * program.values[0, 2] ** 0.5)
+
+
+def set_length(x, count, length):
+    """Give rows that are not zero a length."""
+    for i in range(count):
+        if x.squares[i] > 0.0:
+            factor = length / x.squares[i] ** 0.5
+            x.exponents[i] = 0
+            for k in range(x.start + i * x.row, x.start + (i + 1) * x.row, LANES):
+                value = load(x.array, k)
+                store(x.array, k, value * splat(value, factor))
+    measure(x, count)
 
 
 @jit.outlined
@@ -249,7 +280,7 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
 
         With what is told of pairs of inputs, both have as many more rows as `results.of_inputs`.
         """
-        program, arrays, correlation = work
+        program, arrays, inputs = work
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
         other = Neuron(squash, squash_slope, no_tail, no_tail, (False, False), of_tanh, 0.0)
         for n in range(sums.shape[1]):
@@ -259,7 +290,7 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             if has_tokens:
                 draw_tokens(origin, program, arrays)
             else:
-                draw_inputs(origin, correlation, program, arrays, has_differences)
+                make_inputs(origin, inputs, program, arrays, has_differences)
             if has_ties:
                 forget(arrays.ties)
             forward(origin, (neuron, other), program, arrays)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gradsim_core.lanes import aligned
 from gradsim_core.laws import WeightLaw
 from gradsim_core.parameters import Params
 
 from .costs import READOUT
 from .running import build
 from .tape import ATTEND, COST, EMBED, GATE, SQUASH, TIED, UNEMBED, WINDOW, Program
-from .work import TapeWork, allocate, size_of
+from .work import Inputs, TapeWork, allocate, size_of
 
 _FLOPS = 35
 """Floating-point operations that take the time of one random normal on one core."""
@@ -57,10 +58,20 @@ def matrices_of(method: str, inputs: int, width: int) -> str:
 
 
 def work_of(
-    program: Program, correlation: float, dtype: np.dtype, method: str, kinds: frozenset[int] = frozenset()
-) -> tuple[Program, TapeWork, float]:
+    program: Program, inputs: Inputs, dtype: np.dtype, method: str, kinds: frozenset[int] = frozenset()
+) -> tuple[Program, TapeWork, Inputs]:
     """What a kernel of such operations takes as `work`."""
-    return program, allocate(program, dtype, method == "conditional", kinds), correlation
+    return program, allocate(program, dtype, method == "conditional", kinds), inputs
+
+
+def with_given(work: tuple[Program, TapeWork, Inputs], rows: np.ndarray) -> tuple[Program, TapeWork, Inputs]:
+    """The same with rows (inputs, numbers) in the place of drawn inputs."""
+    program, arrays, inputs = work
+    padded = np.zeros((program.count, int(program.values[0, 1])), arrays.values.numbers.dtype)
+    padded[:, : rows.shape[1]] = rows
+    given = aligned(padded.size, padded.dtype)
+    given[:] = padded.ravel()
+    return program, arrays._replace(given=given), inputs
 
 
 def memory(program: Program, method: str) -> int:

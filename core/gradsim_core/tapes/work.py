@@ -56,6 +56,14 @@ class TapeWork(NamedTuple):
     ties: Ties
     pairs: Pairs
     differences: np.ndarray  # int64 (values, count), exponents of rows before inputs are restored from differences
+    given: np.ndarray  # flat rows of inputs, of none if they are drawn
+
+
+class Inputs(NamedTuple):
+    """How inputs are drawn."""
+
+    correlation: float = 0.0  # of any two
+    length: float = 0.0  # root mean square of the elements of each; 0: as they are drawn
 
 
 class Pairs(NamedTuple):
@@ -122,6 +130,7 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True, kinds: Set[in
         np.zeros(len(shapes)), np.zeros(len(shapes), np.int64), ties_of(shapes, _uses(program) if lazy else {}, dtype),
         _pairs(program, PAIRS in kinds),
         np.zeros((len(program.values), count) if DIFFERENCES in kinds else (1, 1), np.int64),
+        np.zeros(0, dtype),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from gradsim.report import style
 from gradsim.report.interactive import charts, packing
 from gradsim.report.interactive.facts import AXES, Facts
+from gradsim.report.interactive.initialisations import initialisations
 from gradsim.report.interactive.reasons import with_reasons_in
 from gradsim.report.interactive.verdicts import verdicts
 from gradsim.report.interactive.words import WORDS
@@ -70,6 +71,7 @@ def page_of(facts: Facts, lang: str = "en") -> bytes:
         ),
         "unfinished": words("page.unfinished", missing=f"{missing:,}", shards=f"{shards:,}") if missing else "",
         "verdicts": _first(boundaries),
+        "initialisations": initialisations(facts, words),
         "choices": [{"name": name, "label": words(name)} for name in (*axes, "kind", "shade", "quantity")],
         "provenance": _provenance(facts, words),
         "data": packing.as_json(_data(facts, boundaries, words, bool(chinese))),
@@ -97,9 +99,8 @@ def _provenance(facts: Facts, words: Words) -> list[tuple[str, str]]:
 def _data(facts: Facts, boundaries: pd.DataFrame, words: Words, own_font: bool) -> dict[str, Any]:
     """All that the script reads."""
     shades, axes = charts.shades(words), independent_axes(AXES, facts.summary)
-    labels = {
-        name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in {**QUANTITIES, **OF_INPUTS}
-    }
+    recorded = [name for name in (*QUANTITIES, *OF_INPUTS) if name in set(facts.layers["quantity"])]
+    labels = {name: words(f"quantity.{name}") if f"quantity.{name}" in words else name for name in recorded}
     return {
         "words": {key.removeprefix("ui."): words(key) for key in WORDS if key.startswith("ui.")},
         "axes": axes,

@@ -62,6 +62,13 @@ WORDS = {
         "本页的图与表需要 JavaScript。上面是第一组参数的结论。",
     ),
     "page.choose": ("Choose", "选择"),
+    "page.initialisations": ("Initialisations", "初始化"),
+    "page.initialisations_caption": (
+        "By how many decades the norm of the gradient grows from the last layer to the first ({where}): the median of the "
+        "live networks. 0 is best; red explodes, blue vanishes.",
+        "梯度范数从最后一层到第一层增长的数量级（{where}）：存活网络的中位数。0 最好；红色爆炸，蓝色消失。",
+    ),
+    "page.no_network": ("none alive", "无存活"),
     "page.phase": ("Phase diagram", "相图"),
     "page.cell": ("One cell", "单个参数点"),
     "page.cells_list": ("Cells of this diagram", "图中的参数点"),
@@ -97,6 +104,8 @@ WORDS = {
     "cost": ("cost", "代价函数"),
     "outputs": ("outputs", "输出数"),
     "sigma_u": ("σ_u", "σ_u"),
+    "input_length": ("length of inputs", "输入的长度"),
+    "input_file": ("file of inputs", "输入文件"),
     "layers": ("neurons of layers", "各层神经元数"),
     "differences": ("differences", "输入之差"),
     "embedding": ("embedding", "输入向量表"),

@@ -1,19 +1,37 @@
-"""Kinds of networks that tests share: every architecture with every norm at every place, and every option once."""
+"""Kinds of networks that tests share: every architecture, norm, place and cost, and every other option once."""
 
 from __future__ import annotations
 
 import itertools
 
 from gradsim_core.architectures import ARCHITECTURES, Network
-from gradsim_core.architectures.network import NORMALISATIONS
+from gradsim_core.architectures.network import COSTS, NORMALISATIONS
+
+
+def norms_of(name):
+    """The norms that an architecture may have: attention takes no batch norm, which would let tokens see later ones."""
+    return [norm for norm in NORMALISATIONS if (name, norm) != ("transformer", "batch")]
 
 
 def every_norm():
-    """Every architecture, with every norm at every place it can have."""
-    for name, norm in itertools.product(ARCHITECTURES, NORMALISATIONS[1:]):
-        if (name, norm) != ("transformer", "batch"):
-            for placement in ARCHITECTURES[name].placements:
+    """Every architecture, without a norm, and with every norm that it may have at every place."""
+    for name, row in ARCHITECTURES.items():
+        for norm in norms_of(name):
+            for placement in row.placements if norm != "none" else ("pre",):
                 yield Network(name, inputs=5, normalisation=norm, placement=placement)
+
+
+def every_kind():
+    """Every architecture, with every norm at every place, at the end of every cost, where there are gradients."""
+    for network, cost in itertools.product(every_norm(), COSTS):
+        if not nothing_passes(network._replace(cost=cost)):
+            yield network._replace(cost=cost)
+
+
+def nothing_passes(network):
+    """Whether batch norm gets an error that all inputs share, which it takes away: no hidden matrix has a gradient."""
+    branches = network.architecture in ("residual", "residual2")
+    return (network.normalisation, network.cost) == ("batch", "shared") and (branches or network.placement == "post")
 
 
 def options():
@@ -62,13 +80,19 @@ def embeddings():
     yield base._replace(embedding="untied", vocabulary=5, cost="quadratic", outputs=4)
 
 
-def costs():
-    """Every cost, each with another architecture."""
-    yield Network("residual2", inputs=4, cost="shared", normalisation="layer")
+def outputs():
+    """Few outputs, more than a vector holds, and more than the numbers of a layer."""
     yield Network("plain", inputs=3, cost="quadratic", outputs=5)
-    yield Network("transformer", inputs=5, heads=2, cost="softmax", outputs=20, normalisation="rms", placement="output")
     yield Network("residual", inputs=4, cost="sigmoid", outputs=3)
+    yield Network("transformer", inputs=5, heads=2, cost="softmax", outputs=20, normalisation="rms", placement="output")
     yield Network("plain", inputs=1, cost="softmax", outputs=40)
+
+
+def shapes():
+    """Layers of several widths, also with more inputs than neurons, and inputs of a length."""
+    yield Network("plain", inputs=4, layers="12-20-9-16")
+    yield Network("plain", inputs=9, layers="7-3-30-5", cost="softmax", normalisation="layer", preset="xavier_normal")
+    yield Network("residual2", inputs=3, input_length=0.7, input_correlation=0.5)
 
 
 def name_of(network):

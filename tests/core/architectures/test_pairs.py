@@ -16,6 +16,7 @@ from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.simulator import Simulator
 from gradsim_core.tapes import schedule
 from gradsim_core.tapes.tape import PAIRS
+from gradsim_core.tapes.work import Inputs
 from tests.core.architectures.kinds import name_of
 from tests.core.tapes import networks
 
@@ -42,8 +43,9 @@ def run(program, name="gelu"):
     sums, exponents = np.zeros((2, rows, 1, len(program.layers)))
     builder = schedule.builder("conditional", schedule.RARE | {PAIRS})
     body = simulator._kernel(activation, resolve_law("gaussian"), builder, "tape", None)
-    work = schedule.work_of(program, 0.0, np.dtype(np.float64), "conditional", True)
-    work = (work[0], work[1], 0.999) if program.count == 4 else work  # which makes cosines near 1
+    work = schedule.work_of(program, Inputs(), np.dtype(np.float64), "conditional", schedule.RARE | {PAIRS})
+    if program.count == 4:
+        work = (work[0], work[1], work[2]._replace(correlation=0.999))  # which makes cosines near 1
     body(networks.CELL._replace(alpha=activation.alpha), simulator._slopes(activation), 0, work, sums, exponents)
     with np.errstate(divide="ignore"):
         logs = np.log(sums[FIRST:, 0]) + 2 * exponents[FIRST:, 0] * np.log(2.0)

@@ -27,6 +27,7 @@ TRANSFORMER = {
     "gpt2": [(0.02, 0.02, 0.02 / 6**0.5, 0.02, 0.02 / 6**0.5)] * 3,
     "llama": [(0.02, 0.02, 0.02 / (2 * l) ** 0.5, 0.02, 0.02 / (2 * l) ** 0.5) for l in (1, 2, 3)],  # noqa: E741
     "olmo2": [(0.02,) * 5] * 3,
+    "depth_scaled": [(N**-0.5, N**-0.5, (6 * N) ** -0.5, (2 / N) ** 0.5, (6 * INNER) ** -0.5)] * 3,
     "deepnorm": [(XAVIER, BETA * XAVIER, BETA * XAVIER, BETA * WIDE, BETA * WIDE)] * 3,
 }
 

@@ -9,6 +9,7 @@ from gradsim_core.architectures import ARCHITECTURES, PLAIN, Network, choose_sch
 from gradsim_core.architectures.table import program_of
 from gradsim_core.laws import resolve_law
 from gradsim_core.tapes import schedule as tapes
+from gradsim_core.tapes.work import Inputs
 from tests.core.architectures.kinds import name_of, options
 
 GAUSSIAN = resolve_law("gaussian")
@@ -42,7 +43,7 @@ def bytes_of(arrays):
 @pytest.mark.parametrize("matrices", ["conditional", "explicit"])
 def test_memory_is_estimated(network, matrices):
     program = program_of(network, tapes.params_of(4, 64))
-    found = bytes_of(tapes.work_of(program, 0.0, np.dtype(np.float32), matrices)[1])
+    found = bytes_of(tapes.work_of(program, Inputs(), np.dtype(np.float32), matrices)[1])
     assert 0.8 * found < 4 * tapes.memory(program, matrices) < 2.0 * found
 
 

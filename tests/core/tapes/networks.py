@@ -6,15 +6,19 @@ import numpy as np
 
 from gradsim_core import jit, simulator
 from gradsim_core.activations import resolve_activation
-from gradsim_core.laws import resolve_law
+from gradsim_core.laws import gaussian, resolve_law
 from gradsim_core.lazy import untied
+from gradsim_core.lazy.untied import fill_rows
 from gradsim_core.linear.products import Matrix
-from gradsim_core.linear.rows import rows_of
+from gradsim_core.linear.rows import rows_of, stored
 from gradsim_core.parameters import Params
 from gradsim_core.rng.draws import Source
+from gradsim_core.rng.philox import TAPE_READOUT
 from gradsim_core.tapes import schedule, steps
+from gradsim_core.tapes.costs import READOUT
 from gradsim_core.tapes.tape import DRAW, EMBED, MULTIPLY, SHIFT, TIED, UNEMBED
 from gradsim_core.tapes.ties import known_at
+from gradsim_core.tapes.work import Inputs
 from tests.core.lazy.networks import basis
 
 SIGMA = 1.3
@@ -80,7 +84,10 @@ def run_many(
 ):
     """Run a tape for some networks; yields the arrays, which the next network overwrites."""
     activation, shape = resolve_activation(name), (3, 1, max(len(program.layers), 1))
-    work, sums = schedule.work_of(program, correlation, np.dtype(dtype), method), (np.zeros(shape), np.zeros(shape))
+    work, sums = (
+        schedule.work_of(program, Inputs(correlation), np.dtype(dtype), method),
+        (np.zeros(shape), np.zeros(shape)),
+    )
     kinds = schedule.RARE | schedule.kinds_of(program)
     body = simulator._kernel(activation, resolve_law(law), schedule.builder(method, kinds), "tape", None)
     slopes, cell = simulator._slopes(activation), CELL._replace(alpha=activation.alpha)
@@ -121,6 +128,21 @@ def biases(program, work):
 def draws(program, work):
     """The rows of every step that draws."""
     return [numbers(work.values, program, step[3]) for step in program.steps[program.steps[:, 0] == DRAW]]
+
+
+def errors_at(work, program, value):
+    """The errors of a value; zero where they are but rounding beside those of the output, as if all had cancelled."""
+    found, output = numbers(work.errors, program, value), numbers(work.errors, program, program.output)
+    return found if np.abs(found).max() > 1e-13 * np.abs(output).max() else np.zeros_like(found)
+
+
+def readouts(program, network=0):
+    """The random readouts of a run, or the normals of which its targets are made, (count, numbers): drawn anew."""
+    n, parts = program.values[program.output, 2:]
+    deviation = (n * parts) ** -0.5 if program.cost == READOUT else 1.0
+    rows = rows_of(program.count, parts * stored(n), np.dtype(np.float64))
+    fill_rows(gaussian, Source(CELL, network, 0, TAPE_READOUT), program.count, n, parts, deviation, rows)
+    return rows.array.reshape(program.count, parts, -1)[:, :, :n].reshape(program.count, -1)
 
 
 def completed_ties(program, work, rng):
@@ -190,6 +212,6 @@ def completed(program, work, network, rng):
         errors = Matrix(
             work.errors.numbers, int(program.values[target, 0]), steps.shape_at(program, index).width_out, 1
         )
-        back, d = answers(program, work, network, index, errors), numbers(work.errors, program, target)
+        back, d = answers(program, work, network, index, errors), errors_at(work, program, target)
         found.append(completed_lazy(program, work, step, back, d, rng))
     return found

@@ -90,7 +90,7 @@ def test_the_error_of_a_right_answer_is_not_lost(dtype):
     tape = Tape(ROWS, 16)
     program = tape.program(tape.multiply(tape.input, 3, sigma=1000.0), SOFTMAX)
     units = []
-    for work in networks.run_many(program, "relu", 50, dtype=dtype):
+    for work in networks.run_many(program, "gelu", 50, dtype=dtype):
         z = networks.numbers(work.values, program, program.output)
         start, width = program.values[program.output, :2]
         rows = work.errors.numbers[start : start + ROWS * width].reshape(ROWS, width)[:, :3].astype(np.float64)

@@ -30,6 +30,14 @@ def run(
     return dict(zip(NAMES, values, strict=True))
 
 
+def compare(found, usual, atol):
+    """Every quantity; of one readout and linear layers 1 - c of the deltas is 0, and rounding."""
+    for name in NAMES:
+        least = -28.0 if name == "log_delta_decorrelation" else -np.inf
+        pair = (np.maximum(values[name], least) for values in (found, usual))
+        np.testing.assert_allclose(*pair, rtol=0, atol=atol, err_msg=name)
+
+
 OTHERS = [name for name in ACTIVATIONS if name not in ("gelu", "relu2") and not ACTIVATIONS[name].surrogate]
 KINDS = {  # all of one kernel
     "plain": Network(inputs=4, input_correlation=0.9, cost="shared"),
@@ -43,8 +51,7 @@ KINDS = {  # all of one kernel
 def test_the_same_networks(network, method):
     """Every number is as without differences, where those lose few digits."""
     usual, found = (run("gelu", network._replace(differences=each), method=method) for each in (False, True))
-    for name in NAMES:
-        np.testing.assert_allclose(found[name], usual[name], rtol=0, atol=1e-9, err_msg=name)
+    compare(found, usual, 1e-9)
 
 
 @pytest.mark.parametrize("sigma_w", [1e-12, 1e-3, 1e12])
@@ -56,10 +63,7 @@ def test_sizes_out_of_range(sigma_w):
         for each in (False, True)
     )
     assert np.isfinite(found["log_distance"]).all()
-    for name in NAMES:
-        least = -28.0 if name == "log_delta_decorrelation" else -np.inf  # of one readout and linear layers: 1 - c is 0
-        pair = (np.maximum(values[name], least) for values in (found, usual))
-        np.testing.assert_allclose(*pair, rtol=0, atol=1e-8, err_msg=name)
+    compare(found, usual, 1e-8)
 
 
 @pytest.mark.verify  # two kernels an activation
@@ -67,8 +71,7 @@ def test_sizes_out_of_range(sigma_w):
 def test_the_same_networks_of_all_activations(name):
     for network in (KINDS["plain"], KINDS["residual2"]):
         usual, found = (run(name, network._replace(differences=each)) for each in (False, True))
-        for each in NAMES:
-            np.testing.assert_allclose(found[each], usual[each], rtol=0, atol=1e-8, err_msg=each)
+        compare(found, usual, 1e-8)
 
 
 ALIKE, ORDERED = (

@@ -17,6 +17,7 @@ from gradsim_core.simulator import _interpreted, _slopes
 from gradsim_core.tapes import Tape, embedding, schedule
 from gradsim_core.tapes.costs import READOUT, SOFTMAX
 from gradsim_core.tapes.tape import MOST_TOKENS
+from gradsim_core.tapes.work import Inputs
 from tests.core.tapes import networks
 
 N, VOCABULARY, SIGMA, ALPHA = 6, 9, 0.7, 0.8
@@ -92,7 +93,7 @@ def test_a_drawn_embedding_is_one_matrix():
     uniform, gelu = resolve_law("uniform"), resolve_activation("gelu")
     kinds = schedule.kinds_of(program)
     body = schedule.builder("explicit", kinds)(gelu.phi, gelu.dphi, no_tail, no_tail, uniform)
-    work = schedule.work_of(program, 0.0, np.dtype(np.float64), "explicit", kinds)
+    work = schedule.work_of(program, Inputs(), np.dtype(np.float64), "explicit", kinds)
     sums = np.zeros((3, 1, 1)), np.zeros((3, 1, 1))
     _interpreted(body)(networks.CELL, _slopes(gelu), 0, work, *sums)
     e, x, z = (networks.numbers(work[1].values, program, v) for v in (1, program.steps[-1][1], program.output))
@@ -105,7 +106,7 @@ def drawn_tokens(vocabulary, count, networks_):
     tape = Tape(count, 1)
     program = tape.program(tape.embed(tape.input, 1, vocabulary, 1.0))
     draw = jit.compiled(embedding.draw_tokens)
-    work = schedule.work_of(program._replace(shapes=np.array([[count, 1, 1, 32, 32, 1, 1]])), 0.0, np.dtype(float),
+    work = schedule.work_of(program._replace(shapes=np.array([[count, 1, 1, 32, 32, 1, 1]])), Inputs(), np.dtype(float),
                             "conditional")[1]  # fmt: skip
     found = []
     for network in range(networks_):

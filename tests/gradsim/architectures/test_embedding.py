@@ -23,6 +23,7 @@ TIED = {"embedding": "tied", "cost": "softmax"}
      {"embedding": "untied", "architecture": "residual"}),
     ("outputs = 5 .* inputs are tokens", TIED | {"outputs": 5}),
     ("input_correlation = 0.5 .* inputs are tokens", {"embedding": "untied", "input_correlation": 0.5}),
+    ("input_length = 'sphere' .* inputs are tokens", TIED | {"input_length": "sphere"}),
     ("vocabulary = 20 .* no tokens", {"vocabulary": 20}),
     ("sigma_embedding = 0.02 .* no tokens", {"sigma_embedding": 0.02}),
     ("vocabulary = 1 .* from 2 to 1048576", TIED | {"vocabulary": 1}),
@@ -56,4 +57,4 @@ def test_a_run(tmp_path):
                                                                       ["tied", 40]]  # fmt: skip
     frame = run.growth()
     assert np.isfinite(frame["median_log_gain"]).all()
-    assert frame["theory_reason"].str.contains("rows of an embedding").all()
+    assert frame["theory_reason"].str.contains("inputs N(0, I)", regex=False).all()

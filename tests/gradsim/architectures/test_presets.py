@@ -40,6 +40,13 @@ def test_critical_is_the_boundary_of_the_depth(activation):
         assert cell.sigma_w == float(f"{cell.sigma_w:.6g}")
 
 
+def test_critical_with_a_norm_is_that_of_the_network_with_it():
+    found = sweep(preset="critical", activation="tanh", depth=20, normalisation="dyt").cells()[0].sigma_w
+    gain = theory.stream("plain", "tanh", 20, found, normalisation="dyt").log_gain[0]
+    assert gain == pytest.approx(0.0, abs=1e-4)
+    assert found != sweep(preset="critical", activation="tanh", depth=20).cells()[0].sigma_w
+
+
 def test_written_read_back_and_replaced():
     made = sweep(preset=["he_normal", "critical"])
     text = made.to_toml()
@@ -67,6 +74,12 @@ REFUSED = {
     "preset = 'gpt2' .* residual2 and transformer": {"preset": "gpt2"},
     "preset = 'critical' .* plain networks": {"preset": "critical", "architecture": "residual"},
     "preset = 'critical' .* depth 1 has no boundary": {"preset": "critical", "depth": 1},
+    "preset = 'critical' .* a norm divides out": {
+        "preset": "critical",
+        "activation": "tanh",
+        "normalisation": "layer",
+        "depth": 20,
+    },
     "preset = 'critical' .* user's own": {
         "preset": "critical",
         "activation": gs.Activation(name="mine", phi=lambda h: h, dphi=lambda h: 1.0),

@@ -21,10 +21,10 @@ def test_a_matrix_met_twice():
 
 
 def test_the_gain_of_wide_networks_is_that_of_plain_ones(tmp_path):
-    sweep = gs.Sweep(activation="tanh", sigma_w=1.5, sigma_b=0.3, sigma_u=[0.0, 0.4], depth=10, width=256, networks=200,
+    sweep = gs.Sweep(activation="gelu", sigma_w=1.2, sigma_b=0.3, sigma_u=[0.0, 0.4], depth=10, width=256, networks=200,
                      seed=1, **RECURRENT)  # fmt: skip
     frame = gs.run(sweep, tmp_path / "run", progress="none").growth()
-    expected = [theory.trajectory("tanh", 10, 1.5, sigma_b).log_gain[0] for sigma_b in (0.3, 0.5)]
+    expected = [theory.trajectory("gelu", 10, 1.2, sigma_b).log_gain[0] for sigma_b in (0.3, 0.5)]
     np.testing.assert_allclose(frame["theory"], expected, rtol=1e-9)
     assert (np.abs(frame["median_log_gain"] - expected) < 0.25).all()
     assert np.abs(expected[0] - expected[1]) > 0.5

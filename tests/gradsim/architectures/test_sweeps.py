@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import gradsim as gs
 from gradsim.analysis import boundaries
+from gradsim.dataset.dataset import Dataset
 from gradsim.errors import SweepError
+from gradsim.simulation.plan import Plan
 from gradsim.sweep.cells import NETWORK_AXES, cell_key
+from gradsim.sweep.columns import NUMBERS_OR_NAMES, in_columns
 from gradsim.sweep.networks import NetworkAxes, NetworkOptions
 from gradsim_core.architectures import PLAIN
 
@@ -132,3 +136,41 @@ def test_a_plain_cell_beside_others_has_its_own_numbers(tmp_path):
 def test_weights_are_of_plain_networks():
     with pytest.raises(SweepError, match=r"inputs = 2 .* plain networks of one input"):
         gs.weights(0, activation="relu", depth=3, width=8, inputs=2)
+
+
+AXES = {
+    "architecture": {"architecture": "residual2"},
+    "inputs": {"inputs": 4},
+    "input_correlation": {"inputs": 4, "input_correlation": 0.5},
+    "normalisation": {"normalisation": "layer"},
+    "placement": {"normalisation": "layer", "placement": "post"},
+    "branch_scale": {"architecture": "residual", "branch_scale": "1/L"},
+    "heads": {"architecture": "transformer", "inputs": 4, "heads": 2},
+    "causal": {"architecture": "transformer", "inputs": 4, "causal": False},
+    "scores": {"architecture": "transformer", "inputs": 4, "scores": "1/d"},
+    "gated": {"architecture": "residual2", "gated": True},
+    "expansion": {"architecture": "residual2", "expansion": 2.0},
+    "preset": {"preset": "he_normal", "sigma_w": None},
+    "cost": {"cost": "softmax"},
+    "outputs": {"cost": "softmax", "outputs": 3},
+    "sigma_u": {"architecture": "recurrent", "sigma_u": 0.5},
+    "taps": {"architecture": "convolution", "inputs": 4, "taps": 5},
+    "differences": {"inputs": 2, "differences": True},
+    "layers": {"layers": [4, 6], "depth": None, "width": None},
+    "input_length": {"input_length": 0.5},
+    "input_file": {"input_file": "here", "inputs": 2, "width": 4},
+}
+
+
+@pytest.mark.parametrize("axis", NETWORK_AXES)
+def test_every_axis_is_stored(axis, tmp_path):
+    """As a column of cells.parquet that reads back, and as text that gives the same sweep."""
+    pd.DataFrame(np.eye(4)).set_axis(list("abcd"), axis=1).to_parquet(tmp_path / "x.parquet")
+    values = {key: tmp_path / "x.parquet" if value == "here" else value for key, value in AXES[axis].items()}
+    all_values = {"activation": "tanh", "sigma_w": 1.0, "depth": 2, "width": 8, "networks": 5, "seed": 1} | values
+    made = gs.Sweep(**{key: value for key, value in all_values.items() if value is not None})
+    assert axis in made.network_axes
+    dataset = Dataset.create(tmp_path / "run", Plan(made))
+    assert Dataset.open(tmp_path / "run").sweep == made
+    (stored,), value = dataset.cells()[axis], getattr(made.cells()[0], axis)
+    assert stored == (in_columns(value) if axis in NUMBERS_OR_NAMES else value)

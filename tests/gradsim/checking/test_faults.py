@@ -33,15 +33,20 @@ EXPECTED = {
 }
 
 
+of_some_networks = pytest.mark.parametrize("networks", [16, pytest.param(32, marks=pytest.mark.verify)])
+
+
+@of_some_networks
 @pytest.mark.parametrize("name", SOUND)
-def test_sound_models_raise_no_verdict(name):
-    found = gs.check(SOUND[name], progress="none")
+def test_sound_models_raise_no_verdict(name, networks):
+    found = gs.check(SOUND[name], networks=networks, progress="none")
     assert found.sound, list(found.verdicts["verdict"])
 
 
+@of_some_networks
 @pytest.mark.parametrize("name", FAULTY)
-def test_faults_are_named_with_place_and_remedy(name):
-    found = gs.check(FAULTY[name], progress="none").verdicts
+def test_faults_are_named_with_place_and_remedy(name, networks):
+    found = gs.check(FAULTY[name], networks=networks, progress="none").verdicts
     rule, place, remedy = EXPECTED[name]
     (row,) = found[found["rule"] == rule].itertuples()
     assert place in row.places

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from gradsim.checking import presets
 from gradsim.checking.blocks import Place, places
 from gradsim.checking.growth import fit, interval
 from gradsim.checking.rules.table import RULES, Rule, verdicts
@@ -151,3 +152,19 @@ def test_importing_gradsim_loads_no_torch():
 
     code = "import gradsim as gs, sys; gs.check, gs.Check, gs.expected_band; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_presets_are_as_their_sources_write_them():
+    """For a matrix of 48 inputs and 64 outputs, in block 3 of 5, of a model with 10 branches; and one outside."""
+    inside, outside = presets.Matrix(48, 64, 3, 5, 10), presets.Matrix(48, 64, 0, 0, 0)
+    glorot = (2 / 112) ** 0.5
+    expected = {
+        "xavier_uniform": glorot, "xavier_normal": glorot, "he_uniform": (2 / 48) ** 0.5, "he_normal": (2 / 48) ** 0.5,
+        "he_fan_out": (2 / 64) ** 0.5, "lecun": 48**-0.5, "lecun_fan_out": 64**-0.5, "pytorch_linear": 144**-0.5,
+        "tanh_gain": 5 / 3 * 48**-0.5, "orthogonal": 64**-0.5, "gpt2": 0.02, "gpt2_residual": 0.02 / 10**0.5,
+        "llama_block": 0.02 / 6**0.5, "deepnorm": glorot * 40**-0.25, "ntk": 1.0, "mup_output": 1 / 48,
+    }  # fmt: skip
+    assert {row.name: row.std(inside) for row in presets.PRESETS} == pytest.approx(expected, rel=1e-12)
+    unknown = {row.name for row in presets.PRESETS if np.isnan(row.std(outside))}
+    assert unknown == {"gpt2_residual", "llama_block", "deepnorm"}
+    assert presets.PRESETS[0].laws == ("uniform",)

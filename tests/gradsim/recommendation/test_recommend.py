@@ -9,9 +9,9 @@ import pytest
 
 import gradsim as gs
 from gradsim.errors import SweepError
-from gradsim.recommendation.presets import torch_gain
 from gradsim.recommendation.samples import Networks, Sample
 from gradsim.recommendation.search import find_boundary
+from gradsim_core.architectures.presets import torch_gain
 
 DECADE = log(100.0)
 
