@@ -135,15 +135,15 @@ class NetworkAxes(ValidatedModel):
         default=("",), description=FILE_ALLOWED, examples=[""]
     )
 
-    embedding: _names("embedding", EMBEDDINGS, "tied") = ("none",)  # type: ignore[valid-type]
+    embedding: _names("embedding", EMBEDDINGS, "none") = ("none",)  # type: ignore[valid-type]
     vocabulary: Annotated[tuple[Annotated[_Whole, Field(ge=2, le=_MOST_TOKENS)], ...], _Axis] = Field(
         default=(1000,),
         min_length=1,
         description=f"one or more whole numbers from 2 to {_MOST_TOKENS}",
-        examples=[50257],
+        examples=[1000],
     )
     sigma_embedding: Annotated[tuple[Annotated[_Number, Field(ge=1e-6, le=1e6)], ...], _Axis] = Field(
-        default=(1.0,), min_length=1, description="one or more numbers from 1e-6 to 1e6", examples=[0.02]
+        default=(1.0,), min_length=1, description="one or more numbers from 1e-6 to 1e6", examples=[1.0]
     )
 
     @property
