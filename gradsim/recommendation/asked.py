@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradsim.activations import check_law
-from gradsim.errors import SweepError
+from gradsim.errors import SweepError, suggestion
 from gradsim.recommendation.samples import Networks
 from gradsim.recommendation.snippets import BY_STD
 from gradsim.sweep import Sweep
+from gradsim.sweep.networks import NetworkOptions
 from gradsim_core.activations import Activation
 from gradsim_core.architectures import PLAIN
 from gradsim_core.architectures.network import matrix_of
@@ -17,6 +18,7 @@ from gradsim_core.architectures.presets import HIDDEN
 from gradsim_core.laws import resolve_law
 from gradsim_core.tapes.schedule import may_run
 
+_KNOWN = tuple(NetworkOptions.__annotations__)
 _TOKENS, _EXAMPLES, _HEAD = 8, 32, 64  # tokens or positions, examples of a batch, and numbers of a head by default
 
 
@@ -37,6 +39,7 @@ def networks_of(
         For a value that is not allowed, and what makes no sense together.
     """
     depth, width = shape
+    _check_names(network)
     if network.get("preset", PLAIN.preset) != PLAIN.preset:
         allowed = "left out: recommend compares the presets that the network can have"
         raise SweepError("preset", network["preset"], allowed, "Leave it out, or measure it with gradsim.simulate")
@@ -57,6 +60,15 @@ def networks_of(
     if not plain:
         _check_law(found)
     return found
+
+
+def _check_names(network: Mapping[str, Any]) -> None:
+    """Refuse keys that are none of a network's, and layers, whose depth and width are given."""
+    for name, value in network.items():
+        if name not in _KNOWN:
+            raise SweepError(name, value, f"one of the keys {', '.join(_KNOWN)}", suggestion(name, _KNOWN))
+        if name == "layers" and value != PLAIN.layers:
+            raise SweepError(name, value, "left out: recommend is of layers of one width", "Give depth and width")
 
 
 def _defaults(network: Mapping[str, Any], width: object) -> dict[str, Any]:

@@ -255,7 +255,10 @@ class Sweep(NetworkAxes):
     def content_hash(self) -> str:
         """SHA-256 in hex of the canonical JSON of everything that determines the dataset."""
         # A key that a later version adds must be left out at its default, or old datasets cannot be resumed.
-        return hashlib.sha256(canonical_json(self._content()).encode()).hexdigest()
+        content = self._content()
+        if "critical" in self.preset and set(self.normalisation) != {PLAIN.normalisation}:
+            content["critical"] = "with norms"  # it was once that of the network without: other numbers
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
     @property
     def shape(self) -> tuple[int, ...]:

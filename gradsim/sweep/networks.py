@@ -334,7 +334,7 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
         return "left out where inputs are tokens", f"Leave out {axis}, or embedding"
     if axis == "outputs":
         return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'
-    if axis in ("input_correlation", "differences"):
+    if axis == "input_correlation" or (axis == "differences" and max(axes.inputs) == 1):
         return "left out where there is one input", "Add inputs = 2, or leave it out"
     if axis in ("vocabulary", "sigma_embedding"):
         return "left out where inputs are no tokens", 'Add architecture = "transformer" and embedding = "tied"'

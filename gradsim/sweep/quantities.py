@@ -19,7 +19,7 @@ def known_quantities(value: object) -> tuple[str, ...]:
     names: list[object] = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
     names = list(OF_INPUTS) if names == ["all"] else names
     for name in names:
-        if name in QUANTITIES:
+        if isinstance(name, str) and name in QUANTITIES:
             raise SweepError("quantities", name, "left out: every sweep records it", _REMEDY)
         if not isinstance(name, str) or name not in OF_INPUTS:
             allowed = f"some of {', '.join(OF_INPUTS)}"

@@ -20,7 +20,8 @@ ALLOWED = f"a list of 2 to {MOST_LAYERS + 1} whole numbers from 1 to {MOST_NEURO
 
 def are_given(values: Mapping[str, Any]) -> bool:
     """Whether the keys of a sweep have layers."""
-    return bool(_bare(values.get("layers", PLAIN.layers)) != PLAIN.layers)
+    given = _bare(values.get("layers", PLAIN.layers))
+    return not (isinstance(given, str) and given == PLAIN.layers)
 
 
 def _bare(given: Any) -> Any:
@@ -33,11 +34,11 @@ def layers_text(value: object) -> tuple[str]:
     """Return the only value of the axis, such as ``784-30-10``."""
     given = _bare(value)
     if isinstance(given, str):
-        widths: Any = widths_in(given) if given else ()
+        if given == PLAIN.layers:
+            return (PLAIN.layers,)
+        widths: Any = widths_in(given)
     else:
         widths = tuple(given) if isinstance(given, (list, tuple, range)) else None
-    if widths == ():
-        return (PLAIN.layers,)
     whole = widths is not None and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in widths)
     if not whole or not 2 <= len(widths) <= MOST_LAYERS + 1 or not 1 <= min(widths) <= max(widths) <= MOST_NEURONS:
         raise SweepError("layers", value, ALLOWED, _REMEDY)

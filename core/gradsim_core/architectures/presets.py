@@ -109,7 +109,7 @@ def depth_scaled(one: Matrix) -> float:
     ends a branch less by the root of the number of branches.
     """
     first = sqrt(2.0) if one.kind in (UP, HIDDEN) else 1.0
-    return first / (sqrt(one.branches) if one.kind in (HIDDEN, *_OUTPUTS) else 1.0)
+    return first / (sqrt(max(one.branches, 1)) if one.kind in (HIDDEN, *_OUTPUTS) else 1.0)  # 0 where it is refused
 
 
 def torch_gain(activation: str | Activation) -> float | None:

@@ -123,7 +123,7 @@ def _tape_schedule(network: Network, method: str, matrices: str, pairs: bool) ->
         return tapes.work_of(_program(network, cell), inputs, dtype, matrices, kinds)
 
     def memory(law, depth, width):
-        return _at_depth(lambda program: tapes.memory(program, matrices), network, depth, width)
+        return _at_depth(lambda program: tapes.memory(program, matrices, kinds), network, depth, width)
 
     def applies(law, depth, width):
         return tapes.may_run(law, method) and matrices == _matrices_of(network, method, depth, width)

@@ -74,9 +74,9 @@ def with_given(work: tuple[Program, TapeWork, Inputs], rows: np.ndarray) -> tupl
     return program, arrays._replace(given=given), inputs
 
 
-def memory(program: Program, method: str) -> int:
-    """About how many numbers a thread's arrays hold."""
-    return size_of(program, method == "conditional")
+def memory(program: Program, method: str, kinds: frozenset[int] = frozenset()) -> int:
+    """About how many numbers the arrays of a thread hold for a kernel of such operations."""
+    return size_of(program, method == "conditional", kinds)
 
 
 def normals(program: Program, method: str) -> int:

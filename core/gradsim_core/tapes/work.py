@@ -90,7 +90,7 @@ def field_of(program: Program, dtype: np.dtype) -> Field:
     return Field(numbers, np.zeros((len(values), count), np.int64), np.zeros((len(values), count)))
 
 
-def size_of(program: Program, lazy: bool) -> int:
+def size_of(program: Program, lazy: bool, kinds: Set[int] = frozenset()) -> int:
     """How many numbers the arrays of a thread hold, about; those of 64 bits count as two."""
     count, values, shapes = program.count, program.values, program.shapes
     square, widest = count * padded(count), int(values[:, 1].max())
@@ -103,7 +103,8 @@ def size_of(program: Program, lazy: bool) -> int:
         matrices = (drawn.PANEL + count) * inside
     attention = sum(_attention(program)) + count * stored(count)
     norms = max(count, widest) * int((program.steps[:, 0] == STANDARDISE).sum())
-    return fields + matrices + attention + norms + 16 * square + 2 * count * widest + 8 * widest + 2**12
+    squares = 20 if PAIRS in kinds and is_separable(program) else 16
+    return fields + matrices + attention + norms + squares * square + 2 * count * widest + 8 * widest + 2**12
 
 
 def allocate(program: Program, dtype: np.dtype, lazy: bool = True, kinds: Set[int] = frozenset()) -> TapeWork:

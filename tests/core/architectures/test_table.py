@@ -47,6 +47,12 @@ def test_memory_is_estimated(network, matrices):
     assert 0.8 * found < 4 * tapes.memory(program, matrices) < 2.0 * found
 
 
+def test_memory_of_pairs_is_estimated():
+    chosen = choose_schedule("conditional", GAUSSIAN, 3, 64, network=Network(inputs=1000), pairs=True)
+    found = bytes_of(chosen.allocate(tapes.params_of(3, 64), np.dtype(np.float32), GAUSSIAN)[1])
+    assert 0.8 * found < 4 * chosen.memory(GAUSSIAN, 3, 64) < 1.2 * found
+
+
 @pytest.mark.parametrize("network", list(options()), ids=name_of)
 @pytest.mark.parametrize("method", ["conditional", "explicit"])
 def test_work_and_memory_are_in_proportion_to_the_depth(network, method):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
 import gradsim as gs
 from gradsim import theory
 from gradsim.errors import SweepError
-from gradsim.sweep.cells import cell_key
+from gradsim.sweep.cells import canonical_json, cell_key
 
 BASE = {"activation": "relu", "depth": 6, "width": 16, "networks": 60, "seed": 1}
 
@@ -45,6 +47,15 @@ def test_critical_with_a_norm_is_that_of_the_network_with_it():
     gain = theory.stream("plain", "tanh", 20, found, normalisation="dyt").log_gain[0]
     assert gain == pytest.approx(0.0, abs=1e-4)
     assert found != sweep(preset="critical", activation="tanh", depth=20).cells()[0].sigma_w
+
+
+def test_datasets_of_another_critical_are_not_continued():
+    """The preset critical was once that of networks without norms; only sweeps with norms have another hash."""
+    for values in ({"preset": "critical"}, {"preset": "lecun_normal", "normalisation": "dyt"}):
+        made = sweep(activation="tanh", depth=20, **values)
+        assert made.content_hash == hashlib.sha256(canonical_json(made._content()).encode()).hexdigest()
+    made = sweep(activation="tanh", depth=20, preset="critical", normalisation=["none", "dyt"])
+    assert made.content_hash != hashlib.sha256(canonical_json(made._content()).encode()).hexdigest()
 
 
 def test_written_read_back_and_replaced():
@@ -196,3 +207,9 @@ def test_cells_that_are_not_finite_are_not_called_dead(tmp_path):
     lost = gs.run(sweep(preset="he_normal", activation=cube, depth=16, networks=4), tmp_path / "run", progress="none")
     assert lost.summary()["nonfinite_fraction"].iloc[0] == 1.0
     assert gs.plots.presets(lost).texts[0].get_text() == "not\nfinite"
+
+
+@pytest.mark.parametrize("architecture", ["plain", "convolution", "recurrent"])
+def test_depth_scaled_is_of_networks_with_branches(architecture):
+    with pytest.raises(SweepError, match="depth_scaled there and in residual"):
+        gs.simulate("relu", preset="depth_scaled", depth=2, width=4, networks=2, architecture=architecture)

@@ -93,3 +93,32 @@ def test_all_stands_for_the_table():
     sweep = gs.Sweep(**VALUES, quantities="all")
     assert sweep.quantities == tuple(OF_INPUTS) == gs.Sweep(**VALUES, quantities=list(OF_INPUTS)).quantities
     assert sweep.content_hash != gs.Sweep(**VALUES).content_hash
+
+
+@pytest.mark.parametrize(
+    ("axis", "kind"),
+    [
+        ("differences", {"inputs": 2}),
+        ("gated", {"architecture": "residual2"}),
+        ("causal", {"architecture": "transformer"}),
+    ],
+)
+def test_axes_that_are_true_or_false_are_stored(axis, kind, tmp_path):
+    sweep = gs.Sweep(
+        activation="tanh", sigma_w=1.5, depth=2, width=8, networks=4, seed=1, **kind, **{axis: [True, False]}
+    )
+    run = gs.run(sweep, out=tmp_path / "run")
+    assert run.cells()[axis].tolist() == [True, False]
+    assert run.verify().problems == []
+    assert run.summary().groupby(axis).size().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("given", [[["log_ntk"]], [{}]])
+def test_lists_in_a_list_are_refused(given):
+    with pytest.raises(SweepError, match="quantities"):
+        gs.Sweep(**VALUES, quantities=given)
+
+
+def test_differences_name_the_architectures_that_have_them():
+    with pytest.raises(SweepError, match="unless the architecture is plain or residual or residual2"):
+        gs.Sweep(**VALUES | {"architecture": "transformer", "differences": True})

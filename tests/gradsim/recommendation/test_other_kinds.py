@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gradsim as gs
+from gradsim.errors import SweepError
 from gradsim.recommendation.samples import Networks
 from gradsim_core.architectures import Network
 
@@ -80,3 +81,10 @@ def test_a_norm_that_makes_up_for_any_sigma_w_leaves_a_nearly_linear_network():
     found = gs.recommend("tanh", depth=16, width=64, normalisation="layer", placement="post")
     assert found.sigma_w < 0.4
     assert any("nearly linear" in sentence for sentence in found.advice)
+
+
+@pytest.mark.parametrize("given", [{"sigma_w": 1.0}, {"quantities": "all", "inputs": 2}, {"layers": [4, 3, 2]}])
+def test_keys_that_are_none_of_a_network_are_refused(given):
+    with pytest.raises(SweepError) as caught:
+        gs.recommend("tanh", depth=2, width=4, **given)
+    assert caught.value.field == next(iter(given))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import gradsim as gs
@@ -78,3 +79,10 @@ def test_presets_know_the_fans_of_each_layer():
     network = Network(layers="784-30-10", preset="xavier_normal")
     found = [sigma_of(network, "hidden", 2, 30, block) for block in (1, 2)]
     np.testing.assert_allclose(found, [np.sqrt(2 * 784 / 814), np.sqrt(2 * 30 / 40)])
+
+
+@pytest.mark.parametrize("given", [[], (), np.array([]), pd.Series([3, 2])])
+def test_empty_lists_and_others_than_lists_are_refused(given):
+    with pytest.raises(SweepError, match="layers") as caught:
+        gs.simulate("relu", 1.4, layers=given)
+    assert caught.value.field == "layers"
