@@ -46,7 +46,8 @@ def axes_of_theory(network: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | s
         All fields of `Network`.
     """
     architecture, batch = str(network["architecture"]), network["normalisation"] == "batch"
-    if network["input_file"] or network["input_length"] not in ("random", "sphere", "1"):
+    given = network["input_file"] or network["embedding"] != PLAIN.embedding
+    if given or network["input_length"] not in ("random", "sphere", "1"):
         return "The mean field is of inputs N(0, I)."
     if network["layers"]:
         return "The mean field is of layers of one width."

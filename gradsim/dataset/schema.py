@@ -64,6 +64,9 @@ _NETWORK_AXES = {
     "layers": (pa.string(), "-", "inputs and neurons of each layer; width is that of the widest"),
     "input_length": (pa.string(), "-", "root mean square of the elements of every input, or its name"),
     "input_file": (pa.string(), "-", "of inputs from a file, the first digits of the SHA-256 of its numbers"),
+    "embedding": (pa.string(), "-", "whether inputs are rows of an embedding, which may be tied to the logits"),
+    "vocabulary": (pa.int32(), "1", "tokens of the embedding"),
+    "sigma_embedding": (pa.float64(), "1", "standard deviation of an entry of the embedding"),
     "sigma_u": (pa.float64(), "1", "standard deviation of input weights, times sqrt(width)"),
     "preset": (pa.string(), "-", "initialisation; sigma_w is that of the first matrix of a block"),
 }

@@ -42,6 +42,9 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "layers": lambda value: f"layers {value}",
     "differences": lambda value: "differences of inputs" if value else "inputs as they are",
     "taps": lambda value: f"{value} taps",
+    "embedding": lambda value: "no embedding" if value == "none" else f"{value} embedding",
+    "vocabulary": lambda value: f"{value:,} tokens",
+    "sigma_embedding": lambda value: f"σ_E {value:.4g}",
 }
 _MOST_SENTENCES = 3
 _CAPTION = "caption"

@@ -49,6 +49,9 @@ class Cell(NamedTuple):
     layers: str = PLAIN.layers
     input_length: float | str = PLAIN.input_length
     input_file: str = PLAIN.input_file
+    embedding: str = PLAIN.embedding
+    vocabulary: int = PLAIN.vocabulary
+    sigma_embedding: float = PLAIN.sigma_embedding
 
     @property
     def network(self) -> Network:

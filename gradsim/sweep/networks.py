@@ -20,11 +20,12 @@ from gradsim.sweep.shapes import ALLOWED as LAYERS_ALLOWED
 from gradsim.sweep.shapes import layers_text
 from gradsim.sweep.validation import ValidatedModel
 from gradsim_core.architectures import ARCHITECTURES, PRESETS, Network
-from gradsim_core.architectures.network import COSTS, LENGTHS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
+from gradsim_core.architectures.network import COSTS, EMBEDDINGS, LENGTHS, NORMALISATIONS, PLACEMENTS, SCALES, SCORES
 
-_MOST_INPUTS, _MOST_OUTPUTS, _LARGEST_SCALE = 4096, 2**20, 1e6
-_WHOLE = ("inputs", "heads", "outputs", "taps")
+_MOST_INPUTS, _MOST_OUTPUTS, _MOST_TOKENS, _LARGEST_SCALE = 4096, 2**20, 2**20, 1e6
+_WHOLE = ("inputs", "heads", "outputs", "taps", "vocabulary")
 _ALWAYS_USED = ("architecture", "inputs", "normalisation", "preset", "cost", "input_length", "input_file")
+_NOT_OF_TOKENS = ("input_correlation", "input_length", "input_file")
 
 
 def _values(value: object, info: ValidationInfo) -> list[Any]:
@@ -134,6 +135,17 @@ class NetworkAxes(ValidatedModel):
         default=("",), description=FILE_ALLOWED, examples=[""]
     )
 
+    embedding: _names("embedding", EMBEDDINGS, "none") = ("none",)  # type: ignore[valid-type]
+    vocabulary: Annotated[tuple[Annotated[_Whole, Field(ge=2, le=_MOST_TOKENS)], ...], _Axis] = Field(
+        default=(1000,),
+        min_length=1,
+        description=f"one or more whole numbers from 2 to {_MOST_TOKENS}",
+        examples=[1000],
+    )
+    sigma_embedding: Annotated[tuple[Annotated[_Number, Field(ge=1e-6, le=1e6)], ...], _Axis] = Field(
+        default=(1.0,), min_length=1, description="one or more numbers from 1e-6 to 1e6", examples=[1.0]
+    )
+
     @property
     def network_axes(self) -> tuple[str, ...]:
         """Names of these axes that are not at their default."""
@@ -164,6 +176,9 @@ class NetworkOptions(TypedDict, total=False):
     layers: str | Sequence[int]
     input_length: float | str
     input_file: str | Path
+    embedding: str
+    vocabulary: int
+    sigma_embedding: float
 
 
 def axes_used(network: Network) -> set[str]:
@@ -172,6 +187,9 @@ def axes_used(network: Network) -> set[str]:
     used |= {"input_correlation"} if network.inputs > 1 else set()
     used |= {"outputs"} if network.cost not in ("readout", "shared") else set()
     used -= {"differences"} if network.inputs == 1 else set()
+    if network.embedding != "none" and "embedding" in used:
+        used |= {"vocabulary", "sigma_embedding"}
+        used -= {*_NOT_OF_TOKENS, *(("outputs",) if network.cost == "softmax" else ())}
     return used | ({"placement"} if network.normalisation != "none" else set())
 
 
@@ -243,6 +261,12 @@ RULES = (
         "Leave out input_correlation, or sigma_u",
     ),
     Rule(
+        "embedding",
+        lambda network, cell: network.embedding == "tied" and network.cost != "softmax",
+        "untied, unless the cost is that of the softmax of the logits of all tokens",
+        'Write cost = "softmax"',
+    ),
+    Rule(
         "input_correlation",
         lambda network, cell: network.input_file != "" and network.input_correlation > 0.0,
         "0 where inputs come from a file",
@@ -306,10 +330,14 @@ def _unused(axis: str, axes: NetworkAxes) -> tuple[str, str]:
     users = [row.name for row in ARCHITECTURES.values() if axis in row.uses]
     if axis == "placement":
         return "left out where there is no norm", 'Add normalisation = "layer", or leave it out'
+    if axis in ("outputs", *_NOT_OF_TOKENS) and axes.embedding != ("none",):
+        return "left out where inputs are tokens", f"Leave out {axis}, or embedding"
     if axis == "outputs":
         return "left out where nothing but a readout follows", 'Add cost = "softmax", or leave it out'
     if axis == "input_correlation" or (axis == "differences" and max(axes.inputs) == 1):
         return "left out where there is one input", "Add inputs = 2, or leave it out"
+    if axis in ("vocabulary", "sigma_embedding"):
+        return "left out where inputs are no tokens", 'Add architecture = "transformer" and embedding = "tied"'
     return f"left out, unless the architecture is {' or '.join(users)}", f'Add architecture = "{users[-1]}"'
 
 

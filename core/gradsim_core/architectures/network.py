@@ -24,6 +24,9 @@ SCORES = {"1/sqrt(d)": lambda d: d**-0.5, "1/d": lambda d: 1.0 / d}
 COSTS = {"readout": READOUT, "shared": SHARED, "quadratic": QUADRATIC, "sigmoid": SIGMOID, "softmax": SOFTMAX}
 """Names of costs: a random readout of every input, one of all, and three of the outputs of a last matrix."""
 
+EMBEDDINGS = ("none", "untied", "tied")
+"""Inputs are normal vectors, or rows of an embedding, which may be the matrix of the logits, too."""
+
 
 class Network(NamedTuple):
     """The kind of a network; every default is that of a plain network with one input.
@@ -64,6 +67,8 @@ class Network(NamedTuple):
         known here.
     input_file
         Name of a file whose rows are the inputs, and their digest; they are given to the simulator.
+    embedding, vocabulary, sigma_embedding
+        Of a transformer, a name in `EMBEDDINGS`; how many tokens there are, and the standard deviation of an entry.
     """
 
     architecture: str = "plain"
@@ -86,6 +91,9 @@ class Network(NamedTuple):
     layers: str = ""
     input_length: float | str = "random"
     input_file: str = ""
+    embedding: str = "none"
+    vocabulary: int = 1000
+    sigma_embedding: float = 1.0
 
 
 LENGTHS = ("random", "sphere", "q_star")
@@ -116,6 +124,18 @@ def length_of(network: Network) -> float:
     """Root mean square of the elements of every input; 0 if inputs are as they are drawn."""
     known = {"random": 0.0, "sphere": 1.0}
     return known[network.input_length] if isinstance(network.input_length, str) else network.input_length
+
+
+def inputs_of(network: Network, depth: int, width: int) -> int:
+    """Numbers of an input: of a token, its id alone."""
+    return 1 if network.embedding != "none" else widths_of(network, depth, width)[0]
+
+
+def outputs_of(network: Network) -> int:
+    """Numbers of outputs, for a cost that is not a readout of every input: with a softmax of tokens, their logits."""
+    if network.cost == "softmax" and network.embedding != "none":
+        return network.vocabulary
+    return 1 if network.cost == "shared" else network.outputs
 
 
 def inner_of(network: Network, width: int) -> int:

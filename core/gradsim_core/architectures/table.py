@@ -18,7 +18,7 @@ from gradsim_core.tapes.work import Inputs
 from gradsim_core.tapes.work import is_separable as is_separable_program
 
 from . import writers
-from .network import COSTS, PLAIN, Network, length_of, widths_of
+from .network import COSTS, PLAIN, Network, inputs_of, length_of
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 from .streams import RADIAL_NORMALS, schedules_of
 
@@ -81,7 +81,7 @@ ARCHITECTURES: dict[str, Architecture] = {
                      matrices=(UP, DOWN)),
         Architecture("transformer", "y = x^(l-1) + alpha O attend(Q, K, V), x^l = y + alpha V phi(W y + b)", _STREAM,
                      writers.stream_of(writers.attention, writers.two_matrices),
-                     ("branch_scale", "gated", "expansion", "heads", "causal", "scores"),
+                     ("branch_scale", "gated", "expansion", "heads", "causal", "scores", "embedding"),
                      matrices=(QUERIES, VALUES, ATTENTION, UP, DOWN)),
     )
 }  # fmt: skip
@@ -90,11 +90,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 @lru_cache(maxsize=8)
 def program_of(network: Network, cell: Params) -> Program:
     """The tape of a network; parameters of activation and law and the key do not matter to it."""
-    tape = Tape(network.inputs, widths_of(network, cell.depth, cell.width)[0])
+    tape = Tape(network.inputs, inputs_of(network, cell.depth, cell.width))
     output = ARCHITECTURES[network.architecture].write(tape, network, cell)
-    if network.cost != PLAIN.cost:
-        output = tape.multiply(output, 1 if network.cost == "shared" else network.outputs)
-    return tape.program(output, COSTS[network.cost])
+    return tape.program(writers.outputs(tape, network, output), COSTS[network.cost])
 
 
 def _program(network: Network, cell: Params) -> Program:

@@ -10,7 +10,7 @@ from gradsim_core.parameters import Params
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes.tape import BATCH, LAYER, RMS
 
-from .network import SCORES, Network, inner_of, scale_of, sigma_of, widths_of
+from .network import SCORES, Network, inner_of, outputs_of, scale_of, sigma_of, widths_of
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 
 _NORMS = {"layer": LAYER, "rms": RMS, "batch": BATCH}
@@ -98,11 +98,25 @@ def add_branch(tape: Tape, network: Network, cell: Params, x: int, branch) -> in
     return normalise(tape, network, x) if network.placement == "post" else x
 
 
+def embed(tape: Tape, network: Network, cell: Params) -> int:
+    """The inputs, or the rows of the embedding that they name."""
+    if network.embedding == "none":
+        return tape.input
+    return tape.embed(tape.input, cell.width, network.vocabulary, network.sigma_embedding)
+
+
+def outputs(tape: Tape, network: Network, x: int) -> int:
+    """What the cost is of: x, or a last matrix times it, which is the embedding if it is tied."""
+    if network.cost == "readout":
+        return x
+    return tape.unembed(x) if network.embedding == "tied" else tape.multiply(x, outputs_of(network))
+
+
 def stream_of(*branches):
     """The writer of a residual network of these branches; where norms come before them, one ends the stream, too."""
 
     def write(tape: Tape, network: Network, cell: Params) -> int:
-        x = tape.input
+        x = embed(tape, network, cell)
         for _ in range(cell.depth):
             for branch in branches:
                 x = add_branch(tape, network, cell, x, branch)

@@ -52,6 +52,8 @@ RADIAL_STREAM = 80
 # method takes these; the explicit one those that are EXPLICIT_STEPS higher.
 STEPS_INPUT, STEPS_TARGET, STEPS_READOUT, STEPS_BIAS, STEPS_WEIGHT, STEPS_FORWARD, STEPS_BACKWARD = range(64, 71)
 EXPLICIT_STEPS = 8
+# Token ids of a network whose inputs are tokens, and the rows of its embedding by the conditional method.
+TAPE_TOKEN, TAPE_EMBEDDING = 96, 97
 
 MAX_NETWORKS, MAX_DEPTH, MAX_INDEX = 2**48, 2**20 - 2, 2**48
 
@@ -156,6 +158,13 @@ def words_of_stream(key, network, stream, index):
     a, b, c, d = start(key, network, stream, index)
     a, b, c, d = middle_rounds(a, b, c, d, key)
     return last_round(a, b, c, d, key)
+
+
+def scalar_words(key, network, layer, role, index):
+    """The four words of lane 0 of one counter, each in a uint64; arguments are those of `random_words`."""
+    word_1, word_2 = np.uint64(index & 0xFFFFFFFF), np.uint64(network & 0xFFFFFFFF)
+    word_3 = np.uint64(index >> 32) << np.uint64(16) | np.uint64(network >> 32)
+    return philox(stream(layer, role), word_1, word_2, word_3, key)
 
 
 def two_counters(key, network, stream, index, second_stream, second_index):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gradsim_core import jit
 from gradsim_core.activations import ACTIVATIONS
 from gradsim_core.lanes import LANES, load, splat, store
 from gradsim_core.laws import gaussian
-from gradsim_core.laws.table import WeightLaw
 from gradsim_core.lazy.untied import fill_rows
 from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X, Neuron, Slopes
 from gradsim_core.rng.draws import Source
@@ -18,6 +15,8 @@ from gradsim_core.scaling.per_vector import no_tail
 from .costs import READOUT, fill_errors
 from .differences import activate_differences, record_differences, restore, take_differences
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
+from .embedding import draw_tokens, embeddings_of
+from .matrices import matrices_of
 from .pairs import record_pairs
 from .parts import join_rows, take_parts
 from .scaled import add, clear, copy, measure, power, total
@@ -25,12 +24,6 @@ from .steps import (
     attend_rows,
     attend_rows_backward,
     draw_rows,
-    multiply_drawn,
-    multiply_drawn_backward,
-    multiply_lazy,
-    multiply_lazy_backward,
-    multiply_tied,
-    multiply_tied_backward,
     normalise,
     normalise_backward,
     plain,
@@ -45,6 +38,7 @@ from .tape import (
     COST,
     DIFFERENCES,
     DRAW,
+    EMBED,
     GATE,
     JOIN,
     MOST_INPUTS,
@@ -54,6 +48,7 @@ from .tape import (
     SQUASH,
     STANDARDISE,
     TIED,
+    UNEMBED,
     WINDOW,
 )
 from .ties import forget
@@ -172,34 +167,14 @@ def broken(program, work):
     return found
 
 
-def matrices_of(method: str, law: WeightLaw) -> tuple[Any, ...]:
-    """The functions that run a matrix forward and backward, and a tied one: lazy, or drawn from a law."""
-    if method == "conditional":
-        return multiply_lazy, multiply_lazy_backward, multiply_tied, multiply_tied_backward
-    draw = law.draw or gaussian
-
-    def forward(origin, program, work, index, x, y):
-        multiply_drawn(draw, origin, program, work, index, x, y)
-
-    def backward(origin, program, work, index, x, error, out):
-        multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
-
-    def forward_tied(origin, program, work, index, number, x, y):
-        multiply_drawn(draw, origin, program, work, index, x, y)
-
-    def backward_tied(origin, program, work, index, number, x, error, out):
-        multiply_drawn_backward(draw, origin, program, work, index, x, error, out)
-
-    name, functions = ("tape", law.name.split("(")[0]), (forward, backward, forward_tied, backward_tied)
-    return tuple(jit.make_closure_compilable(each, *name) for each in functions)
-
-
-def passes(matrices, kinds):
+def passes(matrices, embeddings, kinds):
     """The functions that run a program forward and backward; both take (origin, neurons, program, work).
 
     What a program has none of is left out, since it need not be compiled then.
     """
     multiply, multiply_backward, tied, tied_backward = matrices
+    embed, unembed, unembed_backward = embeddings
+    tokens = EMBED in kinds
     squashes, gates, attends, ties, windows = (kind in kinds for kind in (SQUASH, GATE, ATTEND, TIED, WINDOW))
     activate, biased = (activate_differences, 1) if DIFFERENCES in kinds else (activate_rows, MOST_INPUTS)
 
@@ -215,6 +190,10 @@ def passes(matrices, kinds):
                 tied(Source(origin.cell, origin.network, number + 1, 0), program, work, index, number, x, y)
             elif ties and kind == DRAW:
                 draw_rows(origin, program, i, y)
+            elif tokens and kind == EMBED:
+                embed(origin, program, i, x, y)
+            elif tokens and kind == UNEMBED:
+                unembed(origin, program, work, i, x, y)
             elif windows and kind == WINDOW:
                 open_windows(x, y, program.count, program.values[target, 3])
             elif kind == SHIFT:
@@ -249,8 +228,10 @@ def passes(matrices, kinds):
                 number = program.steps[i, 5]
                 origin_of = Source(origin.cell, origin.network, number + 1, 0)
                 tied_backward(origin_of, program, work, index, number, x, error, out)
-            elif ties and kind == DRAW:
+            elif (ties and kind == DRAW) or (tokens and kind == EMBED):
                 clear(out, program.count)
+            elif tokens and kind == UNEMBED:
+                unembed_backward(origin, program, work, i, x, error, out)
             elif windows and kind == WINDOW:
                 open_windows_backward(error, out, spare_like(work, x), program.count, program.values[target, 3])
             elif kind == ACTIVATE:
@@ -286,11 +267,11 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
     """
     matrices = matrices_of(method, law)
     name = "tape", method, law.name.split("(")[0], phi.__qualname__, *map(str, sorted(kinds))
-    made = passes(matrices, kinds)
+    made = passes(matrices, embeddings_of(method, law), kinds)
     forward, backward = (jit.make_closure_compilable(each, *name) for each in made)
     has_tails = log_phi is not no_tail, log_dphi is not no_tail
     has_costs, has_ties, has_pairs, has_differences = (kind in kinds for kind in (COST, TIED, PAIRS, DIFFERENCES))
-    lazy = method == "conditional"
+    lazy, has_tokens = method == "conditional", EMBED in kinds
     tanh = ACTIVATIONS["tanh"]
     of_tanh, squash, squash_slope = Slopes((1.0, 1.0), (0.0, 0.0), True, 1.0), tanh.phi, tanh.dphi
 
@@ -306,7 +287,10 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             origin = Source(cell, first + n, 0, 0)
             for v in range(len(program.values)):
                 clear(rows_at(arrays.errors, program, v), program.count)
-            make_inputs(origin, inputs, program, arrays, has_differences)
+            if has_tokens:
+                draw_tokens(origin, program, arrays)
+            else:
+                make_inputs(origin, inputs, program, arrays, has_differences)
             if has_ties:
                 forget(arrays.ties)
             forward(origin, (neuron, other), program, arrays)

@@ -14,7 +14,7 @@ from gradsim_core.parameters import Params
 
 from .costs import READOUT
 from .running import build
-from .tape import ATTEND, COST, GATE, SQUASH, TIED, WINDOW, Program
+from .tape import ATTEND, COST, EMBED, GATE, SQUASH, TIED, UNEMBED, WINDOW, Program
 from .work import Inputs, TapeWork, allocate, size_of
 
 _FLOPS = 35
@@ -29,6 +29,9 @@ once it has met them: its bases take more time than its entries would, in propor
 RARE = frozenset((SQUASH, GATE, ATTEND, TIED, WINDOW, COST))
 """Operations of which most networks have none."""
 
+TOKENS = frozenset((EMBED, UNEMBED))
+"""Operations of networks whose inputs are tokens."""
+
 
 @cache
 def builder(method: str, kinds: frozenset[int]) -> Callable[..., Any]:
@@ -40,12 +43,13 @@ def builder(method: str, kinds: frozenset[int]) -> Callable[..., Any]:
 
 
 def kinds_of(program: Program) -> frozenset[int]:
-    """The operations that the kernel of a program runs beside the usual ones: none of these, or all.
+    """The operations that the kernel of a program runs beside the usual ones: none of `RARE`, or all; so of `TOKENS`.
 
-    So an activation has two kernels. To compile all operations takes half as much time again.
+    So an activation has few kernels. To compile all operations takes half as much time again.
     """
-    rare = RARE & set(program.steps[:, 0].tolist())
-    return RARE if rare or program.cost != READOUT else frozenset()
+    found = set(program.steps[:, 0].tolist())
+    rare = RARE if RARE & found or program.cost != READOUT else frozenset()
+    return rare | TOKENS if TOKENS & found else rare
 
 
 def matrices_of(method: str, inputs: int, width: int) -> str:

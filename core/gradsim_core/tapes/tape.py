@@ -21,12 +21,13 @@ import numpy as np
 from gradsim_core.lazy.untied import Shape, shape_of
 from gradsim_core.linear.rows import stored
 
-MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN, TIED, DRAW, WINDOW = range(12)
+MULTIPLY, SHIFT, ACTIVATE, SQUASH, GATE, ADD, STANDARDISE, ATTEND, JOIN, TIED, DRAW, WINDOW, EMBED, UNEMBED = range(14)
 COST = -1  # stands among the operations of a kernel for all costs but the random readout of every row
 PAIRS = -2  # likewise, for what is told of pairs of inputs
 DIFFERENCES = -3  # likewise, for inputs that are carried as differences from the first
 LAYER, RMS, BATCH = range(3)
 MOST_INPUTS = 4096
+MOST_TOKENS = 2**20
 _ORDINARY = 20  # octaves: a matrix of larger or smaller entries is one of entries near 1, times a power of two
 
 
@@ -40,17 +41,15 @@ class Value(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An operation: what it reads (`other` to add, join), what it makes, and which matrix, norm or attention it is."""
+    """An operation: what it reads (`other` to add, join, unembed), what it makes, and which matrix or norm it is."""
 
     kind: int
     source: int
     other: int
     target: int
     index: int
-    mode: (
-        int  # the norm; of an attention, whether it is causal; of a tied matrix, its number: the index of its first use
-    )
-    factor: float  # of a branch, or of scores
+    mode: int  # the norm; whether an attention is causal; the tokens of an embedding; a tied matrix's first use
+    factor: float  # of a branch, or of scores; deviation of a bias, or of an embedding
 
 
 class Program(NamedTuple):
@@ -125,6 +124,23 @@ class Tape:
         self.shapes.append(shape)
         self.deviations.append(sigma * given.n**-0.5)
         return self._step(TIED, x, n, 1, index=len(self.shapes) - 1, mode=number)
+
+    def embed(self, tokens: int, n: int, vocabulary: int, sigma: float) -> int:
+        """Replace token ids, the input, by rows of the embedding: a (vocabulary, n) matrix of deviation sigma."""
+        if tokens != self.input or self.values[tokens].n != 1 or self.steps:
+            raise ValueError("embed: it is the first operation, and reads the input, of one number a row.")
+        if min(n, vocabulary) < 1 or vocabulary > MOST_TOKENS or not 0.0 < sigma < math.inf:
+            raise ValueError(f"n {n}, vocabulary {vocabulary}, sigma {sigma}: from 1, to {MOST_TOKENS}, and > 0.")
+        return self._step(EMBED, tokens, n, 1, mode=vocabulary, factor=sigma)
+
+    def unembed(self, x: int) -> int:
+        """Compute the logits of all tokens, E x, with the matrix E that has embedded the input."""
+        first = self.steps[0] if self.steps else None
+        if first is None or first.kind != EMBED or self.values[x][2:] != self.values[first.target][2:]:
+            raise ValueError("unembed: the tape begins with an embedding, and the value has as many numbers.")
+        self.shapes.append(shape_of(self.count, self.values[x].n, first.mode))
+        self.deviations.append(first.factor)
+        return self._step(UNEMBED, x, first.mode, 1, other=first.target, index=len(self.shapes) - 1)
 
     def draw(self, n: int) -> int:
         """Draw new rows of n standard normal numbers."""

@@ -67,6 +67,19 @@ def convolutions():
     yield Network("convolution", inputs=5, taps=1, preset="xavier_normal")
 
 
+def embeddings():
+    """Transformers of tokens: with repeated ones, fewer than inputs or neurons, and all of them, and more inputs."""
+    base = Network("transformer", inputs=6, heads=2, normalisation="layer", cost="softmax", sigma_embedding=0.3)
+    for vocabulary in (3, 12, 100):
+        yield base._replace(embedding="tied", vocabulary=vocabulary)
+    yield base._replace(embedding="tied", vocabulary=40, inputs=20, sigma_embedding=0.1)
+    yield base._replace(embedding="tied", vocabulary=9, inputs=1, normalisation="rms", placement="post")
+    yield base._replace(embedding="tied", vocabulary=33, normalisation="none", gated=True, causal=False)
+    yield base._replace(embedding="untied", vocabulary=12)
+    yield base._replace(embedding="untied", vocabulary=50, cost="readout", sigma_embedding=2.0)
+    yield base._replace(embedding="untied", vocabulary=5, cost="quadratic", outputs=4)
+
+
 def outputs():
     """Few outputs, more than a vector holds, and more than the numbers of a layer."""
     yield Network("plain", inputs=3, cost="quadratic", outputs=5)

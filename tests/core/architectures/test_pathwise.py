@@ -9,16 +9,18 @@ import pytest
 
 import gradsim as gs
 from gradsim.errors import SweepError
-from gradsim_core.architectures import ARCHITECTURES, Network
+from gradsim_core.architectures import ARCHITECTURES, Network, writers
 from gradsim_core.architectures.network import COSTS, NORMALISATIONS, PLACEMENTS
 from gradsim_core.architectures.table import program_of
 from gradsim_core.parameters import Params
-from gradsim_core.tapes.tape import MULTIPLY, TIED
-from tests.core.architectures.kinds import convolutions, every_kind, name_of, options, outputs, recurrent, shapes
+from gradsim_core.tapes.tape import MULTIPLY, TIED, UNEMBED
+from tests.core.architectures import kinds
+from tests.core.architectures.kinds import every_kind, name_of
 from tests.core.tapes import networks
 
 torch = pytest.importorskip("torch")
-ALL = list(dict.fromkeys([*every_kind(), *options(), *outputs(), *recurrent(), *convolutions(), *shapes()]))
+_OTHERS = kinds.options, kinds.outputs, kinds.recurrent, kinds.convolutions, kinds.shapes, kinds.embeddings
+ALL = list(dict.fromkeys([*every_kind(), *(network for each in _OTHERS for network in each())]))
 CELL = Params(np.uint64(0), 3, 16, 1.2, 0.3)
 TOLERANCE = 1e-10
 
@@ -29,11 +31,11 @@ def autograd(network, work, program):
 
     matrices = networks.completed(program, work, 0, np.random.default_rng(5))
     inputs, biases = networks.numbers(work.values, program, 0), networks.biases(program, work)
-    tied, draws = networks.completed_ties(program, work, np.random.default_rng(6)), networks.draws(program, work)
+    rng, draws = np.random.default_rng(6), networks.draws(program, work)
+    tied = networks.completed_ties(program, work, rng) + networks.completed_embedding(program, work, 0, rng)
     tensors = Tensors(inputs, matrices, torch.nn.functional.gelu, biases, tied, draws)
     output = ARCHITECTURES[network.architecture].write(tensors, network, CELL)
-    if network.cost != "readout":
-        output = tensors.multiply(output, network.outputs)
+    output = writers.outputs(tensors, network, output)
     cost_of(network.cost, tensors.values[output], torch.tensor(networks.readouts(program))).backward()
     return tensors
 
@@ -63,6 +65,9 @@ def compare(network, planted=1.0):
     tensors = autograd(network, work, program)
     for v, value in enumerate(tensors.values):
         for found, right in ((work.values, value), (work.errors, value.grad)):
+            if right is None:  # of token ids
+                assert (v, network.embedding == "none") == (0, False)
+                continue
             expected = right.detach().numpy()
             limit = TOLERANCE * max(np.abs(expected).max(), 1e-3)
             np.testing.assert_allclose(networks.numbers(found, program, v), expected, rtol=0, atol=limit)
@@ -75,7 +80,7 @@ def compare(network, planted=1.0):
 
 def kinds_of_matrices(program):
     """The kind of every step with a matrix, tied or not, in their order."""
-    return [kind for kind in program.steps[:, 0] if kind in (MULTIPLY, TIED)]
+    return [kind for kind in program.steps[:, 0] if kind in (MULTIPLY, TIED, UNEMBED)]
 
 
 @pytest.mark.parametrize("network", ALL, ids=name_of)

@@ -7,7 +7,7 @@ import pytest
 
 from gradsim_core import jit
 from gradsim_core.lanes import store
-from gradsim_core.rng.philox import philox, random_words
+from gradsim_core.rng.philox import philox, random_words, scalar_words
 
 # Random123's kat_vectors: philox4x32, 10 rounds (counter, key, words).
 KNOWN = [
@@ -51,6 +51,13 @@ def store_words(key, network, layer, role, index, out):
 
 
 COUNTERS = [(0, 0, 0, 0), (1, 2, 3, 4), (2**48 - 1, 2**20 - 1, 15, 2**48 - 1), (2**32, 7, 2, 2**32 + 5)]
+
+
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_scalar_words_are_those_of_the_first_lane(counter):
+    vectors = lanes_of(*counter).view(np.uint32).reshape(4, 16)
+    words = jit.compiled(scalar_words)(KEY, *counter)
+    assert [int(word) for word in words] == vectors[:, 0].tolist()
 
 
 @pytest.mark.parametrize("counter", COUNTERS)

@@ -16,7 +16,7 @@ from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import TAPE_READOUT
 from gradsim_core.tapes import schedule, steps
 from gradsim_core.tapes.costs import READOUT
-from gradsim_core.tapes.tape import DRAW, MULTIPLY, SHIFT, TIED
+from gradsim_core.tapes.tape import DRAW, EMBED, MULTIPLY, SHIFT, TIED, UNEMBED
 from gradsim_core.tapes.ties import known_at
 from gradsim_core.tapes.work import Inputs
 from tests.core.lazy.networks import basis
@@ -88,7 +88,8 @@ def run_many(
         schedule.work_of(program, Inputs(correlation), np.dtype(dtype), method),
         (np.zeros(shape), np.zeros(shape)),
     )
-    body = simulator._kernel(activation, resolve_law(law), schedule.builder(method, schedule.RARE), "tape", None)
+    kinds = schedule.RARE | schedule.kinds_of(program)
+    body = simulator._kernel(activation, resolve_law(law), schedule.builder(method, kinds), "tape", None)
     slopes, cell = simulator._slopes(activation), CELL._replace(alpha=activation.alpha)
     for network in range(first, first + networks):
         body(cell, slopes, network, work, *sums)
@@ -153,29 +154,64 @@ def completed_ties(program, work, rng):
             for rows, n in ((side.basis, side.n), (side.images, side.n_image)):
                 block = rows.array[rows.start : rows.start + count * rows.row].reshape(count, rows.row)[:, :n]
                 found_rows.append(block.astype(np.float64))
-        q, a, u, b = found_rows
-        fresh = program.deviations[number] * rng.standard_normal((known.left.n, known.right.n))
-        fresh -= u.T @ (u @ fresh)
-        fresh -= (fresh @ q.T) @ q
-        found.append(a.T @ q + u.T @ b - u.T @ (u @ a.T) @ q + fresh)
+        found.append(by_the_lemma(*found_rows, program.deviations[number], rng))
     return found
+
+
+def by_the_lemma(q, a, u, b, deviation, rng):
+    """A matrix with the images a of the orthonormal rows q from the right, and b of u from the left, the rest fresh."""
+    fresh = deviation * rng.standard_normal((a.shape[1], b.shape[1]))
+    fresh -= u.T @ (u @ fresh)
+    fresh -= (fresh @ q.T) @ q
+    return a.T @ q + u.T @ b - u.T @ (u @ a.T) @ q + fresh
+
+
+def answers(program, work, network, index, errors):
+    """What a lazy matrix answers from the left to errors, as in the run."""
+    shape, dtype = steps.shape_at(program, index), work.values.numbers.dtype
+    y, seen = rows_of(program.count, shape.width_in, dtype), steps.seen_at(program, work, index)
+    origin, backward = Source(CELL, network, int(index) + 1, 0), jit.compiled(untied.backward)
+    backward(origin, shape, program.deviations[index], errors, y, seen, work.lazy)
+    return y.array.reshape(program.count, shape.parts_in, -1)[:, :, : shape.n_in].reshape(program.count, -1)
+
+
+def completed_lazy(program, work, step, back, d, rng):
+    """The explicit matrix of a step that answered errors d with `back`."""
+    x, h = (numbers(work.values, program, value) for value in (step[1], step[3]))
+    right, left = basis(x), basis(d)
+    a, b = right @ np.linalg.lstsq(x, h, rcond=1e-9)[0], left @ np.linalg.lstsq(d, back, rcond=1e-9)[0]
+    return by_the_lemma(right, a, left, b, program.deviations[step[4]], rng)
+
+
+def tokens(program, work):
+    """The token ids of a run, if its inputs are tokens."""
+    return numbers(work.values, program, 0)[:, 0].astype(int)
+
+
+def completed_embedding(program, work, network, rng):
+    """The explicit matrix of the embedding: the rows of the tokens of a run, the rest by the lemma; [] if none."""
+    if not (program.steps[:, 0] == EMBED).any():
+        return []
+    known, ids = numbers(work.values, program, program.steps[0, 3]), tokens(program, work)
+    found = program.factors[0] * rng.standard_normal((program.steps[0, 5], known.shape[1]))
+    for step in program.steps[program.steps[:, 0] == UNEMBED]:
+        d = numbers(work.errors, program, step[3])
+        d[:, ids] = 0.0
+        errors = rows_of(program.count, steps.shape_at(program, step[4]).width_out, work.values.numbers.dtype)
+        errors.array.reshape(program.count, -1)[:, : d.shape[1]] = d
+        found = completed_lazy(program, work, step, answers(program, work, network, step[4], errors), d, rng)
+    found[ids] = known
+    return [found]
 
 
 def completed(program, work, network, rng):
     """Explicit matrices that answer as those of a run did, the rest drawn afresh: the lemma."""
-    found, backward = [], jit.compiled(untied.backward)
-    for _, source, _, target, index, _ in program.steps[program.steps[:, 0] == MULTIPLY]:
-        shape, deviation = steps.shape_at(program, index), program.deviations[index]
-        x, h = (numbers(work.values, program, value) for value in (source, target))
-        d, y = errors_at(work, program, target), rows_of(program.count, shape.width_in, work.values.numbers.dtype)
-        errors = Matrix(work.errors.numbers, int(program.values[target, 0]), shape.width_out, 1)
-        seen, origin = steps.seen_at(program, work, index), Source(CELL, network, int(index) + 1, 0)
-        backward(origin, shape, deviation, errors, y, seen, work.lazy)
-        back = y.array.reshape(program.count, shape.parts_in, -1)[:, :, : shape.n_in].reshape(program.count, -1)
-        right, left = basis(x), basis(d)
-        a, b = right @ np.linalg.lstsq(x, h, rcond=1e-9)[0], left @ np.linalg.lstsq(d, back, rcond=1e-9)[0]
-        fresh = deviation * rng.standard_normal((h.shape[1], x.shape[1]))
-        fresh -= left.T @ (left @ fresh)
-        fresh -= (fresh @ right.T) @ right
-        found.append(a.T @ right + left.T @ b - left.T @ (left @ a.T) @ right + fresh)
+    found = []
+    for step in program.steps[program.steps[:, 0] == MULTIPLY]:
+        target, index = step[3], step[4]
+        errors = Matrix(
+            work.errors.numbers, int(program.values[target, 0]), steps.shape_at(program, index).width_out, 1
+        )
+        back, d = answers(program, work, network, index, errors), errors_at(work, program, target)
+        found.append(completed_lazy(program, work, step, back, d, rng))
     return found

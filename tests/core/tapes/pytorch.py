@@ -32,6 +32,14 @@ class Tensors:
             self.tied[name] = torch.tensor(next(self.spare))
         return self._made(self.values[x] @ self.tied[name].T, 1)
 
+    def embed(self, tokens, n, vocabulary, sigma):
+        self.embedding = torch.tensor(next(self.spare), requires_grad=True)
+        assert self.embedding.shape == (vocabulary, n)
+        return self._made(self.embedding[self.values[tokens][:, 0].long()], 1)
+
+    def unembed(self, x):
+        return self._made(self.values[x] @ self.embedding.T, 1)
+
     def window(self, x, taps):
         value = self.values[x]
         return self._made(torch.cat([value.roll(taps // 2 - j, 0) for j in range(taps)], 1), taps)

@@ -159,6 +159,15 @@ AXES = {
     "layers": {"layers": [4, 6], "depth": None, "width": None},
     "input_length": {"input_length": 0.5},
     "input_file": {"input_file": "here", "inputs": 2, "width": 4},
+    "embedding": {"architecture": "transformer", "inputs": 4, "cost": "softmax", "embedding": "tied"},
+    "vocabulary": {
+        "architecture": "transformer",
+        "inputs": 4,
+        "cost": "softmax",
+        "embedding": "tied",
+        "vocabulary": 30,
+    },
+    "sigma_embedding": {"architecture": "transformer", "inputs": 4, "embedding": "untied", "sigma_embedding": 0.02},
 }
 
 
