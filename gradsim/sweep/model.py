@@ -37,8 +37,9 @@ from gradsim.sweep.fields import (
 )
 from gradsim.sweep.inputs import check_inputs, digest_in
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
-from gradsim.sweep.networks import NetworkAxes, check_networks, used
+from gradsim.sweep.networks import NetworkAxes, used
 from gradsim.sweep.quantities import check_quantities, known_quantities
+from gradsim.sweep.rules import check_networks
 from gradsim_core.activations import Activation, resolve_activation
 from gradsim_core.architectures import PLAIN, Network
 from gradsim_core.laws import WeightLaw, resolve_law
