@@ -1,5 +1,5 @@
 # make run     set up, run the classic phase diagram, show its tables and draw out/phase-tanh/phase.png
-# make test    set up with the test extras; lint, types, import contract, the suite, with the time of each (12 minutes on two cores, installation included)
+# make test    set up with the test extras; lint, types, import contract, the suite, with the time of each (17 minutes on two cores, installation and kernels included)
 # make test-oldest  the suite with the lowest versions that pyproject.toml allows, on Python 3.11
 # make coverage     the lines of package gradsim that the suite runs
 # make docs    the documentation site, offline: gallery and notebooks executed, build/docs/html/index.html (under 15 minutes)
