@@ -108,6 +108,11 @@ def summary(
     )
 
 
+def median_decades(summary: pd.DataFrame) -> pd.Series:
+    """Return by how many decades the norm of the gradient grows in the median live network of each cell."""
+    return summary["median_log_gain"] / (2.0 * MARGIN)
+
+
 def _estimates(
     bins: Histograms, moments: tuple[Array, Array, Array], counts: tuple[Array, Array, Array], level: float
 ) -> dict[str, tuple[Array, Array, Array]]:

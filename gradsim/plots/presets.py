@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gradsim.analysis.summaries import median_decades
 from gradsim.errors import SweepError
 from gradsim.plots import selection, words
 from gradsim.plots.phase import limit_of
@@ -57,7 +58,9 @@ def presets(run: Run, ax: Axes | None = None, **where: Any) -> Axes:
     summary = selection.matching(run.summary(), names, where).sort_values("depth", ascending=False, kind="stable")
     found, group, said = selection.first_combination(summary, names)
     rows, columns = (list(dict.fromkeys(cells[name])) for name in ("activation", "preset"))
-    found = found.assign(lost=np.where(found["nonfinite_fraction"] > 0.0, "not\nfinite", "dead"))
+    found = found.assign(
+        decades=median_decades(found), lost=np.where(found["nonfinite_fraction"] > 0.0, "not\nfinite", "dead")
+    )
     table, lost = (
         found.pivot(index="activation", columns="preset", values=name).reindex(index=rows, columns=columns)
         for name in ("decades", "lost")

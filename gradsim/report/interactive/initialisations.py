@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gradsim.analysis.summaries import median_decades
 from gradsim.report.interactive.facts import AXES, Facts
 from gradsim.report.languages import Words
 from gradsim.sweep.columns import independent_axes
@@ -29,6 +30,7 @@ def initialisations(facts: Facts, words: Words) -> dict[str, Any] | None:
         return None
     others = [axis for axis in independent_axes(AXES, facts.summary) if axis not in ("activation", "preset")]
     chosen = _first(facts.summary.sort_values("depth", ascending=False, kind="stable"), [*others, "depth"])
+    chosen = chosen.assign(decades=median_decades(chosen))
     activations, presets = (list(dict.fromkeys(facts.summary[name])) for name in ("activation", "preset"))
     decades = chosen.pivot(index="activation", columns="preset", values="decades").reindex(activations, columns=presets)
     limit = min(max(float(np.nanmax(np.abs(decades.to_numpy(np.float64)), initial=0.0)), 1.0), _LARGEST)

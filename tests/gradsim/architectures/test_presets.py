@@ -138,7 +138,8 @@ def test_theory_is_that_of_the_sigmas(run):
 def test_picture(run):
     axes = gs.plots.presets(run)
     texts = [text.get_text() for text in axes.texts[:6]]
-    decades = run.summary().set_index(["depth", "activation", "preset"])["decades"].loc[8]
+    medians = run.summary().set_index(["depth", "activation", "preset"])["median_log_gain"].loc[8]
+    decades = medians / (2 * np.log(10.0))
     assert texts == [
         f"{decades[name, preset]:+.1f}".replace("-", "−") for name in ("relu", "tanh")
         for preset in ("he_normal", "xavier_uniform", "orthogonal")

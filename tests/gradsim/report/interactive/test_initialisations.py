@@ -29,7 +29,8 @@ def test_numbers_are_those_of_the_deepest_cells(presets):
     table, summary = initialisations(facts_of(presets, 0.95), ENGLISH), presets.summary()
     assert table["columns"] == ["he_normal", "xavier_normal", "critical"]
     assert "width 8, depth 9" in table["caption"]
-    chosen = summary[(summary["depth"] == 9) & (summary["width"] == 8)].set_index(["activation", "preset"])["decades"]
+    chosen = summary[(summary["depth"] == 9) & (summary["width"] == 8)].set_index(["activation", "preset"])
+    chosen = chosen["median_log_gain"] / (2 * np.log(10.0))
     for activation, cells in table["rows"]:
         for preset, cell in zip(table["columns"], cells, strict=True):
             assert float(cell["text"].replace("\N{MINUS SIGN}", "-")) == pytest.approx(
