@@ -20,9 +20,8 @@ from gradsim.dataset.manifest import Kind
 from gradsim.errors import CorruptDataError
 from gradsim.simulation.plan import Plan
 from gradsim.simulation.segments import Shard
-from gradsim.sweep.cells import Cell
+from gradsim.sweep.cells import Cell, digest_in
 from gradsim.sweep.columns import NUMBERS_OR_NAMES, in_columns
-from gradsim.sweep.inputs import digest_in
 from gradsim_core.results.of_inputs import OF_INPUTS
 from gradsim_core.results.quantities import QUANTITIES
 from gradsim_core.results.statistics import Sums

@@ -136,7 +136,8 @@ def first_rows(whole: Columns, keys: tuple[str, ...]) -> np.ndarray:
 
 def _frame(merged: Columns, names: tuple[str, ...]) -> pd.DataFrame:
     codes = merged["quantity"].astype(np.int8)
-    there = [name for code, name in enumerate(NAMES) if name in QUANTITIES or (codes == code).any()]
+    counts = np.bincount(codes, minlength=len(NAMES))
+    there = [name for name, count in zip(NAMES, counts, strict=True) if count or name in QUANTITIES]
     place = np.array([there.index(name) if name in there else -1 for name in NAMES], np.int8)
     quantity = pd.Categorical.from_codes(place[codes], pd.Index(there))
     keys = {"cell_id": merged["cell_id"], "layer": merged["layer"], "quantity": quantity}

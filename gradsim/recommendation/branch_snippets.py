@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from gradsim.errors import SweepError, suggestion
-from gradsim.recommendation.snippets import BY_STD, FRAMEWORKS
+from gradsim.recommendation.snippets import BY_STD, check_framework
 from gradsim_core.architectures.presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 
 _NAMES = {
@@ -51,9 +50,7 @@ def branch_snippet(framework: str, weights: BranchWeights) -> str | None:
     SweepError
         For an unknown framework.
     """
-    if framework not in FRAMEWORKS:
-        remedy = suggestion(framework, FRAMEWORKS)
-        raise SweepError("framework", framework, f"one of {', '.join(FRAMEWORKS)}", remedy)
+    check_framework(framework)
     return _torch(weights) if framework == "pytorch" else None
 
 

@@ -154,7 +154,12 @@ def snippet(framework: str, weights: Weights) -> str | None:
     SweepError
         For an unknown framework.
     """
+    check_framework(framework)
+    return FRAMEWORKS[framework](weights)
+
+
+def check_framework(framework: str) -> None:
+    """Refuse an unknown framework with :class:`SweepError`."""
     if framework not in FRAMEWORKS:
         remedy = suggestion(framework, FRAMEWORKS)
         raise SweepError("framework", framework, f"one of {', '.join(FRAMEWORKS)}", remedy)
-    return FRAMEWORKS[framework](weights)

@@ -15,6 +15,9 @@ NETWORK_AXES = Network._fields
 _DEFAULTS: dict[str, Any] = {"law": "gaussian", "sigma_b": 0.0, **PLAIN._asdict()}
 """Physics left out of the key at these values, so that a later axis changes no number of today's cells."""
 
+FILE_MARK = "#"
+"""Stands between the name of a file of inputs and the digest of its numbers."""
+
 canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 """JSON text with sorted keys and no spaces: equal content gives equal text."""
 
@@ -70,6 +73,11 @@ def network_axes_of(columns: Iterable[str]) -> list[str]:
     return [axis for axis in NETWORK_AXES if axis in columns]
 
 
+def digest_in(input_file: str) -> str:
+    """Return the digest of a file of inputs without its name: where it lies makes no other network."""
+    return input_file.rpartition(FILE_MARK)[2]
+
+
 def round12(value: float) -> float:
     """Return the value at 12 significant digits: the precision at which a sweep and its keys see floats."""
     return float(f"{value:.12g}") + 0.0  # + 0.0 turns -0.0 into 0.0
@@ -104,7 +112,7 @@ def cell_key(cell: Cell, seed: int) -> int:
         "width": int(cell.width),
         "seed": int(seed),
     }
-    physics["input_file"] = cell.input_file.rpartition("#")[2]  # where a file lies is no physics
+    physics["input_file"] = digest_in(cell.input_file)
     for name, default in _DEFAULTS.items():
         if physics[name] == default:
             del physics[name]

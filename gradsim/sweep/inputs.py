@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from gradsim.activations import AxisActivation, OwnActivation
 from gradsim.errors import SweepError
-from gradsim.sweep.cells import Cell, round12
+from gradsim.sweep.cells import FILE_MARK, Cell, round12
 from gradsim_core.activations import Activation
 from gradsim_core.architectures.network import LENGTHS, widths_of
 
-_MARK = "#"  # between the name of a file and the digest of its numbers
 _DIGITS = 64
 _SMALLEST, _LARGEST = 1e-30, 1e30  # so that squares of float32 are numbers
 FILE_ALLOWED = "the name of a Parquet file of numbers, a row for each input"
@@ -43,15 +42,10 @@ def file_text(value: object) -> tuple[str]:
         return ("",)
     if not isinstance(given, (str, Path)):
         raise SweepError("input_file", value, FILE_ALLOWED, _REMEDY)
-    _, mark, digest = str(given).rpartition(_MARK)
+    _, mark, digest = str(given).rpartition(FILE_MARK)
     if mark and len(digest) == _DIGITS and set(digest) <= set("0123456789abcdef"):
         return (str(given),)
-    return (f"{given}{_MARK}{digest_of(_numbers(str(given)))}",)
-
-
-def digest_in(text: str) -> str:
-    """Return the digest in a value of the axis, without the name of the file: where it lies makes no other sweep."""
-    return text.rpartition(_MARK)[2]
+    return (f"{given}{FILE_MARK}{digest_of(_numbers(str(given)))}",)
 
 
 def digest_of(rows: Rows) -> str:
@@ -90,7 +84,7 @@ def _column(column: pa.ChunkedArray) -> list[object] | NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def _checked(text: str) -> Rows:
-    name, _, digest = text.rpartition(_MARK)
+    name, _, digest = text.rpartition(FILE_MARK)
     rows = _numbers(name)
     if digest_of(rows) != digest:
         raise SweepError("input_file", name, "the file that the sweep was made with", "Restore it, or make a new sweep")
@@ -111,7 +105,7 @@ def rows_of(cell: Cell) -> Rows | None:
 
 def _fitting(cell: Cell, rows: Rows) -> Rows:
     """The rows that are inputs of a cell."""
-    inputs, name = widths_of(cell.network, cell.depth, cell.width)[0], cell.input_file.rpartition(_MARK)[0]
+    inputs, name = widths_of(cell.network, cell.depth, cell.width)[0], cell.input_file.rpartition(FILE_MARK)[0]
     if rows.shape[1] != inputs:
         allowed = f"a file with {inputs} numbers a row, as many as the network has inputs (it has {rows.shape[1]})"
         remedy = f"Write layers = [{rows.shape[1]}, …] or width = {rows.shape[1]}"
@@ -150,11 +144,14 @@ def _at_fixed_point(cell: Cell, activation: str | Activation) -> float:
 
 def check_inputs(cells: Iterable[Cell], activations: dict[str, AxisActivation]) -> None:
     """Refuse inputs that cells cannot have. A file that was lost or changed since is missed only by what simulates."""
+    found: dict[str, Rows | None] = {"": None}
     for cell in cells:
         activation = activations[cell.activation]
         if not isinstance(activation, OwnActivation):  # of a dataset, without its functions
             root_mean_square(cell, activation)
-        rows = _found(cell.input_file) if cell.input_file else None
+        if cell.input_file not in found:
+            found[cell.input_file] = _found(cell.input_file)
+        rows = found[cell.input_file]
         if rows is not None:
             _fitting(cell, rows)
 

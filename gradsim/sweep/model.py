@@ -24,7 +24,7 @@ from gradsim.activations import (
 from gradsim.errors import SweepError
 from gradsim.sweep import fields, files, presets, shapes
 from gradsim.sweep.axes import CELL_CAP, refuse_repeats
-from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json
+from gradsim.sweep.cells import NETWORK_AXES, Cell, canonical_json, digest_in
 from gradsim.sweep.fields import (
     DEPTH_CAP,
     LARGEST_SIGMA,
@@ -35,7 +35,7 @@ from gradsim.sweep.fields import (
     Float,
     Int,
 )
-from gradsim.sweep.inputs import check_inputs, digest_in
+from gradsim.sweep.inputs import check_inputs
 from gradsim.sweep.methods import NAMES, Asked, known_method, work_of
 from gradsim.sweep.networks import NetworkAxes, used
 from gradsim.sweep.quantities import check_quantities, known_quantities
