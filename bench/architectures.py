@@ -110,7 +110,7 @@ def main() -> None:
             f"PyTorch, {at_once} at once": (run, max(2 * at_once, 4)),
         }
         tell(f"{WIDTH} x {DEPTH}, {inputs} inputs", in_turn(contenders, rounds), "lazy")
-    for inputs, width, networks in ((1, 64, 1024), (1, WIDTH, 256), (1, 1024, 64), (8, WIDTH, 32)):
+    for inputs, width, networks in ((1, 64, 8192), (1, WIDTH, 2048), (1, 1024, 1024), (8, WIDTH, 32)):
         kinds = {
             "plain": (Network(inputs=inputs), 32),
             "layer norm": (Network(inputs=inputs, normalisation="layer"), 32),

@@ -26,8 +26,8 @@ DIGESTS = {
         "8867c10037a82121d3726ad3b3843e49d470fb57a963a0293632e263cb3de307",
     ),
     ("residual-depth", "conditional", "float32"): (
-        "1f708e939be326416b7926ccdff83a7bfa63c6b901c44fb3e7c72c59c21527f2",
-        "e0441d0c336226c4485080c4aeed51307c2476436bb74266189821e9e73b9be6",
+        "2d81f836cb3c778e15c9ad2dc37a2ee9bc7ef11b5e2d652ac58307a8dbb440da",
+        "58ec46145ff46b79c5159c0710b0742278679e7da083d5cdaba3817296b1c337",
     ),
     ("phase-relu", "explicit", "float32"): (
         "98984210b24480a2ca5ef34bdd5daf5650d2e473bae30969809b618641674397",

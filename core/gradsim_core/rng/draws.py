@@ -16,7 +16,7 @@ from gradsim_core.parameters import Params
 from .philox import fill_words, fill_words_of_two, stream
 
 AHEAD = 4
-"""How many counters' words are drawn before numbers are made from them."""
+"""How many counters' words the schedules with drawn weights make at a time."""
 
 
 class Source(NamedTuple):
@@ -75,36 +75,42 @@ load_eight = by_precision(_eight_32, _eight_64)
 
 
 def fill_drawn(draw, source, count, scale, words, out, start):
-    """Draw 64 numbers from each of the counters 0 .. count - 1 of a source.
+    """Draw 64 numbers from each of the counters 0 .. count - 1 of a source; parameters as of `fill_from`."""
+    fill_from(draw, source, 0, count, scale, words, out, start)
+
+
+def fill_from(draw, source, begin, count, scale, words, out, start):
+    """Draw 64 numbers from each of the counters begin .. begin + count - 1 of a source.
 
     Parameters
     ----------
     draw : callable
         `WeightLaw.draw`: makes four vectors of numbers from four vectors of words, a counter and a scale.
     source : Source
-    count : int
-        Number of counters.
+    begin, count : int
+        The first counter, and how many there are.
     scale : float
         Standard deviation, in the precision of `out`; the law `standard` uses only its precision.
-    words : int32 array (64 AHEAD,)
-        Scratch.
+    words : int32 array
+        Scratch for the words of one or more counters, 64 each: as many are drawn before numbers are made from them.
     out : float array
         Receives the 64 count numbers from index `start` on.
     start : int
     """
     cell, network, layer, role = source
-    for first in range(0, count, AHEAD):
-        drawn = min(AHEAD, count - first)
-        fill_words(cell.key, network, stream(layer, role), first, drawn, 1, words)
+    ahead = len(words) // (4 * LANES)
+    for first in range(0, count, ahead):
+        drawn = min(ahead, count - first)
+        fill_words(cell.key, network, stream(layer, role), begin + first, drawn, 1, words)
         for n in range(0, drawn - 1, 2):
             k = n * 4 * LANES
-            z0, z1, z2, z3, z4, z5, z6, z7 = load_eight(draw, words, k, Counter(source, first + n, 1), scale)
+            z0, z1, z2, z3, z4, z5, z6, z7 = load_eight(draw, words, k, Counter(source, begin + first + n, 1), scale)
             k += start + first * 4 * LANES
             store_four(out, k, z0, z1, z2, z3)
             store_four(out, k + 4 * LANES, z4, z5, z6, z7)
         if drawn % 2 == 1:
             k = (drawn - 1) * 4 * LANES
-            z0, z1, z2, z3 = load_drawn(draw, words, k, Counter(source, first + drawn - 1, 0), scale)
+            z0, z1, z2, z3 = load_drawn(draw, words, k, Counter(source, begin + first + drawn - 1, 0), scale)
             store_four(out, start + first * 4 * LANES + k, z0, z1, z2, z3)
 
 

@@ -101,13 +101,13 @@ def test_bits_depend_neither_on_the_block_nor_on_what_is_remembered(name, networ
     cell = forgetful.params(7, 4, 6, 1.4, 0.3)
     monkeypatch.setattr(forgetful, "_work", lambda cell: None)
     work = forgetful.schedule(cell).allocate(cell, np.dtype("float32"), resolve_law("gaussian"))
-    assert not work.remembers
+    assert not work.fits
     sums = np.zeros((2, 3, 48, 4))
     forgetful._run(cell, 0, work, *sums)
     usual = simulator(name, network, "float32")
     monkeypatch.undo()
     work = usual.schedule(cell).allocate(cell, np.dtype("float32"), resolve_law("gaussian"))
-    assert work.remembers
+    assert work.fits
     expected = np.zeros((2, 3, 48, 4))
     usual._run(cell, 0, work, *expected)
     np.testing.assert_array_equal(sums, expected)

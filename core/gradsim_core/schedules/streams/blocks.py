@@ -1,4 +1,4 @@
-"""A block of a stream: its last matrix and the sum, norms on them, and the same backward (see `schedule`)."""
+"""A block of a stream, forward and backward (see `schedule`)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, convert, fma, load, maximum, select, splat, sqrt, store
-from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
+from gradsim_core.lanes import (
+    LANES,
+    convert,
+    fma,
+    load,
+    maximum,
+    select,
+    splat,
+    sqrt,
+    store,
+)
+from gradsim_core.parameters import SUM_DELTA, SUM_X
 from gradsim_core.rng.draws import Source
-from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_FORWARD, STREAM_INPUT, STREAM_READOUT
+from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_INPUT, STREAM_READOUT
 from gradsim_core.scaling.per_lane import scaled
 from gradsim_core.schedules.side_by_side import dot, fill, record, rows
 
-from .errors import keep_error, leave
+from .adding import keep_error
+from .again import evaluate_again
+from .branches import branch
+from .errors import leave
 from .inner import run_inner, run_inner_backward
-from .norms import norm_from, norm_of, sum_up
+from .norms import sum_up
 from .numbers import (
     BIAS_SHARE,
     ERROR_ALONG,
@@ -41,14 +54,10 @@ from .numbers import (
     along_weights,
     item,
     keep,
-    level,
-    limit,
-    multiply,
     number,
     transpose,
-    unit_at,
 )
-from .sites import Site, enter, evaluate_again
+from .sites import Site, enter
 
 
 def site_at(form, depth, layer):
@@ -56,83 +65,6 @@ def site_at(form, depth, layer):
     inside = form.skip or layer > 0
     activates = inside and not form.two and (layer < depth or not form.skip)
     return Site(form.before and inside, activates, form.after and not form.skip and layer > 0)
-
-
-def branch(cell, group, layer, work, seen, bias):
-    """Compute the stream after a block from the `Seen` of its last matrix; returns 0, or NaN if it is not finite."""
-    size, form = rows(cell.width) * LANES, work.form
-    start, like = (layer - 1) * size, splat(load(work.error, 0), 0.0)
-    fill(cell, group, layer, STREAM_FORWARD, work.words, work.z, start)
-    product = multiply(seen, work.weight, bias)
-    keep(work, layer, SHARE, product.share)
-    keep(work, layer, BIAS_SHARE, product.bias_share)
-    scale, mean, exponent = product.v, like, product.exponent
-    if form.output:
-        mean, scale, exponent = standardise_branch(cell, layer, work, start, product)
-    scale, exponent = scale * work.alpha.value, exponent + work.alpha.power
-    below = item(work, layer - 1, EXPONENT)
-    old = level(sqrt(item(work, layer - 1, SQUARE)), below) if form.skip else level(scale * 0.0, below)
-    unit = unit_at(maximum(level(scale, exponent), old), limit(like))
-    of_x = number(below - unit, splat(scale, 1.0 if form.skip else 0.0), like)
-    square, total = add_branch(work, start, cell.width, of_x, number(exponent - unit, scale, like), mean)
-    if form.after and form.skip:
-        square, unit = standardise_stream(cell, layer, work, (total, square), unit)
-    keep(work, layer, SQUARE, square)
-    keep(work, layer, TOTAL, convert(total, 1.0))
-    keep(work, layer, EXPONENT, unit)
-    record(work, SUM_H, layer, square, unit)
-    return fma(square, 0.0, seen.square * 0.0)
-
-
-def add_branch(work, start, width, of_x, of_z, mean):
-    """Write x' = of_x x + of_z (z - mean) behind x, which begins at `start`; returns |x'|^2 in float64, and its sum."""
-    size = rows(width) * LANES
-    even = odd = total = total_odd = splat(of_x, 0.0)
-    stop = start + width * LANES
-    for k in range(start, stop - LANES, 2 * LANES):
-        a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
-        b = fma(load(work.z, k + LANES) - mean, of_z, load(work.stream, k + LANES) * of_x)
-        store(work.stream, size + k, a)
-        store(work.stream, size + k + LANES, b)
-        even, odd = fma(a, a, even), fma(b, b, odd)
-        total, total_odd = total + a, total_odd + b
-    if width % 2 == 1:
-        k = stop - LANES
-        a = fma(load(work.z, k) - mean, of_z, load(work.stream, k) * of_x)
-        store(work.stream, size + k, a)
-        even, total = fma(a, a, even), total + a
-    return convert(even + odd, 1.0), total + total_odd
-
-
-def standardise_branch(cell, layer, work, start, product):
-    """The norm of a branch v z: the mean of z, and the factor of z - mean with its exponent."""
-    moments = sum_up(work.z, start, cell.width), convert(dot(work.z, start, work.z, start, cell.width), 1.0)
-    ones = norm_of(work.z, start, cell.width, work.form, moments, product.exponent * 0.0)
-    variance = (splat(product.v, 1.0) - ones.floor) * inverse_square(ones.inverse)
-    norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent, work.form.epsilon)
-    scale, exponent = product.v * norm.inverse, product.exponent - norm.unit
-    keep(work, layer, OUT_MEAN, convert(norm.mean, 1.0))
-    keep(work, layer, OUT_FACTOR, scaled(exponent, scale))
-    keep(work, layer, OUT_INVERSE, norm.inverse)
-    keep(work, layer, OUT_UNIT, norm.unit)
-    return norm.mean, scale, exponent
-
-
-def inverse_square(v):
-    """1 / v^2."""
-    return 1.0 / (v * v)
-
-
-def standardise_stream(cell, layer, work, moments, exponent):
-    """Replace the stream by its norm; returns |x|^2 and its exponent."""
-    start = layer * rows(cell.width) * LANES
-    norm = norm_of(work.stream, start, cell.width, work.form, moments, exponent)
-    scale = convert(norm.inverse, norm.mean)
-    for i in range(start, start + cell.width * LANES, LANES):
-        store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
-    keep(work, layer, POST_INVERSE, norm.inverse)
-    keep(work, layer, POST_UNIT, norm.unit)
-    return (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
 
 
 def standardise_stream_backward(cell, layer, work):
@@ -225,14 +157,21 @@ def run_block_backward(neuron, cell, group, layer, work):
         (square, along, of_inner), gradient, exponent = run_inner_backward(neuron, cell, group, layer, work, error)
         error, weight = Error(square, along, of_inner), work.first_weight
         gradient, exponent = sum_of(gradient, exponent, square * seen.square, of_inner + seen.exponent)
-    record(work, SUM_X, layer, select(delta == 0.0, delta, gradient / delta), exponent - unit)
+    if form.two or form.output:
+        gradient = gradient / delta
+    else:  # the error is alpha times that of the stream
+        gradient, exponent = (
+            seen.square * (work.alpha.value * work.alpha.value),
+            seen.exponent + work.alpha.power + unit,
+        )
+    record(work, SUM_X, layer, select(delta == 0.0, delta, gradient), exponent - unit)
     if layer > 1:
         site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
         source = Source(cell, group, layer, STREAM_BACKWARD)
-        products = evaluate_again(neuron, cell, layer - 1, work, site, source)
+        products = evaluate_again(neuron, layer - 1, work, site, source)
         shares = item(work, layer, SHARE), item(work, layer, BIAS_SHARE)
         along = error.along if form.two else along_weights(cell, group, layer, length, error.along, shares)
-        y = transpose(length, along, sqrt(seen.square), products[0], weight, error.exponent)
+        y = transpose(length, along, sqrt(seen.square), products.inner, weight, error.exponent)
         leave(neuron, source, work, site, y, products, form.skip)
 
 
@@ -240,7 +179,7 @@ def read_out(neuron, cell, group, work, broken):
     """Start the error of the stream, from a random readout."""
     site, layer = site_at(work.form, cell.depth, cell.depth), cell.depth
     source = Source(cell, group, 0, STREAM_READOUT)
-    products = evaluate_again(neuron, cell, layer, work, site, source)
+    products = evaluate_again(neuron, layer, work, site, source)
     zero = item(work, layer, SQUARE) * 0.0
     for i in range(0, rows(cell.width) * LANES, LANES):
         store(work.error, i, splat(load(work.error, i), 0.0))

@@ -1,49 +1,33 @@
 """The error of a stream: what comes back through the site of a branch is added to it.
 
-One pass adds, and sums up what the block below needs: the square of the error, and its product with z.
+Where nothing is far from 1, one pass does it (`add_through_slopes`). Else u = phi'(h) y is computed first.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
 from gradsim_core import jit
-from gradsim_core.lanes import (
-    LANES,
-    absolute,
-    convert,
-    fma,
-    load,
-    maximum,
-    splat,
-    sqrt,
-    store,
-)
+from gradsim_core.lanes import LANES, convert, fma, load, maximum, splat, store
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
 from gradsim_core.schedules.side_by_side import rows
 
+from .adding import Terms, add_affine, add_to_error, size_of
+from .again import Products, draw_g, evaluate_apart, evaluate_far, in_one_pass
 from .norms import Affine, kept_norm, through_norm
 from .numbers import (
-    ERROR_ALONG,
-    ERROR_EXPONENT,
-    ERROR_SQUARE,
     EXPONENT,
     SEEN,
     SEEN_EXPONENT,
     SQUARE,
     Combination,
     item,
-    keep,
-    level,
+    level_of,
     limit,
     number,
     unit_at,
 )
-from .sites import draw_g, evaluate_far, place
+from .sites import place
 
 
 @jit.outlined
@@ -60,45 +44,65 @@ def leave(neuron, source, work, site, y, products, skip):
     site : Site
     y : Combination
         The error of what the matrix above meets, a combination of it and of g.
-    products : tuple of two vectors
-        From `products_with_g`.
+    products : Products
     skip : bool
         Whether the error of the stream remains, or starts here.
     """
     (cell, _, layer, _), zero = source, splat(y.of_g, 0.0)
     layer = layer - 1 if layer > 0 else cell.depth
     none = splat(load(work.error, 0), 0.0)
-    error = Affine(y.of_g, none, y.of_x, none, y.exponent)
-    norm = kept_norm(work, layer)
-    if site.after or (site.before and not site.activates):
-        error = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
+    affine, norm, arrays = Affine(y.of_g, none, y.of_x, none, y.exponent), kept_norm(work, layer), work.activated
     if not site.activates:
-        add_error(cell, layer, work, skip, (work.activated.g, 0), error, zero + float(cell.width) ** 0.5)
+        if site.before:
+            affine = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
+        add_affine(cell, layer, work, skip, affine, (arrays.g, 0), level_of(zero + float(cell.width), 0.0))
         return
-    length = sqrt(item(work, layer, SEEN))
-    if site.after:
-        length = length / norm.inverse
-    if not site.before:
-        square = add_through_slopes(cell, layer, work, skip, error, length)
+    if in_one_pass(work, layer, cell.width, site):
+        square = add_through_slopes(cell, layer, work, skip, site, y, products)
         if skip or not is_extreme(square, neuron.has_tails[1]):
             return
-    sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, error, length)
+        evaluate_apart(neuron, source, work, layer, site)
+    square = item(work, layer, SEEN)
+    if site.after:
+        affine = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
+        square = square / (norm.inverse * norm.inverse)
+    sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, affine, level_of(square, 0.0))
     if is_extreme(sums[2], neuron.has_tails[1]):
-        sums, exponent = multiply_any_range(neuron, source, layer, work, site, error, (sums[2], exponent))
+        sums, exponent = multiply_any_range(neuron, source, layer, work, site, affine, (sums[2], exponent))
     total, product, square = sums
-    error = Affine(splat(zero, 1.0), none, zero, norm.mean, exponent)
+    affine = Affine(splat(zero, 1.0), none, zero, norm.mean, exponent)
     if site.before:
-        y = Combination(splat(zero, 1.0), zero, exponent)
-        products = convert(product, 1.0) * norm.inverse, convert(total, 1.0)
-        error = through_norm(cell, work, norm, y, item(work, layer, EXPONENT) - norm.unit, products)
-    add_error(
-        cell, layer, work, skip, (work.activated.x, place(work, layer, cell.width)), error, sqrt(convert(square, 1.0))
-    )
+        affine = through_norm_of_sums(cell, layer, work, exponent, convert(product, 1.0), convert(total, 1.0))
+    u = arrays.x, place(work, layer, cell.width)
+    add_affine(cell, layer, work, skip, affine, u, level_of(convert(square, 1.0), 0.0))
 
 
-def size_of(error, g, x):
-    """The level of an `Affine`, at most, where |g| and |x - mean| are known."""
-    return level(absolute(error.of_g) * g + absolute(error.of_x) * x, error.exponent)
+def through_norm_of_sums(cell, layer, work, exponent, product, total):
+    """The error of x as an `Affine` of the error u of norm(x), from u . (x - mean) and the sum of u."""
+    norm, one = kept_norm(work, layer), splat(exponent, 1.0)
+    products = Products(product * norm.inverse, total, (norm.mean, norm.mean, norm.mean, norm.mean))
+    y = Combination(one, exponent * 0.0, exponent)
+    return through_norm(cell, work, norm, y, item(work, layer, EXPONENT) - norm.unit, products)
+
+
+def add_through_slopes(cell, layer, work, skip, site, y, products):
+    """Add what comes through phi' and perhaps a norm, from the sums of `again`; returns the square of the error."""
+    arrays, zero, none = work.activated, splat(y.of_g, 0.0), splat(load(work.error, 0), 0.0)
+    root, length = level_of(zero + float(cell.width), 0.0), level_of(item(work, layer, SEEN), 0.0)
+    size = size_of(Affine(y.of_g, none, y.of_x, none, y.exponent), root, length)
+    terms = Terms(arrays.g, 0, none, arrays.h, y.of_g, y.of_x, zero, none, zero, y.exponent)
+    if site.before:
+        u_x, v_x, total_u, total_v = products.sums
+        product = fma(convert(u_x, 1.0), y.of_g, convert(v_x, 1.0) * y.of_x)
+        total = fma(convert(total_u, 1.0), y.of_g, convert(total_v, 1.0) * y.of_x)
+        of_u = through_norm_of_sums(cell, layer, work, y.exponent, product, total)
+        shift = of_u.of_g * convert(of_u.mean_g, 1.0)
+        factors = y.of_g * of_u.of_g, y.of_x * of_u.of_g
+        terms = Terms(arrays.g, 0, none, arrays.h, *factors, of_u.of_x, of_u.mean, shift, of_u.exponent)
+        own = Affine(factors[0], none, factors[1], none, of_u.exponent)
+        rest = Affine(of_u.of_x, none, zero, none, of_u.exponent)
+        size = maximum(size_of(own, root, length), size_of(rest, level_of(item(work, layer, SQUARE), 0.0), root))
+    return add_to_error(cell, layer, work, skip, terms, size)
 
 
 def multiply_by_slopes(cell, layer, work, mean, error, length):
@@ -107,7 +111,7 @@ def multiply_by_slopes(cell, layer, work, mean, error, length):
     `mean` is that of x; `length` is |a - mean| at most.
     """
     arrays, start, at = work.activated, layer * rows(cell.width) * LANES, place(work, layer, cell.width)
-    like, root = load(arrays.x, 0), splat(length, float(cell.width) ** 0.5)
+    like, root = load(arrays.x, 0), level_of(splat(length, float(cell.width)), 0.0)
     unit = unit_at(size_of(error, root, length), limit(like))
     of_g, of_x = number(error.exponent - unit, error.of_g, like), number(error.exponent - unit, error.of_x, like)
     total = product = square = more = product_2 = square_2 = splat(like, 0.0)
@@ -159,81 +163,6 @@ def multiply_any_range(neuron, source, layer, work, site, error, found):
         v = load(u, i)
         total, product = total + v, fma(v, load(work.stream, start + i) - mean, product)
     return (total, product, square), exponent + k
-
-
-class Unit(NamedTuple):
-    """How an error in units of its own is added to that of the stream."""
-
-    of_own: np.ndarray  # factor of the stream's error
-    shift: np.ndarray  # log2 of that of the other
-    exponent: np.ndarray  # of the sum
-
-
-def unit_of(work, skip, size, exponent):
-    """The `Unit` where an error of the level `size`, in units of 2^exponent, is added to that of the stream."""
-    own = item(work, 0, ERROR_EXPONENT)
-    old = level(sqrt(item(work, 0, ERROR_SQUARE)), own) if skip else splat(own, -per_lane.FAR)
-    like = load(work.error, 0)
-    unit = unit_at(maximum(size, old), limit(like))
-    return Unit(number(own - unit, splat(own, 1.0 if skip else 0.0), like), exponent - unit, unit)
-
-
-def keep_error(work, square, along, exponent):
-    """Keep the square of the error of the stream, its product with z below, and its exponent."""
-    keep(work, 0, ERROR_SQUARE, convert(square, 1.0))
-    keep(work, 0, ERROR_ALONG, convert(along, 1.0))
-    keep(work, 0, ERROR_EXPONENT, exponent)
-
-
-def add_through_slopes(cell, layer, work, skip, error, length):
-    """Add phi'(h) y to the error of the stream, y an `Affine` of g and a; returns the square of the sum."""
-    arrays, size, at = work.activated, rows(cell.width) * LANES, place(work, layer, cell.width)
-    like, z = load(arrays.x, 0), (layer - 1) * size
-    unit = unit_of(work, skip, size_of(error, splat(length, float(cell.width) ** 0.5), length), error.exponent)
-    of_g, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
-    even = odd = along = along_odd = splat(like, 0.0)
-    for i in range(0, size, 2 * LANES):
-        k, m = at + i, at + i + LANES
-        y = fma(load(arrays.x, k) - error.mean, of_x, (load(arrays.g, i) - error.mean_g) * of_g)
-        v = fma(load(arrays.x, m) - error.mean, of_x, (load(arrays.g, i + LANES) - error.mean_g) * of_g)
-        d = fma(load(arrays.slope, k), y, load(work.error, i) * unit.of_own)
-        e = fma(load(arrays.slope, m), v, load(work.error, i + LANES) * unit.of_own)
-        store(work.error, i, d)
-        store(work.error, i + LANES, e)
-        even, odd = fma(d, d, even), fma(e, e, odd)
-        along, along_odd = fma(load(work.z, z + i), d, along), fma(load(work.z, z + i + LANES), e, along_odd)
-    keep_error(work, even + odd, along + along_odd, unit.exponent)
-    return even + odd
-
-
-def add_error(cell, layer, work, skip, place_of, error, length):
-    """Add an `Affine` of a vector of that length and of the stream to the error of the stream.
-
-    `place_of` is the array of the vector, and where it begins.
-    """
-    vector, at = place_of
-    start, like = layer * rows(cell.width) * LANES, splat(load(work.error, 0), 0.0)
-    z, stop = (layer - 1) * rows(cell.width) * LANES, cell.width * LANES
-    size = size_of(error, length, sqrt(item(work, layer, SQUARE)))
-    unit = unit_of(work, skip, size, error.exponent)
-    of_vector, of_x = number(unit.shift, error.of_g, like), number(unit.shift, error.of_x, like)
-    even = odd = along = along_odd = like
-    for i in range(0, stop - LANES, 2 * LANES):
-        k = i + LANES
-        d = fma(load(vector, at + i) - error.mean_g, of_vector, (load(work.stream, start + i) - error.mean) * of_x)
-        e = fma(load(vector, at + k) - error.mean_g, of_vector, (load(work.stream, start + k) - error.mean) * of_x)
-        d, e = fma(load(work.error, i), unit.of_own, d), fma(load(work.error, k), unit.of_own, e)
-        store(work.error, i, d)
-        store(work.error, k, e)
-        even, odd = fma(d, d, even), fma(e, e, odd)
-        along, along_odd = fma(load(work.z, z + i), d, along), fma(load(work.z, z + k), e, along_odd)
-    if cell.width % 2 == 1:
-        i = stop - LANES
-        d = fma(load(vector, at + i) - error.mean_g, of_vector, (load(work.stream, start + i) - error.mean) * of_x)
-        d = fma(load(work.error, i), unit.of_own, d)
-        store(work.error, i, d)
-        even, along = fma(d, d, even), fma(load(work.z, z + i), d, along)
-    keep_error(work, even + odd, along + along_odd, unit.exponent)
 
 
 jit.register_leaves(__name__, inline=True)

@@ -123,7 +123,7 @@ def kept_norm(work, layer):
 
 def through_norm(cell, work, norm, y, exponent, products):
     """The error of x, where y = of_g g + of_x n is that of n = norm(x), and n is in units of 2^exponent."""
-    inner, total = products
+    inner, total = products.inner, products.total
     # The formulas are those of the true values of n.
     share = scaled(exponent * 2.0, splat(inner, 1.0 / cell.width))
     of_n = (y.of_x * norm.floor - y.of_g * inner * share) * norm.inverse

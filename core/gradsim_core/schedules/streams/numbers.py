@@ -14,7 +14,7 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.elementary import by_precision
-from gradsim_core.lanes import LANES, absolute, convert, fma, load, maximum, select, splat, sqrt, store
+from gradsim_core.lanes import LANES, absolute, convert, fma, load, maximum, rint, select, splat, sqrt, store
 from gradsim_core.rng.normals import normal_pair
 from gradsim_core.rng.philox import STREAM_BIAS, random_words
 from gradsim_core.scaling import per_lane
@@ -25,14 +25,14 @@ from gradsim_core.scaling.per_lane import exponent_of, scaled
 # the first matrix of the block above meets: |.|^2 and exponent; of the last matrix of the block: the shares of weights
 # and bias in h; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm after
 # the sum: 1 / deviation, exponent; of the first of two matrices: v with h = v z, shift and shares, with |.|^2 and
-# exponent of what the second one meets. At layer 0 also, of the stream's error: |delta|^2, z . delta with z of the
-# block below, and its exponent.
+# exponent of what the second one meets; of x' = of_x x + of_z z, where z is not stored: of_x and 1 / of_z. At layer 0
+# also, of the stream's error: |delta|^2, z . delta with z of the block below, and its exponent.
 (
     EXPONENT, SQUARE, TOTAL, MEAN, INVERSE, UNIT, FLOOR, SEEN, SEEN_EXPONENT, SHARE, BIAS_SHARE,
     OUT_MEAN, OUT_FACTOR, OUT_INVERSE, OUT_UNIT, POST_INVERSE, POST_UNIT,
     INNER_SCALE, INNER_SHIFT, INNER_SHARE, INNER_BIAS_SHARE, INNER, INNER_EXPONENT,
-    ERROR_SQUARE, ERROR_ALONG, ERROR_EXPONENT, ITEMS,
-) = range(27)  # fmt: skip
+    ERROR_SQUARE, ERROR_ALONG, ERROR_EXPONENT, OF_X, INVERSE_OF_Z, ITEMS,
+) = range(29)  # fmt: skip
 
 _ORDINARY = 20  # octaves: a factor beyond 2^+-20 is one near 1, times a power of two
 
@@ -95,6 +95,11 @@ def level(size, exponent):
     """The exponent of a positive number; -FAR of 0."""
     size = absolute(size)
     return select(size > 0.0, exponent_of(size) + exponent, -per_lane.FAR)
+
+
+def level_of(square, exponent):
+    """The `level` of a length, from its square."""
+    return select(square > 0.0, rint(exponent_of(square) * 0.5 + 0.25) + exponent, -per_lane.FAR)
 
 
 def unit_at(top, bound):

@@ -9,9 +9,10 @@ backward, so the formulas of `conditional` apply: with z and g standard normal a
 
     W x = s |x| z,    W^T e = s (x (z . e) / |x| + |e| P g).
 
-The error of the stream persists. So the backward pass needs x and z of every block, which are stored as
-[layer][neuron][lane]; phi, phi' and g are computed again. Between the two matrices of a block nothing persists, and the
-inner products of `one_pass` suffice. Norms are those of `operations.standardise`; `sites` has them.
+The error of the stream persists. So the backward pass needs x and z of every block. x is stored as
+[layer][neuron][lane], and z is what x gains from block to block (`adding`); phi, phi' and g are computed again. Between
+the two matrices of a block nothing persists, and the inner products of `one_pass` suffice. Norms are those of
+`operations.standardise`; `sites` has them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from .blocks import read_out, run_block_backward, run_forward
 from .numbers import ITEMS, Factor, factor
 from .sites import Activated
 
-REMEMBERED = 2.5e6
-"""Bytes of all vectors of a thread up to which phi and phi' of all layers are stored, too: about as fit a cache. At
-depth 32 that takes 12 % less time with tanh at width 64, 5 % at 256; at 1,024 it would take 1.5 times as long."""
+REMEMBERED = 7e6
+"""Bytes of x, phi and phi' of all layers up to which a thread stores phi and phi', too, unless phi is two lines: about
+as fit a cache. At depth 32 and widths 256 and 1,024 tanh takes 7 % less time if they are stored, and relu 7 % more."""
 
 
 class Form(NamedTuple):
@@ -75,7 +76,7 @@ class StreamWork(NamedTuple):
 
     words: np.ndarray  # scratch for the random words of a few counters, int32
     stream: np.ndarray  # (depth + 1, rows, 16) x
-    z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block
+    z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block, where `stored`
     error: np.ndarray  # (rows, 16) error of the stream
     activated: Activated  # (rows, 16) each: where branches leave the stream; x, slope of all depth + 1 layers if stored
     between: Activated  # (rows of inner, 16) each: between two matrices
@@ -83,11 +84,13 @@ class StreamWork(NamedTuple):
     layers: np.ndarray  # (depth, KEPT, 16) inner products between two matrices
     numbers: np.ndarray  # (depth + 1, ITEMS, 16), float64, see `numbers`
     far: np.ndarray  # (depth + 1,) bool: whether an activation was computed by the steps for any range
+    stored: np.ndarray  # (depth + 1,) bool: whether z of a layer is stored
     inner_far: np.ndarray  # (depth + 1,) bool: the same between two matrices
     sums: np.ndarray  # (3, depth, 16), float64
     exponents: np.ndarray  # (3, depth, 16), float64
     form: Form
-    remembers: bool  # whether phi and phi' of all layers are stored
+    fits: bool  # whether phi and phi' of all layers may be stored
+    remembers: np.ndarray  # (1,) bool: whether phi and phi' of all layers are stored
     weight: Factor  # standard deviation of the entries of W, or of V
     first_weight: Factor  # of the first of two matrices
     bias: Factor
@@ -101,6 +104,7 @@ def build(phi, dphi, log_phi, log_dphi, law):
     def run_block(cell, slopes, first, work, sums, exponents):
         """Run networks first .. first + count - 1; writes sums and exponents, both (3, count, depth)."""
         neuron = Neuron(phi, dphi, log_phi, log_dphi, has_tails, slopes, cell.alpha)
+        work.remembers[0] = work.fits and slopes.zero != slopes.infinity
         for group in range(first // LANES, (first + sums.shape[1] - 1) // LANES + 1):
             broken = run_forward(neuron, cell, group, work)
             read_out(neuron, cell, group, work, broken)
@@ -117,8 +121,8 @@ def applies(law, depth, width):
 
 
 def remembers(depth, width, itemsize):
-    """Whether phi and phi' of all layers are stored."""
-    return 4 * (depth + 1) * rows(width) * LANES * itemsize <= REMEMBERED
+    """Whether phi and phi' of all layers may be stored."""
+    return 3 * (depth + 1) * rows(width) * LANES * itemsize <= REMEMBERED
 
 
 def memory(form, depth, width):
@@ -141,14 +145,14 @@ def allocate(cell, dtype, law, form, sigmas):
     double = lambda n: aligned(n * LANES, np.float64)  # noqa: E731
     inner = form.inner if form.two else cell.width
     deviations = sigmas[0] / math.sqrt(inner), sigmas[1] / math.sqrt(cell.width), cell.sigma_b, form.alpha
-    stored = remembers(depth, cell.width, np.dtype(dtype).itemsize)
-    flags = (np.zeros(depth + 1, np.bool_) for _ in range(2))
+    fits = remembers(depth, cell.width, np.dtype(dtype).itemsize)
+    flags = (np.zeros(depth + 1, np.bool_) for _ in range(3))
     return StreamWork(
         aligned(2 * FEW * 4 * LANES, np.int32), empty((depth + 1) * size), empty(depth * size), empty(size),
-        _arrays(cell.width, dtype, depth + 1 if stored else 1), _arrays(inner, dtype, 1),
+        _arrays(cell.width, dtype, depth + 1 if fits else 1), _arrays(inner, dtype, 1),
         empty(4 * FEW * 4 * LANES), empty(depth * KEPT * LANES),
-        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form, stored,
-        *map(factor, deviations),
+        double((depth + 1) * ITEMS), *flags, double(3 * depth), double(3 * depth), form,
+        fits, np.zeros(1, np.bool_), *map(factor, deviations),
     )  # fmt: skip
 
 

@@ -21,15 +21,14 @@ from gradsim_core.lanes import (
     load,
     load_four,
     splat,
-    sqrt,
     store,
     store_four,
 )
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
-from gradsim_core.schedules.side_by_side import dot, fill, rows
+from gradsim_core.schedules.side_by_side import rows
 
-from .norms import dot_of_four, keep_norm, kept_norm, norm_of, sum_up
+from .norms import keep_norm, norm_of, sum_up
 from .numbers import (
     EXPONENT,
     SEEN,
@@ -39,7 +38,7 @@ from .numbers import (
     Seen,
     item,
     keep,
-    level,
+    level_of,
     limit,
     number,
 )
@@ -75,7 +74,7 @@ def enter(neuron, cell, layer, work, site):
         square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
         mean, scale = norm.mean, norm.inverse
     if site.activates:
-        far = anywhere((exponent != 0.0) | (per_lane.placed(level(sqrt(square), 0.0), limit(zero)) != 0.0))
+        far = anywhere((exponent != 0.0) | (per_lane.placed(level_of(square, 0.0), limit(zero)) != 0.0))
         found = zero
         if not far:
             found = activate_stream(neuron, work, layer, cell.width, (mean, convert(scale, zero)), site.after)
@@ -118,7 +117,7 @@ def store_joined(array, i, values):
 
 def place(work, layer, width):
     """Where a layer begins in `activated.x` and `activated.slope`."""
-    return layer * rows(width) * LANES if work.remembers else 0
+    return layer * rows(width) * LANES if work.remembers[0] else 0
 
 
 def clear_padding(array, start, width):
@@ -129,7 +128,7 @@ def clear_padding(array, start, width):
 
 def activate_stream(neuron, work, layer, width, norm, stored):
     """Compute a = phi((x - mean) scale), and phi' if it is remembered; returns |a|^2. `stored`: whether a is needed."""
-    (mean, scale), stored = norm, stored or work.remembers
+    (mean, scale), stored = norm, stored or work.remembers[0]
     at, start, full = place(work, layer, width), layer * rows(width) * LANES, width // 4 * 4 * LANES
     x = work.activated.x
     a = b = c = d = splat(mean, 0.0)
@@ -138,7 +137,7 @@ def activate_stream(neuron, work, layer, width, norm, stored):
         (p, q), (r, s) = quarters(neuron.phi(h, neuron.alpha))
         if stored:
             store_four(x, at + i, p, q, r, s)
-        if work.remembers:
+        if work.remembers[0]:
             store_joined(work.activated.slope, at + i, neuron.dphi(h, neuron.alpha))
         a, b, c, d = fma(p, p, a), fma(q, q, b), fma(r, r, c), fma(s, s, d)
     if width % 4 != 0:
@@ -156,7 +155,7 @@ def activate_stream(neuron, work, layer, width, norm, stored):
 def activate_far(neuron, work, layer, width, norm, seen):
     """As `activate_stream` and `slopes_of_stream`, in any range; returns |a|^2 and the exponent of a."""
     (mean, scale), (square, exponent), start = norm, seen, layer * rows(width) * LANES
-    shift = per_lane.placed(level(sqrt(square), exponent), limit(mean))
+    shift = per_lane.placed(level_of(square, exponent), limit(mean))
     factor = number(exponent - shift, scale, mean)
     for i in range(0, width * LANES, LANES):
         store(work.activated.h, i, (load(work.stream, start + i) - mean) * factor)
@@ -165,75 +164,6 @@ def activate_far(neuron, work, layer, width, norm, seen):
     clear_padding(work.activated.x, at, width)
     clear_padding(work.activated.slope, at, width)
     return found
-
-
-def slopes_of_stream(neuron, work, start, width, mean, scale):
-    """Compute a = phi((x - mean) scale) and phi' again; returns a . g."""
-    x, slope, g = work.activated.x, work.activated.slope, work.activated.g
-    a = b = c = d = splat(mean, 0.0)
-    for i in range(0, width * LANES, 4 * LANES):
-        h = joined(work.stream, start + i, mean, scale)
-        (p, q), (r, s) = quarters(neuron.phi(h, neuron.alpha))
-        store_four(x, i, p, q, r, s)
-        store_joined(slope, i, neuron.dphi(h, neuron.alpha))
-        e, f, u, v = load_four(g, i)  # zero beyond the width
-        a, b, c, d = fma(p, e, a), fma(q, f, b), fma(r, u, c), fma(s, v, d)
-    clear_padding(x, 0, width)
-    clear_padding(slope, 0, width)
-    return (a + b) + (c + d)
-
-
-@jit.outlined
-def evaluate_again(neuron, cell, layer, work, site, source):
-    """Draw g from a source; compute a and phi' of a layer again where there is an activation.
-
-    Returns
-    -------
-    inner, total : float64 vectors
-        x . g of what the matrix above meets, and where that is a norm the sum of g, else 0.
-    """
-    start, width, g = layer * rows(cell.width) * LANES, cell.width, work.activated.g
-    inner = total = splat(load(work.error, 0), 0.0)
-    norm = kept_norm(work, layer)
-    if not site.activates:
-        draw_g(source, work)
-        inner = dot(work.stream, start, g, 0, width)
-    elif work.far[layer]:
-        evaluate_far(neuron, cell, layer, work, site)
-        draw_g(source, work)
-        inner = dot(work.activated.x, place(work, layer, width), g, 0, width)
-    elif work.remembers:
-        draw_g(source, work)
-        inner = dot_of_four(work.activated.x, start, g, 0, width)
-    else:
-        draw_g(source, work)
-        mean, scale = (norm.mean, convert(norm.inverse, total)) if site.before else (total, splat(total, 1.0))
-        inner = slopes_of_stream(neuron, work, start, width, mean, scale)
-    of_x = convert(inner, 1.0)
-    if site.after or (site.before and not site.activates):
-        if work.form.centred:
-            total = sum_up(g, 0, width)
-        of_x = fma(convert(norm.mean, 1.0), -convert(total, 1.0), of_x) * norm.inverse
-    return of_x, convert(total, 1.0)
-
-
-def draw_g(source, work):
-    """Draw g at a layer of the stream."""
-    cell, group, layer, role = source
-    fill(cell, group, layer, role, work.words, work.activated.g, 0)
-
-
-@jit.outlined
-def evaluate_far(neuron, cell, layer, work, site):
-    """Compute a and phi' of a layer again, in any range; overwrites g."""
-    zero = splat(load(work.error, 0), 0.0)
-    square, exponent = item(work, layer, SQUARE), item(work, layer, EXPONENT)
-    mean, scale = zero, splat(exponent, 1.0)
-    if site.before:
-        norm = kept_norm(work, layer)
-        mean, scale, exponent = norm.mean, norm.inverse, exponent - norm.unit
-        square = (splat(exponent, 1.0) - norm.floor) * cell.width
-    activate_far(neuron, work, layer, cell.width, (mean, scale), (square, exponent))
 
 
 jit.register_leaves(__name__, inline=True)
