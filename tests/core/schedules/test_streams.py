@@ -8,7 +8,7 @@ import pytest
 from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import Network, choose_schedule
 from gradsim_core.laws import resolve_law
-from gradsim_core.schedules.streams import schedule
+from gradsim_core.schedules.streams import branches, schedule
 from gradsim_core.simulator import Simulator
 from tests.core.architectures.kinds import name_of
 
@@ -124,6 +124,16 @@ def test_float32_has_the_numbers_of_float64(name, network, sigma_w):
     assert not again.any()
     for found, right in zip(short, exact, strict=True):
         assert np.mean(np.abs(found - right) < 0.1 * LN2 + np.abs(right) / 500) > 0.95
+
+
+def test_normals_are_stored_where_a_small_branch_is_rounded_off_the_stream(monkeypatch):
+    """x' - x has no digit of a branch of 1e-7 of the stream in float32, and the inner gradient needs its normals."""
+    network = Network("residual2", branch_scale=1e-7)
+    short, exact = (block("gelu", network, dtype=dtype)[0] for dtype in ("float32", "float64"))
+    np.testing.assert_allclose(short[GRADIENT], exact[GRADIENT], atol=1e-4)
+    monkeypatch.setattr(branches, "is_lost", lambda square, width, of_x, of_z: False)
+    planted, _ = block("gelu", network, dtype="float32", interpret=True)
+    assert np.abs(planted[GRADIENT] - exact[GRADIENT]).max() > 0.1
 
 
 def test_a_thousand_blocks():

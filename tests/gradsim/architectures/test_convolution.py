@@ -32,10 +32,10 @@ def test_one_tap_is_a_plain_network_of_many_inputs():
 
 def test_fan_in_of_presets_counts_the_taps(tmp_path):
     """olmo2 has the standard deviation 0.02 at any fan_in; biases of pytorch_linear are 1 / sqrt(3 fan_in)."""
-    base = CONVOLUTION | {"activation": "linear", "depth": 3, "width": 64, "networks": 100, "seed": 1, "inputs": 4}
+    base = CONVOLUTION | {"activation": "relu", "depth": 3, "width": 64, "networks": 100, "seed": 1, "inputs": 4}
     sweep = gs.Sweep(**base, preset="olmo2", taps=[1, 5])
     frame = gs.run(sweep, tmp_path / "run", progress="none").growth()
-    expected = [2 * np.log(taps * 64 * 0.02**2) for taps in (1, 5)]
+    expected = [2 * np.log(taps * 64 * 0.02**2 / 2) for taps in (1, 5)]
     np.testing.assert_allclose(frame["theory"], expected, rtol=1e-9)
     assert (np.abs(frame["median_log_gain"] - expected) < 0.3).all()
     cell = gs.Sweep(**base | {"method": "explicit"}, preset="pytorch_linear", taps=9).cells()[0]
