@@ -16,7 +16,7 @@ from gradsim_core.parameters import Params
 from .philox import fill_words, fill_words_of_two, stream
 
 AHEAD = 4
-"""How many counters' words the schedules with drawn weights make at a time."""
+"""How many counters' words are drawn before numbers are made from them, where weights are drawn."""
 
 
 class Source(NamedTuple):

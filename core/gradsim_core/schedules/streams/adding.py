@@ -63,8 +63,9 @@ class Normals(NamedTuple):
 
 def size_of(affine, g, x):
     """The level of an `Affine`, at most, from those of g and of x - mean."""
-    top = maximum(level(affine.of_g, g), level(affine.of_x, x))
-    return select(top > -per_lane.FAR, top + affine.exponent + 1.0, -per_lane.FAR)
+    none = -per_lane.FAR
+    top = maximum(select(g > none, level(affine.of_g, g), none), select(x > none, level(affine.of_x, x), none))
+    return select(top > none, top + affine.exponent + 1.0, none)
 
 
 def keep_error(work, square, along, exponent):

@@ -34,8 +34,9 @@ def with_products(sums, u, v, x):
 
 
 def in_one_pass(work, layer, width, site):
-    """Whether `draw_through_slopes` will do: nothing is far, and no norm leaves exactly nothing of one neuron."""
-    return not (site.after or work.far[layer] or (site.before and work.form.centred and width == 1))
+    """Whether `draw_through_slopes` will do: nothing is far, and no norm leaves nothing of its few neurons."""
+    few = site.before and width <= (2 if work.form.centred else 1)
+    return not (site.after or work.far[layer] or few)
 
 
 def draw_through_slopes(neuron, source, work, layer, site):

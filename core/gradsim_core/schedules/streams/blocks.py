@@ -8,17 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import (
-    LANES,
-    convert,
-    fma,
-    load,
-    maximum,
-    select,
-    splat,
-    sqrt,
-    store,
-)
+from gradsim_core.lanes import LANES, convert, fma, load, maximum, select, splat, sqrt, store
 from gradsim_core.parameters import SUM_DELTA, SUM_X
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_INPUT, STREAM_READOUT
@@ -157,14 +147,7 @@ def run_block_backward(neuron, cell, group, layer, work):
         (square, along, of_inner), gradient, exponent = run_inner_backward(neuron, cell, group, layer, work, error)
         error, weight = Error(square, along, of_inner), work.first_weight
         gradient, exponent = sum_of(gradient, exponent, square * seen.square, of_inner + seen.exponent)
-    if form.two or form.output:
-        gradient = gradient / delta
-    else:  # the error is alpha times that of the stream
-        gradient, exponent = (
-            seen.square * (work.alpha.value * work.alpha.value),
-            seen.exponent + work.alpha.power + unit,
-        )
-    record(work, SUM_X, layer, select(delta == 0.0, delta, gradient), exponent - unit)
+    record(work, SUM_X, layer, select(delta == 0.0, delta, gradient / delta), exponent - unit)
     if layer > 1:
         site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
         source = Source(cell, group, layer, STREAM_BACKWARD)

@@ -1,12 +1,12 @@
 """The error of a stream: what comes back through the site of a branch is added to it.
 
-Where nothing is far from 1, one pass does it (`add_through_slopes`). Else u = phi'(h) y is computed first.
+Where nothing is far from 1, one pass does it (`terms_through_slopes`). Else u = phi'(h) y is computed first.
 """
 
 from __future__ import annotations
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, convert, fma, load, maximum, splat, store
+from gradsim_core.lanes import LANES, anywhere, convert, fma, load, maximum, splat, store
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
@@ -16,6 +16,8 @@ from .adding import Terms, add_affine, add_to_error, size_of
 from .again import Products, draw_g, evaluate_apart, evaluate_far, in_one_pass
 from .norms import Affine, kept_norm, through_norm
 from .numbers import (
+    ERROR_EXPONENT,
+    ERROR_SQUARE,
     EXPONENT,
     SEEN,
     SEEN_EXPONENT,
@@ -40,7 +42,7 @@ def leave(neuron, source, work, site, y, products, skip):
     source : Source
         Of g; its layer is that above.
     work : StreamWork
-        Reads `activated`; changes `error`, and keeps its square and exponent.
+        Changes `error`, and keeps its square and exponent; overwrites `activated`.
     site : Site
     y : Combination
         The error of what the matrix above meets, a combination of it and of g.
@@ -58,9 +60,13 @@ def leave(neuron, source, work, site, y, products, skip):
         add_affine(cell, layer, work, skip, affine, (arrays.g, 0), level_of(zero + float(cell.width), 0.0))
         return
     if in_one_pass(work, layer, cell.width, site):
-        square = add_through_slopes(cell, layer, work, skip, site, y, products)
-        if skip or not is_extreme(square, neuron.has_tails[1]):
-            return
+        terms, size = terms_through_slopes(cell, layer, work, site, y, products)
+        own = level_of(item(work, 0, ERROR_SQUARE), item(work, 0, ERROR_EXPONENT))
+        # The size is a bound: slopes of 0 may leave only the error of the stream, which must not vanish beside it.
+        if not (skip and anywhere((own > -per_lane.FAR) & (size > own + limit(none)))):
+            square = add_to_error(cell, layer, work, skip, terms, size)
+            if skip or not is_extreme(square, neuron.has_tails[1]):
+                return
         evaluate_apart(neuron, source, work, layer, site)
     square = item(work, layer, SEEN)
     if site.after:
@@ -85,8 +91,8 @@ def through_norm_of_sums(cell, layer, work, exponent, product, total):
     return through_norm(cell, work, norm, y, item(work, layer, EXPONENT) - norm.unit, products)
 
 
-def add_through_slopes(cell, layer, work, skip, site, y, products):
-    """Add what comes through phi' and perhaps a norm, from the sums of `again`; returns the square of the error."""
+def terms_through_slopes(cell, layer, work, site, y, products):
+    """The `Terms` that come through phi' and perhaps a norm, from the sums of `again`, and their level at most."""
     arrays, zero, none = work.activated, splat(y.of_g, 0.0), splat(load(work.error, 0), 0.0)
     root, length = level_of(zero + float(cell.width), 0.0), level_of(item(work, layer, SEEN), 0.0)
     size = size_of(Affine(y.of_g, none, y.of_x, none, y.exponent), root, length)
@@ -102,13 +108,13 @@ def add_through_slopes(cell, layer, work, skip, site, y, products):
         own = Affine(factors[0], none, factors[1], none, of_u.exponent)
         rest = Affine(of_u.of_x, none, zero, none, of_u.exponent)
         size = maximum(size_of(own, root, length), size_of(rest, level_of(item(work, layer, SQUARE), 0.0), root))
-    return add_to_error(cell, layer, work, skip, terms, size)
+    return terms, size
 
 
 def multiply_by_slopes(cell, layer, work, mean, error, length):
     """Compute u = phi'(h) y in the place of a; returns the sums of u, u (x - mean) and u^2, and the exponent of u.
 
-    `mean` is that of x; `length` is |a - mean| at most.
+    `mean` is that of x; `length` is the level of |a - mean|, at most.
     """
     arrays, start, at = work.activated, layer * rows(cell.width) * LANES, place(work, layer, cell.width)
     like, root = load(arrays.x, 0), level_of(splat(length, float(cell.width)), 0.0)

@@ -78,9 +78,9 @@ class StreamWork(NamedTuple):
     stream: np.ndarray  # (depth + 1, rows, 16) x
     z: np.ndarray  # (depth, rows, 16) normals of the last matrix of each block, where `stored`
     error: np.ndarray  # (rows, 16) error of the stream
-    activated: Activated  # (rows, 16) each: where branches leave the stream; x, slope of all depth + 1 layers if stored
+    activated: Activated  # (rows, 16) each: where branches leave the stream; x, slope of all layers if they fit
     between: Activated  # (rows of inner, 16) each: between two matrices
-    few: np.ndarray  # scratch of `one_pass`
+    few: np.ndarray  # scratch for a few neurons
     layers: np.ndarray  # (depth, KEPT, 16) inner products between two matrices
     numbers: np.ndarray  # (depth + 1, ITEMS, 16), float64, see `numbers`
     far: np.ndarray  # (depth + 1,) bool: whether an activation was computed by the steps for any range
