@@ -174,6 +174,10 @@ def test_a_norm_of_one_neuron_is_dead():
     values, status = block("gelu", Network(normalisation="layer"), width=1)
     assert (status == 1).all()
     assert np.isneginf(values[DELTA]).all()
+    options = {"sigma_w": 1e20, "sigma_b": 0.0, "depth": 5, "width": 1, "key": 93, "dtype": "float32"}
+    values, status = block("relu", Network(normalisation="layer"), **options)
+    assert (status == 1).all()
+    assert np.isneginf(values[DELTA]).all()
 
 
 def deviations(squares, expected):
