@@ -36,6 +36,7 @@ from .primitives import (
     synchronise,
     to_float,
     to_int,
+    transpose,
 )
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "synchronise",
     "to_float",
     "to_int",
+    "transpose",
 ]
 
 jit.register_types("gradsim_core.lanes.llvm")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.imputils import lower_builtin
@@ -10,6 +13,7 @@ from numba.np.arrayobj import make_array
 
 from gradsim_core import lanes
 
+from . import LANES
 from .vector_type import Lanes, align_stack
 
 
@@ -51,6 +55,44 @@ def _lower_store(context, builder, sig, args):
     pointer = _pointer(context, builder, sig.args[0], args[0], args[1], sig.args[2])
     builder.store(args[2], pointer, align=sig.args[2].bits // 8)
     return context.get_dummy_value()
+
+
+@infer_global(lanes.transpose)
+class _Transpose(AbstractTemplate):
+    def generic(self, args, kws):
+        source, _, target, _, _ = args
+        if isinstance(source, types.Array) and isinstance(target, types.Array) and source.dtype == target.dtype:
+            return signature(types.none, source, types.intp, target, types.intp, types.intp)
+        return None
+
+
+@lower_builtin(lanes.transpose, types.Array, types.intp, types.Array, types.intp, types.intp)
+def _lower_transpose(context, builder, sig, args):
+    """Quarters of 8 x 8: a vector each of half the lanes, so that one quarter fits the registers."""
+    source, i, target, j, stride = args
+    half = Lanes(_element_type(sig.args[0]).kind, sig.args[0].dtype.bitwidth, LANES // 2)
+    at = lambda k: ir.Constant(stride.type, k)  # noqa: E731
+    for row, column in itertools.product((0, LANES // 2), repeat=2):
+        pointers = [
+            _pointer(context, builder, sig.args[0], source, builder.add(i, at((row + k) * LANES + column)), half)
+            for k in range(LANES // 2)
+        ]
+        tile = _riffled(builder, [builder.load(each, align=half.bits // 8) for each in pointers])
+        for k, value in enumerate(tile):
+            place = builder.add(builder.add(j, at(row)), builder.mul(stride, at(column + k)))
+            builder.store(value, _pointer(context, builder, sig.args[2], target, place, half), align=half.bits // 8)
+    return context.get_dummy_value()
+
+
+def _riffled(builder, tile: list) -> list:
+    """The columns of a square tile: as often as its size can be halved, both halves of its rows are interleaved."""
+    size = len(tile)
+    ends = [(half * size // 2 + np.arange(size) // 2 + np.arange(size) % 2 * size).tolist() for half in (0, 1)]
+    masks = [ir.Constant(ir.VectorType(ir.IntType(32), size), end) for end in ends]
+    for _ in range(size.bit_length() - 1):
+        pairs = zip(tile[: size // 2], tile[size // 2 :], strict=True)
+        tile = [builder.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
+    return tile
 
 
 @infer_global(lanes.prefetch)

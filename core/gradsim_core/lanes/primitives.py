@@ -146,6 +146,20 @@ def store(array, i, value):
     array[i : i + LANES] = value
 
 
+def transpose(source, i, target, j, stride):
+    """Copy sixteen vectors, from source[i] on, as columns: row n begins at element j + n stride of `target`.
+
+    Parameters
+    ----------
+    source, target : arrays of one dtype
+        The target may have any shape, and is counted flat.
+    i, j, stride : int
+    """
+    tile, flat = source[i : i + LANES * LANES].reshape(LANES, LANES), target.reshape(-1)
+    for n in range(LANES):
+        flat[j + n * stride : j + n * stride + LANES] = tile[:, n]
+
+
 def prefetch(array, i):
     """Fetch the cache line of element i into the cache; i may lie outside the array."""
 

@@ -148,6 +148,18 @@ def _lower_store(context, builder, sig, args):
     return context.get_dummy_value()
 
 
+@registry.lower(lanes.transpose, types.Array, types.intp, types.Array, types.intp, types.intp)
+def _lower_transpose(context, builder, sig, args):
+    source, i, target, j, stride = args
+    base = make_array(sig.args[2])(context, builder, target).data
+    row = builder.add(j, builder.mul(stride, builder.zext(_lane_number(builder), _LONG)))
+    for k in range(LANES):
+        index = builder.add(i, _LONG(k * LANES))
+        value = builder.load(_pointer(context, builder, sig.args[0], source, index))
+        builder.store(value, builder.gep(base, [builder.add(row, _LONG(k))]))
+    return context.get_dummy_value()
+
+
 @registry.lower(lanes.prefetch, types.Array, types.intp)
 def _lower_prefetch(context, builder, sig, args):
     return context.get_dummy_value()  # other threads work while this one waits

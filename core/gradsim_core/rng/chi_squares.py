@@ -1,24 +1,43 @@
-"""Chi-squares with any number of degrees of freedom, one per lane, by the method of Marsaglia and Tsang.
+"""Pairs of chi-squares with any number of degrees of freedom, one pair per lane, by the method of Marsaglia and Tsang.
 
 Source: Marsaglia and Tsang, "A simple method for generating gamma variables" (ACM TOMS 26, 2000),
 doi:10.1145/358407.358414. With d = k / 2 - 1 / 3, t = z / (3 sqrt d) and z normal, 2 d (1 + t)^3 is accepted with
-probability exp(-E), E = d (t^3 - 3 (ln(1 + t) - t + t^2 / 2)) = 3 d t^4 (1/4 - t/5 + t^2/6 - ..), which is small: a
-look at d t^4 tells nearly always, and the logarithm is taken in float64, in which no digits that matter cancel.
+probability exp(-E), E = d (t^3 - 3 (ln(1 + t) - t + t^2 / 2)) = 3 d t^4 (1/4 - t/5 + t^2/6 - ..), which is small.
 
-Lanes that reject draw again from the next counter, the others keep what they have, so no number depends on the other
+A pair is accepted as a whole, with the product of both probabilities. So it takes two words, which make two normals,
+and a few more bits: with the eight that normals leave, they are the first of the uniform number u that decides. A look
+at d t^4 tells nearly always that they suffice; else the next counter has more bits, and the logarithm is taken in
+float64, in which no digits that matter cancel.
+
+Lanes that reject draw again from that counter, the others keep what they have, so no number depends on the other
 networks of a group.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
 from gradsim_core import jit
 from gradsim_core.elementary import expm1, log_64
-from gradsim_core.lanes import absolute, anywhere, convert, maximum, select, splat, sqrt, to_float
+from gradsim_core.lanes import absolute, anywhere, convert, fma, maximum, select, splat, sqrt, to_float
 
+from .counts import SPARE
 from .normals import normal_pair
 from .philox import random_words
 
-_SURE = 1.3  # above 3 (1/4 - t/5 + t^2/6 - ..) for |t| <= 1/2
+_SURE = 0.75, 1.05  # 0.75 + 1.05 |t| is above 3 (1/4 - t/5 + t^2/6 - ..) for |t| <= 1/2
+_LEFT = 8  # bits of the second word that normals leave
+_BITS = SPARE + _LEFT  # of u at first
+
+
+class Proposal(NamedTuple):
+    """A chi-square that may be accepted: t = 0 where it is certain to be."""
+
+    value: np.ndarray
+    d: np.ndarray
+    t: np.ndarray
 
 
 def chi_square_pair(source, index, first, second):
@@ -33,53 +52,70 @@ def chi_square_pair(source, index, first, second):
         Whole numbers; below 1 the chi-square is 0.
     """
     cell, group, layer, role = source
-    return chi_squares_from(random_words(cell.key, group, layer, role, index), source, index, first, second)
+    a, b, c, _ = random_words(cell.key, group, layer, role, index)
+    return chi_squares_from((a, b, c), source, index, first, second)
 
 
 def chi_squares_from(words, source, index, first, second):
-    """As `chi_square_pair`, from the words of its counter; the source serves further attempts."""
+    """As `chi_square_pair`, from two random words and the lowest bits of a third one."""
     cell, group, layer, role = source
-    x, rejected, w, refused = propose_pair(words, first, second)
+    x, w, u = propose_pair(words, first, second)
+    value, other, unsure = x.value, w.value, is_unsure(x, w, u)
     attempt = 0
-    while anywhere(rejected | refused):
+    while anywhere(unsure):
         attempt += 1
-        words = random_words(cell.key, group, layer, role, index + (attempt << 32))
-        x_again, still_rejected, w_again, still_refused = propose_pair(words, first, second)
-        x, rejected = select(rejected, x_again, x), rejected & still_rejected
-        w, refused = select(refused, w_again, w), refused & still_refused
-    return x, w
+        a, b, c, more = random_words(cell.key, group, layer, role, index + (attempt << 32))
+        rejected = unsure & rejects(x.d, x.t, w.d, w.t, u, more)
+        x, w, u = propose_pair((a, b, c), first, second)
+        value, other = select(rejected, x.value, value), select(rejected, w.value, other)
+        unsure = rejected & is_unsure(x, w, u)
+    return value, other
 
 
 def propose_pair(words, first, second):
-    """Two proposals from the four words of a counter, each with whether it is rejected."""
-    a, b, c, d = words
-    z, y = normal_pair(a, b, first)
-    return *propose(first, z, c), *propose(second, y, d)
+    """Two proposals and, as a whole number, the first bits of u."""
+    radius, angle, spare = words
+    z, y = normal_pair(radius, angle, first)
+    return propose(first, z), propose(second, y), (spare & (1 << SPARE) - 1) << _LEFT | angle & (1 << _LEFT) - 1
 
 
-def propose(k, z, word):
-    """A proposal for a chi-square with k degrees of freedom, and whether it is rejected."""
+def propose(k, z):
+    """A proposal for a chi-square with k degrees of freedom."""
     d = maximum(k, 2.0) * 0.5 - 1.0 / 3.0
     t = z / (sqrt(d) * 3.0)
-    u = absolute(to_float(word | 1, t)) * 2.0**-31
-    square = t * t
     root = t + 1.0
     value = select(k > 1.5, d * 2.0 * root * root * root, select(k > 0.5, z * z, 0.0))
-    unsure = (k > 1.5) & ((absolute(t) > 0.5) | (u < d * square * square * _SURE))
-    if anywhere(unsure):
-        unsure = unsure & rejects(d, t, u)
-    return value, unsure
+    return Proposal(value, d, select(k > 1.5, t, 0.0))
+
+
+def is_unsure(x, w, u):
+    """Whether the first bits of u do not tell that it is above 1 - exp(-E), E of both."""
+    of_x, of_w = absolute(x.t), absolute(w.t)
+    bound = bound_of(x.d, of_x) + bound_of(w.d, of_w)
+    return (to_float(u, x.t) < bound * 2.0**_BITS) | (maximum(of_x, of_w) > 0.5)
+
+
+def bound_of(d, t):
+    """What E of a proposal does not exceed, given |t| <= 1/2."""
+    square = t * t
+    return d * square * square * fma(t, _SURE[1], _SURE[0])
 
 
 @jit.outlined
-def rejects(d, t, u):
-    """Whether u, uniform in (0, 1), is at most 1 - exp(-E), or 1 + t is not positive; in the precision of u."""
-    d, t, level = convert(d, 1.0), convert(t, 1.0), convert(u, 1.0)
+def rejects(d, t, other_d, other_t, u, more):
+    """Whether u, with more bits, is at most 1 - exp(-E), E of both, or one of 1 + t is not positive."""
+    like, t, other_t = t, convert(t, 1.0), convert(other_t, 1.0)
+    low = to_float(more | 1, t)
+    level = (to_float(u, t) + select(low < 0.0, low + 2.0**32, low) * 2.0**-32) * 2.0**-_BITS
+    exponent = energy(convert(d, 1.0), t) + energy(convert(other_d, 1.0), other_t)
+    accepted = (t > -1.0) & (other_t > -1.0) & (level > -expm1(-exponent))
+    return convert(select(accepted, splat(level, 0.0), 1.0), like) > 0.5
+
+
+def energy(d, t):
+    """E of a proposal, where 1 + t is positive."""
     root = t + 1.0
-    log_root = log_64(select(root > 0.0, root, 1.0))
-    exponent = d * (t * t * t - 3.0 * (log_root - t + 0.5 * t * t))
-    accepted = (root > 0.0) & (level > -expm1(-exponent))
-    return convert(select(accepted, splat(level, 0.0), 1.0), u) > 0.5
+    return d * (t * t * t - 3.0 * (log_64(select(root > 0.0, root, 1.0)) - t + 0.5 * t * t))
 
 
 jit.register_leaves(__name__, inline=True)

@@ -1,28 +1,33 @@
-"""How many of N fair coins show heads: Binomial(N, 1/2), exactly, one number per network of a group.
+"""How many of N fair coins show heads: Binomial(N, 1/2), one number per network of a group, from two words.
 
-Up to 256 coins the random bits of one or two counters are counted. Beyond, the distribution function is inverted: its
-values, whole multiples of 2^-62, are computed with whole numbers alone, and a guide tells where the search begins. At
-256 coins counting takes two thirds of the time of that.
+Up to 56 coins their bits are counted. Beyond, the alias method takes one look at a table: its 2^k rows are equally
+likely, and each has a count, another one, and the limit between them. The second word names the row, the first one is
+held against the limit. Source: Walker (ACM TOMS 3, 1977), doi:10.1145/355744.355749. Chances are whole multiples of
+2^-(32 + k), computed with whole numbers alone; k is at least 6. The lowest 8 bits of the second word are left.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, load, splat, store_four, synchronise, to_float
+from gradsim_core.lanes import LANES, load, splat, store, synchronise, to_float
 
-from .philox import random_words
+SPARE = 10
+"""Lowest bits of the second word that are left for another use."""
 
-COUNTED = 256
+SPARE = 8
+"""Lowest bits of the second word that are left for another use."""
+
+COUNTED = 64 - SPARE
 """Most coins whose bits are counted."""
 
-_BITS_OF_COUNTER = 128
-_BITS, _FINE = 62, 160  # of a value of the distribution function; of the terms that are summed for it
+_FINE = 160  # bits of the terms that are summed for a chance
 
 
 class Coins(NamedTuple):
@@ -32,21 +37,19 @@ class Coins(NamedTuple):
     ----------
     number : int
         N.
-    steps : int64 array
-        2^62 P(count <= least + i), increasing to 2^62.
-    guide : int32 array (2^k,)
-        For each value of the k highest bits of a number below 2^62, the first step above the smallest such number.
+    rows : int64 array (2^k,)
+        Limit 2^32 + other, both below 2^32: the count is that of the row while the first word is below the limit, else
+        that of row `other`.
     shift : int
-        62 - k.
+        32 - k.
     least : int
-        The smallest count of the table.
-    words, counts : int32 arrays (64,), (16,)
+        The count of row 0; row i has i more.
+    words, counts : int32 arrays (32,), (16,)
         Scratch.
     """
 
     number: int
-    steps: np.ndarray
-    guide: np.ndarray
+    rows: np.ndarray
     shift: int
     least: int
     words: np.ndarray
@@ -55,34 +58,55 @@ class Coins(NamedTuple):
 
 def fair_coins(number: int) -> Coins:
     """The law of the count of N coins, with scratch of its own."""
-    words, counts = np.zeros(4 * LANES, np.int32), np.zeros(LANES, np.int32)
+    scratch = np.zeros(2 * LANES, np.int32), np.zeros(LANES, np.int32)
     if number <= COUNTED:
-        return Coins(number, np.zeros(1, np.int64), np.zeros(1, np.int32), 0, 0, words, counts)
-    least, steps, guide, shift = _table(number)
-    return Coins(number, steps, guide, shift, least, words, counts)
+        return Coins(number, np.zeros(1, np.int64), 0, 0, *scratch)
+    return Coins(number, *_table(number), *scratch)
 
 
-@cache
-def _table(number: int) -> tuple[int, np.ndarray, np.ndarray, int]:
-    """The smallest count, the steps, the guide and its shift.
+def chances(number: int) -> tuple[int, int, list[int]]:
+    """The smallest count that has a chance, k, and the chances of it and those above it, in units of 2^-(32 + k).
 
-    Terms follow from the middle upwards, C(N, k + 1) = C(N, k) (N - k) / (k + 1), until they vanish beside 2^160 times
+    Terms follow from the middle upwards, C(N, j + 1) = C(N, j) (N - j) / (j + 1), until they vanish beside 2^160 times
     as large a one, and so do all roundings; those below the middle are the same.
     """
     middle = -(-number // 2)
     upper = [1 << _FINE]
     while upper[-1] and middle + len(upper) <= number:
-        k = middle + len(upper) - 1
-        upper.append(upper[-1] * (number - k) // (k + 1))
+        j = middle + len(upper) - 1
+        upper.append(upper[-1] * (number - j) // (j + 1))
     lower = upper[1 - number % 2 :]
     sums = list(accumulate(lower[::-1] + upper))
-    steps = np.array([(reached << _BITS) // sums[-1] for reached in sums], np.int64)
-    first, last = np.searchsorted(steps, [1, 1 << _BITS])
-    steps = steps[first : last + 1]
-    bits = (4 * len(steps)).bit_length()
-    shift = _BITS - bits
-    guide = np.searchsorted(steps, np.arange(1 << bits) << shift, side="right").astype(np.int32)
-    return middle - len(lower) + int(first), steps, guide, shift
+    for k in range(isqrt(number).bit_length(), 32 - SPARE):  # it takes about 7 sqrt N rows
+        reached = [0, *((each << 32 + k) // sums[-1] for each in sums)]
+        found = [after - before for before, after in pairwise(reached)]
+        first = next(i for i, chance in enumerate(found) if chance)
+        found = found[first : reached.index(1 << 32 + k)]
+        if len(found) <= 1 << k:
+            return middle - len(lower) + first, k, found
+    raise AssertionError(number)
+
+
+@cache
+def _table(number: int) -> tuple[np.ndarray, int, int]:
+    """The rows, the shift that turns a word into its row, and the smallest count."""
+    least, k, left = chances(number)
+    rows, size = 1 << k, 1 << 32
+    left += [0] * (rows - len(left))
+    limits, others = [size] * rows, list(range(rows))
+    small, large = ([i for i in range(rows) if (left[i] < size) == is_small] for is_small in (True, False))
+    while small:
+        row = small.pop()
+        limits[row], others[row] = left[row], large[-1]
+        left[large[-1]] -= size - left[row]
+        if left[large[-1]] < size:
+            small.append(large.pop())
+    # A full row has no other: any limit leads to its own count.
+    packed = [
+        (limit << 32 | other) if limit < size else row
+        for row, (limit, other) in enumerate(zip(limits, others, strict=True))
+    ]
+    return np.array(packed, np.uint64).view(np.int64), 32 - k, least
 
 
 def count_bits(word):
@@ -98,53 +122,26 @@ def lowest_bits(count):
 
 
 @jit.inlined
-def heads(coins, words, source, index, like):
-    """The count of sixteen networks, in the precision of `like`: whole numbers from 0 to N.
-
-    Parameters
-    ----------
-    coins : Coins
-    words : tuple of four int32 vectors
-        The words of counter `index` of `source`.
-    source : Source
-    index : int
-        More coins than the bits of one counter take those of counter index + 2^32, too.
-    like : vector
-    """
-    number = coins.number
-    if number > COUNTED:
-        return invert(coins, words, like)
-    count = count_lowest(words, number)
-    if number > _BITS_OF_COUNTER:
-        cell, group, layer, role = source
-        words = random_words(cell.key, group, layer, role, index + (1 << 32))
-        count = count + count_lowest(words, number - _BITS_OF_COUNTER)
+def heads(coins, word, second, like):
+    """The count of sixteen networks from two random words, in the precision of `like`: whole numbers from 0 to N."""
+    if coins.number > COUNTED:
+        return look_up(coins, word, second, like)
+    count = count_bits(word & lowest_bits(coins.number))
+    if coins.number > 32:
+        count = count + count_bits(second >> SPARE & lowest_bits(coins.number - 32))
     return to_float(count, like)
 
 
-@jit.inlined
-def count_lowest(words, number):
-    """How many of the first `number` bits of four words are set."""
-    a, b, c, d = words
-    count = count_bits(a & lowest_bits(number))
-    if number > 32:
-        count = count + count_bits(b & lowest_bits(number - 32))
-    if number > 64:
-        count = count + count_bits(c & lowest_bits(number - 64)) + count_bits(d & lowest_bits(number - 96))
-    return count
-
-
-def invert(coins, words, like):
-    """The counts at which the distribution function exceeds numbers below 2^62, made of the first two words."""
-    a, b, c, d = words
-    store_four(coins.words, 0, a, b, c, d)
+def look_up(coins, word, second, like):
+    """The counts in the table at two words."""
+    store(coins.words, 0, word)
+    store(coins.words, LANES, second)
     synchronise()
     for lane in range(LANES):
-        u = (np.int64(coins.words[lane]) & 0x3FFFFFFF) << 32 | np.int64(coins.words[LANES + lane]) & 0xFFFFFFFF
-        i = coins.guide[u >> coins.shift]
-        while u >= coins.steps[i]:
-            i += 1
-        coins.counts[lane] = i
+        row = np.uint32(coins.words[LANES + lane]) >> np.uint32(coins.shift)  # unsigned: no check for negative indices
+        packed = np.uint64(coins.rows[row])
+        limit, other = np.uint32(packed >> np.uint64(32)), np.uint32(packed & np.uint64(0xFFFFFFFF))
+        coins.counts[lane] = np.int32(row if np.uint32(coins.words[lane]) < limit else other)
     synchronise()
     return to_float(load(coins.counts, 0), like) + splat(like, coins.least)
 

@@ -26,7 +26,7 @@ from gradsim_core.lanes import LANES, aligned, anywhere, convert, fma, load, max
 from gradsim_core.parameters import SUM_DELTA, SUM_H, SUM_X
 from gradsim_core.rng.chi_squares import chi_square_pair, chi_squares_from
 from gradsim_core.rng.counts import Coins, fair_coins, heads
-from gradsim_core.rng.philox import GROUP_RADIAL, stream, two_counters
+from gradsim_core.rng.philox import GROUP_RADIAL, random_words
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import exponent_of, is_far, scaled
 
@@ -37,7 +37,6 @@ from .radial_matrix import (
     PARTS,
     POSITIVE,
     REST,
-    SIGNS,
     Error,
     Matrix,
     keep,
@@ -113,11 +112,9 @@ def forward_layer(matrix, sides, cell, group, layer, work, state):
     square, exponent = state
     record(work, SUM_X, layer, square, exponent)
     unit, of_weights, bias = variances(work.deviations, square, exponent)
-    numbers = stream(layer, GROUP_RADIAL)
-    a, b, c, d, e, f, g, h = two_counters(cell.key, group, numbers, SIGNS, numbers, PARTS)
-    origin = source(cell, group, layer)
-    count = heads(work.coins, (a, b, c, d), origin, SIGNS, square)
-    positive, negative = chi_squares_from((e, f, g, h), origin, PARTS, count, cell.width - count)
+    a, b, c, d = random_words(cell.key, group, layer, GROUP_RADIAL, PARTS)
+    count = heads(work.coins, a, b, square)
+    positive, negative = chi_squares_from((c, d, b), source(cell, group, layer), PARTS, count, cell.width - count)
     variance = matrix.spread(cell, group, layer, work, of_weights, bias, positive + negative)
     live = variance > 0.0  # else h = 0, where phi' is 0: only a slope of 0 leads here
     positive, negative = select(live, positive, 0.0), select(live, negative, 0.0)

@@ -24,8 +24,8 @@ from gradsim_core.rng.philox import GROUP_RADIAL, random_words
 
 from .sampled_matrix import inverse
 
-# What the random numbers of a layer are for: the index of their counters. `radial` has the first four.
-SIGNS, PARTS, REST, NORMALS, BIAS = range(5)
+# What the random numbers of a layer are for: the index of their counters. `radial` has the first three.
+PARTS, REST, NORMALS, BIAS = range(4)
 # What is kept of a layer for the backward pass: how many elements are positive, |p|^2 and |m|^2 in units of v^2, and
 # r and t, or the cosine and the sine.
 COUNT, POSITIVE, NEGATIVE, ALONG, ACROSS, KEPT = range(6)

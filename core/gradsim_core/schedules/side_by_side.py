@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, anywhere, convert, fma, load, splat, store, synchronise
+from gradsim_core.lanes import LANES, anywhere, convert, fma, load, splat, store, synchronise, transpose
 from gradsim_core.laws import standard
 from gradsim_core.rng.draws import Source, fill_drawn
 
@@ -99,21 +99,29 @@ def activate_lanes(neuron, values, offset, scale, work, start, width):
 
 def deliver(work, group, first, sums, exponents):
     """Copy the sums and exponents of a group to those of a block, (3, count, depth), whose first network is `first`."""
-    depth = sums.shape[2]
-    synchronise()
+    depth, begin = sums.shape[2], group * LANES - first
     for kind in range(3):
         start = kind * depth * LANES
-        stretched = any_nonzero(work.exponents, start, start + depth * LANES)
-        for lane in range(LANES):
-            n = group * LANES + lane - first
-            if 0 <= n < sums.shape[1]:
-                for layer in range(depth):
-                    sums[kind, n, layer] = work.sums[start + layer * LANES + lane]
-                if stretched:
-                    for layer in range(depth):
-                        exponents[kind, n, layer] = work.exponents[start + layer * LANES + lane]
-                else:
-                    exponents[kind, n, :] = 0.0
+        copy_networks(work.sums, start, sums, kind, begin)
+        if any_nonzero(work.exponents, start, start + depth * LANES):
+            copy_networks(work.exponents, start, exponents, kind, begin)
+        else:
+            exponents[kind, max(begin, 0) : begin + LANES, :] = 0.0
+
+
+def copy_networks(source, start, target, kind, begin):
+    """Copy numbers of a group, [layer][lane], to target[kind, begin:], [network][layer], as far as that reaches."""
+    count, depth = target.shape[1], target.shape[2]
+    synchronise()
+    if depth >= LANES and 0 <= begin <= count - LANES:
+        for layer in range(0, depth, LANES):
+            begin_layer = min(layer, depth - LANES)  # the last tile may overlap the one before
+            place = (kind * count + begin) * depth + begin_layer
+            transpose(source, start + begin_layer * LANES, target, place, depth)
+    else:
+        for n in range(max(begin, 0), min(begin + LANES, count)):
+            for layer in range(depth):
+                target[kind, n, layer] = source[start + layer * LANES + n - begin]
     synchronise()  # before the next group's are written
 
 

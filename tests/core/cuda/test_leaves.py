@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradsim_core import jit
-from gradsim_core.lanes import lane_max, lane_sum, splat
+from gradsim_core.lanes import LANES, lane_max, lane_sum, splat, synchronise, transpose
 from tests.core.cuda.leaves import Leaf, inputs, leaves, on_cpu, on_gpu
 
 pytestmark = pytest.mark.skipif(jit.disabled(), reason="nothing is compiled")
@@ -103,3 +103,27 @@ def test_a_contracted_product_is_caught() -> None:
 
 def _product_and_sum(x):
     return x * x + x
+
+
+def test_transposed_tiles() -> None:
+    """Sixteen vectors of each group become sixteen rows of a longer array: each thread moves its own numbers."""
+    from numba import types
+
+    from gradsim_core.cuda.compiler.text import ptx_text
+    from gradsim_core.cuda.kernels.threads import slot_of_thread
+
+    tile, stride, groups = LANES * LANES, 20, 16
+
+    def move(source, target):
+        slot = slot_of_thread()
+        synchronise()
+        transpose(source, slot * tile, target, slot * LANES * stride + 3, stride)
+
+    array, stream = types.float64[::1], StandIn()
+    x = np.random.default_rng(1).normal(size=groups * tile)
+    out = stream.zeros((groups * LANES * stride,), x.dtype)
+    stream.launch(ptx_text(move, (array, array), (9, 0)), 1, 256, parameters((stream.upload(x), out)))
+    found = stream.read(out).reshape(groups, LANES, stride)
+    np.testing.assert_array_equal(found[..., 3 : 3 + LANES], x.reshape(groups, LANES, LANES).swapaxes(1, 2))
+    assert not found[..., :3].any()
+    assert not found[..., 3 + LANES :].any()

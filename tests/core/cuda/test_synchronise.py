@@ -44,6 +44,7 @@ ALLOWED = {
     ("cuda.kernels.explicit", "run_forward"): "live is never written",
     ("cuda.kernels.whole", "kernel"): "a mark, read before `deliver` synchronises and written after it",
     ("rng.counts", "_table"): UNUSED,
+    ("rng.counts", "chances"): UNUSED,
     ("scaling.per_element", "multiply"): UNUSED,
     ("scaling.per_element", "multiply_transposed"): UNUSED,
     ("scaling.per_element", "run_again"): UNUSED,
@@ -76,10 +77,14 @@ def own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
     return found
 
 
-def scalar_reads(function: ast.FunctionDef) -> list[ast.Subscript]:
-    """Numbers read by index from what may be an array: an attribute or argument, or anything by a variable index."""
+def scalar_reads(function: ast.FunctionDef) -> list[ast.expr]:
+    """Numbers read by index from what may be an array: an attribute or argument, or anything by a variable index.
+
+    And a tile that is transposed, of which a lane reads what all have stored.
+    """
+    tiles = [node for node in own_nodes(function) if isinstance(node, ast.Call) and called(node) == {"transpose"}]
     arguments = {each.arg for each in function.args.args}
-    return [
+    return tiles + [
         node
         for node in own_nodes(function)
         if isinstance(node, ast.Subscript)
@@ -102,7 +107,7 @@ def is_synchronise(node: ast.AST) -> bool:
     return isinstance(value, ast.Call) and getattr(value.func, "id", "") == "synchronise"
 
 
-def waits(function: ast.FunctionDef, reads: list[ast.Subscript]) -> bool:
+def waits(function: ast.FunctionDef, reads: list[ast.expr]) -> bool:
     """Whether a function synchronises before its first such read, and after the last one."""
     lines = [node.lineno for node in own_nodes(function) if isinstance(node, ast.Call) and is_synchronise(node)]
     return bool(lines) and min(lines) < min(r.lineno for r in reads) and max(r.lineno for r in reads) < max(lines)
@@ -163,12 +168,12 @@ PLANTED = [
         "        # before they write it",
         "a caller of",
     ),
-    ("schedules.side_by_side", "    synchronise()\n", "", "deliver reads a number"),
+    ("schedules.side_by_side", "    synchronise()\n", "", "copy_networks reads a number"),
     (
         "schedules.side_by_side",
         "    synchronise()  # before the next",
         "    # before the next",
-        "deliver reads a number",
+        "copy_networks reads a number",
     ),
     ("schedules.narrow", "load(x, start)\n", "x[start]\n", "multiply reads a number"),
     ("scaling.per_lane", "convert(copysign(exp(size - shift), signed), out[0])", "size", "rescue is listed"),

@@ -52,12 +52,12 @@ def test_none_below_one_degree():
 
 
 def accept_all(monkeypatch):
-    monkeypatch.setattr(chi_squares, "rejects", lambda d, t, u: u < 0.0)
+    monkeypatch.setattr(chi_squares, "rejects", lambda d, *_: d < 0.0)
 
 
 def one_more(monkeypatch):
     original = chi_squares.propose
-    monkeypatch.setattr(chi_squares, "propose", lambda k, z, word: original(k + 1.0, z, word))
+    monkeypatch.setattr(chi_squares, "propose", lambda k, z: original(k + 1.0, z))
 
 
 @pytest.mark.parametrize(("k", "error"), [(2, accept_all), (128, one_more)])
@@ -73,18 +73,24 @@ def test_acceptance(dtype):
     for k in (2, 3, 8, 64, 1_000, 1_000_000):
         d = k / 2 - 1 / 3
         z = np.linspace(-6.5, 6.5, 2**10 * LANES).astype(dtype)
-        t = (z / np.sqrt(dtype(d)) / dtype(3)).astype(dtype)
-        exponents = [float(-log_ratio(d, float(each))) for each in t[::512]]
-        with np.errstate(all="ignore"):
-            for at, exponent in zip(t[::512], exponents, strict=True):
-                chance = -np.expm1(-exponent)  # of rejection
-                margin = 1e-9 + 1e-6 * chance
-                for u, rejected in ((chance - margin, True), (chance + margin, False)):
-                    if 2.0**-31 < u < 1:
-                        lanes = [np.full(LANES, value, np.float64) for value in (d, at, u)]
-                        assert bool(chi_squares.rejects(*lanes)[0]) == rejected, (k, at, u)
-                if abs(at) <= 0.5:
-                    assert chance <= d * float(at) ** 4 * chi_squares._SURE
+        t = (z / np.sqrt(dtype(d)) / dtype(3)).astype(dtype)[::512]
+        chances = [-np.expm1(float(log_ratio(d, float(each)))) for each in t]  # of rejection
+        for at, other, chance, of_other in zip(t, t[::-1], chances, chances[::-1], strict=True):
+            both = chance + of_other - chance * of_other
+            for level, rejected in ((both - 1e-9 - 1e-6 * both, True), (both + 1e-9 + 1e-6 * both, False)):
+                if 2.0**-30 < level < 1 - 2.0**-30:
+                    assert rejects(d, at, other, level) == rejected, (k, at, level)
+            if abs(at) <= 0.5:
+                assert chance <= float(chi_squares.bound_of(dtype(d), abs(at)))
+
+
+def rejects(d, t, other, level):
+    """Whether both proposals are rejected at this u, which comes as its first bits and those of a word."""
+    bits = chi_squares._BITS
+    u, word = divmod(int(level * 2.0 ** (bits + 32)), 2**32)
+    words = np.full(LANES, u, np.int32), np.full(LANES, word, np.uint32).view(np.int32)
+    with np.errstate(all="ignore"):
+        return bool(chi_squares.rejects(*(np.full(LANES, each, np.float64) for each in (d, t, d, other)), *words)[0])
 
 
 def log_ratio(d, t):
@@ -95,9 +101,9 @@ def log_ratio(d, t):
 
 
 def test_lanes_are_independent_of_their_neighbours():
-    """A lane that accepts at once keeps its value while others, with two degrees of freedom, draw again."""
-    alone, _ = sample(40, 40, groups=2_000)
-    mixed, _ = sample(np.where(np.arange(LANES) % 2, 2, 40), 2, groups=2_000)
+    """A lane that accepts at once keeps its values while others, with two degrees of freedom, draw again."""
+    degrees = np.where(np.arange(LANES) % 2, 2, 40)
+    alone, mixed = sample(40, 40, groups=2_000)[0], sample(degrees, degrees, groups=2_000)[0]
     alone, mixed = alone.reshape(-1, LANES), mixed.reshape(-1, LANES)
     np.testing.assert_array_equal(alone[:, ::2], mixed[:, ::2])
 

@@ -15,54 +15,63 @@ from gradsim_core.rng import counts
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import GROUP_RADIAL, random_words
 
-EDGES = [1, 5, 31, 32, 33, 64, 65, 127, 128, 129, 255, 256]
-LARGE = [257, 258, 1000, 2**20]
+EDGES = [1, 5, 31, 32, 33, 55, 56]
+LARGE = [57, 58, 256, 1000, 2**20]
 
 
 def source(group=0):
     return Source(Params(np.uint64(12345), 1, 1, 1.0, 0.0), group, 3, GROUP_RADIAL)
 
 
-def counted(coins, group, like):
-    cell, group, layer, role = source(group)
-    return counts.heads(coins, random_words(cell.key, group, layer, role, 0), source(group), 0, like)
-
-
 @pytest.mark.parametrize("number", EDGES)
 def test_bits_are_counted(number):
-    """All bits of a network's words, the first word first, up to the number of coins."""
+    """All bits of the first word, then those of the second one above its lowest eight."""
     cell, group, layer, role = source()
-    words = [word for index in (0, 1 << 32) for word in random_words(cell.key, group, layer, role, index)]
-    found = counted(counts.fair_coins(number), 0, np.ones(LANES, np.float32))
+    first, second, _, _ = random_words(cell.key, group, layer, role, 0)
+    found = counts.heads(counts.fair_coins(number), first, second, np.ones(LANES, np.float32))
     for lane in range(LANES):
-        text = "".join(f"{int(word[lane]) & 0xFFFFFFFF:032b}"[::-1] for word in words)
-        assert found[lane] == text[:number].count("1")
+        text = f"{int(second[lane]) & 0xFFFFFFFF:032b}"[:24] + f"{int(first[lane]) & 0xFFFFFFFF:032b}"
+        assert found[lane] == text[::-1][:number].count("1")
 
 
-@pytest.mark.parametrize("number", LARGE[:3])
-def test_steps_are_the_distribution_function(number):
-    """Whole multiples of 2^-62, within one of the exact value, and 1 at the end."""
-    coins, total = counts.fair_coins(number), 2**number
-    reached, exact = 0, []
-    for k in range(number + 1):
-        reached += math.comb(number, k)
-        exact.append((reached << 62) // total)
-    held = exact[coins.least : coins.least + len(coins.steps)]
-    assert np.abs(np.array(held) - coins.steps).max() <= 1
-    assert coins.steps[-1] == 2**62
-    assert coins.least == 0 or exact[coins.least - 1] == 0
+@pytest.mark.parametrize("number", LARGE[:4])
+def test_chances_are_the_law(number):
+    """Within two units of 2^-(32 + k), and 1 in all; what is left out on either side has less than a unit."""
+    least, k, found = counts.chances(number)
+    exact = [(math.comb(number, n) << 32 + k) / 2**number for n in range(number + 1)]
+    assert sum(found) == 1 << 32 + k
+    assert max(abs(a - b) for a, b in zip(found, exact[least : least + len(found)], strict=True)) < 2
+    assert sum(exact[:least]) < 2
+    assert sum(exact[least + len(found) :]) < 2
 
 
 @pytest.mark.parametrize("number", LARGE)
-def test_the_guide_leads_to_the_count(number):
+def test_rows_have_the_chances(number):
+    """Of 2^32 numbers of each row those below the limit lead to the row, the others elsewhere: exactly."""
+    coins, (least, k, chances) = counts.fair_coins(number), counts.chances(number)
+    limits, others = coins.rows.view(np.uint64) >> np.uint64(32), coins.rows.view(np.uint64) & np.uint64(2**32 - 1)
+    found = limits.astype(np.int64)
+    np.add.at(found, others.astype(np.int64), 2**32 - limits.astype(np.int64))
+    assert found.tolist() == chances + [0] * (2**k - len(chances))
+    assert (coins.least, coins.shift) == (least, 32 - k)
+
+
+@pytest.mark.parametrize("number", LARGE)
+def test_words_lead_to_the_row(number):
+    """At both sides of every limit, and at random words."""
     coins, rng = counts.fair_coins(number), np.random.default_rng(1)
-    numbers = [0, 1, 2**62 - 1, 2**62 - 2, *coins.steps[:-1].tolist(), *(coins.steps[:-1] - 1).tolist()]
-    numbers = [n for n in numbers if n >= 0] + rng.integers(0, 2**62, 1000).tolist()
-    for i in range(0, len(numbers) - LANES, LANES):
-        u = np.array(numbers[i : i + LANES], np.int64)
-        high, low = (u >> 32).astype(np.int32), (u & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
-        found = counts.invert(coins, (high, low, low, low), np.ones(LANES))
-        assert found.tolist() == (coins.least + np.searchsorted(coins.steps, u, side="right")).tolist()
+    rows = np.arange(len(coins.rows))
+    limits, others = coins.rows.view(np.uint64) >> np.uint64(32), coins.rows.view(np.uint64) & np.uint64(2**32 - 1)
+    for first in (limits, limits - np.uint64(1), limits * np.uint64(0), rng.integers(0, 2**32, len(rows), np.uint64)):
+        first = first & np.uint64(2**32 - 1)
+        second = (rows << coins.shift) + rng.integers(0, 1 << coins.shift, len(rows))
+        wanted = coins.least + np.where(first < limits, rows, others.astype(int))
+        words = [each.astype(np.uint32).view(np.int32) for each in (first, second)]
+        for i in range(0, len(rows), LANES):
+            assert (
+                counts.heads(coins, *(word[i : i + LANES] for word in words), np.ones(LANES)).tolist()
+                == wanted[i : i + LANES].tolist()
+            )
 
 
 @pytest.mark.parametrize("number", EDGES + LARGE)
@@ -79,8 +88,8 @@ def sample(coins, groups):
         like = load(out, 0)
         cell, _, layer, role = source
         for group in range(groups):
-            words = random_words(cell.key, group, layer, role, 0)
-            store(out, group * LANES, counts.heads(coins, words, Source(cell, group, layer, role), 0, like))
+            first, second, _, _ = random_words(cell.key, group, layer, role, 0)
+            store(out, group * LANES, counts.heads(coins, first, second, like))
 
     out = np.zeros(groups * LANES, np.float32)
     jit.compile_kernel(fill, disk_cache=False)(coins, source(), groups, out)

@@ -44,8 +44,8 @@ def without_product(cell, layer, work, error, other):
 
 
 def one_too_many(right):
-    """chi_square_pair: N - 1 directions in the place of N - 2."""
-    return lambda source, index, a, b: right(source, index, a + (index == REST), b + (index == REST))
+    """chi_squares_from: N - 1 directions in the place of N - 2."""
+    return lambda words, source, index, a, b: right(words, source, index, a + (index == REST), b + (index == REST))
 
 
 def without_bias(right):
@@ -85,7 +85,7 @@ PLANTED = [
     Planted("preactivation", without_preactivation, backward, "inner_error", _KIND),
     Planted("plane", without_plane, backward, "error_of", _TWO_SLOPES),
     Planted("product", without_product, backward, "add", _KIND, wraps=False),
-    Planted("freedom", one_too_many, numbers, "chi_square_pair", _KIND),
+    Planted("freedom", one_too_many, numbers, "chi_squares_from", _KIND),
     # What is due to a bias has the right variance either way: only its relation to the error of the stream differs.
     Planted("bias", without_bias, backward, "item", Kind(1, 4, 3, sigma_w=1.6, sigma_b=2.0, below=1.0)),
 ]

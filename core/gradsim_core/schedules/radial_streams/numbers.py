@@ -18,7 +18,7 @@ from gradsim_core.rng.normals import normal_pair
 from gradsim_core.rng.philox import RADIAL_STREAM, random_words, stream, two_counters
 
 # What the random numbers of a block are for: the index of their counters.
-SIGNS, PARTS, NORMALS, LENGTHS, REST, BELOW, BIAS = range(7)
+PARTS, NORMALS, LENGTHS, REST, BELOW, BIAS = range(6)
 
 # What is kept of a block, one number per network. Of h: how many elements are positive, and |p|^2 and |m|^2 in units
 # of v^2; the shares of W x and of the bias in v. The squares of f and of what the first matrix meets, with exponents.
@@ -68,19 +68,20 @@ def draw_block(sides, cell, group, layer, work, like):
     """Draw all random numbers of a block, in the precision of `like`; keeps those of the backward pass."""
     origin, numbers = source(cell, group, layer), stream(layer, RADIAL_STREAM)
     width, inner = cell.width, work.form.inner
-    a, b, c, d, e, f, g, h = two_counters(cell.key, group, numbers, SIGNS, numbers, PARTS)
-    exact = heads(work.coins, (a, b, c, d), origin, SIGNS, convert(like, 1.0))
+    a, b, c, d, e, f, g, h = two_counters(cell.key, group, numbers, PARTS, numbers, LENGTHS)
+    exact = heads(work.coins, a, b, convert(like, 1.0))
     count = convert(exact, like)
-    positive, negative = chi_squares_from((e, f, g, h), origin, PARTS, count, convert(-exact + inner, like))
-    a, b, c, d, e, f, g, h = two_counters(cell.key, group, numbers, NORMALS, numbers, LENGTHS)
+    positive, negative = chi_squares_from((c, d, b), origin, PARTS, count, convert(-exact + inner, like))
+    a, b, c, d = random_words(cell.key, group, layer, RADIAL_STREAM, NORMALS)
     along, turn = normal_pair(a, b, like)
     spread, in_plane = normal_pair(c, d, like)
-    across, outside = chi_squares_from((e, f, g, h), origin, LENGTHS, like + (width - 1.0), convert(exact - 1.0, like))
+    rest = like + (width - 2.0)  # the lowest bits of b and d, which normals leave, are spare
+    across, outside = chi_squares_from((e, f, b), origin, LENGTHS, like + (width - 1.0), convert(exact - 1.0, like))
+    first, second = chi_squares_from((g, h, d), origin, REST, rest, rest)
     keep(work, layer, TURN, turn)
     keep(work, layer, SPREAD, spread)
     keep(work, layer, IN_PLANE, in_plane)
     keep(work, layer, OUTSIDE_POSITIVE, outside)
-    first, second = chi_square_pair(origin, REST, like + (width - 2.0), like + (width - 2.0))
     keep(work, layer, TURN_REST, first)
     keep(work, layer, SPREAD_REST, second)
     if sides.both:
