@@ -155,6 +155,11 @@ class Simulator:
         """How phi behaves beyond the reach of the kernels."""
         return self._slopes
 
+    @property
+    def recorded(self) -> int:
+        """How many quantities `block` returns."""
+        return len(quantities.QUANTITIES) + len(self._of_inputs)
+
     def params(self, key: int, depth: int, width: int, sigma_w: float, sigma_b: float = 0.0) -> Params:
         """A cell as kernels take it. `key` is its 64-bit random key; the parameters of activation and law are added."""
         return Params(

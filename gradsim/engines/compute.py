@@ -130,7 +130,7 @@ def _jobs(
 ) -> Iterator[Callable[[], Block]]:
     for part in shard.slices:
         cell = cells[part.cell_id] = run_of(plan.cells[part.cell_id])
-        for first, count in cell.runner.blocks(part.first, part.count):
+        for first, count in cell.runner.blocks(part.first, part.count, keep=plan.sweep.record == "networks"):
             yield partial(cell.run, first, count)
 
 

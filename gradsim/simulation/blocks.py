@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,8 @@ from gradsim.sweep import Sweep
 from gradsim.sweep.cells import Cell, cell_key
 from gradsim.sweep.inputs import root_mean_square, rows_of
 from gradsim_core.architectures import PLAIN, choose_schedule
+from gradsim_core.lanes import LANES
+from gradsim_core.results.statistics import Sums, accumulator
 
 if TYPE_CHECKING:
     from gradsim.activations import OwnActivation
@@ -28,8 +32,14 @@ if TYPE_CHECKING:
 BLOCK_NORMALS = 10**8
 """Most random normals of one block: about 0.03 s of one core (3.2e9 a second), so that stopping is prompt."""
 
-BLOCK_NETWORKS, BLOCK_LAYERS = 2**12, 2**22
-"""Most networks of one block, and most layers of all of them: their four float64 quantities take 128 MiB."""
+BLOCK_NETWORKS, KEPT_NETWORKS = 2**14, 2**12
+"""Most networks of one block: where their statistics are wanted, and where each is kept."""
+
+PART_LAYERS, PART_NETWORKS = 2**15, 64
+"""Layers of the networks that are simulated, then counted: few enough for the cache. If fewer, no parts are made."""
+
+BLOCK_LAYERS = 2**22
+"""Most layers of all networks of one block: their four float64 quantities take 128 MiB."""
 
 
 @lru_cache(maxsize=64)
@@ -64,12 +74,14 @@ def schedule_of(sweep: Sweep, cell: Cell) -> Schedule:
 def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Return roughly how many bytes a thread needs for a cell.
 
-    They hold the kernel's arrays of one network or group, the quantities of a block, and the histograms of two blocks
-    with ``bins`` bins for each layer and quantity.
+    They hold the kernel's arrays of one network or group, the quantities of a block or a part, and with ``bins`` bins
+    for each layer and quantity the windows in which they are counted and the histograms of two blocks.
     """
     numbers = schedule_of(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
-    block = _block_size(sweep, cell)
-    of_layers = len(sweep.recorded) * cell.depth * (8 * block + 40 * min(bins, block))
+    keep = sweep.record == "networks"
+    block = _block_size(sweep, cell, keep=keep)
+    values, occupied = block if keep else min(block, _part_size(cell.depth)), min(bins, block)
+    of_layers = len(sweep.recorded) * cell.depth * (8 * values + 8 * (occupied + occupied // 4 + 8) + 40 * occupied)
     return numbers * np.dtype(sweep.dtype).itemsize + of_layers
 
 
@@ -92,6 +104,36 @@ def run_block(
         return simulator.block(params, first, count)
 
 
+def sums_of(
+    simulator: Simulator, params: Params, first: int, count: int, check_stop: Callable[[], None] = lambda: None
+) -> Sums:
+    """Return the sums of networks first .. first + count - 1 of a cell, computed in parts that stay in the cache.
+
+    ``check_stop`` is called before each part.
+
+    Raises
+    ------
+    SweepError
+        If one network does not fit in memory.
+    """
+    size, rows = _part_size(params.depth), simulator.recorded
+    edges = [first, *range(first - first % LANES + size, first + count, size), first + count]
+    with in_memory(params):
+        values, sums = np.empty(rows * min(size, count) * params.depth), accumulator(rows, params.depth)
+        for start, stop in pairwise(edges):
+            check_stop()
+            shape = rows, stop - start, params.depth
+            part, _ = simulator.block(params, start, stop - start, values[: math.prod(shape)].reshape(shape))
+            sums.add(part, whole=stop - start == count)
+        return sums.sums()
+
+
+def _part_size(depth: int) -> int:
+    """Networks of a part, in whole groups of sixteen: a whole block of deep networks, whose windows are large."""
+    size = PART_LAYERS // depth if PART_LAYERS // depth >= PART_NETWORKS else max(BLOCK_LAYERS // depth, PART_NETWORKS)
+    return size // LANES * LANES
+
+
 @contextmanager
 def in_memory(params: Params) -> Iterator[None]:
     """Convert MemoryError to :class:`SweepError` with a remedy."""
@@ -106,12 +148,12 @@ def in_memory(params: Params) -> Iterator[None]:
         ) from None
 
 
-def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[int, int]]:
+def blocks(sweep: Sweep, cell: Cell, first: int, count: int, *, keep: bool = False) -> Iterator[tuple[int, int]]:
     """Yield blocks (first, count) of about equal work for networks first .. first + count - 1 of a cell.
 
-    Networks that the kernel runs side by side stay in one block.
+    Networks that the kernel runs side by side stay in one block. With ``keep``, blocks are for single networks.
     """
-    group, size = schedule_of(sweep, cell).group_size, _block_size(sweep, cell)
+    group, size = schedule_of(sweep, cell).group_size, _block_size(sweep, cell, keep=keep)
     start, stop = first, first + count
     while start < stop:
         end = min(start - start % group + size, stop)
@@ -119,7 +161,7 @@ def blocks(sweep: Sweep, cell: Cell, first: int, count: int) -> Iterator[tuple[i
         start = end
 
 
-def _block_size(sweep: Sweep, cell: Cell) -> int:
-    group = schedule_of(sweep, cell).group_size
-    most = min(BLOCK_NETWORKS, BLOCK_LAYERS // cell.depth, BLOCK_NORMALS // sweep.normals(cell))
+def _block_size(sweep: Sweep, cell: Cell, *, keep: bool) -> int:
+    group, networks = schedule_of(sweep, cell).group_size, KEPT_NETWORKS if keep else BLOCK_NETWORKS
+    most = min(networks, BLOCK_LAYERS // cell.depth, BLOCK_NORMALS // sweep.normals(cell))
     return max(1, most // group) * group

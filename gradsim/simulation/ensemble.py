@@ -151,7 +151,7 @@ def simulate(
         first, count = block
         values[:, first : first + count], status[first : first + count] = runner.run(first, count, keep=True).networks()
 
-    run_all(run, list(runner.blocks(0, sweep.networks)), max(resolve_threads(threads), found.streams))
+    run_all(run, list(runner.blocks(0, sweep.networks, keep=True)), max(resolve_threads(threads), found.streams))
     if (status == 2).all():
         warnings.warn(str(why_not_finite(cell.activation, 1.0)), stacklevel=2)
     made = Ensemble._make([*values[: len(QUANTITIES)], status])

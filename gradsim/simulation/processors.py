@@ -46,8 +46,8 @@ class Block(NamedTuple):
 class CellRunner(Protocol):
     """Computes blocks of networks of one cell; several threads may ask at the same time."""
 
-    def blocks(self, first: int, count: int) -> Iterator[tuple[int, int]]:
-        """Yield blocks (first, count) of about equal work for networks first .. first + count - 1."""
+    def blocks(self, first: int, count: int, *, keep: bool = False) -> Iterator[tuple[int, int]]:
+        """Yield blocks (first, count) of about equal work for first .. first + count - 1; ``keep`` is that of `run`."""
 
     def run(self, first: int, count: int, *, keep: bool, check_stop: Callable[[], None] = lambda: None) -> Block:
         """Simulate networks first .. first + count - 1.
@@ -92,12 +92,14 @@ class _OnCpu:
         self._sweep, self._cell = sweep, cell
         self._simulator, self._params = blocks.prepare(sweep, cell)
 
-    def blocks(self, first: int, count: int) -> Iterator[tuple[int, int]]:
-        return blocks.blocks(self._sweep, self._cell, first, count)
+    def blocks(self, first: int, count: int, *, keep: bool = False) -> Iterator[tuple[int, int]]:
+        return blocks.blocks(self._sweep, self._cell, first, count, keep=keep)
 
     def run(self, first: int, count: int, *, keep: bool, check_stop: Callable[[], None] = lambda: None) -> Block:
+        if not keep:
+            return Block(blocks.sums_of(self._simulator, self._params, first, count, check_stop))
         values, status = blocks.run_block(self._simulator, self._params, first, count)
-        return Block(reduce(values), values, status) if keep else Block(reduce(values))
+        return Block(reduce(values), values, status)
 
 
 class Gpu:
@@ -122,7 +124,7 @@ class _OnGpu:
     def __init__(self, machine: GpuSimulator, params: Params, gpus: Gpus, size: int) -> None:
         self._machine, self._params, self._gpus, self._size = machine, params, gpus, size
 
-    def blocks(self, first: int, count: int) -> Iterator[tuple[int, int]]:
+    def blocks(self, first: int, count: int, *, keep: bool = False) -> Iterator[tuple[int, int]]:
         stop = first + count
         while first < stop:
             end = min(first - first % LANES + self._size, stop)
