@@ -35,7 +35,7 @@ _thread = threading.local()
 
 def _part(depth: int) -> int:
     """Networks in a part: so few that their sums stay in the cache, and whole groups."""
-    return max(2**15 // depth // LANES, 1) * LANES
+    return max(2**16 // depth // LANES, 1) * LANES
 
 
 @cache

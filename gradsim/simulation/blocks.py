@@ -18,7 +18,7 @@ from gradsim.sweep.cells import Cell, cell_key
 from gradsim.sweep.inputs import root_mean_square, rows_of
 from gradsim_core.architectures import PLAIN, choose_schedule
 from gradsim_core.lanes import LANES
-from gradsim_core.results.statistics import Sums, accumulator
+from gradsim_core.results.statistics import TOGETHER, Sums, accumulator
 
 if TYPE_CHECKING:
     from gradsim.activations import OwnActivation
@@ -35,8 +35,11 @@ BLOCK_NORMALS = 10**8
 BLOCK_NETWORKS, KEPT_NETWORKS = 2**14, 2**12
 """Most networks of one block: where their statistics are wanted, and where each is kept."""
 
-PART_LAYERS, PART_NETWORKS = 2**15, 64
-"""Layers of the networks that are simulated, then counted: few enough for the cache. If fewer, no parts are made."""
+PART_LAYERS, PART_NETWORKS = 2**16, 128
+"""Layers of the networks that are simulated, then counted: few enough for the cache.
+
+Deep networks, of which fewer than PART_NETWORKS have so many, run as one part.
+"""
 
 BLOCK_LAYERS = 2**22
 """Most layers of all networks of one block: their four float64 quantities take 128 MiB."""
@@ -75,14 +78,17 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Return roughly how many bytes a thread needs for a cell.
 
     They hold the kernel's arrays of one network or group, the quantities of a block or a part, and with ``bins`` bins
-    for each layer and quantity the windows in which they are counted and the histograms of two blocks.
+    for each layer and quantity the windows in which they are counted and the histograms of two blocks. Windows are a
+    quarter wider, and as large again twice while their array grows.
     """
     numbers = schedule_of(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
     keep = sweep.record == "networks"
-    block = _block_size(sweep, cell, keep=keep)
-    values, occupied = block if keep else min(block, _part_size(cell.depth)), min(bins, block)
-    of_layers = len(sweep.recorded) * cell.depth * (8 * values + 8 * (occupied + occupied // 4 + 8) + 40 * occupied)
-    return numbers * np.dtype(sweep.dtype).itemsize + of_layers
+    block, columns = _block_size(sweep, cell, keep=keep), len(sweep.recorded) * cell.depth
+    part, occupied = block if keep else min(block, _part_size(cell.depth)), min(bins, block)
+    copies = 2 if cell.depth < LANES else 1
+    counted = columns if part < block else min(columns, TOGETHER * LANES)
+    windows = 3 * 4 * max(counted, LANES) * (occupied + occupied // 4 + 8)
+    return numbers * np.dtype(sweep.dtype).itemsize + columns * (8 * copies * part + 40 * occupied) + windows
 
 
 def run_block(
@@ -129,7 +135,7 @@ def sums_of(
 
 
 def _part_size(depth: int) -> int:
-    """Networks of a part, in whole groups of sixteen: a whole block of deep networks, whose windows are large."""
+    """Networks of a part, a multiple of 16. Deep networks get one part a block, whose windows are few at a time."""
     size = PART_LAYERS // depth if PART_LAYERS // depth >= PART_NETWORKS else max(BLOCK_LAYERS // depth, PART_NETWORKS)
     return size // LANES * LANES
 

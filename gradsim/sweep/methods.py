@@ -53,11 +53,10 @@ class Asked(NamedTuple):
         if not self.network_axes or all(self._runs(law, method) for law in self.laws):
             return f"{method} {METHODS[method].needs}"
         if method == "radial":
-            reasons = [
-                *filter(None, map(why_not_radial, self.networks)),
-                "it samples other weights in plain networks alone",
-            ]
-            return f"{_RADIAL}: {reasons[0]}"
+            reasons = list(filter(None, map(why_not_radial, self.networks)))
+            if any(law.draw is None for law in self.laws):
+                reasons.append("orthogonal weights are sampled in plain networks alone")
+            return ": ".join([_RADIAL, *reasons[:1]])
         kinds = "explicit for independent weights that are not sparse, conditional for gaussian ones"
         return f"{kinds}, in networks that are not plain with one input ({', '.join(self.network_axes)})"
 

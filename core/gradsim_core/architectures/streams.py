@@ -95,7 +95,7 @@ def _radial_schedule(network: Network) -> Schedule:
     def memory(law, depth, width):
         return radial.memory(depth)
 
-    return Schedule("radial_streams", "radial", "cpu", LANES, radial.applies, radial.build, allocate, memory)
+    return Schedule("radial_streams", "radial", "cpu", LANES, radial.applies, radial.build, allocate, memory, None, 2)
 
 
 @lru_cache(maxsize=256)

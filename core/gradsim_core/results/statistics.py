@@ -17,15 +17,16 @@ from . import parts
 from .histograms import Histogram, merge_histograms
 from .quantities import QUANTITIES
 from .sums import Sums, check_total, merge
-from .tally import BINS_PER_LN, FIXED_POINT
+from .tally import BINS_PER_LN, FIXED_POINT, MOST_AT_ONCE
 from .tiles import Part, Scratch, Totals, place_of
 from .windows import Windows
 
-__all__ = ["BINS_PER_LN", "FIXED_POINT", "Accumulator", "Sums", "accumulator", "merge", "reduce"]
+__all__ = ["BINS_PER_LN", "FIXED_POINT", "TOGETHER", "Accumulator", "Sums", "accumulator", "merge", "reduce"]
 
 _BINS = 16  # of a window, for which there is room at first
-_AT_ONCE = 512  # networks, whose bins of a tile, and values of a quantity, stay in the cache; at most MOST_AT_ONCE
-_TOGETHER = 8  # tiles whose windows stay in the cache
+_AT_ONCE = min(512, MOST_AT_ONCE)  # networks, whose bins of a tile, and values of a quantity, stay in the cache
+TOGETHER = 8
+"""Tiles of a whole block whose windows are filled at a time, so that these stay in the cache."""
 _thread = threading.local()
 
 
@@ -35,9 +36,8 @@ class Accumulator:
     def __init__(self, quantities: int, depth: int) -> None:
         self.shape = quantities, depth
         count = quantities * -(-depth // LANES)
-        relative = [row.relative for row in QUANTITIES.values()]
-        relative += [False] * (quantities - len(relative))  # of several inputs
-        self._relative, self._last_delta = np.array(relative), list(QUANTITIES).index("log_delta")
+        self.relative, self._last_delta = _relative(quantities), list(QUANTITIES).index("log_delta")
+        self._is_relative = np.array(self.relative)
         self._totals = Totals(
             np.zeros(quantities, np.int64), np.empty(4 * LANES * count), np.zeros(3 * LANES * count, np.int64)
         )
@@ -68,14 +68,14 @@ class Accumulator:
     def add(self, values: np.ndarray, *, whole: bool = False) -> None:
         """Add networks: float64 (quantities, count, depth), as `Simulator.block` returns them.
 
-        With `whole` these are all: a few columns are counted at a time, so that the windows of many stay in the cache.
+        With `whole` no other part follows, and a few columns are counted at a time: their windows stay in the cache.
         """
         _, count, depth = values.shape
         flat = np.ascontiguousarray(values).reshape(-1)
         if depth < LANES:
             flat = np.append(flat, np.zeros(LANES))  # a tile reads beyond the last layer, into the next network
         tiles = len(self._windows.width)
-        together = _TOGETHER if whole else tiles
+        together = TOGETHER if whole else tiles
         found = [Part(flat, count, depth, start, min(start + _AT_ONCE, count)) for start in range(0, count, _AT_ONCE)]
         apart: list[list[Histogram]] = [[] for _ in found]  # of tiles too wide for windows, in the order of columns
         self._sorted += apart
@@ -95,14 +95,24 @@ class Accumulator:
         if len(self._scratch.skip) < part.stop - part.start:
             self._scratch = _scratch(part.stop - part.start)
         while tile < stop:
-            arguments = part, self._relative, self._last_delta, self._totals, self._windows, self._scratch, tile, stop
+            arguments = (
+                part,
+                self._is_relative,
+                self._last_delta,
+                self._totals,
+                self._windows,
+                self._scratch,
+                tile,
+                stop,
+            )
             tile = jit.compiled(parts.add_part)(*arguments)
             if tile < 0:
                 apart.append(jit.compiled(parts.sort_tile)(-1 - tile, part, self._scratch))
                 tile = -tile
             elif tile < stop:
-                counts = self._windows.counts
-                self._windows = self._windows._replace(counts=np.append(counts, np.zeros_like(counts)))
+                counts = np.zeros(2 * len(self._windows.counts), np.int32)
+                counts[: len(self._windows.counts)] = self._windows.counts
+                self._windows = self._windows._replace(counts=counts)
 
     def sums(self) -> Sums:
         """Return the `Sums` of all values, and give the arrays back for this thread's next block.
@@ -130,6 +140,12 @@ class Accumulator:
         )  # fmt: skip
 
 
+def _relative(quantities: int) -> list[bool]:
+    """Which of so many quantities are relative to the last layer; those of several inputs are not."""
+    found = [row.relative for row in QUANTITIES.values()]
+    return found + [False] * (quantities - len(found))
+
+
 def _joined(histograms: list[Histogram]) -> Histogram:
     """One histogram of others whose columns follow each other."""
     if len(histograms) == 1:
@@ -149,7 +165,9 @@ def accumulator(quantities: int, depth: int) -> Accumulator:
     It has the arrays of this thread's last one of that shape: new pages cost as much time as the numbers in them.
     """
     idle, _thread.idle = getattr(_thread, "idle", None), None
-    return idle if idle is not None and idle.shape == (quantities, depth) else Accumulator(quantities, depth)
+    if idle is None or idle.shape != (quantities, depth) or idle.relative != _relative(quantities):
+        return Accumulator(quantities, depth)
+    return idle
 
 
 def reduce(values: np.ndarray) -> Sums:

@@ -17,12 +17,12 @@ from .tally import FIXED_POINT, Tally, add_value, bin_of, empty_tally, fits, squ
 
 FLOATS, INTEGERS = 4 * LANES, 3 * LANES  # of a tile
 NO_BIN = -(2**40)
-_USUAL = 32.0  # of smaller values, the square of round(v 2^20) is less than 2^50: a float64 has it exactly
+_USUAL = 32.0  # of smaller values, the square of round(v 2^20) is at most 2^50: a float64 has it exactly
 _ROUND, _ROUND_BITS = 1.5 * 2.0**52, 0x4338000000000000  # a number so large that its last bit counts units
 
 
 class Part(NamedTuple):
-    """Networks start .. stop - 1 of values (quantities, count, depth), flat, with room for one more vector."""
+    """Networks start .. stop - 1 of values (quantities, count, depth), flat; with room for a vector more if depth < 16."""
 
     values: np.ndarray
     count: int

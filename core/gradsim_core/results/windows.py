@@ -42,7 +42,7 @@ class Windows(NamedTuple):
 
 
 def fit_windows(tile, totals, windows, scratch):
-    """See to it that the windows of a tile hold the values that `sum_tile` has just seen; FITS, TOO_WIDE or NO_ROOM."""
+    """Make the windows of a tile hold the values that `sum_tile` has just seen; returns FITS, TOO_WIDE or NO_ROOM."""
     width, inside = windows.width[tile], True
     if all_inside(load(windows.low, tile * LANES), width, scratch.floats):
         return FITS
@@ -65,11 +65,11 @@ def all_inside(first, width, floats):
 
 
 def widen_windows(tile, totals, windows, scratch):
-    """Move the windows of a tile to wider ones, which hold the values of all parts and some more."""
+    """Move the windows of a tile to wider ones, which hold the values of this part, too, and some more."""
     counts, start, width = windows.counts, windows.start[tile], windows.width[tile]
     needed = 0
     for lane in range(LANES):
-        low, high = range_of(tile, lane, totals, scratch)
+        low, high = range_of(tile, lane, totals, windows, scratch)
         needed = max(needed, high - low + 1)
     if needed > WIDEST:
         return TOO_WIDE
@@ -77,7 +77,7 @@ def widen_windows(tile, totals, windows, scratch):
     if begin + LANES * wider > len(counts):
         return NO_ROOM
     for lane in range(LANES):
-        low, high = range_of(tile, lane, totals, scratch)
+        low, high = range_of(tile, lane, totals, windows, scratch)
         before, after = windows.low[tile * LANES + lane], centred(low, high, wider)
         windows.low[tile * LANES + lane] = after
         for k in range(width):
@@ -88,13 +88,18 @@ def widen_windows(tile, totals, windows, scratch):
     return FITS
 
 
-def range_of(tile, lane, totals, scratch):
-    """Lowest and highest bin of a column in all parts, with that in `scratch`; (0, -1) if none is live."""
-    at = tile * FLOATS + lane
-    if totals.floats[at] + scratch.floats[lane] == 0.0:
-        return 0, -1
-    smallest = min(totals.floats[at + 2 * LANES], scratch.floats[lane + 2 * LANES])
-    return bins_between(smallest, max(totals.floats[at + 3 * LANES], scratch.floats[lane + 3 * LANES]))
+def range_of(tile, lane, totals, windows, scratch):
+    """Lowest and highest bin that a column needs: of its window, and of this part; (0, -1) if none.
+
+    Values that were sorted count for nothing here, so that one far value makes no other part be sorted.
+    """
+    low, high, at = 0, -1, tile * LANES + lane
+    if scratch.floats[lane]:
+        low, high = bins_between(scratch.floats[2 * LANES + lane], scratch.floats[3 * LANES + lane])
+    if windows.width[tile] == 0 or totals.floats[tile * FLOATS + lane] == 0.0:
+        return low, high
+    first, last = windows.low[at], windows.low[at] + windows.width[tile] - 1
+    return (min(low, first), max(high, last)) if low <= high else (first, last)
 
 
 def bins_between(smallest, greatest):

@@ -5,9 +5,9 @@ doi:10.1145/358407.358414. With d = k / 2 - 1 / 3, t = z / (3 sqrt d) and z norm
 probability exp(-E), E = d (t^3 - 3 (ln(1 + t) - t + t^2 / 2)) = 3 d t^4 (1/4 - t/5 + t^2/6 - ..), which is small.
 
 A pair is accepted as a whole, with the product of both probabilities. So it takes two words, which make two normals,
-and a few more bits: with the eight that normals leave, they are the first of the uniform number u that decides. A look
-at d t^4 tells nearly always that they suffice; else the next counter has more bits, and the logarithm is taken in
-float64, in which no digits that matter cancel.
+and a few more bits: with the eight that normals leave, they are the first of the uniform number u that decides.
+Comparing them with a bound on E, of order d t^4, nearly always decides; else the next counter has more bits, and the
+logarithm is taken in float64, in which no digits that matter cancel.
 
 Lanes that reject draw again from that counter, the others keep what they have, so no number depends on the other
 networks of a group.

@@ -1,8 +1,8 @@
 """How many of N fair coins show heads: Binomial(N, 1/2), one number per network of a group, from two words.
 
 Up to 56 coins their bits are counted. Beyond, the alias method takes one look at a table: its 2^k rows are equally
-likely, and each has a count, another one, and the limit between them. The second word names the row, the first one is
-held against the limit. Source: Walker (ACM TOMS 3, 1977), doi:10.1145/355744.355749. Chances are whole multiples of
+likely, and each holds two counts and a limit. The second word names the row, and the first one, held against the limit,
+chooses the count. Source: Walker (ACM TOMS 3, 1977), doi:10.1145/355744.355749. Chances are whole multiples of
 2^-(32 + k), computed with whole numbers alone; k is at least 6. The lowest 8 bits of the second word are left.
 """
 
@@ -17,9 +17,6 @@ import numpy as np
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, load, splat, store, synchronise, to_float
-
-SPARE = 10
-"""Lowest bits of the second word that are left for another use."""
 
 SPARE = 8
 """Lowest bits of the second word that are left for another use."""

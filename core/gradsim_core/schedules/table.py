@@ -69,6 +69,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     _row("narrow", "explicit", LANES, narrow, generator=2),  # 1 shared input, readout and biases with "conditional"
     _row("explicit", "explicit", 1, explicit),
     _row("conditional", "conditional", LANES, conditional),
-    _row("radial", "radial", LANES, radial),
+    _row("radial", "radial", LANES, radial, generator=2),  # 1 took more words for counts and chi-squares
 )
 """All schedules; the first one that applies to a cell runs it."""

@@ -21,7 +21,8 @@ def source(module: str) -> str:
 
 PARTS = ("blocks", "errors", "inner", "norms", "numbers", "schedule", "sites")
 STREAMS = {f"schedules.streams.{part}" for part in PARTS}
-CPU_ALONE = {"laws.dense", "laws.orthogonal", "results.statistics", "schedules.explicit", *STREAMS}
+RESULTS = {f"results.{part}" for part in ("parts", "statistics", "tiles", "windows")}
+CPU_ALONE = {"laws.dense", "laws.orthogonal", "schedules.explicit", *RESULTS, *STREAMS}
 """Stored weights, statistics and streams: of them `cuda` imports no function."""
 
 MODULES = [

@@ -100,10 +100,32 @@ def test_windows_outgrow_their_array(monkeypatch):
     assert_same(sums.sums(), statistics.reduce(values))
 
 
+def test_one_far_network_lets_the_others_be_counted():
+    """Of the parts after it none is sorted, whether windows were there before it or not."""
+    for at in (3, 40):
+        values = ordinary(96, 16)
+        values[:, at] -= 400.0
+        sums = statistics.accumulator(4, 16)
+        for part in np.split(values, (16, 32, 48), axis=1):
+            sums.add(part)
+        assert [len(held) for held in sums._sorted] == [4 * (at < 16), 0, 4 * (at > 16), 0]
+        assert_same(sums.sums(), statistics.reduce(values))
+
+
+def test_a_new_table_of_quantities_takes_new_arrays(monkeypatch):
+    """Which quantities are relative is part of what an idle accumulator has to share."""
+    values = ordinary(20, 20)
+    values[0, 0, -1] = -math.inf
+    statistics.reduce(values)
+    rows = statistics.QUANTITIES
+    monkeypatch.setitem(rows, "log_q", rows["log_q"]._replace(relative=True))
+    np.testing.assert_array_equal(statistics.reduce(values).networks[:, 0], [20, 20, 19, 19])
+
+
 @pytest.mark.parametrize("far", [0.0, 1e4])
 def test_whole_blocks_are_counted_a_few_columns_at_a_time(monkeypatch, far):
     """Tiles by themselves, in several turns, and some of them sorted in between."""
-    monkeypatch.setattr(statistics, "_TOGETHER", 1)
+    monkeypatch.setattr(statistics, "TOGETHER", 1)
     monkeypatch.setattr(statistics, "_AT_ONCE", 16)
     values = ordinary(100, 40)
     values[1, 30:70, 20:] += far

@@ -75,7 +75,8 @@ def draw_block(sides, cell, group, layer, work, like):
     a, b, c, d = random_words(cell.key, group, layer, RADIAL_STREAM, NORMALS)
     along, turn = normal_pair(a, b, like)
     spread, in_plane = normal_pair(c, d, like)
-    rest = like + (width - 2.0)  # the lowest bits of b and d, which normals leave, are spare
+    rest = like + (width - 2.0)
+    # The lowest bits of b and d, which normals leave, are spare.
     across, outside = chi_squares_from((e, f, b), origin, LENGTHS, like + (width - 1.0), convert(exact - 1.0, like))
     first, second = chi_squares_from((g, h, d), origin, REST, rest, rest)
     keep(work, layer, TURN, turn)
