@@ -22,7 +22,7 @@ _ROUND, _ROUND_BITS = 1.5 * 2.0**52, 0x4338000000000000  # a number so large tha
 
 
 class Part(NamedTuple):
-    """Networks start .. stop - 1 of values (quantities, count, depth), flat; with room for a vector more if depth < 16."""
+    """Networks start .. stop - 1 of flat values (quantities, count, depth); if depth < 16 room for one more vector."""
 
     values: np.ndarray
     count: int
