@@ -78,8 +78,8 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     """Return roughly how many bytes a thread needs for a cell.
 
     They hold the kernel's arrays of one network or group, the quantities of a block or a part, and with ``bins`` bins
-    for each layer and quantity the windows in which they are counted and the histograms of two blocks. Windows are a
-    quarter wider, and as large again twice while their array grows.
+    for each layer and quantity the windows in which they are counted and the histograms of two blocks. Windows are
+    about four times as wide, and take three times as much while their array grows.
     """
     numbers = schedule_of(sweep, cell).memory(sweep.laws[cell.law], cell.depth, cell.width)
     keep = sweep.record == "networks"
@@ -87,7 +87,7 @@ def thread_bytes(sweep: Sweep, cell: Cell, bins: int) -> int:
     part, occupied = block if keep else min(block, _part_size(cell.depth)), min(bins, block)
     copies = 2 if cell.depth < LANES else 1
     counted = columns if part < block else min(columns, TOGETHER * LANES)
-    windows = 3 * 4 * max(counted, LANES) * (occupied + occupied // 4 + 8)
+    windows = 3 * 4 * max(counted, LANES) * 4 * occupied
     return numbers * np.dtype(sweep.dtype).itemsize + columns * (8 * copies * part + 40 * occupied) + windows
 
 

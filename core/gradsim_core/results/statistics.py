@@ -19,7 +19,7 @@ from .quantities import QUANTITIES
 from .sums import Sums, check_total, merge
 from .tally import BINS_PER_LN, FIXED_POINT, MOST_AT_ONCE
 from .tiles import Part, Scratch, Totals, place_of
-from .windows import Windows
+from .windows import WIDEST, Windows
 
 __all__ = ["BINS_PER_LN", "FIXED_POINT", "TOGETHER", "Accumulator", "Sums", "accumulator", "merge", "reduce"]
 
@@ -110,9 +110,17 @@ class Accumulator:
                 apart.append(jit.compiled(parts.sort_tile)(-1 - tile, part, self._scratch))
                 tile = -tile
             elif tile < stop:
-                counts = np.zeros(2 * len(self._windows.counts), np.int32)
-                counts[: len(self._windows.counts)] = self._windows.counts
-                self._windows = self._windows._replace(counts=counts)
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Move the windows to a larger array, one after the other: those that were widened have left gaps."""
+        counts, used, starts, widths, _ = self._windows
+        sizes = LANES * widths
+        wider, at = np.zeros(2 * int(sizes.sum()) + 4 * LANES * WIDEST, np.int32), 1
+        for tile in np.flatnonzero(sizes):
+            wider[at : at + sizes[tile]] = counts[starts[tile] : starts[tile] + sizes[tile]]
+            starts[tile], at = at, at + sizes[tile]
+        used[0], self._windows = at, self._windows._replace(counts=wider)
 
     def sums(self) -> Sums:
         """Return the `Sums` of all values, and give the arrays back for this thread's next block.

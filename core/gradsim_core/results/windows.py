@@ -13,7 +13,9 @@ from gradsim_core.lanes import LANES, anywhere, load, select, store
 from .tally import BINS_PER_LN, bin_of
 from .tiles import FLOATS, NO_BIN
 
-WIDEST = 4096  # bins between the extremes of a column, beyond which its values are sorted instead
+WIDEST = 4096
+"""Most bins between the extremes of a column: beyond, its values are sorted instead."""
+
 FITS, TOO_WIDE, NO_ROOM = 0, 1, 2
 
 _AT_ONCE = 512  # bins that are indexed, then counted, while they are in the fastest cache
