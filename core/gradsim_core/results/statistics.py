@@ -95,17 +95,8 @@ class Accumulator:
         if len(self._scratch.skip) < part.stop - part.start:
             self._scratch = _scratch(part.stop - part.start)
         while tile < stop:
-            arguments = (
-                part,
-                self._is_relative,
-                self._last_delta,
-                self._totals,
-                self._windows,
-                self._scratch,
-                tile,
-                stop,
-            )
-            tile = jit.compiled(parts.add_part)(*arguments)
+            held = self._totals, self._windows, self._scratch
+            tile = jit.compiled(parts.add_part)(part, self._is_relative, self._last_delta, *held, tile, stop)
             if tile < 0:
                 apart.append(jit.compiled(parts.sort_tile)(-1 - tile, part, self._scratch))
                 tile = -tile
