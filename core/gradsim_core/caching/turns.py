@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 try:
@@ -55,10 +56,15 @@ class Turn:
     def end(self) -> None:
         """Let the next process have its turn."""
         if self._descriptor is not None:
-            self._path.unlink(missing_ok=True)  # who waits for it holds it open, and finds the kernel
-            os.close(self._descriptor)
-            self._descriptor = None
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)  # who waits for it holds it open, and finds the kernel
+        self._close()
+
+    def _close(self) -> None:
+        """Close the file, once: after an interrupt here, the same number may be another file's."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def __del__(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
+        self._close()

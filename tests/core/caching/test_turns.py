@@ -80,3 +80,27 @@ def test_nobody_waits_for_ever(tmp_path, monkeypatch):
 
 def test_where_files_cannot_be_locked_nobody_waits(tmp_path):
     Turn(tmp_path / "no folder" / "a.kernel").end()
+
+
+def test_an_interrupt_does_not_close_a_file_twice(tmp_path, monkeypatch):
+    turn, closed = Turn(tmp_path / "a.kernel"), []
+
+    def interrupted(descriptor):
+        closed.append(descriptor)
+        raise KeyboardInterrupt
+
+    held = turn._descriptor
+    with monkeypatch.context() as patch:
+        patch.setattr(turns.os, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            turn.end()
+        del turn
+    os.close(held)
+    assert closed == [held]
+
+
+def test_a_turn_ends_though_its_file_cannot_be_removed(tmp_path, monkeypatch):
+    turn = Turn(tmp_path / "a.kernel")
+    monkeypatch.setattr(turns.Path, "unlink", lambda *_, **__: os.stat(tmp_path / "missing"))
+    turn.end()
+    assert turn._descriptor is None
