@@ -136,6 +136,24 @@ def test_normals_are_stored_where_a_small_branch_is_rounded_off_the_stream(monke
     assert np.abs(planted[GRADIENT] - exact[GRADIENT]).max() > 0.1
 
 
+@pytest.mark.parametrize("placement", ["pre", "post"])
+@pytest.mark.parametrize("normalisation", ["layer", "rms"])
+def test_a_variance_far_below_epsilon_keeps_its_digits(normalisation, placement):
+    """A norm then divides by the root of epsilon, so that h of layer l is proportional to sigma_w^l."""
+    network = Network(normalisation=normalisation, placement=placement)
+    low, high = (
+        block("relu", network, sigma_w=sigma_w, sigma_b=0.0, width=16, dtype="float32")[0][Q]
+        for sigma_w in (1e-12, 1e-8)
+    )
+    np.testing.assert_allclose(low - high, np.tile(2.0 * np.arange(1, 5) * np.log(1e-4), (32, 1)), atol=1e-3)
+
+
+def test_one_neuron_less_its_mean_is_zero():
+    """As a tape has it: no rounding of epsilon's share is taken for a signal."""
+    network = Network("residual", normalisation="layer", placement="post")
+    assert (block("relu", network, width=1, dtype="float32")[0][Q] == -np.inf).all()
+
+
 def test_a_thousand_blocks():
     values, status = block("relu", Network("residual2"), sigma_w=100.0, depth=1000, width=16, dtype="float32", count=16)
     assert not status.any()

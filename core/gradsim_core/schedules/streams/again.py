@@ -148,7 +148,7 @@ def evaluate_far(neuron, cell, layer, work, site):
     if site.before:
         norm = kept_norm(work, layer)
         mean, scale, exponent = norm.mean, norm.inverse, exponent - norm.unit
-        square = (splat(exponent, 1.0) - norm.floor) * cell.width
+        square = norm.share * cell.width
     activate_far(neuron, work, layer, cell.width, (mean, scale), (square, exponent))
 
 

@@ -136,7 +136,7 @@ def standardise_branch(cell, layer, work, start, product):
     """The norm of a branch v z: the mean of z, and the factor of z - mean with its exponent."""
     moments = sum_up(work.z, start, cell.width), convert(dot(work.z, start, work.z, start, cell.width), 1.0)
     ones = norm_of(work.z, start, cell.width, work.form, moments, product.exponent * 0.0)
-    variance = (splat(product.v, 1.0) - ones.floor) * inverse_square(ones.inverse)
+    variance = ones.share * inverse_square(ones.inverse)
     norm = norm_from(ones.mean, variance * product.v * product.v, product.exponent, work.form.epsilon)
     scale, exponent = product.v * norm.inverse, product.exponent - norm.unit
     keep(work, layer, OUT_MEAN, convert(norm.mean, 1.0))
@@ -160,7 +160,7 @@ def standardise_stream(cell, layer, work, moments, exponent):
         store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
     keep(work, layer, POST_INVERSE, norm.inverse)
     keep(work, layer, POST_UNIT, norm.unit)
-    return (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
+    return norm.share * cell.width, exponent - norm.unit
 
 
 jit.register_leaves(__name__, inline=True)

@@ -30,6 +30,7 @@ from .numbers import (
     FLOOR,
     INVERSE,
     MEAN,
+    OF_VARIANCE,
     UNIT,
     item,
     keep,
@@ -37,12 +38,16 @@ from .numbers import (
 
 
 class Norm(NamedTuple):
-    """A norm y = (x - mean) inverse, in units of 2^(exponent of x - unit); floor is epsilon's share in the variance."""
+    """A norm y = (x - mean) inverse, in units of 2^(exponent of x - unit), with a mean square of `share`.
+
+    Share and floor are what the variance and epsilon contribute to 1 / inverse^2: they sum to 1.
+    """
 
     mean: np.ndarray
     inverse: np.ndarray
     unit: np.ndarray
     floor: np.ndarray
+    share: np.ndarray
 
 
 class Affine(NamedTuple):
@@ -104,7 +109,10 @@ def norm_from(mean, variance, exponent, epsilon):
     epsilon = scaled(unit * -2.0, splat(unit, epsilon))
     total = variance + epsilon
     inverse = select(total > 0.0, 1.0 / sqrt(total), 0.0)
-    return Norm(mean, inverse, unit, epsilon * inverse * inverse)
+    floor = select(total > 0.0, epsilon * inverse * inverse, 1.0)
+    # The smaller of the two is no difference: it would lose its digits.
+    share = select(floor > 0.5, variance * inverse * inverse, splat(floor, 1.0) - floor)
+    return Norm(mean, inverse, unit, floor, share)
 
 
 def keep_norm(work, layer, norm):
@@ -113,12 +121,14 @@ def keep_norm(work, layer, norm):
     keep(work, layer, INVERSE, norm.inverse)
     keep(work, layer, UNIT, norm.unit)
     keep(work, layer, FLOOR, norm.floor)
+    keep(work, layer, OF_VARIANCE, norm.share)
 
 
 def kept_norm(work, layer):
     """What `keep_norm` kept."""
     mean = convert(item(work, layer, MEAN), load(work.error, 0))
-    return Norm(mean, item(work, layer, INVERSE), item(work, layer, UNIT), item(work, layer, FLOOR))
+    inverse, unit = item(work, layer, INVERSE), item(work, layer, UNIT)
+    return Norm(mean, inverse, unit, item(work, layer, FLOOR), item(work, layer, OF_VARIANCE))
 
 
 def through_norm(cell, work, norm, y, exponent, products):

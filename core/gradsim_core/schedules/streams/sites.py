@@ -71,7 +71,7 @@ def enter(neuron, cell, layer, work, site):
         moments = convert(item(work, layer, TOTAL), zero), square
         norm = norm_of(work.stream, start, cell.width, work.form, moments, exponent)
         keep_norm(work, layer, norm)
-        square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
+        square, exponent = norm.share * cell.width, exponent - norm.unit
         mean, scale = norm.mean, norm.inverse
     if site.activates:
         far = anywhere((exponent != 0.0) | (per_lane.placed(level_of(square, 0.0), limit(zero)) != 0.0))
@@ -88,7 +88,7 @@ def enter(neuron, cell, layer, work, site):
         moments = sum_up(work.activated.x, at, cell.width) if work.form.centred else zero, square
         norm = norm_of(work.activated.x, at, cell.width, work.form, moments, exponent)
         keep_norm(work, layer, norm)
-        square, exponent = (splat(exponent, 1.0) - norm.floor) * cell.width, exponent - norm.unit
+        square, exponent = norm.share * cell.width, exponent - norm.unit
     keep(work, layer, SEEN, square)
     keep(work, layer, SEEN_EXPONENT, exponent)
     return Seen(square, exponent)
