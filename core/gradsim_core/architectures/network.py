@@ -164,6 +164,14 @@ def sigma_of(network: Network, kind: str, depth: int, width: int, block: int = 1
     return preset.sigma(matrix_of(network, kind, depth, width, block))
 
 
+def sigma_b_of(network: Network, kind: str, depth: int, width: int, block: int) -> float | None:
+    """Sigma_b after a matrix by the network's preset, where layers differ in width; None if it is that of the cell."""
+    preset = PRESETS.get(network.preset)
+    if preset is None or not network.layers:
+        return None
+    return preset.sigma_b(matrix_of(network, kind, depth, width, block))
+
+
 def scale_of(network: Network, depth: int) -> float:
     """The branch scale as a number."""
     named = SCALES.get(str(network.branch_scale))

@@ -10,7 +10,7 @@ from gradsim_core.parameters import Params
 from gradsim_core.tapes import Tape
 from gradsim_core.tapes.tape import BATCH, LAYER, RMS
 
-from .network import SCORES, Network, inner_of, outputs_of, scale_of, sigma_of, widths_of
+from .network import SCORES, Network, inner_of, outputs_of, scale_of, sigma_b_of, sigma_of, widths_of
 from .presets import ATTENTION, DOWN, HIDDEN, QUERIES, UP, VALUES
 
 _NORMS = {"layer": LAYER, "rms": RMS, "batch": BATCH}
@@ -31,8 +31,10 @@ def matrix(tape: Tape, network: Network, cell: Params, kind: str, x: int, n: int
 
 def one_layer(tape: Tape, network: Network, cell: Params, x: int) -> int:
     """h = W x + b."""
-    n = widths_of(network, cell.depth, cell.width)[len(tape.layers) + 1]
-    return tape.shift(matrix(tape, network, cell, HIDDEN, x, n), cell.sigma_b)
+    block = len(tape.layers) + 1
+    h = matrix(tape, network, cell, HIDDEN, x, widths_of(network, cell.depth, cell.width)[block])
+    sigma_b = sigma_b_of(network, HIDDEN, cell.depth, cell.width, block)
+    return tape.shift(h, cell.sigma_b if sigma_b is None else sigma_b)
 
 
 def one_window(tape: Tape, network: Network, cell: Params, x: int) -> int:

@@ -81,6 +81,16 @@ def test_presets_know_the_fans_of_each_layer():
     np.testing.assert_allclose(found, [np.sqrt(2 * 784 / 814), np.sqrt(2 * 30 / 40)])
 
 
+def test_presets_know_the_biases_of_each_layer():
+    """Those of torch.nn.Linear have the standard deviation 1 / sqrt(3 fan_in) of their own matrix."""
+    options = {"layers": [2000, 4, 12, 3], "inputs": 2, "input_length": 1e-6, "networks": 4000, "method": "explicit"}
+    found = np.exp(gs.simulate("tanh", preset="pytorch_linear", **options).log_q[:, 1:])
+    h, weights = np.polynomial.hermite_e.hermegauss(40)
+    square = np.average(np.tanh(h / np.sqrt(12.0)) ** 2, weights=weights)  # the input adds nothing to speak of
+    error = found.std(0) / np.sqrt(len(found))
+    assert (np.abs(found.mean(0) - [1 / 12, square / 3 + 1 / 36]) < 4.5 * error).all()
+
+
 @pytest.mark.parametrize("given", [[], (), np.array([]), pd.Series([3, 2])])
 def test_empty_lists_and_others_than_lists_are_refused(given):
     with pytest.raises(SweepError, match="layers") as caught:
