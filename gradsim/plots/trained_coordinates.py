@@ -124,9 +124,9 @@ def _label(check: CoordinateCheck, direction: str, measure: str, step: int, laye
     row = rows[(rows["step"] == step) & (rows["layer"] == layer) & (rows["direction"] == direction)]
     row = row[row["measure"] == measure]
     name = "readout" if layer > check.problem.depth else f"layer {layer}"
-    if not len(row) or not np.isfinite(row["exponent"].iloc[0]):
+    exponent, low, high = (row[column].sum(min_count=1) for column in ("exponent", "ci_low", "ci_high"))
+    if not np.isfinite([exponent, low, high]).all():
         return name
-    exponent, low, high = (float(row[column].iloc[0]) for column in ("exponent", "ci_low", "ci_high"))
     return f"{name}, N^{exponent:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 

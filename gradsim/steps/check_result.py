@@ -46,7 +46,8 @@ _OF_READOUT = {
     ("forward", "change", "falls"): "outputs learn less in wider networks",
 }
 _UNCLEAR = "the interval is too wide to tell: take more networks or larger widths"
-_NONE = "no exponent: fewer than two widths have finite sizes above 0"
+_NONE = "no exponent: fewer than two widths have sizes above 0"
+_DIVERGED = "no exponent: too many networks of some width have diverged"
 _HEADINGS = {
     ("forward", "change"): "Change of h since step 0",
     ("forward", "size"): "Size of h",
@@ -55,10 +56,13 @@ _HEADINGS = {
 }
 
 
-def verdict(low: float, high: float) -> str:
-    """Return "flat", "grows" or "falls" if the whole interval says so, "unclear" if not, "none" without an interval."""
+def verdict(low: float, high: float, diverged: bool = False) -> str:
+    """Return "flat", "grows" or "falls" if the whole interval says so, "unclear" if not.
+
+    Without an interval it is "diverged" if networks have, else "none".
+    """
     if not (math.isfinite(low) and math.isfinite(high)):
-        return "none"
+        return "diverged" if diverged else "none"
     if low > -MARGIN and high < MARGIN:
         return "flat"
     return "grows" if low >= MARGIN else "falls" if high <= -MARGIN else "unclear"
@@ -87,7 +91,7 @@ def sentence(row: pd.Series, depth: int) -> str:
     key = row["direction"], row["measure"], row["verdict"]
     readout = row["layer"] > depth
     said = (_OF_READOUT.get(key) if readout else None) or _WORDS.get(key)
-    return said or (_UNCLEAR if row["verdict"] == "unclear" else _NONE)
+    return said or {"unclear": _UNCLEAR, "diverged": _DIVERGED}.get(row["verdict"], _NONE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +107,8 @@ class CoordinateCheck:
     exponents
         A row per step, layer (the one after the last is the readout), direction ("forward": h; "backward": delta =
         dC/dh) and measure ("size", or "change" since step 0): exponent = d ln median / d ln width with ci_low and
-        ci_high; expected, of infinitely wide networks; verdict: "flat", "grows", "falls", "unclear", or "none".
+        ci_high; expected, of infinitely wide networks; verdict: "flat", "grows", "falls", "unclear",
+        "diverged", or "none".
     sizes
         The statistics that were fitted: those of `TrainingSteps.table`, for each width.
     """
@@ -125,6 +130,13 @@ class CoordinateCheck:
         return last.sort_values(["order", "layer"]).drop(columns=["order", "step"]).reset_index(drop=True)
 
     @property
+    def diverged(self) -> dict[int, int]:
+        """Of each width, how many networks have diverged by the last step."""
+        last = self.sizes[self.sizes["step"] == self.problem.steps]
+        most = last.groupby("width")["nonfinite"].max()
+        return {width: int(most[width]) for width in self.widths}
+
+    @property
     def summary(self) -> str:
         """One sentence on the hidden layers."""
         changes = self.verdicts.query("direction == 'forward' and measure == 'change' and layer <= @self.problem.depth")
@@ -132,6 +144,8 @@ class CoordinateCheck:
         name = self.problem.parametrisation
         if not len(changes):
             return "Nothing was trained: steps = 0."
+        if "diverged" in kinds:
+            return f"Networks diverge under {name} at this learning rate: take a smaller one, or fewer steps."
         if kinds == {"flat"}:
             return f"Hidden features move alike at every width under {name}: its learning rate carries over."
         if kinds == {"falls"}:
@@ -147,13 +161,16 @@ class CoordinateCheck:
         of = self.problem
         head = f"{name_of(of.activation)}, {of.parametrisation}, widths {', '.join(map(str, self.widths))}"
         lines = [f"{head}; {counted(self.networks, 'network')} each, after {counted(of.steps, 'step')}", self.summary]
+        if any(self.diverged.values()):
+            counts = (f"{count} of width {width}" for width, count in self.diverged.items() if count)
+            lines.append(f"Diverged, of {self.networks}: {', '.join(counts)}.")
         shown = self.verdicts
         for (direction, measure), heading in _HEADINGS.items():
             rows = shown[(shown["direction"] == direction) & (shown["measure"] == measure)]
-            said = rows.loc[rows["layer"] <= of.depth, "words"].unique()
+            said = set(rows.loc[rows["layer"] <= of.depth, "words"])
             if len(rows):
-                lines += ["", heading + (f": {said[0]}" if len(said) == 1 else "")]
-            lines += [_line(row, of.depth) for _, row in rows.iterrows()]
+                lines += ["", heading + (f": {min(said)}" if len(said) == 1 else "")]
+            lines += [_line(row, of.depth, said) for _, row in rows.iterrows()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -164,11 +181,11 @@ class CoordinateCheck:
         return facts_html("CoordinateCheck", facts | {"verdict": self.summary})
 
 
-def _line(row: pd.Series, depth: int) -> str:
-    """A layer's exponent with its interval and verdict."""
+def _line(row: pd.Series, depth: int, said: set[str]) -> str:
+    """A layer's exponent with its interval and verdict; where it has none, the reason, unless the heading gives it."""
     name = "readout" if row["layer"] > depth else f"layer {row['layer']}"
-    if not math.isfinite(row["exponent"]):
-        return f"  {name:9} {_NONE}"
+    if not math.isfinite(row["exponent"] + row["ci_low"]):
+        return f"  {name:9} {row['verdict'] if said == {row['words']} else row['words']}"
     known = f"   theory N^{row['expected']:+.1f}" if math.isfinite(row["expected"]) else ""
     interval = f"[{row['ci_low']:+.2f}, {row['ci_high']:+.2f}]"
     return f"  {name:9} N^{row['exponent']:+.2f} {interval}   {row['verdict']:7}{known}".rstrip()

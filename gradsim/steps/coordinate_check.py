@@ -115,6 +115,7 @@ def _exponents(problem: Problem, found: list[TrainingSteps], level: float) -> pd
     shape = values[0].shape[1:]
     fits = exponents.fit(widths, [each.reshape(len(each), -1) for each in values], level, problem.seed)
     columns = {name: each.reshape(shape) for name, each in fits._asdict().items()}
+    diverged = np.any([~np.isfinite(each).all(0) for each in values], axis=0)
     rows = []
     for step in range(problem.steps + 1):
         for i in range(problem.depth + 1):
@@ -123,10 +124,11 @@ def _exponents(problem: Problem, found: list[TrainingSteps], level: float) -> pd
                     continue
                 at = m, step, i
                 ends = float(columns["low"][at]), float(columns["high"][at])
+                said = verdict(*ends, bool(diverged[at]))
                 rows.append({
                     "step": step, "layer": i + 1, "direction": direction, "measure": measure,
                     "exponent": float(columns["exponent"][at]), "ci_low": ends[0], "ci_high": ends[1],
-                    "expected": expected(problem, step, i + 1, direction, measure), "verdict": verdict(*ends),
+                    "expected": expected(problem, step, i + 1, direction, measure), "verdict": said,
                 })  # fmt: skip
     return pd.DataFrame(rows)
 

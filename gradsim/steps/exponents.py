@@ -16,7 +16,10 @@ _AT_A_TIME = 50  # samples: their memory is that many times the values of a widt
 
 
 class Fits(NamedTuple):
-    """Exponents with intervals, float64 (columns,) each; NaN where fewer than two widths have a median above 0."""
+    """Exponents with intervals, float64 (columns,) each.
+
+    They are NaN where fewer than two widths have a median above 0, or one is infinite.
+    """
 
     exponent: Array
     low: Array
@@ -41,16 +44,17 @@ def slopes(widths: Array, sizes: Array) -> Array:
     ----------
     widths : array (widths,)
     sizes : array (widths, ...)
-        Sizes that are 0 or not finite are left out.
+        Sizes that are 0 are left out. One that is not finite leaves no slope: that of the others would hide it.
     """
-    known = np.isfinite(sizes) & (sizes > 0.0)
+    finite = np.isfinite(sizes)
+    known = finite & (sizes > 0.0)
     y = np.log(np.where(known, sizes, 1.0))
     x = np.log(widths).reshape(-1, *[1] * (sizes.ndim - 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         count = known.sum(0)
         x_off = np.where(known, x - np.where(known, x, 0.0).sum(0) / count, 0.0)
         found: Array = (x_off * y).sum(0) / np.square(x_off).sum(0)
-    return np.where(count > 1, found, np.nan)
+    return np.where(finite.all(0) & (count > 1), found, np.nan)
 
 
 def fit(widths: Array, values: list[Array], level: float, seed: int) -> Fits:

@@ -87,12 +87,12 @@ def test_intervals_cover():
     assert ((narrow.low <= -0.5) & (narrow.high >= -0.5)).sum() < 150
 
 
-def test_slopes_leave_out_what_is_no_size():
+def test_slopes_leave_out_sizes_of_zero_and_have_none_beside_infinite_ones():
     widths = np.array([1.0, 2.0, 4.0, 8.0])
-    sizes = np.array([[1.0, 1.0, 0.0], [2.0, np.inf, 0.0], [4.0, 4.0, 1.0], [8.0, 8.0, np.nan]])
+    sizes = np.array([[1.0, 1.0, 1.0, 0.0], [2.0, 0.0, np.inf, 0.0], [4.0, 4.0, 4.0, 1.0], [8.0, 8.0, 8.0, 0.0]])
     found = exponents.slopes(widths, sizes)
     assert found[:2] == pytest.approx(1.0)
-    assert np.isnan(found[2])
+    assert np.isnan(found[2:]).all()
 
 
 def test_medians_count_lost_networks_as_infinite():
@@ -104,7 +104,7 @@ def test_medians_count_lost_networks_as_infinite():
 @pytest.mark.parametrize(
     ("ends", "said"),
     [((-0.1, 0.1), "flat"), ((0.3, 0.6), "grows"), ((-0.6, -0.3), "falls"), ((0.1, 0.4), "unclear"),
-     ((np.nan, 1.0), "none")],
+     ((np.nan, 1.0), "none"), ((np.nan, 1.0, True), "diverged")],
 )  # fmt: skip
 def test_verdicts(ends, said):
     assert verdict(*ends) == said
@@ -114,9 +114,25 @@ def test_diverged_networks_end_the_fit():
     check = coordinate_check(
         "relu", depth=2, sigma_w=1.5, learning_rate=1e15, inputs=2, steps=8, widths=(32, 64), networks=8
     )
-    assert set(check.verdicts["verdict"]) == {"none"}
-    assert "no exponent" in check.text()
-    assert check.sizes["nonfinite"].max() > 0
+    assert set(check.verdicts["verdict"]) == {"diverged"}
+    assert "no exponent: too many networks" in check.text()
+    assert all(count >= 4 for count in check.diverged.values())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.05])
+def test_the_exponent_of_narrow_networks_does_not_hide_that_wide_ones_diverge(rate):
+    """A line through the widths that are left says nothing of the others, however narrow its interval."""
+    check = coordinate_check(
+        "relu", depth=2, sigma_w=1.41, learning_rate=rate, steps=6, widths=(32, 64, 1024), networks=8, inputs=4
+    )
+    assert check.diverged[1024] == 8
+    assert check.diverged[32] == 0
+    hidden = check.verdicts.query("direction == 'forward' and layer <= 2")
+    assert set(hidden["verdict"]) == {"diverged"}
+    assert hidden[["exponent", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert check.summary.startswith("Networks diverge under standard")
+    assert "8 of width 1024" in check.text()
+    assert "nan" not in check.text()
 
 
 def test_no_steps():
