@@ -19,10 +19,11 @@ from gradsim.recommendation.samples import Networks, Sample
 from gradsim.recommendation.search import find_boundary
 from gradsim.sweep.networks import NetworkOptions
 from gradsim.theory.infinite_width.stability import half_stable_points
-from gradsim_core.activations import Activation
+from gradsim_core.activations import Activation, resolve_activation
 from gradsim_core.architectures import PLAIN
 
 _BIASES = (0.1, 0.3, 1.0)  # sigma_b that are tried where there is no recommendation without biases
+_ENOUGH = 24  # neurons N, of which one alone is live with probability N 2^-N
 _NEARLY_LINEAR = 0.4  # root mean square of preactivations of x that a norm has made 1
 _TOLERABLE = 0.5  # decades of a gain that no sigma_w changes
 _WIDEST_SPREAD = DECADE / 0.6745  # standard deviation of a normal log gain of which half is within a decade
@@ -186,6 +187,13 @@ def _other_biases(found: Recommendation) -> list[float]:
     return [sigma_b for sigma_b in tried if sigma_b > found.networks.sigma_b]
 
 
+def _may_leave_one_neuron(networks: Networks) -> bool:
+    """Whether norms of relu networks meet one live neuron in more than about one layer of a million."""
+    slopes = resolve_activation(networks.activation).slope_zero
+    dies = slopes is not None and 0.0 in slopes
+    return dies and networks.network.normalisation in ("layer", "rms") and networks.width < _ENOUGH
+
+
 def _remarks(found: Recommendation) -> list[str]:
     """What a user should know of the numbers."""
     networks, remarks = found.networks, list[str]()
@@ -200,6 +208,11 @@ def _remarks(found: Recommendation) -> list[str]:
         remarks.append(
             "Preactivations of so small a sigma_w reach the activation only where it is nearly a line: gradients are "
             "level, and the network is nearly linear."
+        )
+    if _may_leave_one_neuron(networks):
+        remarks.append(
+            f"Of {networks.width} neurons often one alone is live: a norm then lets only epsilon's share of the "
+            f"gradient through, and what is computed is rounding. Do not trust it: take {_ENOUGH} neurons or more."
         )
     if networks.drawn_law != networks.law:
         remarks.append(

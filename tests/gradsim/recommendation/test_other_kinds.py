@@ -35,6 +35,13 @@ def test_a_norm_after_which_relu_is_level():
     assert found.std == pytest.approx(1 / sqrt(128))
 
 
+@pytest.mark.parametrize(("activation", "width", "told"), [("relu", 8, True), ("relu", 24, False), ("tanh", 8, False)])
+def test_gradients_that_are_rounding_are_told(activation, width, told):
+    """One of eight relu neurons is live alone in 3 % of layers, where a norm leaves nothing else of the gradient."""
+    found = gs.recommend(activation, depth=8, width=width, normalisation="rms")
+    assert any("is rounding" in each for each in found.advice) == told
+
+
 def test_a_boundary_with_a_norm_and_biases():
     """Median of 2,000 networks of another seed within 0.1 decades; 20 % more sigma_w lies beyond."""
     found = gs.recommend("tanh", depth=32, width=64, sigma_b=0.5, normalisation="layer")
