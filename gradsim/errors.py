@@ -142,7 +142,7 @@ class StorageError(GradsimError):
     def __init__(self, path: object, cause: OSError) -> None:
         self.path, self.cause = str(path), cause
         self.remedy = _REMEDIES.get(cause.errno or 0, "Check the disk and the permissions") + (
-            ", then give the same command again: finished shards are kept and the run goes on from there"
+            ", then give the same command again. Of a run, finished shards are kept, and it goes on from there"
         )
         super().__init__(path, cause)
 

@@ -50,6 +50,7 @@ def check(model: str, table: str | None, output: Path | None, form: Any, **optio
       def build():
           layers = [f() for _ in range(16) for f in (lambda: nn.Linear(64, 64), nn.ReLU)]
           return nn.Sequential(*layers), torch.randn(4, 64)
+
     \b
     Then:
       gradsim check mymodels.py:build

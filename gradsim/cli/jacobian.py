@@ -65,6 +65,10 @@ def jacobian(activation: str, top: int, plot: Path | None, form: Any, **asked: A
     """
     from gradsim.spectra import jacobian as find
 
+    if plot is not None:
+        from gradsim.plots import styles
+
+        styles.check_file(plot)
     found = find(activation, top=top, **asked)
     table = found.table().head(top)
     if form == "table":

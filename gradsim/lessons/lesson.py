@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gradsim.report.languages import Texts, Words
 from gradsim.system.progress import Share
+from gradsim.system.threads import resolve_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +93,9 @@ class Settings:
     seed: int = 1
     threads: int | None = None
     report: Callable[[float], None] = field(default=lambda share: None, compare=False)
+
+    def __post_init__(self) -> None:
+        resolve_threads(self.threads)  # some lessons use none
 
     def choose(self, full: int, quick: int) -> int:
         """Return the size of an experiment: `quick` in the quick form, else `full`."""

@@ -160,19 +160,25 @@ def save(picture: Axes | Figure, path: str | Path, dpi: float = 300) -> Path:
     StorageError
         If the file cannot be written.
     """
+    path, form = check_file(path)
+    if not np.isreal(dpi) or not 10 <= dpi <= 2400:
+        raise SweepError("dpi", dpi, "a number from 10 to 2400", "Write for example dpi=300")
+    data = encode(picture, form, dpi)
+    folder = filesystem.absolute(path).parent
+    filesystem.make_dirs(folder)
+    filesystem.replace(folder, path, data)
+    return path
+
+
+def check_file(path: str | Path) -> tuple[Path, str]:
+    """Return a file that `save` may write, and its format; SweepError or StorageError, before there is a picture."""
     path = checked_path("path", path)
     form = path.suffix.lower().removeprefix(".")
     if form not in FORMATS:
         allowed = "a name that ends in .png, .svg or .pdf"
         raise SweepError("path", str(path), allowed, "Write for example phase.pdf")
-    if not np.isreal(dpi) or not 10 <= dpi <= 2400:
-        raise SweepError("dpi", dpi, "a number from 10 to 2400", "Write for example dpi=300")
-    data = encode(picture, form, dpi)
-    folder = filesystem.absolute(path).parent
-    filesystem.check_writable(folder)
-    filesystem.make_dirs(folder)
-    filesystem.replace(folder, path, data)
-    return path
+    filesystem.check_writable(filesystem.absolute(path).parent)
+    return path, form
 
 
 def encode(picture: Axes | Figure, form: str, dpi: float = 300) -> bytes:

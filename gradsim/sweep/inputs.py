@@ -59,7 +59,7 @@ def _numbers(name: str) -> Rows:
         table = pq.read_table(name)
     except (OSError, pa.ArrowException) as error:
         reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0].rstrip(".")
-        reason = "there is none" if isinstance(error, FileNotFoundError) else reason
+        reason = f"there is none at {Path(name).absolute()}" if isinstance(error, FileNotFoundError) else reason
         raise SweepError("input_file", name, f"{FILE_ALLOWED} ({reason})", _REMEDY) from None
     try:
         columns = [np.asarray(_column(table[i]), np.float64) for i in range(table.num_columns)]

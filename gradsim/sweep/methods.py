@@ -12,6 +12,7 @@ from gradsim_core.architectures import METHODS, PLAIN, Network, is_radial, norma
 from gradsim_core.laws import WeightLaw
 from gradsim_core.tapes.schedule import may_run
 
+_KINDS = "explicit for independent weights that are not sparse, conditional for gaussian ones"
 _RADIAL = (
     "radial, where networks are not plain, for residual2 with gaussian weights, one input, no gate, rms norms or none"
 )
@@ -57,16 +58,23 @@ class Asked(NamedTuple):
             if any(law.draw is None for law in self.laws):
                 reasons.append("orthogonal weights are sampled in plain networks alone")
             return ": ".join([_RADIAL, *reasons[:1]])
-        kinds = "explicit for independent weights that are not sparse, conditional for gaussian ones"
-        return f"{kinds}, in networks that are not plain with one input ({', '.join(self.network_axes)})"
+        return f"{_KINDS}, {self._others()}"
+
+    def _others(self) -> str:
+        """Which networks have fewer methods and laws."""
+        return f"in networks that are not plain with one input ({', '.join(self.network_axes)})"
 
     def check(self, method: str) -> None:
         """Raise :class:`SweepError` if a method cannot sample them."""
         if self.may_be(method):
             return
+        law = "preset" if self.presets else "law"
+        for each in self.laws if self.network_axes else ():
+            if not any(self._runs(each, name) for name in METHODS):
+                allowed = f"independent weights that are not sparse, {self._others()}"
+                raise SweepError(law, each.name, allowed, 'Write for example law = "gaussian"')
         served = [name for name in METHODS if self.may_be(name)]
         write = f'Write method = "{served[-1]}", or change' if served else "Change"
-        law = "preset" if self.presets else "law"
         raise SweepError("method", method, self._allowed(method), f"{write} activation or {law}")
 
 
