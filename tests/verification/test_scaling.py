@@ -18,7 +18,7 @@ def test_the_boundary_of_tanh_extrapolates_to_theory(tmp_path, variance):
     root = gs.theory.boundary("tanh", 8, sigma_b)
     sweep = gs.Sweep(
         activation="tanh", sigma_w=(root * np.linspace(0.94, 1.2, 9)).tolist(), sigma_b=sigma_b, depth=8,
-        width=[32, 64, 128, 256, 512], networks=20_000, seed=11, method="conditional",
+        width=[32, 64, 128, 256, 512], networks=25_000, seed=11, method="conditional",
     )  # fmt: skip
     found = gs.run(sweep, tmp_path / "run", progress="none").infinite_width(0.99, ("quenched", "median"))
     print(found[["kind", "sigma_w", "ci_low", "ci_high", "theory", "misfit"]])
