@@ -173,6 +173,8 @@ def _passed(model: Any, batch: Any) -> tuple[Record, Any]:
     for module in model.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.eval()
+    for parameter in model.parameters():
+        parameter.grad = None  # a factory may return one model again and again
     with torch.enable_grad(), recording(model) as record:
         output = first_tensor(call(model, with_gradient(batch)))
         if output is None or not output.requires_grad:
