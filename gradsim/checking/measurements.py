@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradsim.checking.blocks import Place, places
+from gradsim.checking.dropout import without_dropout
 from gradsim.checking.hooks import Record, first_tensor, log_square, node_of, recording
 from gradsim.checking.models import Networks, call, one_thread, seeded, torch_module, with_gradient
 from gradsim.checking.structure import Structure, read
@@ -170,12 +171,9 @@ def _passed(model: Any, batch: Any) -> tuple[Record, Any]:
     """Pass a batch forward, and a random readout of the output back: C = v . out, v ~ N(0, 1/n), as in gradsim."""
     torch = torch_module()
     model.train()  # BatchNorm normalises by the batch, as in the first step of training
-    for module in model.modules():
-        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
-            module.eval()
     for parameter in model.parameters():
         parameter.grad = None  # a factory may return one model again and again
-    with torch.enable_grad(), recording(model) as record:
+    with torch.enable_grad(), without_dropout(model), recording(model) as record:
         output = first_tensor(call(model, with_gradient(batch)))
         if output is None or not output.requires_grad:
             allowed = "a model whose output has a gradient"
