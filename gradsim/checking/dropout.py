@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import Any
 
 # Where functions that are not called dropout have their rate: place and keyword.
@@ -30,7 +29,7 @@ def without_dropout(model: Any) -> Iterator[None]:
             kept.append((module, "training", module.training))
             module.training = False
         rate = getattr(module, "dropout", None)
-        if isinstance(rate, Real) and not isinstance(rate, bool):
+        if isinstance(rate, (int, float)) and not isinstance(rate, bool):
             kept.append((module, "dropout", rate))
             module.dropout = 0.0
     try:
