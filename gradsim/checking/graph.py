@@ -160,3 +160,10 @@ class Graph:
             if stop is None or step not in stop:
                 pending += self.parents(step)
         return found
+
+    def behind(self, nodes: list[Node]) -> set[Node]:
+        """Return all operations that some of these depend on."""
+        found = set[Node]()
+        for parent in (parent for node in nodes for parent in self.parents(node)):
+            found |= self.ancestors(parent, found)
+        return found

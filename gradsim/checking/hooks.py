@@ -83,15 +83,22 @@ def log_square(values: Tensor) -> tuple[float, float]:
 
 def first_tensor(value: Any) -> Tensor | None:
     """Return the first tensor of floating-point numbers in nested tuples, lists and dictionaries; None without one."""
+    return next(tensors(value), None)
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors of floating-point numbers in nested tuples, lists and dictionaries."""
     import torch
 
     if isinstance(value, torch.Tensor):
-        return value if value.is_floating_point() else None
+        if value.is_floating_point():
+            yield value
+        return
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return next((found for part in value if (found := first_tensor(part)) is not None), None)
-    return None
+        for part in value:
+            yield from tensors(part)
 
 
 def node_of(tensor: Tensor | None) -> Any:

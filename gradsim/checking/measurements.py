@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, log, nan, sqrt
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from gradsim.checking.blocks import Place, places
 from gradsim.checking.dropout import without_dropout
-from gradsim.checking.hooks import Record, first_tensor, log_square, node_of, recording
+from gradsim.checking.graph import Graph
+from gradsim.checking.hooks import Record, log_square, node_of, recording, tensors
 from gradsim.checking.models import Networks, call, one_thread, seeded, torch_module, with_gradient
 from gradsim.checking.structure import Structure, read
 from gradsim.checking.weights import Moments
@@ -59,11 +60,11 @@ class Measurements:
     sums
         (networks, sums, 4): ln mean square of left, right, result, and of the gradient at the result.
     output
-        (networks,) ln mean square of the model's output.
+        (networks,) ln mean square of the model's output; of the first that has a readout, where there are several.
     moments, parameters, kinds
         By parameter: its moments, its facts; by module: its class.
     structure
-        Of the first network.
+        Of the first network, without chains of which a module got no gradient in some network.
     module_places, parameter_places
         Where they stand among repeated blocks.
     """
@@ -95,15 +96,15 @@ class _Gatherer:
 
     def add(self, model: Any, batch: Any) -> None:
         """Measure a network."""
-        record, output = _passed(model, batch)
+        record, outputs = _passed(model, batch)
         if self.first is None:
-            structure = _structure(model, record, output)
+            structure = _structure(model, record, outputs)
             kinds = {name: type(module).__name__ for name, module in model.named_modules()}
             self.first = (structure, _parameters(model, structure), kinds, _copies(model))
         for kind, values in (("output", record.outputs), ("gradient", record.gradients), ("norm", record.norms)):
             for name, calls in values.items():
                 self.values[kind, name].append(float(np.mean(calls)))
-        self.values["result", ""].append(log_square(output)[0])
+        self.values["result", ""].append(log_square(outputs[0])[0])
         self.sums.append([(*one.squares, (one.gradient or [-inf])[0]) for one in record.sums])
         for name, parameter in model.named_parameters():
             self.moments[name].add(parameter)
@@ -148,6 +149,8 @@ def _measurements(gatherer: _Gatherer, networks: int) -> Measurements:
     if len(counts) > 1:  # networks that branch at random: their sums cannot be told apart
         gatherer.sums, structure = [[] for _ in gatherer.sums], Structure(inputs=structure.inputs)
     found = {kind: gatherer.arrays(kind, networks) for kind in ("output", "gradient", "norm", "weight", "result")}
+    seen = found["gradient"].keys() & found["norm"].keys()  # not modules that the readout does not reach
+    structure = replace(structure, chains=[chain for chain in structure.chains if seen.issuperset(chain.modules)])
     shapes = {name: f"{one.kind} {' x '.join(map(str, one.shape))}" for name, one in parameters.items()}
     return Measurements(
         networks,
@@ -157,7 +160,7 @@ def _measurements(gatherer: _Gatherer, networks: int) -> Measurements:
         found["weight"],
         np.array(gatherer.sums, dtype=np.float64).reshape(networks, -1, 4),
         found["result"][""],
-        dict(gatherer.moments),
+        {name: gatherer.moments[name] for name in parameters},
         parameters,
         kinds,
         structure,
@@ -167,23 +170,37 @@ def _measurements(gatherer: _Gatherer, networks: int) -> Measurements:
     )
 
 
-def _passed(model: Any, batch: Any) -> tuple[Record, Any]:
-    """Pass a batch forward, and a random readout of the output back: C = v . out, v ~ N(0, 1/n), as in gradsim."""
+def _passed(model: Any, batch: Any) -> tuple[Record, list[Any]]:
+    """Pass a batch forward, and a random readout of the outputs back: C = v . out, v ~ N(0, 1/n), as in gradsim."""
     torch = torch_module()
     model.train()  # BatchNorm normalises by the batch, as in the first step of training
     for parameter in model.parameters():
         parameter.grad = None  # a factory may return one model again and again
     with torch.enable_grad(), without_dropout(model), recording(model) as record:
-        output = first_tensor(call(model, with_gradient(batch)))
-        if output is None or not output.requires_grad:
+        outputs = _ends(call(model, with_gradient(batch)))
+        if not outputs:
             allowed = "a model whose output has a gradient"
             raise SweepError("model", type(model).__name__, allowed, "Return a tensor of floating-point numbers")
-        readout = torch.randn_like(output) / sqrt(output.shape[-1] if output.ndim else 1)
-        (readout * output).sum().backward()
-    return record, output
+        parts = [torch.randn_like(one) / sqrt(one.shape[-1] if one.ndim else 1) * one for one in outputs]
+        sum(part.sum() for part in parts).backward()
+    return record, outputs
 
 
-def _structure(model: Any, record: Record, output: Any) -> Structure:
+def _ends(result: Any) -> list[Any]:
+    """The outputs that a random readout goes to: tensors with a gradient from which no other output is computed.
+
+    So the hidden states that a model returns beside its logits are none. Losses, without dimensions, count where there
+    is nothing else.
+    """
+    found = list({id(one): one for one in tensors(result) if one.requires_grad}.values())
+    found = [one for one in found if one.ndim] or found
+    graph = Graph({})
+    sources = [graph.source(node_of(one)) for one in found]
+    inner = graph.behind(sources)
+    return [one for one, source in zip(found, sources, strict=True) if source not in inner]
+
+
+def _structure(model: Any, record: Record, outputs: list[Any]) -> Structure:
     torch = torch_module()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     linear = frozenset(
@@ -191,7 +208,7 @@ def _structure(model: Any, record: Record, output: Any) -> Structure:
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear) and f"{name}.weight" in names.values()  # not one that is computed
     )
-    return read(record, node_of(output), names, linear)
+    return read(record, [node_of(one) for one in outputs], names, linear)
 
 
 def _parameters(model: Any, structure: Structure) -> dict[str, Parameter]:

@@ -83,15 +83,15 @@ class Structure:
     inputs: dict[str, int] = field(default_factory=dict)
 
 
-def read(record: Record, output: Any, parameters: dict[int, str], linear: frozenset[str]) -> Structure:
+def read(record: Record, outputs: list[Any], parameters: dict[int, str], linear: frozenset[str]) -> Structure:
     """Return the structure of a network.
 
     Parameters
     ----------
     record
         What hooks have seen.
-    output
-        The operation that made its output.
+    outputs
+        The operations that made its outputs.
     parameters
         Names of its parameters by the identity of the tensor.
     linear
@@ -100,16 +100,16 @@ def read(record: Record, output: Any, parameters: dict[int, str], linear: frozen
     graph = Graph(parameters)
     tables = {
         name
-        for step in graph.ancestors(output)
+        for step in {*outputs, *graph.behind(outputs)}
         if step.name() == _LOOKUP
         for parent in graph.parents(step)
         if (name := graph.parameter(parent))
     }
-    last = graph.matrix(graph.source(output))
+    last = {graph.matrix(graph.source(output)) for output in outputs}
     return Structure(
         _streams(graph, record.sums),
-        _chains(graph, record, linear, output),
-        (last,) if last in tables and last is not None else (),
+        _chains(graph, record, linear, outputs),
+        tuple(sorted(tables & last)),
         {call.module: call.inputs for call in record.calls},
     )
 
@@ -158,12 +158,12 @@ def _entry_tables(graph: Graph, one: Sum, branch: Branch) -> tuple[str, ...]:
     return tuple(sorted({name for leaf in leaves if (name := graph.parameter(leaf))}))
 
 
-def _chains(graph: Graph, record: Record, linear: frozenset[str], output: Any) -> list[Chain]:
-    """Follow each linear module to the next one, or to the output, through one activation."""
+def _chains(graph: Graph, record: Record, linear: frozenset[str], outputs: list[Any]) -> list[Chain]:
+    """Follow each linear module to the next one, or to an output, through one activation."""
     made = {call.output: call.module for call in reversed(record.calls) if call.module in linear}
     links: dict[str, tuple[str, str]] = {}
     uses = [(call.input, call.module) for call in record.calls if call.module in linear and call.input is not None]
-    for used, user in [*uses, (output, "")]:
+    for used, user in [*uses, *((output, "") for output in outputs)]:
         step = graph.source(used)
         named = ACTIVATIONS.get(step.name())
         activation = named(step) if named else "linear"

@@ -52,7 +52,7 @@ def parameters(measured: Measurements, presets: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, one in measured.parameters.items():
         moments, place = measured.moments[name], measured.parameter_places[name]
-        grads = measured.weight_grads[name]
+        grads = measured.weight_grads.get(name, np.full(measured.networks, np.nan))
         rows.append(
             (name, one.module, one.kind, place.family, place.layer, " x ".join(map(str, one.shape)), one.fan_in,
              one.fan_out, measured.networks, moments.mean, moments.std, moments.std * moments.relative_error(),

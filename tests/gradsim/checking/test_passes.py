@@ -94,3 +94,64 @@ def test_measurements_are_those_of_the_model_without_dropout():
         return nn.TransformerEncoderLayer(8, 2, 16, dropout=rate, batch_first=True), torch.randn(4, 5, 8)
 
     assert check(lambda: build(0.5)).parameters.equals(check(lambda: build(0.0)).parameters)
+
+
+def _tanh_chain(depth, outputs):
+    layers = [make() for _ in range(depth) for make in (lambda: nn.Linear(16, 16), nn.Tanh)]
+    return nn.Sequential(*layers, nn.Linear(16, outputs))
+
+
+class Several(nn.Module):
+    """Two chains from one trunk; ``pick`` makes the output of trunk, first head and second head."""
+
+    def __init__(self, pick):
+        super().__init__()
+        self.trunk, self.first, self.second = nn.Linear(16, 16), _tanh_chain(5, 4), _tanh_chain(5, 1)
+        self.pick = pick
+
+    def forward(self, x):
+        hidden = self.trunk(x)
+        return self.pick(hidden, self.first(hidden), self.second(hidden))
+
+
+CHAINS = {"first.0 … first.8", "second.0 … second.8"}
+
+
+@pytest.mark.parametrize(
+    ("pick", "chains"),
+    [
+        (lambda hidden, first, second: (first, second), CHAINS),
+        (lambda hidden, first, second: {"hidden": hidden, "all": [first, second]}, CHAINS),
+        (lambda hidden, first, second: (hidden.clone(), hidden, first, second.mean(), second), CHAINS),
+        (lambda hidden, first, second: (first, second.detach()), {"first.0 … first.8"}),
+        (lambda hidden, first, second: first, {"first.0 … first.8"}),
+        (lambda hidden, first, second: (first, second.mean()), {"first.0 … first.8"}),
+        (lambda hidden, first, second: (first.mean(), second.mean()), CHAINS),
+    ],
+)
+def test_all_outputs_have_a_readout(pick, chains):
+    found = check(lambda: (Several(pick), torch.randn(8, 16)))
+    assert set(found.laws.loc[found.laws["law"] == "plain chain", "places"]) == chains
+    grads = found.parameters.set_index("parameter")["log_weight_grad"]
+    for name in ("first", "second"):
+        assert grads.filter(like=name).notna().all() == any(name in chain for chain in chains)
+    trunk = found.modules.set_index("module").loc["trunk", "log_delta"]
+    # The readout goes through a chain of default layers, which shrinks it by 3 or more a layer, not to the trunk.
+    assert trunk < -1.5
+
+
+def test_chains_that_are_not_called_in_every_network_are_left_out():
+    class Skipping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(6))
+
+        def forward(self, x):
+            for number, layer in enumerate(self.layers):
+                if number < 2 or torch.rand(()) < 0.5:
+                    x = torch.relu(layer(x))
+            return x
+
+    found = check(lambda: (Skipping(), torch.randn(4, 8)))
+    assert set(found.modules["module"]) >= {"layers.0", "layers.1"}
+    assert "layers.5" not in found.laws["places"].str.cat()
