@@ -82,7 +82,7 @@ def expected_band(
     >>> band.query("quantity == 'log_gain'")["layer"].tolist()
     [1, 2, 3, 4]
     """
-    if not 0.0 < share < 1.0:
+    if isinstance(share, bool) or not isinstance(share, (int, float, np.number)) or not 0.0 < share < 1.0:
         raise SweepError("share", share, "a number between 0 and 1", "Write for example share = 0.9")
     ens = simulate(activation, networks=networks, **cell)
     ends = 0.5 - 0.5 * share, 0.5, 0.5 + 0.5 * share

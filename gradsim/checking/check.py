@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -75,16 +77,24 @@ def check(
     one shape, whatever the modules are called.
     """
     check_mode(progress)
-    if isinstance(networks, bool) or not isinstance(networks, int) or networks < 8:
-        raise SweepError("networks", networks, "a whole number >= 8", "Standard errors over seeds need some networks")
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63 - networks:
-        raise SweepError("seed", seed, "a whole number from 0 to 2^63 - 1", "Write for example seed = 1")
+    networks = _whole("networks", networks, 8, 2**31, "Standard errors over seeds need some networks")
+    seed = _whole("seed", seed, 0, 2**63 - 1 - networks, "Write for example seed = 1")
     source = Networks(model, batch, init)
     with Share("check", progress) as share:
         measured = measure(source, networks, seed, lambda done: share.add(_MEASURING * done))
         found = _found(measured, seed)
         share.add(1.0)
     return found
+
+
+def _whole(field: str, value: object, least: int, most: int, remedy: str) -> int:
+    """Return a whole number of Python or NumPy as Python's; raise unless it lies between two."""
+    if not isinstance(value, bool):
+        with suppress(TypeError):
+            number = operator.index(value)  # type: ignore[arg-type]
+            if least <= number <= most:
+                return number
+    raise SweepError(field, value, f"a whole number from {least} to {most}", remedy)
 
 
 def _found(measured: Measurements, seed: int) -> Check:

@@ -169,10 +169,10 @@ def _sum_mode(record: Record) -> Any:
 
 
 def _are_summands(values: Any) -> bool:
-    """Whether the first two are tensors of one shape, from 2 dimensions, that both have a gradient."""
+    """Whether the first two are tensors of one shape, from 2 dimensions, of whose sum a gradient is kept."""
     import torch
 
-    if len(values) < 2 or not all(isinstance(value, torch.Tensor) for value in values[:2]):
+    left, right = values[:2] if len(values) > 1 else (None, None)
+    if not (torch.is_grad_enabled() and isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor)):
         return False
-    left, right = values[:2]
     return bool(left.shape == right.shape and left.ndim >= 2 and left.requires_grad and right.requires_grad)

@@ -94,12 +94,16 @@ class Networks:
     def __call__(self) -> tuple[Any, Any]:
         """Return a new network and its batch, from PyTorch's generator as it stands."""
         made = self._copy() if self._is_module else self._model()
-        model, batch = made if isinstance(made, tuple) else (made, None)
-        if not hasattr(model, "named_modules"):
-            raise SweepError("model", model, "a factory of a torch.nn.Module", "Return the model, or (model, batch)")
+        parts = made if isinstance(made, tuple) else (made, None)
+        if len(parts) != 2 or not hasattr(parts[0], "named_modules"):
+            allowed = "a factory of a torch.nn.Module, or of (model, batch)"
+            remedy = "Return (model, batch), where batch is a tuple if the model takes several arguments"
+            raise SweepError("model", made, allowed, remedy)
+        model, batch = parts
         batch = self._batch if self._batch is not None else batch
         if batch is None:
             raise SweepError("batch", None, "what the model is called with", "Return (model, batch) from the factory")
+        _materialise(model, batch)
         return model, batch
 
     def _copy(self) -> Any:
@@ -146,11 +150,29 @@ def _check_resets(model: Any) -> None:
             raise SweepError("model", value, "modules with reset_parameters", _REMEDY)
 
 
+def _materialise(model: Any, batch: Any) -> None:
+    """Let lazy modules find their shapes, and draw their parameters, by one call."""
+    torch = torch_module()
+    if not any(torch.nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
+        return
+    with torch.no_grad():
+        call(model, with_gradient(batch))
+    for name, parameter in model.named_parameters():
+        if torch.nn.parameter.is_lazy(parameter):
+            allowed = "parameters that have a shape once the model was called"
+            raise SweepError("model", name, allowed, "Take modules that are not lazy there, or call them in forward")
+
+
 def call(model: Any, batch: Any) -> Any:
     """Call a model with a batch: a tuple or list is its arguments, a dictionary its keywords."""
     if isinstance(batch, Mapping):
         return model(**batch)
-    return model(*batch) if isinstance(batch, (tuple, list)) else model(batch)
+    return model(*batch) if isinstance(batch, (tuple, list)) and not _is_packed(batch) else model(batch)
+
+
+def _is_packed(batch: Any) -> bool:
+    """Whether it is a `PackedSequence`, a tuple that is one argument."""
+    return isinstance(batch, torch_module().nn.utils.rnn.PackedSequence)
 
 
 def with_gradient(batch: Any) -> Any:
@@ -161,7 +183,10 @@ def with_gradient(batch: Any) -> Any:
         return batch.detach().requires_grad_().clone() if batch.is_floating_point() else batch
     if isinstance(batch, Mapping):
         return {name: with_gradient(part) for name, part in batch.items()}
-    return type(batch)(map(with_gradient, batch)) if isinstance(batch, (tuple, list)) else batch
+    if not isinstance(batch, (tuple, list)):
+        return batch
+    parts = map(with_gradient, batch)
+    return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)  # named tuples, packed sequences
 
 
 def load(target: str) -> Callable[..., Any]:
