@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradsim.checking.blocks import Place, places
+from gradsim.checking.draws import check_seeds
 from gradsim.checking.dropout import without_dropout
 from gradsim.checking.graph import Graph
 from gradsim.checking.hooks import Record, log_square, node_of, recording, tensors
@@ -128,15 +129,18 @@ def measure(source: Networks, networks: int, seed: int, done: Callable[[float], 
     done
         Called with the share of the work that each takes.
     """
-    gatherer, size = _Gatherer(), 0
+    torch = torch_module()
+    gatherer, size, states = _Gatherer(), 0, []
     for number in range(networks):
         with seeded(seed + number):
             with one_thread(size):
                 model, batch = source()
+            states = [*states[-1:], torch.get_rng_state()]
             size = sum(parameter.numel() for parameter in model.parameters())
             with one_thread(size):
                 gatherer.add(model, batch)
         if number == 1:
+            check_seeds(model, gatherer.moments, states)
             source.check_initialisation(_stds(gatherer.moments))
         done(1.0 / networks)
     return _measurements(gatherer, networks)
