@@ -33,15 +33,16 @@ def check(
     """Initialise a PyTorch model many times, measure activations and gradients, and say which choices are at fault.
 
     No labels and no loss are needed: as in gradsim, the cost is a random readout of the output, C = v . out with
-    v ~ N(0, 1/n), where n is the size of the output's last dimension.
+    v ~ N(0, 1/n), where n is the size of the output's last dimension. Of several outputs each has its own readout, but
+    those from which another one is computed, and losses beside other outputs.
 
     Parameters
     ----------
     model : callable or torch.nn.Module
         Best a factory without arguments, which returns a model or (model, batch): it is called once per network after
         ``torch.manual_seed``. An instance is copied instead, and initialised by ``init``, or by the
-        ``reset_parameters`` of its modules; where these give other standard deviations than the instance has, it is
-        refused.
+        ``reset_parameters`` of its modules. Where these give entries that differ from those of the instance, it is
+        refused; by chance in 1 of 10,000 checks.
     batch : tensor, tuple or dict, optional
         What the model is called with: one argument, several, or keywords. Needed unless the factory returns it. Inputs
         of mean square 1 can be compared with gradsim's laws.
@@ -63,13 +64,14 @@ def check(
     Raises
     ------
     SweepError
-        If a value is not allowed; says which are.
+        If a value is not allowed; says which are. If every seed gives the same network.
     TorchExtraMissingError
         Without PyTorch.
 
     Notes
     -----
-    The model runs in training mode with dropout off. Each threshold is tested one-sided at 1e-4 over networks, and all
+    The model runs in training mode with dropout off, in functions and attributes called ``dropout``, too; masks that it
+    draws itself stay. Each threshold is tested one-sided at 1e-4 over networks, and all
     comparisons of weights with presets together at 1e-3: a model that lies exactly on a threshold gives a false verdict
     once in 10,000 checks per rule.
 

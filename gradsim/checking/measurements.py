@@ -18,7 +18,7 @@ from gradsim.checking.graph import Graph
 from gradsim.checking.hooks import Record, log_square, node_of, recording, tensors
 from gradsim.checking.models import Networks, call, one_thread, seeded, torch_module, with_gradient
 from gradsim.checking.structure import Structure, read
-from gradsim.checking.weights import Moments
+from gradsim.checking.weights import Moments, copies
 from gradsim.errors import SweepError
 
 Array = npt.NDArray[np.float64]
@@ -101,7 +101,7 @@ class _Gatherer:
         if self.first is None:
             structure = _structure(model, record, outputs)
             kinds = {name: type(module).__name__ for name, module in model.named_modules()}
-            self.first = (structure, _parameters(model, structure), kinds, _copies(model))
+            self.first = (structure, _parameters(model, structure), kinds, copies(model.named_parameters()))
         for kind, values in (("output", record.outputs), ("gradient", record.gradients), ("norm", record.norms)):
             for name, calls in values.items():
                 self.values[kind, name].append(float(np.mean(calls)))
@@ -130,7 +130,8 @@ def measure(source: Networks, networks: int, seed: int, done: Callable[[float], 
         Called with the share of the work that each takes.
     """
     torch = torch_module()
-    gatherer, size, states = _Gatherer(), 0, []
+    gatherer, size = _Gatherer(), 0
+    states: list[Any] = []
     for number in range(networks):
         with seeded(seed + number):
             with one_thread(size):
@@ -141,8 +142,9 @@ def measure(source: Networks, networks: int, seed: int, done: Callable[[float], 
                 gatherer.add(model, batch)
         if number == 1:
             check_seeds(model, gatherer.moments, states)
-            source.check_initialisation(_stds(gatherer.moments))
+            source.check_initialisation()
         done(1.0 / networks)
+    source.check_initialisation()
     return _measurements(gatherer, networks)
 
 
@@ -236,28 +238,9 @@ def _fans(shape: tuple[int, ...], inputs: int) -> tuple[int, int]:
     return (first, second) if len(shape) == 2 and shape[0] == inputs != shape[1] else (second, first)
 
 
-def _copies(model: Any) -> dict[str, str]:
-    """Random matrices that equal an earlier one of the same network, with its name."""
-    seen: dict[tuple[object, ...], tuple[str, Any]] = {}  # by shape and first entries
-    found = {}
-    for name, parameter in model.named_parameters():
-        if parameter.ndim < 2 or float(parameter.detach().std()) == 0.0:
-            continue
-        values = parameter.detach()
-        first, same = seen.setdefault((*values.shape, *values.flatten()[:4].tolist()), (name, values))
-        if first != name and same.equal(values):
-            found[name] = first
-    return found
-
-
 def _log_norm(gradient: Any) -> float:
     """Natural logarithm of the norm of a gradient; NaN where the parameter has none."""
     if gradient is None:
         return nan
     norm = float(gradient.detach().double().norm())
     return log(norm) if 0.0 < norm < inf else (-inf if norm == 0.0 else nan)
-
-
-def _stds(moments: dict[str, Moments]) -> dict[str, float]:
-    """Standard deviations of the parameters that have enough entries to compare."""
-    return {name: one.std for name, one in moments.items() if one.entries >= 2000}

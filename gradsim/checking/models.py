@@ -11,6 +11,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from gradsim.checking.instance import Instance
 from gradsim.errors import GradsimError, SweepError
 
 _SMALL = 5_000_000  # parameters of a model that one thread computes as fast
@@ -88,8 +89,10 @@ class Networks:
         if self._is_module and batch is None:
             raise SweepError("batch", batch, "what the model is called with", "Give a tensor as the second argument")
         self._model, self._batch, self._init = model, batch, init
+        self._instance: Instance | None = None
         if self._is_module and init is None:
             _check_resets(model)
+            self._instance = Instance(model)
 
     def __call__(self) -> tuple[Any, Any]:
         """Return a new network and its batch, from PyTorch's generator as it stands."""
@@ -104,6 +107,8 @@ class Networks:
         if batch is None:
             raise SweepError("batch", None, "what the model is called with", "Return (model, batch) from the factory")
         _materialise(model, batch)
+        if self._instance is not None:
+            self._instance.add(model)
         return model, batch
 
     def _copy(self) -> Any:
@@ -111,30 +116,24 @@ class Networks:
         if self._init is not None:
             self._init(model)
         else:
-            for module in model.modules():
-                reset = _reset_of(module)
-                if reset is not None:
-                    reset()
+            model.apply(_reset)  # parts before what holds them, as constructors do
         return model
 
-    def check_initialisation(self, stds: Mapping[str, float]) -> None:
-        """Raise unless ``reset_parameters`` gives standard deviations like those of the module that was given.
-
-        Parameters
-        ----------
-        stds
-            Standard deviations of the large parameters, by name, in networks that were initialised anew.
-        """
-        if not self._is_module or self._init is not None:
-            return
-        for name, parameter in self._model.named_parameters():
-            given, found = float(parameter.detach().std()) if name in stds else 0.0, stds.get(name, 0.0)
-            if abs(given - found) > 0.2 * max(given, found):
-                value = f"std {given:.3g} in {name}, where its module's reset_parameters gives {found:.3g}"
-                raise SweepError("model", value, "a factory, or init=", _REMEDY)
+    def check_initialisation(self) -> None:
+        """Raise unless the module that was given has entries like its copies, which ``reset_parameters`` drew."""
+        deviation = self._instance.deviation() if self._instance is not None else None
+        if deviation is not None:
+            allowed = f"a module whose reset_parameters gives what it has (here {deviation.drawn})"
+            raise SweepError("model", f"{deviation.given} in {deviation.parameter}", allowed, _REMEDY)
 
 
 _REMEDY = "Give a function that builds and initialises the model, or the function that initialises it as init="
+
+
+def _reset(module: Any) -> None:
+    reset = _reset_of(module)
+    if reset is not None:
+        reset()
 
 
 def _reset_of(module: Any) -> Callable[[], object] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf, sqrt
 from typing import Any, NamedTuple
@@ -90,7 +91,7 @@ class Moments:
         """Count the entries of a network: a tensor."""
         numbers = values.detach().double().cpu().numpy()
         if self.networks == 0:
-            self.orthogonal, self._first = _is_orthogonal(numbers), (numbers.sum(), np.square(numbers).sum())
+            self.orthogonal, self._first = is_orthogonal(numbers), (numbers.sum(), np.square(numbers).sum())
             self.shift = float(numbers.flat[0]) if numbers.size and np.ptp(numbers) == 0.0 else 0.0
         elif self.networks == 1:
             self.same = self._first == (numbers.sum(), np.square(numbers).sum())
@@ -147,8 +148,8 @@ class Moments:
         return "other"
 
 
-def _is_orthogonal(numbers: np.ndarray[Any, Any]) -> bool:
-    """Whether the shorter side of a matrix consists of orthogonal vectors of one length."""
+def is_orthogonal(numbers: np.ndarray[Any, Any]) -> bool:
+    """Return whether the shorter side of a matrix consists of orthogonal vectors of one length."""
     if numbers.ndim < 2:
         return False
     matrix = numbers.reshape(len(numbers), -1)
@@ -157,3 +158,23 @@ def _is_orthogonal(numbers: np.ndarray[Any, Any]) -> bool:
     gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
     size = float(np.trace(gram)) / len(gram)
     return size > 0.0 and bool(np.abs(gram / size - np.eye(len(gram))).max() < 1e-4)
+
+
+def copies(parameters: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Return the random matrices that equal an earlier one of the same network, with its name.
+
+    Parameters
+    ----------
+    parameters
+        Names and tensors.
+    """
+    seen: dict[tuple[object, ...], tuple[str, Any]] = {}  # by shape and first entries
+    found = {}
+    for name, parameter in parameters:
+        if parameter.ndim < 2 or parameter.numel() < 2 or float(parameter.detach().std()) == 0.0:
+            continue
+        values = parameter.detach()
+        first, same = seen.setdefault((*values.shape, *values.flatten()[:4].tolist()), (name, values))
+        if first != name and same.equal(values):
+            found[name] = first
+    return found
