@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 # Where functions that are not called dropout have their rate: place and keyword.
@@ -30,8 +30,9 @@ def without_dropout(model: Any) -> Iterator[None]:
             module.training = False
         rate = getattr(module, "dropout", None)
         if isinstance(rate, (int, float)) and not isinstance(rate, bool):
-            kept.append((module, "dropout", rate))
-            module.dropout = 0.0
+            with suppress(AttributeError, RuntimeError):  # of properties, and of scripted modules
+                module.dropout = 0.0
+                kept.append((module, "dropout", rate))
     try:
         with _mode():
             yield

@@ -112,7 +112,11 @@ class Networks:
         return model, batch
 
     def _copy(self) -> Any:
-        model = deepcopy(self._model)
+        try:
+            model = deepcopy(self._model)
+        except (RuntimeError, TypeError, ValueError) as error:  # as of lazy normalisations, and of computed tensors
+            name = type(self._model).__name__
+            raise SweepError("model", name, "a module that copy.deepcopy can copy", _REMEDY) from error
         if self._init is not None:
             self._init(model)
         else:

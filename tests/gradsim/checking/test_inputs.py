@@ -48,6 +48,13 @@ def test_lazy_modules_that_are_not_called_are_refused():
         check(lambda: (Idle(), torch.randn(2, 4)))
 
 
+def test_instances_that_cannot_be_copied_are_refused():
+    model = nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d())
+    with pytest.raises(SweepError, match="can copy"):
+        check(model, torch.randn(3, 5))
+    assert check(lambda: (nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d()), torch.randn(3, 5))).sound
+
+
 class Pair(NamedTuple):
     x: torch.Tensor
     sizes: object

@@ -155,3 +155,13 @@ def test_chains_that_are_not_called_in_every_network_are_left_out():
     found = check(lambda: (Skipping(), torch.randn(4, 8)))
     assert set(found.modules["module"]) >= {"layers.0", "layers.1"}
     assert "layers.5" not in found.laws["places"].str.cat()
+
+
+def test_rates_that_cannot_be_set_are_left():
+    class Fixed(nn.Linear):
+        dropout = property(lambda self: 0.5)
+
+    module = Fixed(4, 4)
+    with without_dropout(module):
+        assert module.dropout == 0.5
+    assert check(lambda: (Fixed(4, 4), torch.randn(2, 4))).sound
