@@ -103,6 +103,9 @@ class Networks:
             remedy = "Return (model, batch), where batch is a tuple if the model takes several arguments"
             raise SweepError("model", made, allowed, remedy)
         model, batch = parts
+        if any(isinstance(module, torch_module().jit.ScriptModule) for module in model.modules()):
+            allowed = "modules of Python, which can have hooks"
+            raise SweepError("model", type(model).__name__, allowed, "Give the model before torch.jit.script")
         batch = self._batch if self._batch is not None else batch
         if batch is None:
             raise SweepError("batch", None, "what the model is called with", "Return (model, batch) from the factory")

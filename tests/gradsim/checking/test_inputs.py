@@ -55,6 +55,12 @@ def test_instances_that_cannot_be_copied_are_refused():
     assert check(lambda: (nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d()), torch.randn(3, 5))).sound
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_scripted_modules_are_refused():
+    with pytest.raises(SweepError, match=r"before torch\.jit\.script"):
+        check(lambda: (nn.Sequential(torch.jit.script(nn.Linear(3, 3))), torch.randn(2, 3)))
+
+
 class Pair(NamedTuple):
     x: torch.Tensor
     sizes: object
