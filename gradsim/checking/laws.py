@@ -24,6 +24,10 @@ COLUMNS = [
 _NETWORKS, _NORMALS = 2000, 2e9  # simulated at most: networks, and weights drawn for them
 _INPUT = 0.1  # by which ln mean square of the first preactivation may differ from that of a standard normal input
 _SEED = 1
+_VARIES = (
+    "Networks differ in their chains or streams, as with layers skipped at random: neither is compared, nor are the "
+    "rules about them. Switch that off in the factory."
+)
 
 
 class Case(NamedTuple):
@@ -141,8 +145,10 @@ def _streams(measured: Measurements) -> Iterator[Case]:
 
 
 def _nothing(measured: Measurements) -> Iterator[Case]:
-    """Models without a chain or a stream."""
-    if not measured.structure.streams and not any(len(chain.modules) > 2 for chain in measured.structure.chains):
+    """Models without a chain or a stream, or whose networks differ in them."""
+    if measured.structure.varies:
+        yield Case("model", None, _VARIES, np.empty(0), nan)
+    elif not measured.structure.streams and not any(len(chain.modules) > 2 for chain in measured.structure.chains):
         yield Case("model", None, "gradsim has no law of such models yet.", np.empty(0), nan)
 
 

@@ -62,7 +62,7 @@ class Measurements:
     moments, parameters, kinds
         By parameter: its moments, its facts; by module: its class.
     structure
-        Of the first network.
+        Of all networks; empty but for ``inputs`` and ``varies`` where they differ.
     module_places, parameter_places
         Where they stand among repeated blocks.
     """
@@ -90,15 +90,17 @@ class _Gatherer:
         self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.moments: dict[str, Moments] = defaultdict(Moments)
         self.sums: list[list[tuple[float, ...]]] = []
+        self.varies = False
         self.first: tuple[Structure, dict[str, Parameter], dict[str, str], dict[str, str]] | None = None
 
     def add(self, model: Any, batch: Any) -> None:
         """Measure a network."""
         record, output = _passed(model, batch)
+        structure = _structure(model, record, output)
         if self.first is None:
-            structure = _structure(model, record, output)
             kinds = {name: type(module).__name__ for name, module in model.named_modules()}
             self.first = (structure, _parameters(model, structure), kinds, _copies(model))
+        self.varies |= structure.differs(self.first[0]) or len(record.sums) != len((self.sums or [record.sums])[0])
         for kind, values in (("output", record.outputs), ("gradient", record.gradients), ("norm", record.norms)):
             for name, calls in values.items():
                 self.values[kind, name].append(float(np.mean(calls)))
@@ -143,9 +145,8 @@ def measure(source: Networks, networks: int, seed: int, done: Callable[[float], 
 def _measurements(gatherer: _Gatherer, networks: int) -> Measurements:
     assert gatherer.first is not None
     structure, parameters, kinds, copies = gatherer.first
-    counts = {len(sums) for sums in gatherer.sums}
-    if len(counts) > 1:  # networks that branch at random: their sums cannot be told apart
-        gatherer.sums, structure = [[] for _ in gatherer.sums], Structure(inputs=structure.inputs)
+    if gatherer.varies:  # networks that branch at random: their sums and chains cannot be told apart
+        gatherer.sums, structure = [[] for _ in gatherer.sums], Structure(inputs=structure.inputs, varies=True)
     found = {kind: gatherer.arrays(kind, networks) for kind in ("output", "gradient", "norm", "weight", "result")}
     shapes = {name: f"{one.kind} {' x '.join(map(str, one.shape))}" for name, one in parameters.items()}
     return Measurements(

@@ -75,12 +75,19 @@ class Structure:
         Matrices that are a table of embeddings and also make the output.
     inputs
         Size of the last dimension of each module's input, by its name; 0 without a tensor.
+    varies
+        Whether networks of the same model have different structures, as with layers that are skipped at random.
     """
 
     streams: list[Stream] = field(default_factory=list)
     chains: list[Chain] = field(default_factory=list)
     tied: tuple[str, ...] = ()
     inputs: dict[str, int] = field(default_factory=dict)
+    varies: bool = False
+
+    def differs(self, other: Structure) -> bool:
+        """Return whether streams, chains or tied matrices differ from those of another network."""
+        return (self.streams, self.chains, self.tied) != (other.streams, other.chains, other.tied)
 
 
 def read(record: Record, output: Any, parameters: dict[int, str], linear: frozenset[str]) -> Structure:
