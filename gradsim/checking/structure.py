@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gradsim.checking.graph import ACTIVATIONS, Graph
+from gradsim.checking.graph import Graph, activation_name, argument, is_activation
 from gradsim.checking.hooks import Record, Sum
 
 _LOOKUP = "EmbeddingBackward0"
@@ -153,8 +153,8 @@ def _branch(graph: Graph, index: int, one: Sum, before: list[Any]) -> Branch | N
 
 
 def _through_activation(graph: Graph, step: Any) -> list[Any]:
-    if step.name() in ACTIVATIONS:
-        return [step, *graph.walk(graph.parents(step)[0])]
+    if is_activation(step):
+        return [step, *graph.walk(argument(step))]
     return [step]
 
 
@@ -172,12 +172,12 @@ def _chains(graph: Graph, record: Record, linear: frozenset[str], output: Any) -
     uses = [(call.input, call.module) for call in record.calls if call.module in linear and call.input is not None]
     for used, user in [*uses, (output, "")]:
         step = graph.source(used)
-        named = ACTIVATIONS.get(step.name())
-        activation = named(step) if named else "linear"
-        before = graph.parents(step)[0] if named else used
+        acts = is_activation(step)
+        name = activation_name(step) if acts else "linear"
+        before = argument(step) if acts else used
         origin = next((made[node] for node in graph.walk(before) if node in made), None)
-        if origin is not None and origin != user and activation is not None:
-            links[origin] = (user, activation)
+        if origin is not None and origin != user and name is not None:
+            links[origin] = (user, name)
     return _joined(links)
 
 
