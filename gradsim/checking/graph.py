@@ -6,6 +6,7 @@ functional calls (``F.relu``, ``x + y``) are seen as modules are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _MOVES = frozenset(
 )  # fmt: skip
 _PRODUCTS = frozenset({"MulBackward0", "DivBackward0"})
 _SUMS = frozenset({"AddBackward0"})
+_MULTIPLIES = re.compile("mm|mv|conv|linear|rnn", re.IGNORECASE)  # AddmmBackward0, TrilinearBackward0 ...
 _LEAF = "AccumulateGrad"
 
 
@@ -44,12 +46,12 @@ def _clamped(node: Node) -> str | None:
 
 def _learned_slope(node: Node) -> str | None:
     """Return leaky_relu with the slope that PReLU begins with; None where slopes differ."""
-    leaf = node.next_functions[1][0]
+    argument, leaf = node.next_functions[0][0], node.next_functions[1][0]
     while leaf is not None and not leaf.name().endswith(_LEAF):
         leaf = leaf.next_functions[0][0]
-    slopes = (
-        set() if leaf is None or node.next_functions[0][0] is None else set(leaf.variable.detach().flatten().tolist())
-    )
+    if argument is None or leaf is None:
+        return None
+    slopes = set(leaf.variable.detach().flatten().tolist())
     return f"leaky_relu({slopes.pop():g})" if len(slopes) == 1 else None
 
 
@@ -204,6 +206,14 @@ class Graph:
             if name is not None and leaf.variable.ndim >= 2:
                 return name
         return None
+
+    def multipliers(self, node: Node) -> list[str]:
+        """Return the names of the matrices and kernels that an operation multiplies or convolves by."""
+        if not _MULTIPLIES.search(node.name()):
+            return []
+        leaves = [self.source(parent) for parent in self.parents(node)]
+        names = [(self.parameter(leaf), leaf) for leaf in leaves]
+        return [name for name, leaf in names if name is not None and leaf.variable.ndim >= 2]
 
     def writer(self, node: Node) -> Writer:
         """Return who writes the result of an operation."""

@@ -74,9 +74,13 @@ def _row(name: str, case: Case) -> tuple[object, ...]:
     row = (case.places, name, *facts, len(case.log_gain) or None, gain, se)
     if case.cell is None:
         return (*row, nan, nan, nan, case.reason)
-    ens, reason = _simulated(case)
+    try:
+        ens, reason = _simulated(case)
+    except SweepError as error:  # such as sigma_w = 1e-35
+        return (*row, nan, nan, nan, f"gradsim has no such networks: {error}")
     expected, expected_se = mean_se(ens.log_gain[:, 0])
-    z = (gain - expected) / sqrt(se**2 + expected_se**2)
+    error_of_both = sqrt(se**2 + expected_se**2)
+    z = (gain - expected) / error_of_both if error_of_both else nan
     return (*row, expected, expected_se, nan if reason else z, reason)
 
 

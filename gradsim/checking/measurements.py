@@ -100,7 +100,7 @@ class _Gatherer:
         if self.first is None:
             kinds = {name: type(module).__name__ for name, module in model.named_modules()}
             self.first = (structure, _parameters(model, structure), kinds, _copies(model))
-        self.varies |= structure.differs(self.first[0]) or len(record.sums) != len((self.sums or [record.sums])[0])
+        self.varies |= structure.differs(self.first[0]) or any(len(record.sums) != len(sums) for sums in self.sums[:1])
         for kind, values in (("output", record.outputs), ("gradient", record.gradients), ("norm", record.norms)):
             for name, calls in values.items():
                 self.values[kind, name].append(float(np.mean(calls)))
@@ -146,7 +146,7 @@ def _measurements(gatherer: _Gatherer, networks: int) -> Measurements:
     assert gatherer.first is not None
     structure, parameters, kinds, copies = gatherer.first
     if gatherer.varies:  # networks that branch at random: their sums and chains cannot be told apart
-        gatherer.sums, structure = [[] for _ in gatherer.sums], Structure(inputs=structure.inputs, varies=True)
+        gatherer.sums, structure = [[] for _ in gatherer.sums], structure.without_order()
     found = {kind: gatherer.arrays(kind, networks) for kind in ("output", "gradient", "norm", "weight", "result")}
     shapes = {name: f"{one.kind} {' x '.join(map(str, one.shape))}" for name, one in parameters.items()}
     return Measurements(
@@ -221,7 +221,7 @@ def _copies(model: Any) -> dict[str, str]:
     seen: dict[tuple[object, ...], tuple[str, Any]] = {}  # by shape and first entries
     found = {}
     for name, parameter in model.named_parameters():
-        if parameter.ndim < 2 or float(parameter.detach().std()) == 0.0:
+        if parameter.ndim < 2 or float(parameter.detach().std(correction=0)) == 0.0:
             continue
         values = parameter.detach()
         first, same = seen.setdefault((*values.shape, *values.flatten()[:4].tolist()), (name, values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from gradsim.checking.graph import Graph, activation_name, argument, is_activation
@@ -77,6 +77,8 @@ class Structure:
         Size of the last dimension of each module's input, by its name; 0 without a tensor.
     varies
         Whether networks of the same model have different structures, as with layers that are skipped at random.
+    multiplied
+        Names of the matrices and kernels that tensors are multiplied by.
     """
 
     streams: list[Stream] = field(default_factory=list)
@@ -84,10 +86,15 @@ class Structure:
     tied: tuple[str, ...] = ()
     inputs: dict[str, int] = field(default_factory=dict)
     varies: bool = False
+    multiplied: frozenset[str] = frozenset()
 
     def differs(self, other: Structure) -> bool:
         """Return whether streams, chains or tied matrices differ from those of another network."""
         return (self.streams, self.chains, self.tied) != (other.streams, other.chains, other.tied)
+
+    def without_order(self) -> Structure:
+        """Return what remains where networks differ."""
+        return replace(self, streams=[], chains=[], tied=(), varies=True)
 
 
 def read(record: Record, output: Any, parameters: dict[int, str], linear: frozenset[str]) -> Structure:
@@ -105,9 +112,10 @@ def read(record: Record, output: Any, parameters: dict[int, str], linear: frozen
         Names of its ``torch.nn.Linear`` modules.
     """
     graph = Graph(parameters)
+    steps = graph.ancestors(output)
     tables = {
         name
-        for step in graph.ancestors(output)
+        for step in steps
         if step.name() == _LOOKUP
         for parent in graph.parents(step)
         if (name := graph.parameter(parent))
@@ -118,6 +126,7 @@ def read(record: Record, output: Any, parameters: dict[int, str], linear: frozen
         _chains(graph, record, linear, output),
         (last,) if last in tables and last is not None else (),
         {call.module: call.inputs for call in record.calls},
+        multiplied=frozenset(name for step in steps for name in graph.multipliers(step)),
     )
 
 

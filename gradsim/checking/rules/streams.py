@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 import numpy as np
 
 from gradsim.checking.facts import Facts, Scale, StreamFacts, surely_above, typical
-from gradsim.checking.rules.finding import Finding, listed, times
+from gradsim.checking.rules.finding import Finding, listed, times, times_exp
 
 _FEWEST = 8  # sums below which a scale 1/sqrt(sums) changes little
 _GROWTH = 2.5  # of the root mean square of a stream
@@ -48,7 +48,7 @@ def scale_missing(facts: Facts) -> list[Finding]:
                 f"The std of {listed([writer.family for writer in writers])} does not fall with depth, though "
                 f"{'its' if len(writers) == 1 else 'their'} output is added to the stream {one.sums} times: divide it "
                 f"by sqrt({one.sums}) ({stds}), or the stream grows by a factor "
-                f"{times(exp(0.5 * typical(one.log_growth)))} over the model; with it, by about {times(after)}.",
+                f"{times_exp(0.5 * typical(one.log_growth))} over the model; with it, by about {times(after)}.",
             )
         )
     return found
@@ -66,7 +66,7 @@ def scale_misplaced(facts: Facts) -> list[Finding]:
                     f"{wrong.family} has std {wrong.std:.3g}, the {wrong.base:.3g} of its block over sqrt({one.sums}), "
                     f"but its output is not added to the stream; that of {listed([w.family for w in writers])} is, "
                     f"{one.sums} times, at full std: move the factor there. The stream grows by a factor "
-                    f"{times(exp(0.5 * typical(one.log_growth)))} over the model.",
+                    f"{times_exp(0.5 * typical(one.log_growth))} over the model.",
                 )
             )
     return found
@@ -125,9 +125,9 @@ def post_norm_too_deep(facts: Facts) -> list[Finding]:
             Finding(
                 tuple(writers),
                 f"The stream is normalised after each of its {one.sums} sums, and a branch adds {100.0 * ratio:.0f} % "
-                f"to the mean square each time: {times(exp(typical(one.log_direct)))} of the begin reaches the "
+                f"to the mean square each time: {times_exp(typical(one.log_direct))} of the begin reaches the "
                 f"end, and the mean square of the gradient changes by a factor "
-                f"{times(exp(typical(one.log_gradient)))} back to the first sum. Normalise before the branches, "
+                f"{times_exp(typical(one.log_gradient))} back to the first sum. Normalise before the branches, "
                 f"or scale as DeepNorm does: the stream by {(one.sums) ** 0.25:.3g}, the branches' matrices by "
                 f"{(4.0 * one.sums) ** -0.25:.3g}.",
             )

@@ -88,6 +88,12 @@ RULES = (
         "arXiv:1901.09321",
         matrices.no_gradient,
     ),
+    Rule(
+        "constant matrix",
+        "matrices of several outputs whose entries are all the same number, and not 0",
+        "Goodfellow et al. 2016, Deep Learning, section 8.4",
+        matrices.constant,
+    ),
     Rule("copied blocks", "matrices of repeated blocks with equal entries", "torch.nn.TransformerEncoder",
          matrices.copied),
     Rule(
