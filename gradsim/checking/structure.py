@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -27,6 +27,8 @@ class Branch(NamedTuple):
         Whether the branch is multiplied by a parameter (LayerScale, ReZero).
     normalised
         Whether the stream was normalised since the residual sum before (post-norm).
+    inside
+        Names of the parameters with which the branch is computed from the stream.
     """
 
     number: int
@@ -34,6 +36,7 @@ class Branch(NamedTuple):
     writer: str | None
     scaled: bool
     normalised: bool
+    inside: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class Stream:
     def writers(self) -> list[str]:
         """Names of the matrices whose products are added to the stream."""
         return [branch.writer for branch in self.branches if branch.writer is not None]
+
+    @property
+    def inside(self) -> set[str]:
+        """Names of the parameters of single branches: not those that several share, as an encoder's output."""
+        counts = Counter(name for branch in self.branches for name in branch.inside)
+        return {name for name, count in counts.items() if count == 1}
 
     @property
     def normalised(self) -> bool:
@@ -153,11 +162,12 @@ def _branch(graph: Graph, index: int, one: Sum, before: list[Any]) -> Branch | N
         if branch in parts:
             continue
         origins = graph.ancestors(branch, parts)
-        if origins & parts and any(graph.parameter(step) for step in origins - parts):
+        inside = frozenset(name for step in origins - parts if (name := graph.parameter(step)))
+        if origins & parts and inside:
             # An activation behind the sum, as in ResNets, does not normalise.
             reached = {step for part in parts for step in _through_activation(graph, part)}
             normalised = bool(before) and not reached & set(before)
-            return Branch(index, is_left, writer.parameter, writer.scaled, normalised)
+            return Branch(index, is_left, writer.parameter, writer.scaled, normalised, inside)
     return None
 
 
