@@ -86,8 +86,8 @@ def _gain_sentence(facts: Facts, chain: Chain) -> str:
     remedy = f"Take sigma_w = {better:.4g}, gain={better:.4g} in torch.nn.init." if better else "See gradsim recommend."
     return (
         f"{chain.modules[0]} … {chain.modules[-1]}: std * sqrt(fan_in) is {sigma_w:.4g}{fits}, before "
-        f"{chain.activation}. Back from the last of its {depth} matrices to the first, the mean square of the gradient {verb} by a factor "
-        f"{times_exp(abs(change))}; that of activations changes by "
+        f"{chain.activation}. Back from the last of its {depth} matrices to the first, the mean square of the gradient "
+        f"{verb} by a factor {times_exp(abs(change))}; that of activations changes by "
         f"{times_exp(typical(_log_activation(measured, chain)))}. {remedy}"
     )
 
