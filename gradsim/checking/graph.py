@@ -6,6 +6,7 @@ functional calls (``F.relu``, ``x + y``) are seen as modules are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _MOVES = frozenset(
 )  # fmt: skip
 _PRODUCTS = frozenset({"MulBackward0", "DivBackward0"})
 _SUMS = frozenset({"AddBackward0"})
+_MULTIPLIES = re.compile("mm|mv|conv|linear|rnn", re.IGNORECASE)  # AddmmBackward0, TrilinearBackward0 ...
 _LEAF = "AccumulateGrad"
 
 
@@ -38,8 +40,57 @@ def _gelu(node: Node) -> str:
     return "gelu" if node._saved_approximate == "none" else "gelu_tanh"
 
 
+def _clamped(node: Node) -> str | None:
+    return {(0.0, None): "relu", (-1.0, 1.0): "hard_tanh", (0.0, 6.0): "relu6"}.get((node._saved_min, node._saved_max))
+
+
+def _learned_slope(node: Node) -> str | None:
+    """Return leaky_relu with the slope that PReLU begins with; None where slopes differ."""
+    argument, leaf = node.next_functions[0][0], node.next_functions[1][0]
+    while leaf is not None and not leaf.name().endswith(_LEAF):
+        leaf = leaf.next_functions[0][0]
+    if argument is None or leaf is None:
+        return None
+    slopes = set(leaf.variable.detach().flatten().tolist())
+    return f"leaky_relu({slopes.pop():g})" if len(slopes) == 1 else None
+
+
+def _soft_sign(node: Node) -> str | None:
+    """Return the name for h / (1 + |h|), for which PyTorch has no operation; None for another quotient.
+
+    The graph does not keep the number that is added to |h|.
+    """
+    over, under = node.next_functions[0], node.next_functions[1][0]
+    if under is None or under.name() not in _SUMS:
+        return None
+    summands = [edge[0] for edge in under.next_functions if edge[0] is not None]
+    if len(summands) != 1 or summands[0].name() != "AbsBackward0":
+        return None
+    return "softsign" if summands[0].next_functions[0] == over else None
+
+
+def _relu_squared(node: Node) -> str | None:
+    inner = node.next_functions[0][0]
+    return "relu2" if node._saved_exponent == 2 and inner is not None and inner.name() == "ReluBackward0" else None
+
+
+def _gate(node: Node) -> str | None:
+    """Return silu for h times sigmoid(h)."""
+    return None if _gated(node) is None else "silu"
+
+
+def _gated(node: Node) -> Node | None:
+    """Return h in h times sigmoid(h), in whatever order; None in other products."""
+    for place in (0, 1):
+        gate, other = node.next_functions[place][0], node.next_functions[1 - place]
+        if gate is not None and gate.name() == "SigmoidBackward0" and gate.next_functions[0] == other:
+            return other[0]
+    return None
+
+
 ACTIVATIONS: dict[str, Callable[[Node], str | None]] = {
     "AbsBackward0": lambda node: "abs",
+    "CeluBackward0": lambda node: f"celu({node._saved_alpha:g})",
     "EluBackward0": _elu,
     "ErfBackward0": lambda node: "erf",
     "GeluBackward0": _gelu,
@@ -56,6 +107,34 @@ ACTIVATIONS: dict[str, Callable[[Node], str | None]] = {
     "TanhBackward0": lambda node: "tanh",
 }
 """The name in gradsim's table of the activation that an operation computes; None where the table has none."""
+
+_SOMETIMES: dict[str, Callable[[Node], str | None]] = {
+    "ClampBackward1": _clamped,
+    "DivBackward0": _soft_sign,
+    "MulBackward0": _gate,
+    "PowBackward0": _relu_squared,
+    "PreluKernelBackward0": _learned_slope,
+}
+"""The same of operations that also compute other things, for which it is None."""
+
+
+def is_activation(node: Node) -> bool:
+    """Return whether an operation is an activation, one of gradsim's table or not."""
+    return node.name() in ACTIVATIONS or (node.name() in _SOMETIMES and activation_name(node) is not None)
+
+
+def activation_name(node: Node) -> str | None:
+    """Return the name in gradsim's table of the activation that an operation computes, None where it has none."""
+    named = ACTIVATIONS.get(node.name()) or _SOMETIMES.get(node.name())
+    return named(node) if named else None
+
+
+def argument(node: Node) -> Node:
+    """Return the operation that made the argument of an activation."""
+    if node.name() == "MulBackward0":
+        return _gated(node)
+    inner = node.next_functions[0][0]
+    return inner.next_functions[0][0] if node.name() == "PowBackward0" else inner
 
 
 class Writer(NamedTuple):
@@ -128,12 +207,20 @@ class Graph:
                 return name
         return None
 
+    def multipliers(self, node: Node) -> list[str]:
+        """Return the names of the matrices and kernels that an operation multiplies or convolves by."""
+        if not _MULTIPLIES.search(node.name()):
+            return []
+        leaves = [self.source(parent) for parent in self.parents(node)]
+        names = [(self.parameter(leaf), leaf) for leaf in leaves]
+        return [name for name, leaf in names if name is not None and leaf.variable.ndim >= 2]
+
     def writer(self, node: Node) -> Writer:
         """Return who writes the result of an operation."""
         *moves, last = self.walk(node)
         scaled = any(self.parameter(parent) for move in moves for parent in self.parents(move))
-        if last.name() in ACTIVATIONS:
-            inner = self.writer(self.parents(last)[0])
+        if is_activation(last):
+            inner = self.writer(argument(last))
             return Writer(inner.parameter, scaled or inner.scaled)
         return Writer(self.matrix(last), scaled)
 

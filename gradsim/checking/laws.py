@@ -24,6 +24,10 @@ COLUMNS = [
 _NETWORKS, _NORMALS = 2000, 2e9  # simulated at most: networks, and weights drawn for them
 _INPUT = 0.1  # by which ln mean square of the first preactivation may differ from that of a standard normal input
 _SEED = 1
+_VARIES = (
+    "Networks differ in their chains or streams, as with layers skipped at random: neither is compared, nor are the "
+    "rules about them. Switch that off in the factory."
+)
 
 
 class Case(NamedTuple):
@@ -70,9 +74,13 @@ def _row(name: str, case: Case) -> tuple[object, ...]:
     row = (case.places, name, *facts, len(case.log_gain) or None, gain, se)
     if case.cell is None:
         return (*row, nan, nan, nan, case.reason)
-    ens, reason = _simulated(case)
+    try:
+        ens, reason = _simulated(case)
+    except SweepError as error:  # such as sigma_w = 1e-35
+        return (*row, nan, nan, nan, f"gradsim has no such networks: {error}")
     expected, expected_se = mean_se(ens.log_gain[:, 0])
-    z = (gain - expected) / sqrt(se**2 + expected_se**2)
+    error_of_both = sqrt(se**2 + expected_se**2)
+    z = (gain - expected) / error_of_both if error_of_both else nan
     return (*row, expected, expected_se, nan if reason else z, reason)
 
 
@@ -141,8 +149,10 @@ def _streams(measured: Measurements) -> Iterator[Case]:
 
 
 def _nothing(measured: Measurements) -> Iterator[Case]:
-    """Models without a chain or a stream."""
-    if not measured.structure.streams and not any(len(chain.modules) > 2 for chain in measured.structure.chains):
+    """Models without a chain or a stream, or whose networks differ in them."""
+    if measured.structure.varies:
+        yield Case("model", None, _VARIES, np.empty(0), nan)
+    elif not measured.structure.streams and not any(len(chain.modules) > 2 for chain in measured.structure.chains):
         yield Case("model", None, "gradsim has no law of such models yet.", np.empty(0), nan)
 
 

@@ -65,7 +65,8 @@ class Measurements:
     moments, parameters, kinds
         By parameter: its moments, its facts; by module: its class.
     structure
-        Of the first network, without chains of which a module got no gradient in some network.
+        Of all networks, without chains of which a module got no gradient in some network; empty but for ``inputs`` and
+        ``varies`` where networks differ.
     module_places, parameter_places
         Where they stand among repeated blocks.
     """
@@ -93,15 +94,17 @@ class _Gatherer:
         self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.moments: dict[str, Moments] = defaultdict(Moments)
         self.sums: list[list[tuple[float, ...]]] = []
+        self.varies = False
         self.first: tuple[Structure, dict[str, Parameter], dict[str, str], dict[str, str]] | None = None
 
     def add(self, model: Any, batch: Any) -> None:
         """Measure a network."""
         record, outputs = _passed(model, batch)
+        structure = _structure(model, record, outputs)
         if self.first is None:
-            structure = _structure(model, record, outputs)
             kinds = {name: type(module).__name__ for name, module in model.named_modules()}
             self.first = (structure, _parameters(model, structure), kinds, copies(model.named_parameters()))
+        self.varies |= structure.differs(self.first[0]) or any(len(record.sums) != len(sums) for sums in self.sums[:1])
         for kind, values in (("output", record.outputs), ("gradient", record.gradients), ("norm", record.norms)):
             for name, calls in values.items():
                 self.values[kind, name].append(float(np.mean(calls)))
@@ -151,9 +154,8 @@ def measure(source: Networks, networks: int, seed: int, done: Callable[[float], 
 def _measurements(gatherer: _Gatherer, networks: int) -> Measurements:
     assert gatherer.first is not None
     structure, parameters, kinds, copies = gatherer.first
-    counts = {len(sums) for sums in gatherer.sums}
-    if len(counts) > 1:  # networks that branch at random: their sums cannot be told apart
-        gatherer.sums, structure = [[] for _ in gatherer.sums], Structure(inputs=structure.inputs)
+    if gatherer.varies:  # networks that branch at random: their sums and chains cannot be told apart
+        gatherer.sums, structure = [[] for _ in gatherer.sums], structure.without_order()
     found = {kind: gatherer.arrays(kind, networks) for kind in ("output", "gradient", "norm", "weight", "result")}
     seen = found["gradient"].keys() & found["norm"].keys()  # not modules that the readout does not reach
     structure = replace(structure, chains=[chain for chain in structure.chains if seen.issuperset(chain.modules)])

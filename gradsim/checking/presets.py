@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isnan, log, sqrt
+from math import inf, isnan, log, sqrt
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -150,7 +150,8 @@ def compare(measured: Measurements) -> pd.DataFrame:
         value_fits: \\|z\\| is within the bound that one of all comparisons exceeds by chance with probability `LEVEL`;
         law of the entries, law_fits: the preset draws from it; fits: both.
     """
-    matrices = {name: one for name, one in measured.parameters.items() if one.fan_in and measured.moments[name].std}
+    stds = {name: moments.std for name, moments in measured.moments.items()}
+    matrices = {name: one for name, one in measured.parameters.items() if one.fan_in and 0.0 < stds[name] < inf}
     bound = float(norm.isf(0.5 * LEVEL / max(len(matrices) * len(PRESETS), 1)))
     rows: list[tuple[Any, ...]] = []
     for name in matrices:

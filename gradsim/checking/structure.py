@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from gradsim.checking.graph import ACTIVATIONS, Graph
+from gradsim.checking.graph import Graph, activation_name, argument, is_activation
 from gradsim.checking.hooks import Record, Sum
 
 _LOOKUP = "EmbeddingBackward0"
@@ -27,6 +27,8 @@ class Branch(NamedTuple):
         Whether the branch is multiplied by a parameter (LayerScale, ReZero).
     normalised
         Whether the stream was normalised since the residual sum before (post-norm).
+    inside
+        Names of the parameters with which the branch is computed from the stream.
     """
 
     number: int
@@ -34,6 +36,7 @@ class Branch(NamedTuple):
     writer: str | None
     scaled: bool
     normalised: bool
+    inside: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class Stream:
     def writers(self) -> list[str]:
         """Names of the matrices whose products are added to the stream."""
         return [branch.writer for branch in self.branches if branch.writer is not None]
+
+    @property
+    def inside(self) -> set[str]:
+        """Names of the parameters of single branches: not those that several share, as an encoder's output."""
+        counts = Counter(name for branch in self.branches for name in branch.inside)
+        return {name for name, count in counts.items() if count == 1}
 
     @property
     def normalised(self) -> bool:
@@ -75,12 +84,26 @@ class Structure:
         Matrices that are a table of embeddings and also make the output.
     inputs
         Size of the last dimension of each module's input, by its name; 0 without a tensor.
+    varies
+        Whether networks of the same model have different structures, as with layers that are skipped at random.
+    multiplied
+        Names of the matrices and kernels that tensors are multiplied by.
     """
 
     streams: list[Stream] = field(default_factory=list)
     chains: list[Chain] = field(default_factory=list)
     tied: tuple[str, ...] = ()
     inputs: dict[str, int] = field(default_factory=dict)
+    varies: bool = False
+    multiplied: frozenset[str] = frozenset()
+
+    def differs(self, other: Structure) -> bool:
+        """Return whether streams, chains or tied matrices differ from those of another network."""
+        return (self.streams, self.chains, self.tied) != (other.streams, other.chains, other.tied)
+
+    def without_order(self) -> Structure:
+        """Return what remains where networks differ."""
+        return replace(self, streams=[], chains=[], tied=(), varies=True)
 
 
 def read(record: Record, outputs: list[Any], parameters: dict[int, str], linear: frozenset[str]) -> Structure:
@@ -98,9 +121,10 @@ def read(record: Record, outputs: list[Any], parameters: dict[int, str], linear:
         Names of its ``torch.nn.Linear`` modules.
     """
     graph = Graph(parameters)
+    steps = {*outputs, *graph.behind(outputs)}
     tables = {
         name
-        for step in {*outputs, *graph.behind(outputs)}
+        for step in steps
         if step.name() == _LOOKUP
         for parent in graph.parents(step)
         if (name := graph.parameter(parent))
@@ -111,6 +135,7 @@ def read(record: Record, outputs: list[Any], parameters: dict[int, str], linear:
         _chains(graph, record, linear, outputs),
         tuple(sorted(tables & last)),
         {call.module: call.inputs for call in record.calls},
+        multiplied=frozenset(name for step in steps for name in graph.multipliers(step)),
     )
 
 
@@ -137,17 +162,18 @@ def _branch(graph: Graph, index: int, one: Sum, before: list[Any]) -> Branch | N
         if branch in parts:
             continue
         origins = graph.ancestors(branch, parts)
-        if origins & parts and any(graph.parameter(step) for step in origins - parts):
+        inside = frozenset(name for step in origins - parts if (name := graph.parameter(step)))
+        if origins & parts and inside:
             # An activation behind the sum, as in ResNets, does not normalise.
             reached = {step for part in parts for step in _through_activation(graph, part)}
             normalised = bool(before) and not reached & set(before)
-            return Branch(index, is_left, writer.parameter, writer.scaled, normalised)
+            return Branch(index, is_left, writer.parameter, writer.scaled, normalised, inside)
     return None
 
 
 def _through_activation(graph: Graph, step: Any) -> list[Any]:
-    if step.name() in ACTIVATIONS:
-        return [step, *graph.walk(graph.parents(step)[0])]
+    if is_activation(step):
+        return [step, *graph.walk(argument(step))]
     return [step]
 
 
@@ -165,12 +191,12 @@ def _chains(graph: Graph, record: Record, linear: frozenset[str], outputs: list[
     uses = [(call.input, call.module) for call in record.calls if call.module in linear and call.input is not None]
     for used, user in [*uses, *((output, "") for output in outputs)]:
         step = graph.source(used)
-        named = ACTIVATIONS.get(step.name())
-        activation = named(step) if named else "linear"
-        before = graph.parents(step)[0] if named else used
+        acts = is_activation(step)
+        name = activation_name(step) if acts else "linear"
+        before = argument(step) if acts else used
         origin = next((made[node] for node in graph.walk(before) if node in made), None)
-        if origin is not None and origin != user and activation is not None:
-            links[origin] = (user, activation)
+        if origin is not None and origin != user and name is not None:
+            links[origin] = (user, name)
     return _joined(links)
 
 

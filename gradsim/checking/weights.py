@@ -90,6 +90,10 @@ class Moments:
     def add(self, values: Any) -> None:
         """Count the entries of a network: a tensor."""
         numbers = values.detach().double().cpu().numpy()
+        with np.errstate(over="ignore", invalid="ignore"):  # entries that are not finite, or whose powers are not
+            self._add(numbers)
+
+    def _add(self, numbers: np.ndarray[Any, Any]) -> None:
         if self.networks == 0:
             self.orthogonal, self._first = is_orthogonal(numbers), (numbers.sum(), np.square(numbers).sum())
             self.shift = float(numbers.flat[0]) if numbers.size and np.ptp(numbers) == 0.0 else 0.0
@@ -114,12 +118,18 @@ class Moments:
 
     @property
     def kurtosis(self) -> float:
-        """Mean fourth power over the square of the variance: 3 for a normal law. NaN for constant entries."""
+        """Mean fourth power over the square of the variance: 3 for a normal law. NaN where no float64 holds it."""
         if self.std == 0.0:
             return float("nan")
         first, second, third, fourth = self.powers / self.entries
-        central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
-        return float(central) / self.std**4
+        with np.errstate(all="ignore"):  # fourth powers of entries below 1e-80 or above 1e77
+            central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
+            return float(central / np.float64(self.std) ** 4)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all entries of a network are the same number, and not 0."""
+        return self.shift != 0.0
 
     def relative_error(self) -> float:
         """Return the relative standard error of the standard deviation, for independent entries."""

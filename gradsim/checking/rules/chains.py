@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import log, sqrt
 
 import numpy as np
 
 from gradsim import theory
 from gradsim.checking.facts import Facts, surely_above, typical
 from gradsim.checking.measurements import Array, Measurements
-from gradsim.checking.rules.finding import Finding, times
-from gradsim.checking.rules.matrices import cut_names
+from gradsim.checking.rules.finding import Finding, times_exp
+from gradsim.checking.rules.matrices import constant_names, cut_names
 from gradsim.checking.structure import Chain
 from gradsim.errors import SweepError
 
@@ -43,7 +43,7 @@ def fan_out(facts: Facts) -> list[Finding]:
                 tuple(wrong),
                 f"{len(wrong)} matrices have the std of {preset} with fan_out for fan_in, as {name}: {std:.3g} for "
                 f"{fan_in} inputs and {outs} outputs. The mean square of activations changes by a factor "
-                f"{times(exp(typical(drift)))} along the layers. Take fan_in: {std * sqrt(outs / fan_in):.3g} "
+                f"{times_exp(typical(drift))} along the layers. Take fan_in: {std * sqrt(outs / fan_in):.3g} "
                 f'there (mode="fan_in").',
             )
         )
@@ -54,11 +54,21 @@ def gain(facts: Facts) -> list[Finding]:
     """The gradient shrinks or grows tenfold in mean square, or activations grow so, for the size of the weights."""
     explained = {name for finding in fan_out(facts) for name in finding.places}
     explained |= {name for names in cut_names(facts).values() for name in names}
+    explained |= set(constant_names(facts))
     return [
         Finding((f"{chain.modules[0]} … {chain.modules[-1]}",), _gain_sentence(facts, chain))
         for chain in facts.chains
-        if not explained & {f"{name}.weight" for name in chain.modules} and _drifts(facts.measured, chain)
+        if not explained & {f"{name}.weight" for name in chain.modules}
+        and _sigmas(facts, chain)
+        and _drifts(facts.measured, chain)
     ]
+
+
+def _sigmas(facts: Facts, chain: Chain) -> list[float]:
+    """std * sqrt(fan_in) of the matrices that are not zero."""
+    weights = [f"{name}.weight" for name in chain.modules]
+    sigmas = [facts.measured.moments[name].std * sqrt(_fans(facts, name)[0]) for name in weights]
+    return [sigma for sigma in sigmas if sigma > 0.0]
 
 
 def _drifts(measured: Measurements, chain: Chain) -> bool:
@@ -68,9 +78,7 @@ def _drifts(measured: Measurements, chain: Chain) -> bool:
 
 def _gain_sentence(facts: Facts, chain: Chain) -> str:
     measured, depth = facts.measured, len(chain.modules)
-    sigmas = [measured.moments[f"{name}.weight"].std * sqrt(_fans(facts, f"{name}.weight")[0])
-              for name in chain.modules]  # fmt: skip
-    sigma_w, change = float(np.median(sigmas)), typical(_log_gradient(measured, chain))
+    sigma_w, change = float(np.median(_sigmas(facts, chain))), typical(_log_gradient(measured, chain))
     owner = next((name for name, known in _GAINS.items() if abs(log(sigma_w / known)) < 0.01), None)
     fits = f", the gain of {owner}" if owner and chain.activation not in owner else ""
     verb = "grows" if change > 0 else "shrinks"
@@ -78,9 +86,9 @@ def _gain_sentence(facts: Facts, chain: Chain) -> str:
     remedy = f"Take sigma_w = {better:.4g}, gain={better:.4g} in torch.nn.init." if better else "See gradsim recommend."
     return (
         f"{chain.modules[0]} … {chain.modules[-1]}: std * sqrt(fan_in) is {sigma_w:.4g}{fits}, before "
-        f"{chain.activation}. Back through {depth} layers the mean square of the gradient {verb} by a factor "
-        f"{times(exp(abs(change)))}; that of activations changes by "
-        f"{times(exp(typical(_log_activation(measured, chain))))}. {remedy}"
+        f"{chain.activation}. Back from the last of its {depth} matrices to the first, the mean square of the gradient "
+        f"{verb} by a factor {times_exp(abs(change))}; that of activations changes by "
+        f"{times_exp(typical(_log_activation(measured, chain)))}. {remedy}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp, isfinite, log
 from typing import NamedTuple
 
 
@@ -43,3 +44,16 @@ def times(factor: float) -> str:
     if 1000 <= factor < 1e6:
         return f"{float(f'{factor:.2g}'):,.0f}"
     return f"{factor:.2g}" if factor < 100 or factor >= 1e6 else f"{factor:.3g}"
+
+
+def times_exp(log_factor: float) -> str:
+    """Return the factor of a natural logarithm as words, also where no float64 holds it.
+
+    Examples
+    --------
+    >>> times_exp(2.3), times_exp(1000.0), times_exp(-1000.0)
+    ('10', '1e+434', '1e-434')
+    """
+    if abs(log_factor) < 700.0:
+        return times(exp(log_factor))
+    return f"1e{log_factor / log(10.0):+.0f}" if isfinite(log_factor) else f"{log_factor}"

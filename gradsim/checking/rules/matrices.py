@@ -36,11 +36,45 @@ def zeroed(facts: Facts) -> list[Finding]:
     return found
 
 
+def constant_names(facts: Facts) -> list[str]:
+    """Return the matrices of several outputs whose entries are all the same number, and not 0."""
+    measured, multiplied = facts.measured, facts.measured.structure.multiplied
+    return [
+        name
+        for name, one in measured.parameters.items()
+        # Kernels of one channel may be those of depthwise convolutions, whose units differ in what they see.
+        if name in multiplied and measured.moments[name].is_constant and not (len(one.shape) > 2 and one.shape[1] == 1)
+        if (one.shape[0] if one.table else one.fan_out) > 1
+    ]
+
+
+def constant(facts: Facts) -> list[Finding]:
+    """All entries of a matrix are one number: the units of the layer are copies of one another, and remain so."""
+    names, measured = constant_names(facts), facts.measured
+    if not names:
+        return []
+    first = measured.parameters[names[0]]
+    inputs = first.shape[1] if first.table else first.fan_in
+    families = sorted({measured.parameter_places[name].family for name in names})
+    values = sorted({f"{measured.moments[name].mean:.3g}" for name in names}, key=float)
+    return [
+        Finding(
+            tuple(families),
+            f"All entries of {listed(families)} are the same number ({listed(values)}): the units of such a layer "
+            "compute the same, and while those behind weigh them alike they get the same gradient, so that training "
+            f"keeps them equal and the layer works as if it had one unit. Draw the entries at random, with mean 0 and "
+            f"std {1.0 / sqrt(inputs):.2g} (1/sqrt({inputs}), times the gain of the activation).",
+        )
+    ]
+
+
 def copied(facts: Facts) -> list[Finding]:
     """Blocks begin with the same random matrices, as copies of one another."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name, first in facts.measured.copies.items():
-        groups[first].append(name)
+        moments = facts.measured.moments[name]
+        if not (moments.is_constant or moments.same):  # such as identities, which are equal on purpose
+            groups[first].append(name)
     places = facts.measured.parameter_places
     families = {places[first].family: len(names) + 1 for first, names in groups.items() if places[first].layer}
     if not families:

@@ -6,6 +6,8 @@ import numpy as np
 
 from gradsim.checking.facts import Facts
 from gradsim.checking.rules.finding import Finding
+from gradsim.checking.rules.matrices import constant_names
+from gradsim.checking.weights import Moments
 
 _DEAD = 0.1  # share of networks
 
@@ -35,11 +37,11 @@ def dead(facts: Facts) -> list[Finding]:
     shares = {
         name: float(np.isneginf(grads).mean())
         for name, grads in measured.weight_grads.items()
-        if measured.parameters[name].fan_in and measured.moments[name].std > 0.0
+        if measured.parameters[name].fan_in and _is_random(measured.moments[name])
     }
     zeros = any(one.fan_in and measured.moments[name].largest == 0.0 for name, one in measured.parameters.items())
     worst = max(shares, key=lambda name: shares[name], default=None)
-    if worst is None or zeros or shares[worst] <= _DEAD:  # behind a matrix of zeros that is no wonder
+    if worst is None or zeros or constant_names(facts) or shares[worst] <= _DEAD:  # behind these it is no wonder
         return []
     return [
         Finding(
@@ -49,3 +51,7 @@ def dead(facts: Facts) -> list[Finding]:
             f"activation that is not flat.",
         )
     ]
+
+
+def _is_random(moments: Moments) -> bool:
+    return moments.largest > 0.0 and not moments.is_constant

@@ -65,6 +65,13 @@ RULES = (
         streams.scale_twice,
     ),
     Rule(
+        "exploding stream",
+        "streams of 4 sums or more without norms: mean square of the stream and of all its branches grow by more than "
+        "100 from the first sum to the last, or that of the gradient by 100 times more than the stream",
+        "arXiv:1901.09321, arXiv:1712.08969",
+        streams.explodes,
+    ),
+    Rule(
         "branches drowned",
         "pre-norm streams that begin with embeddings: all branches add less than 1 % of their mean square",
         "arXiv:2312.16903",
@@ -87,6 +94,12 @@ RULES = (
         "matrices that are zero and whose gradient is zero in every network",
         "arXiv:1901.09321",
         matrices.no_gradient,
+    ),
+    Rule(
+        "constant matrix",
+        "matrices of several outputs whose entries are all the same number, and not 0",
+        "Goodfellow et al. 2016, Deep Learning, section 8.4",
+        matrices.constant,
     ),
     Rule("copied blocks", "matrices of repeated blocks with equal entries", "torch.nn.TransformerEncoder",
          matrices.copied),
