@@ -33,8 +33,8 @@ def check(
     """Initialise a PyTorch model many times, measure activations and gradients, and say which choices are at fault.
 
     No labels and no loss are needed: as in gradsim, the cost is a random readout of the output, C = v . out with
-    v ~ N(0, 1/n), where n is the size of the output's last dimension. Of several outputs each has its own readout, but
-    those from which another one is computed, and losses beside other outputs.
+    v ~ N(0, 1/n), where n is the size of the output's last dimension. Each output has its own readout, except hidden
+    outputs from which another output is computed, and losses that accompany other outputs.
 
     Parameters
     ----------

@@ -132,15 +132,19 @@ def _hook(record: Record, name: str) -> Any:
         sizes = (given.shape[-1] if given is not None and given.ndim else 0, result.shape[-1])
         record.calls.append(Call(name, node_of(given), node_of(result), *sizes))
         if result.requires_grad:
-            result.register_hook(lambda gradient: _note(record, name, gradient))
+            # Not the record: its nodes keep their hooks, and no garbage collection sees such a circle.
+            gradients, norms = record.gradients, record.norms
+            result.register_hook(lambda gradient: _note(gradients, norms, name, gradient))
 
     return seen
 
 
-def _note(record: Record, name: str, gradient: Tensor) -> None:
+def _note(gradients: dict[str, list[float]], norms: dict[str, list[float]], name: str, gradient: Tensor | None) -> None:
+    if gradient is None:  # another output of the same operation has one
+        return
     square, count = log_square(gradient)
-    record.gradients[name].append(square)
-    record.norms[name].append(0.5 * (square + np.log(count)))
+    gradients[name].append(square)
+    norms[name].append(0.5 * (square + np.log(count)))
 
 
 def _sum_mode(record: Record) -> Any:
@@ -157,10 +161,12 @@ def _sum_mode(record: Record) -> Any:
             if function not in sums or not _are_summands(arguments):
                 return function(*arguments, **(options or {}))
             left, right = arguments[:2]
-            nodes, squares = (node_of(left), node_of(right)), (log_square(left)[0], log_square(right)[0])
+            times = abs(float((options or {}).get("alpha", 1.0)))
+            of_times = 2.0 * np.log(times) if times else -np.inf
+            nodes, squares = (node_of(left), node_of(right)), (log_square(left)[0], log_square(right)[0] + of_times)
             result = function(*arguments, **(options or {}))
             gradient: list[float] = []
-            result.register_hook(lambda found: gradient.append(log_square(found)[0]))
+            result.register_hook(lambda found: None if found is None else gradient.append(log_square(found)[0]))
             shape = (result.shape[-1], result.ndim)
             record.sums.append(Sum(*nodes, node_of(result), shape, (*squares, log_square(result)[0]), gradient))
             return result

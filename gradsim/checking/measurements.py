@@ -204,8 +204,9 @@ def _ends(result: Any) -> list[Any]:
     found = [one for one in found if one.ndim] or found
     graph = Graph({})
     sources = [graph.source(node_of(one)) for one in found]
-    inner = graph.behind(sources)
-    return [one for one, source in zip(found, sources, strict=True) if source not in inner]
+    used = {edge for node in {*sources, *graph.behind(sources)} for edge in node.next_functions}
+    # An operation may have several outputs, of which each is an edge.
+    return [one for one, source in zip(found, sources, strict=True) if (source, graph.output_number(one)) not in used]
 
 
 def _structure(model: Any, record: Record, outputs: list[Any]) -> Structure:

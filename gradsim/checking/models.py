@@ -185,6 +185,9 @@ def with_gradient(batch: Any) -> Any:
     """Return a batch whose tensors of floating-point numbers have a gradient, which shows what depends on them."""
     torch = torch_module()
     if isinstance(batch, torch.Tensor):
+        if not batch.numel():
+            shape = f"a tensor of shape {tuple(batch.shape)}"
+            raise SweepError("batch", shape, "tensors with numbers in them", "Give one sample or more")
         # A copy that is no leaf: models may change their input in place.
         return batch.detach().requires_grad_().clone() if batch.is_floating_point() else batch
     if isinstance(batch, Mapping):

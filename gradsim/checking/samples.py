@@ -79,7 +79,7 @@ class Samples:
         if not np.isfinite(given.square):
             return "entries that are not finite", "finite ones"
         is_zero = given.low == given.high == 0.0 and all(one.low or one.high for one in self._all)
-        is_constant = given.fixed and self.entries > 1 and not any(fixed)
+        is_constant = given.fixed and self.entries >= _FEWEST and not any(fixed)
         if is_zero or is_constant or (all(fixed) and not given.fixed):
             return _range(given), _range(first)
         if self._orthogonal[0] != self._orthogonal[1]:

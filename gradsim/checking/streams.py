@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import exp, log, log1p, sqrt
+from math import exp, isfinite, log, log1p, sqrt
 
 import numpy as np
 
@@ -100,8 +100,10 @@ class StreamFacts:
         return now
 
     def times_for(self, log_growth: float) -> float:
-        """Return the number, at most 1, by which branches would be multiplied for a growth."""
+        """Return the number, at most 1, by which branches would be multiplied for a growth; 1 if it cannot be known."""
         low, high = 1e-12, 1.0
+        if not isfinite(self.log_growth_with(high)):
+            return high
         if self.log_growth_with(high) <= log_growth:
             return high
         for _ in range(50):
@@ -121,7 +123,8 @@ class StreamFacts:
         found = [False] * self.sums
         for order in self._orders():
             growth = skip[order[-1]] - skip[order[0]]
-            if growth > log(2.0) and branch[order[-1]] - branch[order[0]] > 0.5 * growth:
+            ends = branch[order[0]], branch[order[-1]]
+            if growth > log(2.0) and np.isfinite(ends).all() and ends[1] - ends[0] > 0.5 * growth:
                 for index in order:
                     found[index] = True
         return found
@@ -134,9 +137,11 @@ class StreamFacts:
 
 
 def _means(values: Array) -> Array:
-    """Means over networks whose numbers are all finite."""
-    live = values[np.isfinite(values).all(axis=1)]
-    return live.mean(axis=0) if len(live) else np.full(values.shape[1], np.nan)
+    """Means over networks, by column: of finite numbers, -inf where there are none but that, as of a zeroed branch."""
+    finite = np.isfinite(values)
+    found = np.where(finite, values, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
+    none = np.where(np.isneginf(values).all(axis=0), -np.inf, np.nan)
+    return np.where(finite.any(axis=0), found, none)
 
 
 def stream_facts(measured: Measurements, stream: Stream, scales: tuple[Scale, ...]) -> StreamFacts:

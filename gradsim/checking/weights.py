@@ -160,7 +160,7 @@ class Moments:
 
 def is_orthogonal(numbers: np.ndarray[Any, Any]) -> bool:
     """Return whether the shorter side of a matrix consists of orthogonal vectors of one length."""
-    if numbers.ndim < 2:
+    if numbers.ndim < 2 or not numbers.size:
         return False
     matrix = numbers.reshape(len(numbers), -1)
     if min(matrix.shape) < 2 or max(matrix.shape) > 8192:

@@ -171,7 +171,10 @@ def save(picture: Axes | Figure, path: str | Path, dpi: float = 300) -> Path:
 
 
 def check_file(path: str | Path) -> tuple[Path, str]:
-    """Return a file that `save` may write, and its format; SweepError or StorageError, before there is a picture."""
+    """Return a file that `save` may write, and its format.
+
+    Raises SweepError or StorageError, so that it can be asked before a picture is drawn.
+    """
     path = checked_path("path", path)
     form = path.suffix.lower().removeprefix(".")
     if form not in FORMATS:

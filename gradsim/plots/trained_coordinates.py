@@ -124,7 +124,7 @@ def _label(check: CoordinateCheck, direction: str, measure: str, step: int, laye
     row = rows[(rows["step"] == step) & (rows["layer"] == layer) & (rows["direction"] == direction)]
     row = row[row["measure"] == measure]
     name = "readout" if layer > check.problem.depth else f"layer {layer}"
-    exponent, low, high = (row[column].sum(min_count=1) for column in ("exponent", "ci_low", "ci_high"))
+    exponent, low, high = row[["exponent", "ci_low", "ci_high"]].to_numpy(np.float64)[0] if len(row) else [np.nan] * 3
     if not np.isfinite([exponent, low, high]).all():
         return name
     return f"{name}, N^{exponent:+.2f} [{low:+.2f}, {high:+.2f}]"

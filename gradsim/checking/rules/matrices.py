@@ -71,11 +71,12 @@ def constant(facts: Facts) -> list[Finding]:
 def copied(facts: Facts) -> list[Finding]:
     """Blocks begin with the same random matrices, as copies of one another."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for name, first in facts.measured.copies.items():
-        moments = facts.measured.moments[name]
-        if not (moments.is_constant or moments.same):  # such as identities, which are equal on purpose
-            groups[first].append(name)
     places = facts.measured.parameter_places
+    for name, first in facts.measured.copies.items():
+        moments, together = facts.measured.moments[name], places[name].family == places[first].family
+        # Identities are equal on purpose, and so are the matrices of a network and of its copy, as a target network is.
+        if together and not (moments.is_constant or moments.same):
+            groups[first].append(name)
     families = {places[first].family: len(names) + 1 for first, names in groups.items() if places[first].layer}
     if not families:
         return []

@@ -35,11 +35,13 @@ def dead(facts: Facts) -> list[Finding]:
     """Random matrices that get no gradient in many networks, since all units behind them are off."""
     measured = facts.measured
     shares = {
-        name: float(np.isneginf(grads).mean())
+        name: float((np.isneginf(grads) & np.isneginf(measured.gradients[measured.parameters[name].module])).mean())
         for name, grads in measured.weight_grads.items()
-        if measured.parameters[name].fan_in and _is_random(measured.moments[name])
+        if measured.parameters[name].module in measured.gradients  # and not inputs of zero, as a first hidden state
+        and measured.parameters[name].fan_in
+        and _is_random(measured.moments[name])
     }
-    zeros = any(one.fan_in and measured.moments[name].largest == 0.0 for name, one in measured.parameters.items())
+    zeros = any(measured.moments[name].largest == 0.0 for name in measured.parameters if not _is_bias(name))
     worst = max(shares, key=lambda name: shares[name], default=None)
     if worst is None or zeros or constant_names(facts) or shares[worst] <= _DEAD:  # behind these it is no wonder
         return []
@@ -47,10 +49,14 @@ def dead(facts: Facts) -> list[Finding]:
         Finding(
             (worst,),
             f"The gradient of {worst} is exactly zero in {100.0 * shares[worst]:.0f} % of {measured.networks} "
-            f"networks: in a later layer every unit is off, for every sample. Widen the layers, or take an "
-            f"activation that is not flat.",
+            f"networks: in a later layer every unit is off, for every sample, or attention sees one token alone. "
+            f"Widen the layers, take an activation that is not flat, or a longer batch.",
         )
     ]
+
+
+def _is_bias(name: str) -> bool:
+    return "bias" in name.rpartition(".")[2]
 
 
 def _is_random(moments: Moments) -> bool:
