@@ -13,9 +13,7 @@ from gradsim.checking.measurements import Measurements, Parameter
 from gradsim.checking.structure import Stream
 
 _EXPONENTS = (0.0, 0.5, 1.0)  # no scale; 1/sqrt(sums); the same twice
-_UNLIKELY = (
-    0.1  # in ln std: what a scale costs an explanation of the standard deviations, twice where it does not belong
-)
+_UNLIKELY = 0.1  # in ln std: what a scale costs an explanation of the stds, and twice that where it does not belong
 _UNSCALED = 0.25  # in the exponent, for matrices without others beside them
 
 
