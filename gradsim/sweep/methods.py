@@ -54,10 +54,8 @@ class Asked(NamedTuple):
         if not self.network_axes or all(self._runs(law, method) for law in self.laws):
             return f"{method} {METHODS[method].needs}"
         if method == "radial":
-            reasons = list(filter(None, map(why_not_radial, self.networks)))
-            if any(law.draw is None for law in self.laws):
-                reasons.append("orthogonal weights are sampled in plain networks alone")
-            return ": ".join([_RADIAL, *reasons[:1]])
+            reasons = filter(None, map(why_not_radial, self.networks))
+            return ": ".join([_RADIAL, *itertools.islice(reasons, 1)])
         return f"{_KINDS}, {self._others()}"
 
     def _others(self) -> str:
@@ -68,11 +66,11 @@ class Asked(NamedTuple):
         """Raise :class:`SweepError` if a method cannot sample them."""
         if self.may_be(method):
             return
-        law = "preset" if self.presets else "law"
+        law, usual = ("preset", "he_normal") if self.presets else ("law", "gaussian")
         for each in self.laws if self.network_axes else ():
             if not any(self._runs(each, name) for name in METHODS):
                 allowed = f"independent weights that are not sparse, {self._others()}"
-                raise SweepError(law, each.name, allowed, 'Write for example law = "gaussian"')
+                raise SweepError(law, each.name, allowed, f'Write for example {law} = "{usual}"')
         served = [name for name in METHODS if self.may_be(name)]
         write = f'Write method = "{served[-1]}", or change' if served else "Change"
         raise SweepError("method", method, self._allowed(method), f"{write} activation or {law}")

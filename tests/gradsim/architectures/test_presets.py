@@ -97,7 +97,7 @@ REFUSED = {
     },
     "sigma_w is missing": {"preset": "none"},
     "method = 'conditional' .* gaussian and orthogonal": {"preset": "he_uniform", "method": "conditional"},
-    "method = 'explicit' .* Change activation or preset": {"preset": "orthogonal", "inputs": 2},
+    "preset = 'orthogonal' .* Write for example preset": {"preset": "orthogonal", "inputs": 2},
     "preset = 'orthogonal' .* in plain networks": {"preset": ["he_normal", "orthogonal"], "architecture": "residual"},
     "preset = None .* Leave it out": {"preset": None},
 }

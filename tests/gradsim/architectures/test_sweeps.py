@@ -70,9 +70,14 @@ REFUSED = {
     "inputs = 0 ": {"inputs": 0},
     "inputs = 4097 ": {"inputs": 4097},
     "expansion = 0.01 ": {"architecture": "residual2", "expansion": 0.01},
-    "method = 'conditional' .* independent": {
+    "law = 'sparse\\(0.1\\)' .* independent .* not sparse": {
         "architecture": "residual",
         "law": "sparse(0.1)",
+        "method": "conditional",
+    },
+    "method = 'conditional' .* independent .* Write method = \"explicit\"": {
+        "architecture": "residual",
+        "law": "uniform",
         "method": "conditional",
     },
     "method = 'radial' .* not plain.* along its axes": {"architecture": "residual", "method": "radial"},
@@ -81,9 +86,9 @@ REFUSED = {
     "method = 'radial' .* several inputs": RADIAL | {"inputs": [1, 2]},
     "method = 'radial' .* acts on each output": RADIAL | {"cost": "softmax"},
     "method = 'radial' .* no radial schedule": RADIAL | {"architecture": ["residual2", "transformer"]},
-    "method = 'radial' .* orthogonal weights are sampled in plain networks alone": RADIAL | {"law": "orthogonal"},
+    "law = 'orthogonal' .* not plain with one input": RADIAL | {"law": "orthogonal"},
     "method = 'radial' .* radial for linear, relu": RADIAL | {"activation": "tanh"},
-    "method = 'explicit' .* Change activation or law": {"architecture": "residual", "law": "orthogonal"},
+    "law = 'orthogonal' .* Write for example law": {"architecture": "residual", "law": ["gaussian", "orthogonal"]},
     "input_correlation = 0.5 .* one input": {"input_correlation": 0.5},
 }
 
