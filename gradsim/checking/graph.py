@@ -196,15 +196,15 @@ class Graph:
         """Return the operation that computed the numbers."""
         return list(self.walk(node))[-1]
 
-    def output_number(self, tensor: Any) -> int:
-        """Return which output of its `source` a tensor is."""
+    def origin(self, tensor: Any) -> tuple[Node, int]:
+        """Return the operation that computed the numbers of a tensor, and which of its outputs they are."""
         from torch.autograd.graph import get_gradient_edge
 
         edge = get_gradient_edge(tensor)
         *_, before, source = (None, *self.walk(edge.node))
         if before is None:
-            return int(edge.output_nr)
-        return next(int(number) for parent, number in before.next_functions if parent is source)
+            return source, edge.output_nr
+        return next((parent, number) for parent, number in before.next_functions if parent is source)
 
     def matrix(self, node: Node) -> str | None:
         """Return the name of the matrix or kernel that an operation multiplies by; None if there is none."""

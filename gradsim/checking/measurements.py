@@ -203,10 +203,10 @@ def _ends(result: Any) -> list[Any]:
     found = list({id(one): one for one in tensors(result) if one.requires_grad}.values())
     found = [one for one in found if one.ndim] or found
     graph = Graph({})
-    sources = [graph.source(node_of(one)) for one in found]
-    used = {edge for node in {*sources, *graph.behind(sources)} for edge in node.next_functions}
-    # An operation may have several outputs, of which each is an edge.
-    return [one for one, source in zip(found, sources, strict=True) if (source, graph.output_number(one)) not in used]
+    origins = [graph.origin(one) for one in found]  # with numbers, since an operation may have several outputs
+    sources = {node for node, _ in origins}
+    used = {edge for node in sources | graph.behind(list(sources)) for edge in node.next_functions}
+    return [one for one, origin in zip(found, origins, strict=True) if origin not in used]
 
 
 def _structure(model: Any, record: Record, outputs: list[Any]) -> Structure:
