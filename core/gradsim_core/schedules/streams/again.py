@@ -33,10 +33,9 @@ def with_products(sums, u, v, x):
     return fma(u, x, u_x), fma(v, x, v_x), total_u + u, total_v + v
 
 
-def in_one_pass(work, layer, width, site):
-    """Whether `draw_through_slopes` will do: nothing is far, and no norm leaves nothing of its few neurons."""
-    few = site.before and width <= (2 if work.form.centred else 1)
-    return not (site.after or work.far[layer] or few)
+def in_one_pass(work, layer, site):
+    """Whether `draw_through_slopes` will do: nothing is far, and no norm comes after the activation."""
+    return not (site.after or work.far[layer])
 
 
 def draw_through_slopes(neuron, source, work, layer, site):
@@ -105,7 +104,7 @@ def evaluate_again(neuron, layer, work, site, source):
     if not site.activates:
         draw_g(source, work)
         inner = dot(work.stream, start, g, 0, width)
-    elif in_one_pass(work, layer, width, site):
+    elif in_one_pass(work, layer, site):
         inner, sums = draw_through_slopes(neuron, source, work, layer, site)
     else:
         inner = evaluate_apart(neuron, source, work, layer, site)

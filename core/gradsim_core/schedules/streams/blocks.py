@@ -15,12 +15,14 @@ from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_INPUT, STREAM_READOU
 from gradsim_core.scaling.per_lane import scaled
 from gradsim_core.schedules.side_by_side import dot, fill, record, rows
 
+from .across import is_narrow
 from .adding import keep_error
 from .again import evaluate_again
 from .branches import branch
 from .errors import leave
 from .inner import run_inner, run_inner_backward
-from .norms import sum_up
+from .narrow import Scaled, leave_narrow, product_of_seen, settled
+from .norms import is_few, sum_up
 from .numbers import (
     BIAS_SHARE,
     ERROR_ALONG,
@@ -29,9 +31,11 @@ from .numbers import (
     EXPONENT,
     OUT_FACTOR,
     OUT_INVERSE,
+    OUT_LEFT,
     OUT_MEAN,
     OUT_UNIT,
     POST_INVERSE,
+    POST_LEFT,
     POST_UNIT,
     SEEN,
     SEEN_EXPONENT,
@@ -66,8 +70,11 @@ def standardise_stream_backward(cell, layer, work):
     of_x = number(unit * 0.0, convert(dot(work.error, 0, work.stream, start, width), 1.0) * share, like)
     mean = sum_up(work.error, 0, width) / width if work.form.centred else like
     scale, square, along, z = convert(inverse, like), like, like, (layer - 1) * rows(width) * LANES
+    of_error = splat(like, 1.0)
+    if is_few(work.form, width):
+        of_error, of_x = like, -of_x * convert(item(work, layer, POST_LEFT), like)
     for i in range(0, width * LANES, LANES):
-        d = fma(load(work.stream, start + i), -of_x, load(work.error, i) - mean) * scale
+        d = fma(load(work.stream, start + i), -of_x, (load(work.error, i) - mean) * of_error) * scale
         store(work.error, i, d)
         square, along = fma(d, d, square), fma(load(work.z, z + i), d, along)
     keep_error(work, square, along, item(work, 0, ERROR_EXPONENT) - unit)
@@ -94,9 +101,12 @@ def branch_error(cell, layer, work):
     of_z, average = fma(-mean, convert(total, 1.0), along) * scale * scale / cell.width, total / cell.width
     of_z, mean = convert(of_z, like), convert(mean, like)
     square = product = like
+    of_error = splat(like, 1.0)
+    if is_few(work.form, cell.width):
+        of_error, of_z = like, -of_z * convert(item(work, layer, OUT_LEFT), like)
     for i in range(0, cell.width * LANES, LANES):
         z = load(work.z, start + i)
-        e = fma(z - mean, -of_z, load(work.error, i) - average)
+        e = fma(z - mean, -of_z, (load(work.error, i) - average) * of_error)
         square, product = fma(e, e, square), fma(z, e, product)
     factor = item(work, layer, OUT_INVERSE) * alpha.value
     unit = item(work, layer, OUT_UNIT)
@@ -151,6 +161,10 @@ def run_block_backward(neuron, cell, group, layer, work):
     if layer > 1:
         site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
         source = Source(cell, group, layer, STREAM_BACKWARD)
+        if is_narrow(form, cell.width):
+            across = Scaled(length * weight.value, error.exponent + weight.power)
+            leave_narrow(neuron, source, work, site, across, product_of_seen(cell, group, layer, work))
+            return
         products = evaluate_again(neuron, layer - 1, work, site, source)
         shares = item(work, layer, SHARE), item(work, layer, BIAS_SHARE)
         along = error.along if form.two else along_weights(cell, group, layer, length, error.along, shares)
@@ -167,7 +181,11 @@ def read_out(neuron, cell, group, work, broken):
     for i in range(0, rows(cell.width) * LANES, LANES):
         store(work.error, i, splat(load(work.error, i), 0.0))
     y = Combination(splat(zero, 1.0 / math.sqrt(cell.width)) + convert(broken, 1.0), zero, splat(zero, 0.0))
-    leave(neuron, source, work, site, y, products, False)
+    if is_narrow(work.form, cell.width):
+        along = settled(y.of_g * products.inner, item(work, layer, SEEN_EXPONENT))
+        leave_narrow(neuron, source, work, site, Scaled(y.of_g, zero), along)
+    else:
+        leave(neuron, source, work, site, y, products, False)
 
 
 jit.register_leaves(__name__, inline=True)

@@ -20,9 +20,11 @@ from .numbers import (
     OF_X,
     OUT_FACTOR,
     OUT_INVERSE,
+    OUT_LEFT,
     OUT_MEAN,
     OUT_UNIT,
     POST_INVERSE,
+    POST_LEFT,
     POST_UNIT,
     SHARE,
     SQUARE,
@@ -143,6 +145,7 @@ def standardise_branch(cell, layer, work, start, product):
     keep(work, layer, OUT_FACTOR, scaled(exponent, scale))
     keep(work, layer, OUT_INVERSE, norm.inverse)
     keep(work, layer, OUT_UNIT, norm.unit)
+    keep(work, layer, OUT_LEFT, norm.floor * inverse(norm.share))
     return norm.mean, scale, exponent
 
 
@@ -160,6 +163,7 @@ def standardise_stream(cell, layer, work, moments, exponent):
         store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
     keep(work, layer, POST_INVERSE, norm.inverse)
     keep(work, layer, POST_UNIT, norm.unit)
+    keep(work, layer, POST_LEFT, norm.floor * inverse(norm.share))
     return norm.share * cell.width, exponent - norm.unit
 
 

@@ -12,6 +12,7 @@ from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
 from gradsim_core.schedules.side_by_side import rows
 
+from .across import is_narrow, remove_along
 from .adding import Terms, add_affine, add_to_error, size_of
 from .again import Products, draw_g, evaluate_apart, evaluate_far, in_one_pass
 from .norms import Affine, kept_norm, through_norm
@@ -59,7 +60,7 @@ def leave(neuron, source, work, site, y, products, skip):
             affine = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
         add_affine(cell, layer, work, skip, affine, (arrays.g, 0), level_of(zero + float(cell.width), 0.0))
         return
-    if in_one_pass(work, layer, cell.width, site):
+    if in_one_pass(work, layer, site):
         terms, size = terms_through_slopes(cell, layer, work, site, y, products)
         own = level_of(item(work, 0, ERROR_SQUARE), item(work, 0, ERROR_EXPONENT))
         # The size is a bound: slopes of 0 may leave only the error of the stream, which must not vanish beside it.
@@ -72,9 +73,18 @@ def leave(neuron, source, work, site, y, products, skip):
     if site.after:
         affine = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
         square = square / (norm.inverse * norm.inverse)
-    sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, affine, level_of(square, 0.0))
+    return_through_slopes(neuron, source, work, site, affine, square, skip)
+
+
+@jit.outlined
+def return_through_slopes(neuron, source, work, site, error, square, skip):
+    """Add to the error of the stream what comes back from the `Affine` error of a; `square`: |a - mean|^2, at most."""
+    cell, layer = source.cell, source.layer - 1 if source.layer > 0 else source.cell.depth
+    arrays, norm = work.activated, kept_norm(work, layer)
+    zero, none = splat(error.of_g, 0.0), splat(norm.mean, 0.0)
+    sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, error, level_of(square, 0.0))
     if is_extreme(sums[2], neuron.has_tails[1]):
-        sums, exponent = multiply_any_range(neuron, source, layer, work, site, affine, (sums[2], exponent))
+        sums, exponent = multiply_any_range(neuron, source, layer, work, site, error, (sums[2], exponent))
     total, product, square = sums
     affine = Affine(splat(zero, 1.0), none, zero, norm.mean, exponent)
     if site.before:
@@ -152,6 +162,8 @@ def multiply_any_range(neuron, source, layer, work, site, error, found):
             store(arrays.x, at + i, neuron.phi(h, neuron.alpha))
             store(arrays.slope, at + i, neuron.dphi(h, neuron.alpha))
     draw_g(source, work)
+    if is_narrow(work.form, width):
+        remove_along(work, layer, width, site)
     of_g, of_x = (
         number(error.exponent - exponent, error.of_g, like),
         number(error.exponent - exponent, error.of_x, like),

@@ -32,6 +32,7 @@ from .numbers import (
     MEAN,
     OF_VARIANCE,
     UNIT,
+    inverse,
     item,
     keep,
 )
@@ -131,9 +132,17 @@ def kept_norm(work, layer):
     return Norm(mean, inverse, unit, item(work, layer, FLOOR), item(work, layer, OF_VARIANCE))
 
 
+def is_few(form, width):
+    """Whether vectors that the norm of a network makes have one direction: then only epsilon's share comes back."""
+    return width <= (2 if form.centred else 1)
+
+
 def through_norm(cell, work, norm, y, exponent, products):
     """The error of x, where y = of_g g + of_x n is that of n = norm(x), and n is in units of 2^exponent."""
     inner, total = products.inner, products.total
+    if is_few(work.form, cell.width):
+        along = fma(y.of_g, inner * inverse(norm.share * cell.width), y.of_x) * norm.floor * norm.inverse
+        return Affine(along * 0.0, norm.mean * 0.0, along * norm.inverse, norm.mean, y.exponent - norm.unit)
     # The formulas are those of the true values of n.
     share = scaled(exponent * 2.0, splat(inner, 1.0 / cell.width))
     of_n = (y.of_x * norm.floor - y.of_g * inner * share) * norm.inverse

@@ -25,14 +25,17 @@ from gradsim_core.scaling.per_lane import exponent_of, scaled
 # what the first matrix of the block above meets: |.|^2 and exponent; of the last matrix of the block: the shares of
 # weights and bias in h; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm
 # after the sum: 1 / deviation, exponent; of the first of two matrices: v with h = v z, shift and shares, with |.|^2 and
-# exponent of what the second one meets; of x' = of_x x + of_z z, where z is not stored: of_x and 1 / of_z. At layer 0
-# also, of the stream's error: |delta|^2, z . delta with z of the block below, and its exponent.
+# exponent of what the second one meets; of x' = of_x x + of_z z, where z is not stored: of_x and 1 / of_z; of norms of
+# the branch and after the sum: the share of epsilon divided by that of the variance. At layer 0 also, of the error of
+# the stream: |delta|^2, z . delta with z of the block below, and its exponent; in narrow networks x . delta, and its
+# exponent.
 (
     EXPONENT, SQUARE, TOTAL, MEAN, INVERSE, UNIT, FLOOR, OF_VARIANCE, SEEN, SEEN_EXPONENT, SHARE, BIAS_SHARE,
     OUT_MEAN, OUT_FACTOR, OUT_INVERSE, OUT_UNIT, POST_INVERSE, POST_UNIT,
     INNER_SCALE, INNER_SHIFT, INNER_SHARE, INNER_BIAS_SHARE, INNER, INNER_EXPONENT,
-    ERROR_SQUARE, ERROR_ALONG, ERROR_EXPONENT, OF_X, INVERSE_OF_Z, ITEMS,
-) = range(30)  # fmt: skip
+    ERROR_SQUARE, ERROR_ALONG, ERROR_EXPONENT, OF_X, INVERSE_OF_Z, OUT_LEFT, POST_LEFT, PRODUCT, PRODUCT_EXPONENT,
+    ITEMS,
+) = range(34)  # fmt: skip
 
 _ORDINARY = 20  # octaves: a factor beyond 2^+-20 is one near 1, times a power of two
 
