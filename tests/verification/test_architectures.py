@@ -137,18 +137,37 @@ def without_mean(through_norm):
     return wrong
 
 
+def without_product(product_of_seen):
+    """The same of a narrow network without branches, where it is carried as a number."""
+
+    def wrong(*arguments):
+        found = product_of_seen(*arguments)
+        return found._replace(value=found.value * 0.0)
+
+    return wrong
+
+
+def without_removal(remove_along):
+    """g is not projected there."""
+    return lambda *arguments: None
+
+
+TRANSPOSE, LEAVE = (("blocks", "inner"), "transpose"), (("errors",), "through_norm")
+RESIDUAL = Network("residual", normalisation="layer"), Network("residual2", normalisation="layer")
+NARROW = (Network(normalisation="layer"),)
 PLANTED = [
-    (without_along, ("blocks", "inner"), "transpose"),
-    (without_projection, ("blocks", "inner"), "transpose"),
-    (without_mean, ("errors",), "through_norm"),
+    (without_along, *TRANSPOSE, RESIDUAL),
+    (without_projection, *TRANSPOSE, RESIDUAL),
+    (without_mean, *LEAVE, RESIDUAL + NARROW),
+    (without_product, ("blocks",), "product_of_seen", NARROW),
+    (without_removal, ("narrow",), "remove_along", NARROW),
 ]
 
 
-@pytest.mark.parametrize("network", [
-    Network("residual", normalisation="layer"), Network("residual2", normalisation="layer"),
-    Network(normalisation="layer"),
-], ids=name_of)  # fmt: skip
-@pytest.mark.parametrize(("planted", "modules", "function"), PLANTED, ids=[each[0].__name__ for each in PLANTED])
+@pytest.mark.parametrize(("planted", "modules", "function", "network"), [
+    pytest.param(*rest, network, id=f"{rest[0].__name__}, {name_of(network)}")
+    for *rest, networks in PLANTED for network in networks
+])  # fmt: skip
 def test_errors_of_streams_are_caught(planted, modules, function, network, monkeypatch):
     """Interpreted, with 6,400 networks of three neurons; without the error the same samples agree."""
     options = {"sigma_w": 3.0, "networks": 6_400, "width": 3, "interpret": True}
