@@ -16,6 +16,7 @@ from gradsim_core.schedules.side_by_side import dot, fill, rows
 from .norms import dot_of_four, kept_norm, sum_up
 from .numbers import EXPONENT, SQUARE, item
 from .sites import activate_far, clear_padding, joined, place, quarters, store_joined
+from .sums import sum_through_slopes
 
 
 class Products(NamedTuple):
@@ -23,7 +24,7 @@ class Products(NamedTuple):
 
     inner: np.ndarray  # what the matrix above meets . g, float64
     total: np.ndarray  # sum of g where it meets a norm, else 0, float64
-    sums: tuple  # where an activation follows a norm: those of `with_products`
+    sums: tuple  # where an activation follows a norm: those of `sums.add_products`, with branches the first four
 
 
 @jit.inlined
@@ -96,16 +97,21 @@ def slopes_of_stream(neuron, work, start, width, mean, scale):
 def evaluate_again(neuron, layer, work, site, source):
     """Draw g from a source; compute a and phi' of a layer again where there is an activation; returns `Products`.
 
-    If `in_one_pass`, these have been multiplied: see `draw_through_slopes`. Else a, phi' and g are in their arrays.
+    If `in_one_pass`, these have been multiplied: see `draw_through_slopes` and `sums`. Else a, phi' and g are in their
+    arrays.
     """
     width, g, norm = source.cell.width, work.activated.g, kept_norm(work, layer)
     start, zero = layer * rows(width) * LANES, splat(load(work.error, 0), 0.0)
-    inner, total, sums = zero, zero, (zero, zero, zero, zero)
+    inner, total, sums = zero, zero, (zero, zero, zero, zero, zero, zero, zero)
     if not site.activates:
         draw_g(source, work)
         inner = dot(work.stream, start, g, 0, width)
     elif in_one_pass(work, layer, site):
-        inner, sums = draw_through_slopes(neuron, source, work, layer, site)
+        if work.form.skip:
+            inner, (a, b, c, d) = draw_through_slopes(neuron, source, work, layer, site)
+            sums = (a, b, c, d, zero, zero, zero)
+        else:
+            inner, sums = sum_through_slopes(neuron, source, work, layer)
     else:
         inner = evaluate_apart(neuron, source, work, layer, site)
     of_x = convert(inner, 1.0)
