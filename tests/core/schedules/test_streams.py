@@ -8,7 +8,9 @@ import pytest
 from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import Network, choose_schedule
 from gradsim_core.laws import resolve_law
-from gradsim_core.schedules.streams import branches, schedule
+from gradsim_core.operations.standardise import NARROW
+from gradsim_core.schedules.streams import branches, errors, schedule, sums
+from gradsim_core.schedules.streams.adding import add_affine
 from gradsim_core.simulator import Simulator
 from tests.core.architectures.kinds import name_of
 
@@ -134,6 +136,22 @@ def test_normals_are_stored_where_a_small_branch_is_rounded_off_the_stream(monke
     monkeypatch.setattr(branches, "is_lost", lambda square, width, of_x, of_z: False)
     planted, _ = block("gelu", network, dtype="float32", interpret=True)
     assert np.abs(planted[GRADIENT] - exact[GRADIENT]).max() > 0.1
+
+
+@pytest.mark.parametrize("placement", ["pre", "post"])
+@pytest.mark.parametrize("normalisation", ["layer", "rms"])
+@pytest.mark.parametrize("name", ["relu", "gelu"])
+def test_sums_have_the_numbers_of_vectors(name, normalisation, placement, monkeypatch):
+    """Without branches, an error is known by sums; asked for more digits than they have, its vector is computed."""
+    network = Network(normalisation=normalisation, placement=placement)
+    options = {"width": NARROW + 1, "count": 16, "interpret": True}
+    of_sums, _ = block(name, network, **options)
+    calls = []
+    monkeypatch.setattr(errors, "add_affine", lambda *arguments: calls.append(add_affine(*arguments)))
+    monkeypatch.setattr(sums, "_DIGITS", 1e3)
+    of_vectors, _ = block(name, network, **options)
+    assert len(calls) == 4
+    np.testing.assert_allclose(of_sums, of_vectors, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("placement", ["pre", "post"])

@@ -24,7 +24,7 @@ class Products(NamedTuple):
 
     inner: np.ndarray  # what the matrix above meets . g, float64
     total: np.ndarray  # sum of g where it meets a norm, else 0, float64
-    sums: tuple  # where an activation follows a norm: those of `sums.add_products`, with branches the first four
+    sums: tuple  # where an activation follows a norm: the four of `with_products`; without branches those of `sums`
 
 
 @jit.inlined
@@ -34,9 +34,9 @@ def with_products(sums, u, v, x):
     return fma(u, x, u_x), fma(v, x, v_x), total_u + u, total_v + v
 
 
-def in_one_pass(work, layer, site):
-    """Whether `draw_through_slopes` will do: nothing is far, and no norm comes after the activation."""
-    return not (site.after or work.far[layer])
+def in_one_pass(work, layer):
+    """Whether sums over neurons will do, since nothing is far."""
+    return not work.far[layer]
 
 
 def draw_through_slopes(neuron, source, work, layer, site):
@@ -102,21 +102,21 @@ def evaluate_again(neuron, layer, work, site, source):
     """
     width, g, norm = source.cell.width, work.activated.g, kept_norm(work, layer)
     start, zero = layer * rows(width) * LANES, splat(load(work.error, 0), 0.0)
-    inner, total, sums = zero, zero, (zero, zero, zero, zero, zero, zero, zero)
+    inner, total, sums = zero, zero, (zero, zero, zero, zero, zero, zero, zero, zero, zero)
     if not site.activates:
         draw_g(source, work)
         inner = dot(work.stream, start, g, 0, width)
-    elif in_one_pass(work, layer, site):
+    elif in_one_pass(work, layer):
         if work.form.skip:
             inner, (a, b, c, d) = draw_through_slopes(neuron, source, work, layer, site)
-            sums = (a, b, c, d, zero, zero, zero)
+            sums = (a, b, c, d, zero, zero, zero, zero, zero)
         else:
-            inner, sums = sum_through_slopes(neuron, source, work, layer)
+            inner, total, sums = sum_through_slopes(neuron, source, work, layer, site)
     else:
         inner = evaluate_apart(neuron, source, work, layer, site)
     of_x = convert(inner, 1.0)
     if site.after or (site.before and not site.activates):
-        if work.form.centred:
+        if work.form.centred and not (site.activates and in_one_pass(work, layer)):
             total = sum_up(g, 0, width)
         of_x = fma(convert(norm.mean, 1.0), -convert(total, 1.0), of_x) * norm.inverse
     return Products(of_x, convert(total, 1.0), sums)

@@ -61,11 +61,11 @@ def leave(neuron, source, work, site, y, products, skip):
             affine = through_norm(cell, work, norm, y, item(work, layer, SEEN_EXPONENT), products)
         add_affine(cell, layer, work, skip, affine, (arrays.g, 0), level_of(zero + float(cell.width), 0.0))
         return
-    if not skip and in_one_pass(work, layer, site):
-        if leave_by_sums(neuron, cell, layer, work, y, products.sums):
+    if not skip and in_one_pass(work, layer):
+        if leave_by_sums(neuron, cell, layer, work, site, y, products):
             return
         evaluate_apart(neuron, source, work, layer, site)
-    elif in_one_pass(work, layer, site):
+    elif in_one_pass(work, layer):
         terms, size = terms_through_slopes(cell, layer, work, site, y, products)
         own = level_of(item(work, 0, ERROR_SQUARE), item(work, 0, ERROR_EXPONENT))
         # The size is a bound: slopes of 0 may leave only the error of the stream, which must not vanish beside it.
@@ -112,7 +112,7 @@ def terms_through_slopes(cell, layer, work, site, y, products):
     size = size_of(Affine(y.of_g, none, y.of_x, none, y.exponent), root, length)
     terms = Terms(arrays.g, 0, none, arrays.h, y.of_g, y.of_x, zero, none, zero, y.exponent)
     if site.before:
-        u_x, v_x, total_u, total_v, _, _, _ = products.sums
+        u_x, v_x, total_u, total_v, _, _, _, _, _ = products.sums
         product = fma(convert(u_x, 1.0), y.of_g, convert(v_x, 1.0) * y.of_x)
         total = fma(convert(total_u, 1.0), y.of_g, convert(total_v, 1.0) * y.of_x)
         of_u = through_norm_of_sums(cell, layer, work, y.exponent, product, total)

@@ -1,10 +1,13 @@
-"""Networks without branches that have a norm before the activation: an error is known by two numbers, and not stored.
+"""Networks without branches: the error of h is known by |delta|^2 and z . delta, and its vector is not needed.
 
-With n the norm of h, u = phi'(n) y and y a combination of g and phi(n),
+The error y of what a matrix meets is a combination of that and of g, two numbers known only once all neurons have been
+seen. So sums over neurons are kept of all products that the squares need, in one pass. With u = phi' g, v = phi' a:
 
-    delta = (u - mean(u) - n (u . n) / N) inverse,    h . delta = floor (u . n),
+* where a norm n of h comes before the activation, delta = (u - mean(u) - n (u . n) / N) inverse and
+  h . delta = floor (u . n), with u = phi' y;
+* where it comes after it, delta = phi' (of_g g + of_x a + rest).
 
-so that |delta|^2 and z . delta follow from sums over neurons, where they leave enough digits.
+Where a square is a small difference of these sums, the vector is computed after all.
 """
 
 from __future__ import annotations
@@ -17,28 +20,50 @@ from gradsim_core.scaling.per_lane import is_extreme, scaled
 from gradsim_core.schedules.one_pass import FEW
 from gradsim_core.schedules.side_by_side import rows
 
-from .norms import kept_norm
-from .numbers import ERROR_ALONG, ERROR_EXPONENT, ERROR_SQUARE, INVERSE_OF_Z, item, keep, level_of, unit_at
+from .norms import kept_norm, through_norm
+from .numbers import (
+    ERROR_ALONG,
+    ERROR_EXPONENT,
+    ERROR_SQUARE,
+    INVERSE_OF_Z,
+    SEEN_EXPONENT,
+    item,
+    keep,
+    level_of,
+    unit_at,
+)
 from .sites import joined, place, store_joined
 
-_DIGITS = 2.0**-8  # of |u|^2, what may cancel
+_DIGITS = 2.0**-8  # of a sum of squares, what may cancel
 
 
 @jit.inlined
-def add_products(sums, u, v, x):
-    """The sums of u x, v x, u, v, u u, u v and v v, one neuron added."""
-    u_x, v_x, total_u, total_v, u_u, u_v, v_v = sums
-    return (
-        fma(u, x, u_x), fma(v, x, v_x), total_u + u, total_v + v, fma(u, u, u_u), fma(u, v, u_v), fma(v, v, v_v)
-    )  # fmt: skip
+def products_before(sums, a, slope, g, x):
+    """Where a norm comes first, x being h - mean: the sums of u x, v x, u, v, u u, u v and v v, one neuron added."""
+    u_x, v_x, total_u, total_v, u_u, u_v, v_v, none, _ = sums
+    u, v = slope * g, slope * a
+    u_x, v_x, total_u, total_v = fma(u, x, u_x), fma(v, x, v_x), total_u + u, total_v + v
+    return u_x, v_x, total_u, total_v, fma(u, u, u_u), fma(u, v, u_v), fma(v, v, v_v), none, none
 
 
-def sum_through_slopes(neuron, source, work, layer):
-    """As `again.draw_through_slopes` where a norm comes first, for the sums of `add_products` alone."""
+@jit.inlined
+def products_after(sums, a, slope, g, h):
+    """Where it comes last: the sums of u h, v h, phi' h, u u, u v, v v, u phi', v phi' and phi' phi'."""
+    u_h, v_h, w_h, u_u, u_v, v_v, u_w, v_w, w_w = sums
+    u, v, w = slope * g, slope * a, slope
+    u_h, v_h, w_h, u_u, u_v = fma(u, h, u_h), fma(v, h, v_h), fma(w, h, w_h), fma(u, u, u_u), fma(u, v, u_v)
+    return u_h, v_h, w_h, u_u, u_v, fma(v, v, v_v), fma(u, w, u_w), fma(v, w, v_w), fma(w, w, w_w)
+
+
+def sum_through_slopes(neuron, source, work, layer, site):
+    """Draw g and compute a and phi' again; returns a . g, the sum of g and those of `products_before` or `_after`.
+
+    Drawing, activating and summing are separate loops over a few neurons, since one loop would not fit the registers.
+    """
     width, arrays, norm = source.cell.width, work.activated, kept_norm(work, layer)
-    zero, mean = splat(norm.mean, 0.0), norm.mean
-    scale, start, at = convert(norm.inverse, zero), layer * rows(width) * LANES, place(work, layer, width)
-    sums, inner = (zero, zero, zero, zero, zero, zero, zero), zero
+    zero, start, at = splat(norm.mean, 0.0), layer * rows(width) * LANES, place(work, layer, width)
+    mean, scale = (norm.mean, convert(norm.inverse, zero)) if site.before else (zero, splat(zero, 1.0))
+    sums, inner, total = (zero, zero, zero, zero, zero, zero, zero, zero, zero), zero, zero
     for first in range(0, rows(width) // 4, FEW):
         count, base = min(FEW, rows(width) // 4 - first), first * 4 * LANES
         live = min(count * 4, width - first * 4) * LANES
@@ -52,32 +77,58 @@ def sum_through_slopes(neuron, source, work, layer):
                 store_joined(work.few, k + i, neuron.dphi(h, neuron.alpha))
         for i in range(0, live, LANES):
             a, slope, g = load(values, j + i), load(slopes, k + i), load(arrays.g, base + i)
-            inner = fma(a, g, inner)
-            sums = add_products(sums, slope * g, slope * a, load(work.stream, start + base + i) - mean)
-    return inner, sums
+            x, inner = load(work.stream, start + base + i) - mean, fma(a, g, inner)
+            if site.before:
+                sums = products_before(sums, a, slope, g, x)
+            else:
+                sums, total = products_after(sums, a, slope, g, x), total + g
+    return inner, total, sums
 
 
-def leave_by_sums(neuron, cell, layer, work, y, sums):
+def leave_by_sums(neuron, cell, layer, work, site, y, products):
     """Keep what is known of the error of h at a layer; returns whether the sums had the digits.
 
     y is the error of what the matrix above meets, a `Combination` of that and of g.
     """
+    if site.before:
+        square, size, along, exponent = before(cell, layer, work, y, products.sums)
+        smallest = products.sums[4]
+    else:
+        square, size, along, exponent = after(cell, layer, work, y, products)
+        smallest = products.sums[3]
+    if is_extreme(smallest, neuron.has_tails[1]) or anywhere(square < size * _DIGITS):
+        return False
+    unit = unit_at(level_of(square, 0.0), 100.0)
+    keep(work, 0, ERROR_SQUARE, scaled(unit * -2.0, square))
+    keep(work, 0, ERROR_ALONG, scaled(-unit, along) * item(work, layer, INVERSE_OF_Z))
+    keep(work, 0, ERROR_EXPONENT, exponent + unit)
+    return True
+
+
+def before(cell, layer, work, y, sums):
+    """|delta|^2, the size of its terms, h . delta and their exponent, where a norm comes before the activation."""
     norm, width = kept_norm(work, layer), cell.width
-    u_x, v_x, total_u, total_v, u_u, u_v, v_v = sums
+    u_x, v_x, total_u, total_v, u_u, u_v, v_v, _, _ = sums
     product = fma(convert(u_x, 1.0), y.of_g, convert(v_x, 1.0) * y.of_x) * norm.inverse
     total = fma(convert(total_u, 1.0), y.of_g, convert(total_v, 1.0) * y.of_x)
-    cross = fma(convert(u_u, 1.0), y.of_g, convert(u_v, 1.0) * (y.of_x * 2.0))
-    square = fma(cross, y.of_g, convert(v_v, 1.0) * (y.of_x * y.of_x))
+    own, other = convert(u_u, 1.0) * (y.of_g * y.of_g), convert(v_v, 1.0) * (y.of_x * y.of_x)
+    cross, inverse_square = convert(u_v, 1.0) * (y.of_g * y.of_x), norm.inverse * norm.inverse
     along = product * product * (2.0 - norm.share) / width
-    left = square - along - (total * total / width if work.form.centred else total * 0.0)
-    if is_extreme(u_u, neuron.has_tails[1]) or anywhere(left < square * _DIGITS):
-        return False
-    left = left * (norm.inverse * norm.inverse)
-    unit = unit_at(level_of(left, 0.0), 100.0)
-    keep(work, 0, ERROR_SQUARE, scaled(unit * -2.0, left))
-    keep(work, 0, ERROR_ALONG, scaled(-unit, product * norm.floor) * item(work, layer, INVERSE_OF_Z))
-    keep(work, 0, ERROR_EXPONENT, y.exponent - norm.unit + unit)
-    return True
+    off = along + total * total / width if work.form.centred else along
+    square = fma(cross, 2.0, own + other) - off
+    return square * inverse_square, (own + other) * inverse_square, product * norm.floor, y.exponent - norm.unit
+
+
+def after(cell, layer, work, y, products):
+    """The same where it comes after the activation."""
+    error = through_norm(cell, work, kept_norm(work, layer), y, item(work, layer, SEEN_EXPONENT), products)
+    u_h, v_h, w_h, u_u, u_v, v_v, u_w, v_w, w_w = products.sums
+    p, q = error.of_g, error.of_x
+    r = fma(convert(error.mean_g, 1.0), -p, convert(error.mean, 1.0) * -q)
+    along = fma(convert(u_h, 1.0), p, fma(convert(v_h, 1.0), q, convert(w_h, 1.0) * r))
+    size = fma(convert(u_u, 1.0), p * p, fma(convert(v_v, 1.0), q * q, convert(w_w, 1.0) * (r * r)))
+    cross = fma(convert(u_v, 1.0), p * q, fma(convert(u_w, 1.0), p * r, convert(v_w, 1.0) * (q * r)))
+    return fma(cross, 2.0, size), size, along, error.exponent
 
 
 jit.register_leaves(__name__, inline=True)
