@@ -107,24 +107,60 @@ def log_deltas(p, name, normalisation, placement, network):
     return found[::-1]
 
 
-def sampled(name, normalisation, placement, *, dtype="float64", interpret=True, **cell):
-    """ln|delta| of sixteen networks (networks, depth), and their parameters."""
-    network = Network(normalisation=normalisation, placement=placement)
+def residual_logs(p, name, normalisation, placement, network):
+    """ln|delta^l| and ln|dC/dW^l| of x' = x + W phi(x), with norms before, after, at both ends or on the sum."""
+    phi, dphi = (np.vectorize(each, otypes=[object]) for each in ACTIVATIONS[name])
+    draw, norm = (
+        lambda layer, role: normals(p, layer, role)[:, network],
+        partial(Norm, centred=normalisation == "layer"),
+    )
+    before, output = placement in ("pre", "sandwich"), placement in ("sandwich", "output")
+    s, x, blocks = Decimal(p.sigma_w) / Decimal(p.width).sqrt(), draw(0, STREAM_INPUT), []
+    for layer in range(1, p.depth + 1):
+        first = norm(x) if before else None
+        y = first.y if before else x
+        h = s * dot(phi(y), phi(y)).sqrt() * draw(layer, STREAM_FORWARD)
+        last = norm(h) if output else None
+        x = x + (last.y if output else h)
+        after = norm(x) if placement == "post" else None
+        x = after.y if after else x
+        blocks.append((first, y, h, last, after))
+    e, found = draw(0, STREAM_READOUT) / Decimal(p.width).sqrt(), []
+    e = norm(x).backward(e) if before else e
+    for layer in range(p.depth, 0, -1):
+        first, y, h, last, after = blocks[layer - 1]
+        delta, a, g = dot(e, e).sqrt(), phi(y), draw(layer, STREAM_BACKWARD)
+        e = after.backward(e) if after else e
+        of_h = last.backward(e) if output else e
+        length, square = dot(of_h, of_h).sqrt(), dot(a, a)
+        found.append([float(each.ln()) if each else -np.inf for each in (delta, length * square.sqrt())])
+        of_a = length * s * g + a * ((dot(h, of_h) - length * s * dot(a, g)) / (square or 1))
+        e = e + (first.backward(dphi(y) * of_a) if before else dphi(y) * of_a)
+    return np.array(found[::-1]).T
+
+
+def sampled(name, normalisation, placement, *, dtype="float64", interpret=True, architecture="plain", **cell):
+    """ln|delta| and ln|dC/dW| of sixteen networks (2, networks, depth), and their parameters."""
+    network = Network(architecture, normalisation=normalisation, placement=placement)
     each = Simulator(
         resolve_activation(name), resolve_law("gaussian"), dtype, "conditional", network=network, interpret=interpret
     )
     p = each.params(11, cell["depth"], cell["width"], cell.get("sigma_w", 1.4), cell.get("sigma_b", 0.0))
-    return each.block(p, 0, LANES)[0][0], p
+    return each.block(p, 0, LANES)[0][:2], p
+
+
+def distance(found, exact):
+    """The difference, 0 where both are -inf."""
+    return np.subtract(found, exact, where=found != exact, out=np.zeros(exact.shape))
 
 
 def differences(name, normalisation, placement, networks=LANES, **options):
     """Of ln|delta| between the sampler and the formulas, (networks, depth), 0 where both are -inf."""
-    found, p = sampled(name, normalisation, placement, **options)
+    (found, _), p = sampled(name, normalisation, placement, **options)
     with localcontext() as context:
         context.prec = DIGITS
         exact = np.array([log_deltas(p, name, normalisation, placement, each) for each in range(networks)])
-    same = found[:networks] == exact
-    return np.subtract(found[:networks], exact, where=~same, out=np.zeros(exact.shape))
+    return distance(found[:networks], exact)
 
 
 of_kinds = pytest.mark.parametrize(("normalisation", "placement"), KINDS)
@@ -146,8 +182,23 @@ def test_float32_has_it_too(normalisation, placement):
     options = {"dtype": "float32", "interpret": False, "depth": 40, "width": 4, "sigma_w": 3.0}
     found = differences("relu", normalisation, placement, **options)
     assert np.mean(np.abs(found) < 1e-2) > 0.9
-    lowest = sampled("relu", normalisation, placement, **options)[0]
+    lowest = sampled("relu", normalisation, placement, **options)[0][0]
     assert lowest[np.isfinite(lowest)].min() < np.log(1e-50)
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "rms"])
+@pytest.mark.parametrize("placement", ["pre", "post", "sandwich", "output"])
+@pytest.mark.parametrize(
+    ("width", "dtype", "allowance"), [(1, "float32", 1e-4), (2, "float64", 1e-11), (3, "float64", 1e-11)]
+)
+def test_residual_networks_have_the_gradient_of_the_formulas(width, dtype, allowance, normalisation, placement):
+    """A norm of one neuron, or of two less their mean, lets only epsilon's share pass: of x, or of a branch."""
+    case = "tanh", normalisation, placement
+    found, p = sampled(*case, dtype=dtype, architecture="residual", depth=6, width=width)
+    with localcontext() as context:
+        context.prec = 100
+        exact = [residual_logs(p, *case, each) for each in range(6)]
+    assert np.abs(distance(found[:, :6], np.stack(exact, axis=1))).max() < allowance
 
 
 def without_share(remove_along):
