@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import operator
 import reprlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from gradsim_core.names import nearest
@@ -84,6 +86,16 @@ class SweepError(GradsimError, ValueError):
         fault = "is missing" if self.value is MISSING else f"= {shown(self.value)} is refused"
         sentence = f"{self.field} {fault}; allowed: {self.allowed}. {self.remedy}."
         return "\n".join([sentence, *map(str, self.others)])
+
+
+def whole_number(field: str, value: object, least: int, most: int, remedy: str) -> int:
+    """Return a whole number of Python or NumPy as Python's; :class:`SweepError` unless it lies between two."""
+    if not isinstance(value, bool):
+        with suppress(TypeError):
+            number = operator.index(value)  # type: ignore[arg-type]
+            if least <= number <= most:
+                return number
+    raise SweepError(field, value, f"a whole number from {least} to {most}", remedy)
 
 
 class SweepFileError(GradsimError):

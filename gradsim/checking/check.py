@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from gradsim.checking.measurements import Measurements, measure
 from gradsim.checking.models import Networks
 from gradsim.checking.result import Check
 from gradsim.checking.rules.table import verdicts
-from gradsim.errors import SweepError
+from gradsim.errors import whole_number
 from gradsim.system.progress import Mode, Share, check_mode
 
 _MEASURING = 0.9  # of the work
@@ -79,24 +77,14 @@ def check(
     one shape, whatever the modules are called.
     """
     check_mode(progress)
-    networks = _whole("networks", networks, 8, 2**31, "Standard errors over seeds need some networks")
-    seed = _whole("seed", seed, 0, 2**63 - 1 - networks, "Write for example seed = 1")
+    networks = whole_number("networks", networks, 8, 2**31, "Standard errors over seeds need some networks")
+    seed = whole_number("seed", seed, 0, 2**63 - 1 - networks, "Write for example seed = 1")
     source = Networks(model, batch, init)
     with Share("check", progress) as share:
         measured = measure(source, networks, seed, lambda done: share.add(_MEASURING * done))
         found = _found(measured, seed)
         share.add(1.0)
     return found
-
-
-def _whole(field: str, value: object, least: int, most: int, remedy: str) -> int:
-    """Return a whole number of Python or NumPy as Python's; raise unless it lies between two."""
-    if not isinstance(value, bool):
-        with suppress(TypeError):
-            number = operator.index(value)  # type: ignore[arg-type]
-            if least <= number <= most:
-                return number
-    raise SweepError(field, value, f"a whole number from {least} to {most}", remedy)
 
 
 def _found(measured: Measurements, seed: int) -> Check:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from gradsim.errors import SweepError
+from gradsim.errors import SweepError, whole_number
 from gradsim.steps.draws import Draws
 from gradsim.steps.network import Networks
 from gradsim.steps.observables import QUANTITIES, Recorder
@@ -155,12 +153,7 @@ def train_block(problem: Problem, networks: range, check: Callable[[], None] = l
 
 def check_networks(networks: object) -> int:
     """Return the number of networks; :class:`SweepError` unless it is a whole number from 1 to 2^31."""
-    if not isinstance(networks, bool):
-        with suppress(TypeError):
-            count = operator.index(networks)  # type: ignore[arg-type]
-            if 1 <= count <= 2**31:
-                return count
-    raise SweepError("networks", networks, "a whole number from 1 to 2^31", "Write for example networks=100")
+    return whole_number("networks", networks, 1, 2**31, "Write for example networks=100")
 
 
 def _room(problem: Problem, count: int) -> NDArray[np.float64]:

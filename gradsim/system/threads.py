@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import suppress
 from threading import Event
 from types import TracebackType
 from typing import SupportsIndex
 
-from gradsim.errors import EngineStartError, SweepError
+from gradsim.errors import EngineStartError, whole_number
 from gradsim.system.cgroups import cpu_quota
 
 VARIABLES = ("GRADSIM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
@@ -74,12 +72,7 @@ def resolve_threads(threads: SupportsIndex | None = None) -> int:
             return available_threads()
         text = os.environ[source]
         value = int(text) if text.isascii() and text.isdigit() else text
-    if not isinstance(value, bool):
-        with suppress(TypeError):
-            count = operator.index(value)  # type: ignore[arg-type]
-            if 1 <= count <= 4096:
-                return count
-    raise SweepError(source, value, "a whole number from 1 to 4096", "Leave it out to use all processors")
+    return whole_number(source, value, 1, 4096, "Leave it out to use all processors")
 
 
 def share_of_threads(threads: SupportsIndex | None, workers: int) -> int:
