@@ -20,6 +20,7 @@ from .scaled import add_row, clear, measure, power
 from .steps import rows_at
 from .tape import ACTIVATE, ADD, BATCH, JOIN, LAYER, MULTIPLY, SQUASH, STANDARDISE, TIED, WINDOW
 
+_ORDINARY = 20  # octaves beside 1 of rows whose exponent is 0
 _TAIL = 60  # octaves of phi(h) below h, and below 1, from which phi'(h) may have underflowed
 
 
@@ -34,8 +35,9 @@ def inner(a, i, b, j, size):
 def add_product(products, value, b, number, exponent):
     """Add number 2^exponent to the inner product of row b of a value."""
     if number != 0.0:
-        old, own = products.numbers[value, b], products.exponents[value, b]
-        unit = max(own, exponent) if old != 0.0 else exponent
+        old = products.numbers[value, b]
+        own = products.exponents[value, b] if old != 0.0 else exponent
+        unit = max(own, exponent)
         total, k = math.frexp(old * power(own - unit) + number * power(exponent - unit))
         products.numbers[value, b], products.exponents[value, b] = total, unit + k
 
@@ -80,16 +82,19 @@ def split(products, v, error, b, n, centred):
     return keep_across(products.vector, products.across, n, centred)
 
 
-def write_row(numbers, factor, out, size):
-    """Write float64 numbers times a factor, brought near 1 by a power of two, whose exponent is returned."""
+def write_row(numbers, factor, exponent, out, size):
+    """Write float64 numbers times a factor, in units of 2^exponent; the unit that they get: 0 in the ordinary range."""
     top = 0.0
     for j in range(size):
         top = max(top, abs(numbers[j] * factor))
-    k = 0 if 2.0**-20 <= top <= 2.0**20 or not 0.0 < top < math.inf else math.frexp(top)[1]
-    scale = factor * power(min(-k, 1000))
+    unit = exponent
+    if 0.0 < top < math.inf:
+        k = exponent + math.frexp(top)[1]
+        unit = 0 if abs(k) <= _ORDINARY else k
+    scale = factor * power(min(exponent - unit, 1000))
     for j in range(size):
         out[j] = numbers[j] * scale
-    return k
+    return unit
 
 
 def add_part(out, b, part, exponent, square):
@@ -108,13 +113,13 @@ def normalise_backward_narrow(program, work, i, x, error, out):
     clear(out, program.count)
     for b in range(program.count):
         inverse, square = 1.0 * float(inverses[b]), split(products, x, error, b, n, centred)
-        unit = error.exponents[b] - units[b] + write_row(products.across, inverse, work.spare, x.row)
+        unit = write_row(products.across, inverse, error.exponents[b] - units[b], work.spare, x.row)
         add_part(out, b, work.spare, unit, inner(work.spare, 0, work.spare, 0, x.row))
         number = EPSILON * inverse * inverse * products.numbers[target, b]
         exponent = products.exponents[target, b] - 2 * units[b]
         add_product(products, source, b, number, exponent)
         if square != 0.0:
-            unit = exponent - x.exponents[b] + write_row(products.vector, number / square, work.spare, x.row)
+            unit = write_row(products.vector, number / square, exponent - x.exponents[b], work.spare, x.row)
             add_part(out, b, work.spare, unit, inner(work.spare, 0, work.spare, 0, x.row))
     measure(out, program.count)
 
@@ -151,10 +156,10 @@ def activate_backward_narrow(neuron, program, work, i, h, x, error, out):
             add_product(products, source, b, number, exponent)
         for part in range(2):
             if part == 0:
-                unit = error.exponents[b] + write_row(products.across, 1.0, row.y, h.row)
+                unit = write_row(products.across, 1.0, error.exponents[b], row.y, h.row)
             else:
                 along = number / square if square != 0.0 else 0.0
-                unit = exponent - x.exponents[b] + write_row(products.vector, along, row.y, h.row)
+                unit = write_row(products.vector, along, exponent - x.exponents[b], row.y, h.row)
             if not deep:
                 change = curvature(h, x, b, row, n)
                 add_product(products, source, b, change, unit + max(h.exponents[b], x.exponents[b]))

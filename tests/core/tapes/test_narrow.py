@@ -65,7 +65,8 @@ def matrix(program, step, network, dtype):
     panel = rows_of(shape.n_out, shape.width_in, dtype)
     source = Source(networks.CELL, network, layer, TAPE_WEIGHT)
     drawn.draw_panel(gaussian, source, shape, program.deviations[step[4]], 0, shape.n_out, panel)
-    return [[mpf(float(w)) for w in row[: shape.n_in]] for row in panel.array.reshape(shape.n_out, -1)]
+    unit = mpf(2) ** int(program.powers[step[4]])
+    return [[unit * mpf(float(w)) for w in row[: shape.n_in]] for row in panel.array.reshape(shape.n_out, -1)]
 
 
 def dot(a, b):
