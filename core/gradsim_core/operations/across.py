@@ -1,8 +1,8 @@
 """The part of an error that is orthogonal to a vector, without cancellation: what a norm of few neurons lets through.
 
 Behind a norm y = (v - mean) inverse, the error of v is inverse times the part of dC/dy across y (and across the vector
-of ones, for layer norm), plus the part along y times epsilon / (variance + epsilon), about 1e-5. In a narrow network one
-neuron may be all of v, and its error is the part along v alone: v . dC/dv, an inner product that matrices, relu and
+of ones, for layer norm), plus the part along y times epsilon / (variance + epsilon), about 1e-5. In a narrow network
+one neuron may be all of v, and its error is the part along v alone: v . dC/dv, an inner product that matrices, relu and
 norms conserve up to that factor. As a difference it would be rounding.
 """
 

@@ -55,7 +55,9 @@ def begin_products(program, work):
 def add_inner(products, value, rows, error, offset, factor, count):
     """Add the inner products of rows with parts of errors, from an offset on, times a factor."""
     for b in range(count):
-        number = inner(rows.array, rows.start + b * rows.row, error.array, error.start + b * error.row + offset, rows.row)
+        number = inner(
+            rows.array, rows.start + b * rows.row, error.array, error.start + b * error.row + offset, rows.row
+        )
         add_product(products, value, b, factor * number, rows.exponents[b] + error.exponents[b])
 
 
@@ -64,12 +66,12 @@ def carry_products(program, work, i, x, error, out):
     """Carry inner products backward through step i, which adds `out` to the errors of x, and has the errors `error`."""
     kind, source, other, target = program.steps[i, 0], program.steps[i, 1], program.steps[i, 2], program.steps[i, 3]
     products, count = work.products, program.count
-    if kind == MULTIPLY or kind == TIED or (kind == WINDOW and count == 1):
+    if kind in (MULTIPLY, TIED) or (kind == WINDOW and count == 1):
         for b in range(count):
             add_product(products, source, b, products.numbers[target, b], products.exponents[target, b])
-    elif not (kind == ACTIVATE or kind == SQUASH or (kind == STANDARDISE and program.steps[i, 5] != BATCH)):
+    elif not (kind in (ACTIVATE, SQUASH) or (kind == STANDARDISE and program.steps[i, 5] != BATCH)):
         add_inner(products, source, x, out, 0, 1.0, count)
-    if kind == ADD or kind == JOIN:
+    if kind in (ADD, JOIN):
         offset = x.row if kind == JOIN else 0
         add_inner(products, other, rows_at(work.values, program, other), error, offset, program.factors[i], count)
 
@@ -108,8 +110,8 @@ def add_part(out, b, part, exponent, square):
 def normalise_backward_narrow(program, work, i, x, error, out):
     """As `steps.normalise_backward` for a norm of rows, from the question x."""
     source, target, centred = program.steps[i, 1], program.steps[i, 3], program.steps[i, 5] == LAYER
-    inverses, units, n = work.inverses[program.steps[i, 4]], work.units[1 + program.steps[i, 4]], program.values[source, 2]
-    products = work.products
+    inverses, units = work.inverses[program.steps[i, 4]], work.units[1 + program.steps[i, 4]]
+    products, n = work.products, program.values[source, 2]
     clear(out, program.count)
     for b in range(program.count):
         inverse, square = 1.0 * float(inverses[b]), split(products, x, error, b, n, centred)
@@ -148,9 +150,8 @@ def activate_backward_narrow(neuron, program, work, i, h, x, error, out):
     clear(out, program.count)
     for b in range(program.count):
         evaluate(neuron, h.array, h.start + b * h.row, h.exponents[b], row)
-        square, number, exponent = (
-            split(products, x, error, b, n, False), products.numbers[target, b], products.exponents[target, b],
-        )  # fmt: skip
+        square = split(products, x, error, b, n, False)
+        number, exponent = products.numbers[target, b], products.exponents[target, b]
         deep = x.exponents[b] < min(h.exponents[b], 0) - _TAIL
         if not deep:
             add_product(products, source, b, number, exponent)
