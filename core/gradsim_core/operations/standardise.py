@@ -123,4 +123,17 @@ def standardise_columns_backward(error, z, block, inverse):
             store(error, k, e)
 
 
+def standardise_two_backward(error, size, inverse, epsilon):
+    """As `standardise_columns_backward` for two samples: of dC/dz^ less its mean only epsilon / (variance + epsilon).
+
+    The rest cancels, since z^ and errors less their means have opposite signs in the two.
+    """
+    for i in range(0, size, LANES):
+        factor = load(inverse, i)
+        e = (load(error, i) - load(error, size + i)) * 0.5
+        e = e * factor * (factor * factor * splat(factor, epsilon))
+        store(error, i, e)
+        store(error, size + i, e * -1.0)
+
+
 jit.register_leaves(__name__, inline=False)

@@ -10,6 +10,7 @@ from gradsim_core.rng.draws import Source
 
 from .differences import activate_differences
 from .elementwise import activate_backward, activate_rows, gate, gate_backward
+from .narrow import activate_backward_narrow, carry_products, normalise_backward_narrow
 from .parts import join_rows, take_parts
 from .scaled import add, clear, copy
 from .steps import (
@@ -26,6 +27,7 @@ from .tape import (
     ACTIVATE,
     ADD,
     ATTEND,
+    BATCH,
     DIFFERENCES,
     DRAW,
     EMBED,
@@ -102,6 +104,7 @@ def backward_pass(matrices, embeddings, kinds):
     squashes, gates, attends, ties, windows, tokens = rare(kinds)
 
     def backward(origin, neurons, program, work):
+        narrow = work.products.wanted
         for i in range(len(program.steps) - 1, -1, -1):
             kind, source, target = program.steps[i, 0], program.steps[i, 1], program.steps[i, 3]
             x, y = rows_at(work.values, program, source), rows_at(work.values, program, target)
@@ -120,6 +123,12 @@ def backward_pass(matrices, embeddings, kinds):
                 unembed_backward(origin, program, work, i, x, error, out)
             elif windows and kind == WINDOW:
                 open_windows_backward(error, out, spare_like(work, x), program.count, program.values[target, 3])
+            elif narrow and kind == ACTIVATE:
+                activate_backward_narrow(neurons[0], program, work, i, x, y, error, out)
+            elif narrow and squashes and kind == SQUASH:
+                activate_backward_narrow(neurons[1], program, work, i, x, y, error, out)
+            elif narrow and kind == STANDARDISE and program.steps[i, 5] != BATCH:
+                normalise_backward_narrow(program, work, i, x, error, out)
             elif kind == ACTIVATE:
                 activate_backward(neurons[0], x, error, out, program.count, n, work.row)
             elif squashes and kind == SQUASH:
@@ -141,6 +150,8 @@ def backward_pass(matrices, embeddings, kinds):
                 take_parts(error, 0, out, program.count)
             elif attends:
                 attend_rows_backward(program, work, i, x, error, out)
+            if narrow:
+                carry_products(program, work, i, x, error, out)
             add(e, out, 1.0, program.count)
 
     return backward

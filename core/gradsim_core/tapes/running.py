@@ -13,6 +13,7 @@ from .differences import record_differences, restore
 from .embedding import draw_tokens, embeddings_of
 from .inputs import draw_readouts, make_inputs
 from .matrices import matrices_of
+from .narrow import begin_products
 from .pairs import record_pairs
 from .passes import backward_pass, forward_pass
 from .recording import record_layers
@@ -74,6 +75,8 @@ def build(phi, dphi, log_phi, log_dphi, law, method, kinds):
             else:
                 draw_readouts(origin, program, arrays)
             arrays.errors.numbers[program.values[program.output, 0]] += broken(program, arrays)
+            if arrays.products.wanted:
+                begin_products(program, arrays)
             backward(origin, (neuron, other), program, arrays)
             record_layers(program, arrays, (sums, exponents), n)
             if has_pairs:

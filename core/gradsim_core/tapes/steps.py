@@ -25,6 +25,8 @@ from .tape import BATCH, LAYER
 from .ties import answer_rows, known_at
 from .work import Block
 
+_PART = 20  # octaves of epsilon beside the unit 1 that errors take in, rather than their exponents
+
 
 def rows_at(field, program, value):
     """The rows of a value, in a `Field` of values or of errors."""
@@ -222,7 +224,12 @@ def normalise_backward(program, work, i, y, error, out):
     inverse, units = work.inverses[program.steps[i, 4]], work.units[1 + program.steps[i, 4]]
     copy_true(y, work.spare, count)
     mark_live(work.live, n, y.row)
-    if mode == BATCH:
+    if mode == BATCH and count == 2:
+        part = min(units[0], _PART)
+        standardise.standardise_two_backward(out.array, out.row, inverse, EPSILON * power(-2 * part))
+        for b in range(count):
+            out.exponents[b] -= 2 * (units[b] - part)
+    elif mode == BATCH:
         standardise.standardise_columns_backward(out.array, work.spare, Block(0, count, y.row, n), inverse)
     elif mode == LAYER:
         standardise.standardise_rows_backward(out.array, work.spare, Block(0, count, y.row, n), work.live, inverse)

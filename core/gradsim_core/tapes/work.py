@@ -12,6 +12,7 @@ from gradsim_core.lazy.untied import LazyWork, Shape
 from gradsim_core.lazy.untied import work_of as lazy_work
 from gradsim_core.linear.rows import stored
 from gradsim_core.linear.triangular import padded
+from gradsim_core.operations.across import NARROW
 from gradsim_core.operations.attend import Attention
 
 from . import drawn
@@ -56,6 +57,7 @@ class TapeWork(NamedTuple):
     ties: Ties
     pairs: Pairs
     differences: np.ndarray  # int64 (values, count), exponents of rows before inputs are restored from differences
+    products: Products
     given: np.ndarray  # flat rows of inputs, of none if they are drawn
 
 
@@ -72,6 +74,16 @@ class Pairs(NamedTuple):
     layer: np.ndarray
     kernel: np.ndarray  # summed over layers: the NTK
     separable: bool  # whether every input has a gradient of its own
+
+
+class Products(NamedTuple):
+    """Inner products of the rows of values with their errors, and scratch of one row, float64 (see `narrow`)."""
+
+    numbers: np.ndarray  # (values, count)
+    exponents: np.ndarray  # int64 (values, count)
+    vector: np.ndarray  # (the largest width,)
+    across: np.ndarray  # (the largest width,)
+    wanted: bool  # whether the program has norms of narrow rows
 
 
 class Block(NamedTuple):
@@ -104,6 +116,7 @@ def size_of(program: Program, lazy: bool, kinds: Set[int] = frozenset()) -> int:
     attention = sum(_attention(program)) + count * stored(count)
     norms = max(count, widest) * int((program.steps[:, 0] == STANDARDISE).sum())
     squares = 20 if PAIRS in kinds and is_separable(program) else 16
+    norms += (4 * len(values) * count + 4 * widest) * is_narrow(program)
     return fields + matrices + attention + norms + squares * square + 2 * count * widest + 8 * widest + 2**12
 
 
@@ -131,6 +144,7 @@ def allocate(program: Program, dtype: np.dtype, lazy: bool = True, kinds: Set[in
         np.zeros(len(shapes)), np.zeros(len(shapes), np.int64), ties_of(shapes, _uses(program) if lazy else {}, dtype),
         _pairs(program, PAIRS in kinds),
         np.zeros((len(program.values), count) if DIFFERENCES in kinds else (1, 1), np.int64),
+        _products(program, widest),
         np.zeros(0, dtype),
     )  # fmt: skip
 
@@ -139,6 +153,18 @@ def is_separable(program: Program) -> bool:
     """Whether every input has a gradient of its own: inputs do not meet, and no matrix comes again."""
     kinds, modes = program.steps[:, 0], program.steps[:, 5]
     return not (np.isin(kinds, (ATTEND, TIED, WINDOW)).any() or modes[kinds == STANDARDISE].tolist().count(BATCH))
+
+
+def is_narrow(program: Program) -> bool:
+    """Whether it has a norm of rows so narrow that errors along them matter."""
+    norms = program.steps[(program.steps[:, 0] == STANDARDISE) & (program.steps[:, 5] != BATCH)]
+    return bool((program.values[norms[:, 1], 2] <= NARROW).any())
+
+
+def _products(program: Program, widest: int) -> Products:
+    wanted = is_narrow(program)
+    shape, size = (len(program.values), program.count) if wanted else (1, 1), widest if wanted else 1
+    return Products(np.zeros(shape), np.zeros(shape, np.int64), np.zeros(size), np.zeros(size), wanted)
 
 
 def _pairs(program: Program, wanted: bool) -> Pairs:

@@ -1,0 +1,57 @@
+"""The part of an error that is orthogonal to a vector, without cancellation: what a norm of few neurons lets through.
+
+Behind a norm y = (v - mean) inverse, the error of v is inverse times the part of dC/dy across y (and across the vector
+of ones, for layer norm), plus the part along y times epsilon / (variance + epsilon), about 1e-5. In a narrow network
+one neuron may be all of v, and its error is the part along v alone: v . dC/dv, an inner product that matrices, relu and
+norms conserve up to that factor. As a difference it would be rounding.
+"""
+
+from __future__ import annotations
+
+from gradsim_core import jit
+
+NARROW = 40
+"""Rows of so many numbers or fewer are narrow: in wider ones errors along a vector are no measurable part."""
+
+
+def keep_across(v, e, n, centred):
+    """Replace e by its part orthogonal to v, and to the vector of ones if centred; v then becomes v - mean.
+
+    The element m where |v| is largest is (e_m R - v_m S) / |v|^2, with the sums R of v_j^2 and S of v_j e_j over the
+    others: exactly 0 if the others are 0. Centred, e and v less their means are e' and b, and it is
+    (e'_m R - b_m S) / |b|^2 with the sums R of v_j b_j and S of v_j e'_j.
+
+    Parameters
+    ----------
+    v, e : float64 arrays
+        The first n numbers are changed.
+    n : int
+    centred : bool
+
+    Returns
+    -------
+    float
+        |v|^2, or |b|^2. If it is 0 there is no direction, and e stays, or becomes e'.
+    """
+    m, mean, mean_e = 0, 0.0, 0.0
+    for j in range(n):
+        m = j if abs(v[j]) > abs(v[m]) else m
+        mean, mean_e = (mean + v[j], mean_e + e[j]) if centred else (mean, mean_e)
+    mean, mean_e, square, others, products = mean / n, mean_e / n, 0.0, 0.0, 0.0
+    for j in range(n):
+        e[j] -= mean_e
+        b = v[j] - mean
+        square += b * b
+        if j != m:
+            others += v[j] * b
+            products += v[j] * e[j]
+    factor = (v[m] * e[m] + products) / square if square != 0.0 else 0.0
+    at_m = (e[m] * others - (v[m] - mean) * products) / square if square != 0.0 else e[m]
+    nothing = n <= (2 if centred else 1) and square != 0.0  # all directions are taken
+    for j in range(n):
+        v[j] -= mean
+        e[j] = 0.0 if nothing else at_m if j == m else e[j] - v[j] * factor
+    return square
+
+
+jit.register_leaves(__name__, inline=False)
