@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from gradsim_core import jit
 
-NARROW = 40
-"""Rows of so many numbers or fewer are narrow: in wider ones errors along a vector are no measurable part."""
+NARROW = 32
+"""Vectors of so many numbers or fewer are narrow. Of N neurons of relu one alone is live with probability N / 2^N, in
+wider layers less than 10^-8."""
 
 
 def keep_across(v, e, n, centred):

@@ -18,9 +18,6 @@ from gradsim_core.lanes import LANES, fma, lane_sum, load, splat, sqrt, store
 NONE, BATCH, LAYER = range(3)
 NORMALISATIONS = ("none", "batch", "layer")
 EPSILON = 1e-5
-NARROW = 32
-"""Up to so many neurons, what comes back along a vector that a norm meets is carried as a number of its own, since it
-may be all that comes back: a layer of relu has one live neuron with probability N / 2^N."""
 
 
 def standardised_backward(error, z, mean_error, mean_product, inverse):

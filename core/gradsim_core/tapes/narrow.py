@@ -21,7 +21,6 @@ from .steps import rows_at
 from .tape import ACTIVATE, ADD, BATCH, JOIN, LAYER, MULTIPLY, SQUASH, STANDARDISE, TIED, WINDOW
 
 _ORDINARY = 20  # octaves beside 1 of rows whose exponent is 0
-_TAIL = 60  # octaves of phi(h) below h, and below 1, from which phi'(h) may have underflowed
 
 
 def inner(a, i, b, j, size):
@@ -32,14 +31,26 @@ def inner(a, i, b, j, size):
     return lane_sum(total)
 
 
+def plus(a, number, exponent):
+    """The sum of a number and its exponent, and number 2^exponent."""
+    if number == 0.0:
+        return a
+    own = a[1] if a[0] != 0.0 else exponent
+    unit = max(own, exponent)
+    total, k = math.frexp(a[0] * power(own - unit) + number * power(exponent - unit))
+    return total, unit + k
+
+
+def is_larger(a, b):
+    """Whether a number and its exponent are larger than another one; neither is negative."""
+    unit = max(a[1], b[1])
+    return a[0] * power(a[1] - unit) > b[0] * power(b[1] - unit)
+
+
 def add_product(products, value, b, number, exponent):
     """Add number 2^exponent to the inner product of row b of a value."""
-    if number != 0.0:
-        old = products.numbers[value, b]
-        own = products.exponents[value, b] if old != 0.0 else exponent
-        unit = max(own, exponent)
-        total, k = math.frexp(old * power(own - unit) + number * power(exponent - unit))
-        products.numbers[value, b], products.exponents[value, b] = total, unit + k
+    old = products.numbers[value, b], products.exponents[value, b]
+    products.numbers[value, b], products.exponents[value, b] = plus(old, number, exponent)
 
 
 @jit.outlined
@@ -127,19 +138,21 @@ def normalise_backward_narrow(program, work, i, x, error, out):
 
 
 def curvature(h, x, b, row, n):
-    """The sum of e (h phi'(h) - phi(h)), e in row.y, in units of the larger of those of h and x = phi(h).
+    """The sum of e (h phi'(h) - phi(h)), e in row.y, and that of the sizes of its terms.
 
-    Differences that are rounding are 0, so that relu and its like conserve inner products exactly.
+    Both are in units of the larger of those of h and x = phi(h). Differences that are rounding are 0, so that relu and
+    its like conserve inner products exactly.
     """
     unit = max(h.exponents[b], x.exponents[b])
     of_h, of_x = power(h.exponents[b] - unit), power(x.exponents[b] - unit)
-    rounding, total = 2.0**-21 if h.array.itemsize == 4 else 2.0**-50, 0.0
+    rounding, total, size = 2.0**-21 if h.array.itemsize == 4 else 2.0**-50, 0.0, 0.0
     for j in range(n):
         phi = of_x * float(x.array[x.start + b * x.row + j])
         change = of_h * float(h.array[h.start + b * h.row + j]) * float(row.slope[j]) - phi
         if abs(change) > rounding * abs(phi):
             total += change * float(row.y[j])
-    return total
+            size += abs(change * float(row.y[j]))
+    return total, size
 
 
 @jit.outlined
@@ -152,23 +165,24 @@ def activate_backward_narrow(neuron, program, work, i, h, x, error, out):
         evaluate(neuron, h.array, h.start + b * h.row, h.exponents[b], row)
         square = split(products, x, error, b, n, False)
         number, exponent = products.numbers[target, b], products.exponents[target, b]
-        deep = x.exponents[b] < min(h.exponents[b], 0) - _TAIL
-        if not deep:
-            add_product(products, source, b, number, exponent)
+        carried, terms, direct, size = (number, exponent), (abs(number), exponent), (0.0, exponent), (0.0, exponent)
         for part in range(2):
             if part == 0:
                 unit = write_row(products.across, 1.0, error.exponents[b], row.y, h.row)
             else:
                 along = number / square if square != 0.0 else 0.0
                 unit = write_row(products.vector, along, exponent - x.exponents[b], row.y, h.row)
-            if not deep:
-                change = curvature(h, x, b, row, n)
-                add_product(products, source, b, change, unit + max(h.exponents[b], x.exponents[b]))
-            unit, size = multiply_by_slope(neuron, row, 0, unit)
-            if deep:
-                product = inner(h.array, h.start + b * h.row, row.delta, 0, h.row)
-                add_product(products, source, b, product, unit + h.exponents[b])
-            add_part(out, b, row.delta, unit, size)
+            change, of_change = curvature(h, x, b, row, n)
+            unit_of_change = unit + max(h.exponents[b], x.exponents[b])
+            carried, terms = plus(carried, change, unit_of_change), plus(terms, of_change, unit_of_change)
+            unit, of_delta = multiply_by_slope(neuron, row, 0, unit)
+            product = inner(h.array, h.start + b * h.row, row.delta, 0, h.row)
+            direct = plus(direct, product, unit + h.exponents[b])
+            size = plus(size, math.sqrt(of_delta * h.squares[b]), unit + h.exponents[b])
+            add_part(out, b, row.delta, unit, of_delta)
+        # Of two sums for one number, that of the smaller terms has less rounding.
+        number, exponent = direct if is_larger(terms, size) else carried
+        add_product(products, source, b, number, exponent)
     measure(out, program.count)
 
 

@@ -8,7 +8,7 @@ import pytest
 from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import Network, choose_schedule
 from gradsim_core.laws import resolve_law
-from gradsim_core.operations.standardise import NARROW
+from gradsim_core.operations.across import NARROW
 from gradsim_core.schedules.streams import branches, errors, schedule, sums
 from gradsim_core.schedules.streams.adding import add_affine
 from gradsim_core.simulator import Simulator

@@ -19,6 +19,7 @@ from gradsim_core.activations import resolve_activation
 from gradsim_core.architectures import Network
 from gradsim_core.laws import gaussian, resolve_law
 from gradsim_core.linear.rows import rows_of
+from gradsim_core.operations.across import NARROW
 from gradsim_core.rng.draws import Source
 from gradsim_core.rng.philox import TAPE_WEIGHT
 from gradsim_core.tapes import Tape, drawn, schedule, steps, work
@@ -215,10 +216,12 @@ def test_the_formula_that_subtracts_is_seen(monkeypatch, norm, after):
     Case("relu", RMS, True, 3, sigma=1e12), Case("relu", LAYER, False, 3, sigma=1e12),
     Case("relu", LAYER, True, 3, sigma=1e-12), Case("leaky_relu", LAYER, False, 2, sigma=1e-7),
     Case("gelu", RMS, True, 1, sigma=30.0), Case("gelu", LAYER, True, 2, sigma=50.0),
+    Case("tanh", RMS, True, 1, sigma=30.0), Case("tanh", RMS, True, 3, sigma=30.0),
+    Case("tanh", LAYER, False, 3, sigma=30.0),
     Case("relu", LAYER, True, 4, 0.2, tied=True, count=2), Case("relu", RMS, False, 6, count=3),
 ], ids=str)  # fmt: skip
 def test_any_range_ties_and_several_inputs(case):
-    """Also deep in a tail of gelu, where phi'(h) underflows, and for sizes where floats keep nothing of epsilon."""
+    """Also where phi'(h) underflows (gelu deep in its tail, saturated tanh), and where floats keep nothing of epsilon."""
     assert worst(compare(case, 3)) < 1e-9
 
 
@@ -240,9 +243,9 @@ def test_batch_norm_of_two_inputs(size, dtype):
 
 
 def test_which_programs_are_narrow():
-    """Those with norms of rows of 40 numbers or fewer."""
-    assert work.is_narrow(Case("relu", RMS, True, 40).program())
-    assert not work.is_narrow(Case("relu", RMS, True, 41).program())
+    """Those with norms of rows of few numbers."""
+    assert work.is_narrow(Case("relu", RMS, True, NARROW).program())
+    assert not work.is_narrow(Case("relu", RMS, True, NARROW + 1).program())
     tape = Tape(3, 4)
     assert not work.is_narrow(tape.program(tape.standardise(tape.multiply(tape.input, 4), BATCH)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, absolute, convert, load, select, splat, store
-from gradsim_core.operations.standardise import NARROW
+from gradsim_core.operations.across import NARROW
 
 from .norms import is_few, kept_norm, sum_up
 from .numbers import SEEN, inverse, item
@@ -34,14 +34,14 @@ def remove_along(work, layer, width, site):
         mean, square = norm.mean, square * inverse(norm.inverse * norm.inverse)
         mean_g = sum_up(g, 0, width) / width if work.form.centred else zero
     # With a_m the largest, the others alone make up the difference that would cancel there.
-    index, rest, total, product, a_m, g_m = largest_of(x, at, width), zero, zero, zero, zero, zero
+    index, rest, product, a_m, g_m = largest_of(x, at, width), zero, zero, zero, zero
     for i in range(width):
         a, d, own = load(x, at + i * LANES), load(g, i * LANES) - mean_g, index == float(i)
         a_m, g_m, other = select(own, a, a_m), select(own, d, g_m), select(own, 0.0, a)
-        rest, total, product = rest + other * other, total + other, product + other * d
+        rest, product = rest + other * (a - mean), product + other * d
     factor = convert(inverse(square), zero)
     of_a = (a_m * g_m + product) * factor
-    of_m = (g_m * (rest - mean * total) - (a_m - mean) * product) * factor
+    of_m = (g_m * rest - (a_m - mean) * product) * factor
     few = site.after and is_few(work.form, width)
     for i in range(width):
         a, d, own = load(x, at + i * LANES), load(g, i * LANES) - mean_g, index == float(i)

@@ -6,7 +6,7 @@ Where nothing is far from 1, one pass does it (`terms_through_slopes`). Else u =
 from __future__ import annotations
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, anywhere, convert, fma, load, maximum, splat, store
+from gradsim_core.lanes import LANES, anywhere, convert, fma, load, maximum, splat, sqrt, store
 from gradsim_core.scaling import per_lane
 from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
@@ -82,19 +82,24 @@ def leave(neuron, source, work, site, y, products, skip):
 
 @jit.outlined
 def return_through_slopes(neuron, source, work, site, error, square, skip):
-    """Add to the error of the stream what comes back from the `Affine` error of a; `square`: |a - mean|^2, at most."""
+    """Add to the error of the stream what comes back from the `Affine` error of a; |a - mean|^2 is `square` at most.
+
+    Returns u . (x - mean), |u| and their exponent: u = phi' e, x is the stream, and mean that of a norm before phi.
+    """
     cell, layer = source.cell, source.layer - 1 if source.layer > 0 else source.cell.depth
     arrays, norm = work.activated, kept_norm(work, layer)
     zero, none = splat(error.of_g, 0.0), splat(norm.mean, 0.0)
-    sums, exponent = multiply_by_slopes(cell, layer, work, norm.mean, error, level_of(square, 0.0))
+    mean = norm.mean if site.before else none
+    sums, exponent = multiply_by_slopes(cell, layer, work, mean, error, level_of(square, 0.0))
     if is_extreme(sums[2], neuron.has_tails[1]):
         sums, exponent = multiply_any_range(neuron, source, layer, work, site, error, (sums[2], exponent))
-    total, product, square = sums
+    total, product, square = convert(sums[0], 1.0), convert(sums[1], 1.0), convert(sums[2], 1.0)
     affine = Affine(splat(zero, 1.0), none, zero, norm.mean, exponent)
     if site.before:
-        affine = through_norm_of_sums(cell, layer, work, exponent, convert(product, 1.0), convert(total, 1.0))
+        affine = through_norm_of_sums(cell, layer, work, exponent, product, total)
     u = arrays.x, place(work, layer, cell.width)
-    add_affine(cell, layer, work, skip, affine, u, level_of(convert(square, 1.0), 0.0))
+    add_affine(cell, layer, work, skip, affine, u, level_of(square, 0.0))
+    return product, sqrt(square), exponent
 
 
 def through_norm_of_sums(cell, layer, work, exponent, product, total):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, convert, fma, load, maximum, minimum, select, splat, sqrt
+from gradsim_core.lanes import LANES, absolute, convert, fma, load, maximum, minimum, select, splat, sqrt
 from gradsim_core.scaling.per_lane import scaled
 from gradsim_core.scaling.per_vector import reach
 from gradsim_core.schedules.side_by_side import rows
@@ -34,6 +34,7 @@ from .numbers import (
     SEEN,
     SEEN_EXPONENT,
     SHARE,
+    SQUARE,
     along_weights,
     inverse,
     item,
@@ -100,19 +101,38 @@ def leave_narrow(neuron, source, work, site, across, along):
         across = Scaled(across.value * norm.inverse, across.exponent - norm.unit)
         along, mean = settled(along.value * norm.floor, along.exponent), norm.mean
         of_a, square = of_a + norm.unit, square * inverse(norm.inverse * norm.inverse)
-    live, of_g, of_x = change_of_product(neuron, work, layer, cell.width, (site, mean, of_a))
+    live, of_g, of_x, size_g, size_x = change_of_product(neuron, work, layer, cell.width, (site, mean, of_a))
     alive = live > 0.0
     exponent = select(alive, across.exponent, along.exponent - of_a)
     across = select(alive, across.value, across.value * 0.0)
     part = scaled(along.exponent - of_a - exponent, along.value) * inverse(square)
     affine = Affine(across, none, part, mean, exponent)
-    change = settled(fma(of_g, across, of_x * part), exponent + of_a)
-    along = sum_of_two(along, change)
+    carried = sum_of_two(along, settled(fma(of_g, across, of_x * part), exponent + of_a))
+    terms = fma(size_g, absolute(across), size_x * absolute(part))
+    terms = sum_of_two(Scaled(absolute(along.value), along.exponent), settled(terms, exponent + of_a))
+    product, length, k = return_through_slopes(neuron, source, work, site, affine, square, False)
+    along = the_sharper(carried, terms, *as_of_h(cell, work, layer, site, product, length, k))
     if site.before:
         along = settled(along.value * norm.floor, along.exponent)
-    return_through_slopes(neuron, source, work, site, affine, square, False)
     keep(work, 0, PRODUCT, along.value)
     keep(work, 0, PRODUCT_EXPONENT, along.exponent)
+
+
+def as_of_h(cell, work, layer, site, product, length, exponent):
+    """What `return_through_slopes` returns of the stream as h . e and |h| |e|, h being what the activation is of."""
+    exponent = exponent + item(work, layer, EXPONENT)
+    if not site.before:
+        return settled(product, exponent), settled(length * sqrt(item(work, layer, SQUARE)), exponent)
+    norm = kept_norm(work, layer)
+    size = length * sqrt(norm.share * cell.width)
+    return settled(product * norm.inverse, exponent - norm.unit), settled(size, exponent - norm.unit)
+
+
+def the_sharper(a, terms_a, b, terms_b):
+    """Of two sums for one number the one whose terms are smaller, so that less of it is rounding."""
+    top = maximum(level(terms_a.value, terms_a.exponent), level(terms_b.value, terms_b.exponent))
+    first = scaled(terms_a.exponent - top, terms_a.value) <= scaled(terms_b.exponent - top, terms_b.value)
+    return Scaled(select(first, a.value, b.value), select(first, a.exponent, b.exponent))
 
 
 @jit.outlined
@@ -125,24 +145,24 @@ def change_of_product(neuron, work, layer, width, at_site):
     -------
     live : vector
         1 where some phi' g is not 0, else 0.
-    of_g, of_x : float64 vectors
-        The sums for g and a - mean in the place of e.
+    of_g, of_x, size_g, size_x : float64 vectors
+        The sums for g and a - mean in the place of e, and those of the sizes of their terms.
     """
     (site, mean, of_a), arrays, norm = at_site, work.activated, kept_norm(work, layer)
     at, start, zero = place(work, layer, width), layer * rows(width) * LANES, splat(norm.mean, 0.0)
     center, scale, exponent = zero, splat(zero, 1.0), item(work, layer, EXPONENT) - of_a
     if site.before:
         center, scale, exponent = norm.mean, convert(norm.inverse, zero), exponent - norm.unit
-    live, of_g, of_x, bound = zero, zero, zero, 2.0 ** reach(arrays.x)
-    lines = neuron.slopes.zero == neuron.slopes.infinity
+    live, of_g, of_x, size_g, size_x, bound = zero, zero, zero, zero, zero, 2.0 ** reach(arrays.x)
     for i in range(0, width * LANES, LANES):
         a, g, slope = load(arrays.x, at + i), load(arrays.g, i), load(arrays.slope, at + i)
         live = select(slope * g != 0.0, splat(live, 1.0), live)
-        if not lines:
-            h = scaled(exponent, (load(work.stream, start + i) - center) * scale)
-            c = maximum(-bound, minimum(bound, h)) * slope - a
-            of_g, of_x = fma(c, g, of_g), fma(c, a - mean, of_x)
-    return live, convert(of_g, 1.0), convert(of_x, 1.0)
+        h = scaled(exponent, (load(work.stream, start + i) - center) * scale)
+        c = maximum(-bound, minimum(bound, h)) * slope - a
+        by_g, by_x = c * g, c * (a - mean)
+        of_g, size_g = of_g + by_g, size_g + absolute(by_g)
+        of_x, size_x = of_x + by_x, size_x + absolute(by_x)
+    return live, convert(of_g, 1.0), convert(of_x, 1.0), convert(size_g, 1.0), convert(size_x, 1.0)
 
 
 jit.register_leaves(__name__, inline=False)
