@@ -221,7 +221,7 @@ def test_the_formula_that_subtracts_is_seen(monkeypatch, norm, after):
     Case("relu", LAYER, True, 4, 0.2, tied=True, count=2), Case("relu", RMS, False, 6, count=3),
 ], ids=str)  # fmt: skip
 def test_any_range_ties_and_several_inputs(case):
-    """Also where phi'(h) underflows (gelu deep in its tail, saturated tanh), and where floats keep nothing of epsilon."""
+    """Also where phi'(h) underflows (a tail of gelu, saturated tanh), and where floats keep nothing of epsilon."""
     assert worst(compare(case, 3)) < 1e-9
 
 
