@@ -19,8 +19,9 @@ def keep_across(v, e, n, centred):
     """Replace e by its part orthogonal to v, and to the vector of ones if centred; v then becomes v - mean.
 
     The element m where |v| is largest is (e_m R - v_m S) / |v|^2, with the sums R of v_j^2 and S of v_j e_j over the
-    others: exactly 0 if the others are 0. Centred, e and v less their means are e' and b, and it is
-    (e'_m R - b_m S) / |b|^2 with the sums R of v_j b_j and S of v_j e'_j.
+    others: exactly 0 if the others are 0. Centred, e and v less their means are e' and b, m is where |b| is largest,
+    and it is (e'_m R - b_m S) / |b|^2 with the sums R of (v_j - c) b_j and S of (v_j - c) e'_j. Any c will do: with
+    another element of v it is exactly 0 if the others are equal, and no mean beside which b is small gets in.
 
     Parameters
     ----------
@@ -35,18 +36,20 @@ def keep_across(v, e, n, centred):
         |v|^2, or |b|^2. If it is 0 there is no direction, and e stays, or becomes e'.
     """
     m, mean, mean_e = 0, 0.0, 0.0
+    for j in range(n if centred else 0):
+        mean, mean_e = mean + v[j] / n, mean_e + e[j] / n
     for j in range(n):
-        m = j if abs(v[j]) > abs(v[m]) else m
-        mean, mean_e = (mean + v[j], mean_e + e[j]) if centred else (mean, mean_e)
-    mean, mean_e, square, others, products = mean / n, mean_e / n, 0.0, 0.0, 0.0
+        m = j if abs(v[j] - mean) > abs(v[m] - mean) else m
+    common = v[1 if m == 0 else 0] if centred and n > 1 else 0.0
+    square, others, products = 0.0, 0.0, 0.0
     for j in range(n):
         e[j] -= mean_e
         b = v[j] - mean
         square += b * b
         if j != m:
-            others += v[j] * b
-            products += v[j] * e[j]
-    factor = (v[m] * e[m] + products) / square if square != 0.0 else 0.0
+            others += (v[j] - common) * b
+            products += (v[j] - common) * e[j]
+    factor = ((v[m] - common) * e[m] + products) / square if square != 0.0 else 0.0
     at_m = (e[m] * others - (v[m] - mean) * products) / square if square != 0.0 else e[m]
     nothing = n <= (2 if centred else 1) and square != 0.0  # all directions are taken
     for j in range(n):

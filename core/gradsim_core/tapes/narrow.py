@@ -138,7 +138,7 @@ def normalise_backward_narrow(program, work, i, x, error, out):
 
 
 def curvature(h, x, b, row, n):
-    """The sum of e (h phi'(h) - phi(h)), e in row.y, and that of the sizes of its terms.
+    """The sum of e (h phi'(h) - phi(h)), e in row.y, and that of the sizes of its terms before they cancel.
 
     Both are in units of the larger of those of h and x = phi(h). Differences that are rounding are 0, so that relu and
     its like conserve inner products exactly.
@@ -148,10 +148,10 @@ def curvature(h, x, b, row, n):
     rounding, total, size = 2.0**-21 if h.array.itemsize == 4 else 2.0**-50, 0.0, 0.0
     for j in range(n):
         phi = of_x * float(x.array[x.start + b * x.row + j])
-        change = of_h * float(h.array[h.start + b * h.row + j]) * float(row.slope[j]) - phi
-        if abs(change) > rounding * abs(phi):
-            total += change * float(row.y[j])
-            size += abs(change * float(row.y[j]))
+        linear = of_h * float(h.array[h.start + b * h.row + j]) * float(row.slope[j])
+        if abs(linear - phi) > rounding * abs(phi):
+            total += (linear - phi) * float(row.y[j])
+            size += (abs(linear) + abs(phi)) * abs(float(row.y[j]))
     return total, size
 
 

@@ -148,10 +148,27 @@ def test_sums_have_the_numbers_of_vectors(name, normalisation, placement, monkey
     of_sums, _ = block(name, network, **options)
     calls = []
     monkeypatch.setattr(errors, "add_affine", lambda *arguments: calls.append(add_affine(*arguments)))
-    monkeypatch.setattr(sums, "_DIGITS", 1e3)
+    monkeypatch.setattr(sums, "_LEAST", 1e3)
     of_vectors, _ = block(name, network, **options)
     assert len(calls) == 4
     np.testing.assert_allclose(of_sums, of_vectors, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "normalisation", "cell"), [
+    ("relu2", "layer", {"dtype": "float32", "sigma_w": 1e6, "width": NARROW + 1, "depth": 2}),
+    ("tanh", "rms", {"dtype": "float64", "sigma_w": 1e4, "width": 256, "depth": 30}),
+], ids=["squares overflow", "squares underflow"])  # fmt: skip
+def test_sums_out_of_range_give_way_to_vectors(name, normalisation, cell, monkeypatch):
+    options = {"sigma_b": 0.0, "count": 16, "interpret": True, **cell}
+    found, status = block(name, Network(normalisation=normalisation, placement="post"), **options)
+    assert not status.any()
+    monkeypatch.setattr(sums, "_LEAST", 1e3)
+    of_vectors, _ = block(name, Network(normalisation=normalisation, placement="post"), **options)
+    np.testing.assert_allclose(found, of_vectors, rtol=1e-5)
+    monkeypatch.undo()
+    monkeypatch.setattr(sums, "is_extreme", lambda square, has_tail: False)
+    planted, again = block(name, Network(normalisation=normalisation, placement="post"), **options)
+    assert again.any() or np.abs(planted - of_vectors).max() > 1.0
 
 
 @pytest.mark.parametrize("placement", ["pre", "post"])

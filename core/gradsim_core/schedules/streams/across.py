@@ -16,11 +16,11 @@ def is_narrow(form, width):
     return not form.skip and width <= NARROW
 
 
-def largest_of(a, start, width):
-    """The index of the largest neuron, one per lane."""
-    largest, index = splat(load(a, start), -1.0), splat(load(a, start), 0.0)
+def farthest_of(a, start, width, mean):
+    """The index of the neuron that is farthest from the mean, one per lane."""
+    largest, index = splat(mean, -1.0), splat(mean, 0.0)
     for i in range(width):
-        size = absolute(load(a, start + i * LANES))
+        size = absolute(load(a, start + i * LANES) - mean)
         index, largest = select(size > largest, splat(size, float(i)), index), select(size > largest, size, largest)
     return index
 
@@ -33,20 +33,27 @@ def remove_along(work, layer, width, site):
     if site.after:
         mean, square = norm.mean, square * inverse(norm.inverse * norm.inverse)
         mean_g = sum_up(g, 0, width) / width if work.form.centred else zero
-    # With a_m the largest, the others alone make up the difference that would cancel there.
-    index, rest, product, a_m, g_m = largest_of(x, at, width), zero, zero, zero, zero
+    m = farthest_of(x, at, width, mean)
+    # Less a common value, which a mean takes away: 0 where all others are equal, and small beside the mean of sigmoid.
+    common = zero
+    if site.after and work.form.centred and width > 1:
+        common = select(m == 0.0, load(x, at + LANES), load(x, at))
+    # What is left at neuron m is a sum over all others, since there the whole would cancel.
+    square_of_rest, product_of_rest, a_m, g_m = zero, zero, zero, zero
     for i in range(width):
-        a, d, own = load(x, at + i * LANES), load(g, i * LANES) - mean_g, index == float(i)
-        a_m, g_m, other = select(own, a, a_m), select(own, d, g_m), select(own, 0.0, a)
-        rest, product = rest + other * (a - mean), product + other * d
+        a, d, is_m = load(x, at + i * LANES), load(g, i * LANES) - mean_g, m == float(i)
+        a_m, g_m, rest = select(is_m, a, a_m), select(is_m, d, g_m), select(is_m, 0.0, a - common)
+        square_of_rest, product_of_rest = square_of_rest + rest * (a - mean), product_of_rest + rest * d
     factor = convert(inverse(square), zero)
-    of_a = (a_m * g_m + product) * factor
-    of_m = (g_m * rest - (a_m - mean) * product) * factor
-    few = site.after and is_few(work.form, width)
+    along = ((a_m - common) * g_m + product_of_rest) * factor
+    at_m = (g_m * square_of_rest - (a_m - mean) * product_of_rest) * factor
+    left = splat(zero, 1.0)
+    if site.after and is_few(work.form, width):
+        left = select(factor > 0.0, zero, left)  # a - mean takes the only direction, unless it is 0
     for i in range(width):
-        a, d, own = load(x, at + i * LANES), load(g, i * LANES) - mean_g, index == float(i)
-        across = select(own & (factor > 0.0), of_m, d - (a - mean) * of_a)
-        store(g, i * LANES, zero if few else across)
+        a, d, is_m = load(x, at + i * LANES), load(g, i * LANES) - mean_g, m == float(i)
+        across = select(is_m & (factor > 0.0), at_m, d - (a - mean) * along)
+        store(g, i * LANES, across * left)
 
 
 jit.register_leaves(__name__, inline=False)

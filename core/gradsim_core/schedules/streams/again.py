@@ -35,7 +35,7 @@ def with_products(sums, u, v, x):
 
 
 def in_one_pass(work, layer):
-    """Whether sums over neurons will do, since nothing is far."""
+    """Whether the activation of a layer is in the ordinary range, so that sums over neurons will do."""
     return not work.far[layer]
 
 
@@ -115,8 +115,10 @@ def evaluate_again(neuron, layer, work, site, source):
     else:
         inner = evaluate_apart(neuron, source, work, layer, site)
     of_x = convert(inner, 1.0)
-    if site.after or (site.before and not site.activates):
-        if work.form.centred and not (site.activates and in_one_pass(work, layer)):
+    if site.after and in_one_pass(work, layer):
+        of_x = of_x * norm.inverse
+    elif site.after or (site.before and not site.activates):
+        if work.form.centred:
             total = sum_up(g, 0, width)
         of_x = fma(convert(norm.mean, 1.0), -convert(total, 1.0), of_x) * norm.inverse
     return Products(of_x, convert(total, 1.0), sums)

@@ -48,6 +48,7 @@ from .numbers import (
     along_weights,
     item,
     keep,
+    near_one,
     number,
     transpose,
 )
@@ -66,18 +67,18 @@ def standardise_stream_backward(cell, layer, work):
     start, width = layer * rows(cell.width) * LANES, cell.width
     inverse, unit = item(work, layer, POST_INVERSE), item(work, layer, POST_UNIT)
     like = splat(load(work.error, 0), 0.0)
-    share = scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width))
-    of_x = number(unit * 0.0, convert(dot(work.error, 0, work.stream, start, width), 1.0) * share, like)
+    product, left, k = convert(dot(work.error, 0, work.stream, start, width), 1.0), splat(like, 1.0), unit * 0.0
+    of_x = number(k, product * scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width)), like)
+    if is_few(work.form, width):
+        part = near_one(item(work, layer, POST_LEFT))
+        of_x, left, k = convert(-product * part.value, like), like, part.power
     mean = sum_up(work.error, 0, width) / width if work.form.centred else like
     scale, square, along, z = convert(inverse, like), like, like, (layer - 1) * rows(width) * LANES
-    of_error = splat(like, 1.0)
-    if is_few(work.form, width):
-        of_error, of_x = like, -of_x * convert(item(work, layer, POST_LEFT), like)
     for i in range(0, width * LANES, LANES):
-        d = fma(load(work.stream, start + i), -of_x, (load(work.error, i) - mean) * of_error) * scale
+        d = fma(load(work.stream, start + i), -of_x, (load(work.error, i) - mean) * left) * scale
         store(work.error, i, d)
         square, along = fma(d, d, square), fma(load(work.z, z + i), d, along)
-    keep_error(work, square, along, item(work, 0, ERROR_EXPONENT) - unit)
+    keep_error(work, square, along, item(work, 0, ERROR_EXPONENT) - unit + k)
 
 
 class Error(NamedTuple):
@@ -98,19 +99,19 @@ def branch_error(cell, layer, work):
     mean, scale = item(work, layer, OUT_MEAN), item(work, layer, OUT_FACTOR)
     like = splat(load(work.error, 0), 0.0)
     total = sum_up(work.error, 0, cell.width) if work.form.centred else like
-    of_z, average = fma(-mean, convert(total, 1.0), along) * scale * scale / cell.width, total / cell.width
-    of_z, mean = convert(of_z, like), convert(mean, like)
-    square = product = like
-    of_error = splat(like, 1.0)
+    along, average, left, k = fma(-mean, convert(total, 1.0), along), total / cell.width, splat(like, 1.0), along * 0.0
+    of_z, mean = convert(along * scale * scale / cell.width, like), convert(mean, like)
     if is_few(work.form, cell.width):
-        of_error, of_z = like, -of_z * convert(item(work, layer, OUT_LEFT), like)
+        part = near_one(item(work, layer, OUT_LEFT))
+        of_z, left, k = convert(-along * part.value, like), like, part.power
+    square = product = like
     for i in range(0, cell.width * LANES, LANES):
         z = load(work.z, start + i)
-        e = fma(z - mean, -of_z, (load(work.error, i) - average) * of_error)
+        e = fma(z - mean, -of_z, (load(work.error, i) - average) * left)
         square, product = fma(e, e, square), fma(z, e, product)
     factor = item(work, layer, OUT_INVERSE) * alpha.value
     unit = item(work, layer, OUT_UNIT)
-    return Error(convert(square, 1.0) * factor * factor, convert(product, 1.0) * factor, exponent - unit)
+    return Error(convert(square, 1.0) * factor * factor, convert(product, 1.0) * factor, exponent - unit + k)
 
 
 def seen_at(work, layer):

@@ -146,7 +146,7 @@ def change_of_product(neuron, work, layer, width, at_site):
     live : vector
         1 where some phi' g is not 0, else 0.
     of_g, of_x, size_g, size_x : float64 vectors
-        The sums for g and a - mean in the place of e, and those of the sizes of their terms.
+        The sums for g and a - mean in the place of e, and those of the sizes of their terms before they cancel.
     """
     (site, mean, of_a), arrays, norm = at_site, work.activated, kept_norm(work, layer)
     at, start, zero = place(work, layer, width), layer * rows(width) * LANES, splat(norm.mean, 0.0)
@@ -158,10 +158,12 @@ def change_of_product(neuron, work, layer, width, at_site):
         a, g, slope = load(arrays.x, at + i), load(arrays.g, i), load(arrays.slope, at + i)
         live = select(slope * g != 0.0, splat(live, 1.0), live)
         h = scaled(exponent, (load(work.stream, start + i) - center) * scale)
-        c = maximum(-bound, minimum(bound, h)) * slope - a
-        by_g, by_x = c * g, c * (a - mean)
-        of_g, size_g = of_g + by_g, size_g + absolute(by_g)
-        of_x, size_x = of_x + by_x, size_x + absolute(by_x)
+        linear = maximum(-bound, minimum(bound, h)) * slope
+        c, b = linear - a, a - mean
+        # A difference of 0 is exact where phi is a line through 0; any other is rounded as its terms are.
+        size = select(c == 0.0, 0.0, absolute(linear) + absolute(a))
+        of_g, size_g = fma(c, g, of_g), fma(size, absolute(g), size_g)
+        of_x, size_x = fma(c, b, of_x), fma(size, absolute(b), size_x)
     return live, convert(of_g, 1.0), convert(of_x, 1.0), convert(size_g, 1.0), convert(size_x, 1.0)
 
 

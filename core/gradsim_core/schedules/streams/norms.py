@@ -139,15 +139,16 @@ def is_few(form, width):
 
 def through_norm(cell, work, norm, y, exponent, products):
     """The error of x, where y = of_g g + of_x n is that of n = norm(x), and n is in units of 2^exponent."""
-    inner, total = products.inner, products.total
-    if is_few(work.form, cell.width):
-        along = fma(y.of_g, inner * inverse(norm.share * cell.width), y.of_x) * norm.floor * norm.inverse
-        return Affine(along * 0.0, norm.mean * 0.0, along * norm.inverse, norm.mean, y.exponent - norm.unit)
+    of_g, inner, total = y.of_g, products.inner, products.total
     # The formulas are those of the true values of n.
     share = scaled(exponent * 2.0, splat(inner, 1.0 / cell.width))
-    of_n = (y.of_x * norm.floor - y.of_g * inner * share) * norm.inverse
+    of_n = y.of_x * norm.floor - of_g * inner * share
+    if is_few(work.form, cell.width):
+        only = norm.share > 0.0  # n takes the only direction, unless it is 0
+        along = fma(of_g, inner * inverse(norm.share * cell.width), y.of_x) * norm.floor
+        of_g, of_n = select(only, 0.0, of_g), select(only, along, of_n)
     mean_g = convert(total, norm.mean) / cell.width if work.form.centred else norm.mean * 0.0
-    return Affine(y.of_g * norm.inverse, mean_g, of_n * norm.inverse, norm.mean, y.exponent - norm.unit)
+    return Affine(of_g * norm.inverse, mean_g, of_n * norm.inverse * norm.inverse, norm.mean, y.exponent - norm.unit)
 
 
 jit.register_leaves(__name__, inline=True)

@@ -26,7 +26,7 @@ from gradsim_core.scaling.per_lane import exponent_of, scaled
 # weights and bias in h; of the norm of the branch: the mean of z, the factor of z, 1 / deviation, exponent; of the norm
 # after the sum: 1 / deviation, exponent; of the first of two matrices: v with h = v z, shift and shares, with |.|^2 and
 # exponent of what the second one meets; of x' = of_x x + of_z z, where z is not stored: of_x and 1 / of_z; of norms of
-# the branch and after the sum: the share of epsilon divided by that of the variance. At layer 0 also, of the error of
+# the branch and after the sum: epsilon's share divided by |z - mean|^2 and by |x|^2. At layer 0 also, of the error of
 # the stream: |delta|^2, z . delta with z of the block below, and its exponent; in narrow networks x . delta, and its
 # exponent.
 (
@@ -54,6 +54,12 @@ def factor(x):
         return Factor(0.0, -per_lane.FAR)
     k = math.frexp(x)[1]
     return Factor(x, 0.0) if abs(k) <= _ORDINARY else Factor(math.ldexp(x, -k), float(k))
+
+
+def near_one(v):
+    """A vector of numbers from 0 on as a `Factor` whose values are near 1, or 0."""
+    k = select(v > 0.0, exponent_of(v), 0.0)
+    return Factor(scaled(-k, v), k)
 
 
 class Seen(NamedTuple):

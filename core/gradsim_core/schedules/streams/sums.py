@@ -1,19 +1,19 @@
 """Networks without branches: the error of h is known by |delta|^2 and z . delta, and its vector is not needed.
 
-The error y of what a matrix meets is a combination of that and of g, two numbers known only once all neurons have been
-seen. So sums over neurons are kept of all products that the squares need, in one pass. With u = phi' g, v = phi' a:
+The error of a = phi is y = of_g g + of_a a, and both factors need sums over all neurons. So one pass keeps the sums of
+all products that |delta|^2 and z . delta are made of:
 
 * where a norm n of h comes before the activation, delta = (u - mean(u) - n (u . n) / N) inverse and
   h . delta = floor (u . n), with u = phi' y;
-* where it comes after it, delta = phi' (of_g g + of_x a + rest).
+* where it comes after it, delta = phi' (of_g (g - mean(g)) + of_a (a - mean(a))).
 
-Where a square is a small difference of these sums, the vector is computed after all.
+Where these sums have no digits left, or are out of range, the vector is computed after all.
 """
 
 from __future__ import annotations
 
 from gradsim_core import jit
-from gradsim_core.lanes import LANES, anywhere, convert, fma, load, splat
+from gradsim_core.lanes import LANES, anywhere, convert, fma, load, select, splat
 from gradsim_core.laws import standard
 from gradsim_core.rng.draws import fill_from
 from gradsim_core.scaling.per_lane import is_extreme, scaled
@@ -34,12 +34,15 @@ from .numbers import (
 )
 from .sites import joined, place, store_joined
 
-_DIGITS = 2.0**-8  # of a sum of squares, what may cancel
+_LEAST = 2.0**-8  # of a sum of squares, what must be left where digits cancel
 
 
 @jit.inlined
-def products_before(sums, a, slope, g, x):
-    """Where a norm comes first, x being h - mean: the sums of u x, v x, u, v, u u, u v and v v, one neuron added."""
+def add_before(sums, a, slope, g, x):
+    """Where a norm comes first, x being h - mean: the sums of u x, v x, u, v, u u, u v and v v, one neuron added.
+
+    Here and below, u = phi' g and v = phi' a.
+    """
     u_x, v_x, total_u, total_v, u_u, u_v, v_v, none, _ = sums
     u, v = slope * g, slope * a
     u_x, v_x, total_u, total_v = fma(u, x, u_x), fma(v, x, v_x), total_u + u, total_v + v
@@ -47,22 +50,28 @@ def products_before(sums, a, slope, g, x):
 
 
 @jit.inlined
-def products_after(sums, a, slope, g, h):
-    """Where it comes last: the sums of u h, v h, phi' h, u u, u v, v v, u phi', v phi' and phi' phi'."""
-    u_h, v_h, w_h, u_u, u_v, v_v, u_w, v_w, w_w = sums
-    u, v, w = slope * g, slope * a, slope
-    u_h, v_h, w_h, u_u, u_v = fma(u, h, u_h), fma(v, h, v_h), fma(w, h, w_h), fma(u, u, u_u), fma(u, v, u_v)
-    return u_h, v_h, w_h, u_u, u_v, fma(v, v, v_v), fma(u, w, u_w), fma(v, w, v_w), fma(w, w, w_w)
+def add_after(sums, a, slope, g, h):
+    """Where it comes last, a being without its mean: the sums of u h, v h, s h, u u, u v, v v, u s, v s and s s.
+
+    s is phi'.
+    """
+    u_h, v_h, s_h, u_u, u_v, v_v, u_s, v_s, s_s = sums
+    u, v, s = slope * g, slope * a, slope
+    u_h, v_h, s_h, u_u, u_v = fma(u, h, u_h), fma(v, h, v_h), fma(s, h, s_h), fma(u, u, u_u), fma(u, v, u_v)
+    return u_h, v_h, s_h, u_u, u_v, fma(v, v, v_v), fma(u, s, u_s), fma(v, s, v_s), fma(s, s, s_s)
 
 
 def sum_through_slopes(neuron, source, work, layer, site):
-    """Draw g and compute a and phi' again; returns a . g, the sum of g and those of `products_before` or `_after`.
+    """Draw g and compute a and phi' again; returns a . g, the sum of g and those of `add_before` or `add_after`.
+
+    Where a norm comes last, a . g is without the mean of a, and the sum of g is not 0.
 
     Drawing, activating and summing are separate loops over a few neurons, since one loop would not fit the registers.
     """
     width, arrays, norm = source.cell.width, work.activated, kept_norm(work, layer)
     zero, start, at = splat(norm.mean, 0.0), layer * rows(width) * LANES, place(work, layer, width)
     mean, scale = (norm.mean, convert(norm.inverse, zero)) if site.before else (zero, splat(zero, 1.0))
+    mean_a = norm.mean if site.after else zero
     sums, inner, total = (zero, zero, zero, zero, zero, zero, zero, zero, zero), zero, zero
     for first in range(0, rows(width) // 4, FEW):
         count, base = min(FEW, rows(width) // 4 - first), first * 4 * LANES
@@ -76,12 +85,12 @@ def sum_through_slopes(neuron, source, work, layer, site):
                 store_joined(work.few, i, neuron.phi(h, neuron.alpha))
                 store_joined(work.few, k + i, neuron.dphi(h, neuron.alpha))
         for i in range(0, live, LANES):
-            a, slope, g = load(values, j + i), load(slopes, k + i), load(arrays.g, base + i)
+            a, slope, g = load(values, j + i) - mean_a, load(slopes, k + i), load(arrays.g, base + i)
             x, inner = load(work.stream, start + base + i) - mean, fma(a, g, inner)
             if site.before:
-                sums = products_before(sums, a, slope, g, x)
+                sums = add_before(sums, a, slope, g, x)
             else:
-                sums, total = products_after(sums, a, slope, g, x), total + g
+                sums, total = add_after(sums, a, slope, g, x), total + g
     return inner, total, sums
 
 
@@ -91,12 +100,14 @@ def leave_by_sums(neuron, cell, layer, work, site, y, products):
     y is the error of what the matrix above meets, a `Combination` of that and of g.
     """
     if site.before:
-        square, size, along, exponent = before(cell, layer, work, y, products.sums)
-        smallest = products.sums[4]
+        square, size, along, exponent = error_before(cell, layer, work, y, products.sums)
+        u_u = products.sums[4]
     else:
-        square, size, along, exponent = after(cell, layer, work, y, products)
-        smallest = products.sums[3]
-    if is_extreme(smallest, neuron.has_tails[1]) or anywhere(square < size * _DIGITS):
+        square, size, along, exponent = error_after(cell, layer, work, y, products)
+        u_u = products.sums[3]
+    has_tail, zero = neuron.has_tails[1], size * 0.0
+    unknown = select(square >= size * _LEAST, zero, splat(zero, 1.0))  # also where a sum has overflowed
+    if is_extreme(u_u, has_tail) or is_extreme(size, has_tail) or anywhere(unknown > 0.0):
         return False
     unit = unit_at(level_of(square, 0.0), 100.0)
     keep(work, 0, ERROR_SQUARE, scaled(unit * -2.0, square))
@@ -105,29 +116,30 @@ def leave_by_sums(neuron, cell, layer, work, site, y, products):
     return True
 
 
-def before(cell, layer, work, y, sums):
+def error_before(cell, layer, work, y, sums):
     """|delta|^2, the size of its terms, h . delta and their exponent, where a norm comes before the activation."""
     norm, width = kept_norm(work, layer), cell.width
     u_x, v_x, total_u, total_v, u_u, u_v, v_v, _, _ = sums
     product = fma(convert(u_x, 1.0), y.of_g, convert(v_x, 1.0) * y.of_x) * norm.inverse
     total = fma(convert(total_u, 1.0), y.of_g, convert(total_v, 1.0) * y.of_x)
-    own, other = convert(u_u, 1.0) * (y.of_g * y.of_g), convert(v_v, 1.0) * (y.of_x * y.of_x)
+    size = convert(u_u, 1.0) * (y.of_g * y.of_g) + convert(v_v, 1.0) * (y.of_x * y.of_x)
     cross, inverse_square = convert(u_v, 1.0) * (y.of_g * y.of_x), norm.inverse * norm.inverse
-    along = product * product * (2.0 - norm.share) / width
-    off = along + total * total / width if work.form.centred else along
-    square = fma(cross, 2.0, own + other) - off
-    return square * inverse_square, (own + other) * inverse_square, product * norm.floor, y.exponent - norm.unit
+    removed = product * product * (2.0 - norm.share) / width
+    if work.form.centred:
+        removed = removed + total * total / width
+    square = fma(cross, 2.0, size) - removed
+    return square * inverse_square, size * inverse_square, product * norm.floor, y.exponent - norm.unit
 
 
-def after(cell, layer, work, y, products):
+def error_after(cell, layer, work, y, products):
     """The same where it comes after the activation."""
     error = through_norm(cell, work, kept_norm(work, layer), y, item(work, layer, SEEN_EXPONENT), products)
-    u_h, v_h, w_h, u_u, u_v, v_v, u_w, v_w, w_w = products.sums
+    u_h, v_h, s_h, u_u, u_v, v_v, u_s, v_s, s_s = products.sums
     p, q = error.of_g, error.of_x
-    r = fma(convert(error.mean_g, 1.0), -p, convert(error.mean, 1.0) * -q)
-    along = fma(convert(u_h, 1.0), p, fma(convert(v_h, 1.0), q, convert(w_h, 1.0) * r))
-    size = fma(convert(u_u, 1.0), p * p, fma(convert(v_v, 1.0), q * q, convert(w_w, 1.0) * (r * r)))
-    cross = fma(convert(u_v, 1.0), p * q, fma(convert(u_w, 1.0), p * r, convert(v_w, 1.0) * (q * r)))
+    r = convert(error.mean_g, 1.0) * -p
+    along = fma(convert(u_h, 1.0), p, fma(convert(v_h, 1.0), q, convert(s_h, 1.0) * r))
+    size = fma(convert(u_u, 1.0), p * p, fma(convert(v_v, 1.0), q * q, convert(s_s, 1.0) * (r * r)))
+    cross = fma(convert(u_v, 1.0), p * q, fma(convert(u_s, 1.0), p * r, convert(v_s, 1.0) * (q * r)))
     return fma(cross, 2.0, size), size, along, error.exponent
 
 
