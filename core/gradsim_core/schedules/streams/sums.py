@@ -1,7 +1,8 @@
 """Networks without branches: the error of h is known by |delta|^2 and z . delta, and its vector is not needed.
 
-The error of a = phi is y = of_g g + of_a a, and both factors need sums over all neurons. So one pass keeps the sums of
-all products that |delta|^2 and z . delta are made of:
+The error of what the matrix above meets is a combination of that and of g, and the factors of both need sums over all
+neurons. So one pass keeps the sums of all products that |delta|^2 and z . delta are made of. With a the activation and y
+its error, of_g g + of_a a:
 
 * where a norm n of h comes before the activation, delta = (u - mean(u) - n (u . n) / N) inverse and
   h . delta = floor (u . n), with u = phi' y;
@@ -64,7 +65,7 @@ def add_after(sums, a, slope, g, h):
 def sum_through_slopes(neuron, source, work, layer, site):
     """Draw g and compute a and phi' again; returns a . g, the sum of g and those of `add_before` or `add_after`.
 
-    Where a norm comes last, a . g is without the mean of a, and the sum of g is not 0.
+    Where a norm comes last, a is taken without its mean; else the sum of g is 0.
 
     Drawing, activating and summing are separate loops over a few neurons, since one loop would not fit the registers.
     """
@@ -97,7 +98,7 @@ def sum_through_slopes(neuron, source, work, layer, site):
 def leave_by_sums(neuron, cell, layer, work, site, y, products):
     """Keep what is known of the error of h at a layer; returns whether the sums had the digits.
 
-    y is the error of what the matrix above meets, a `Combination` of that and of g.
+    y is the error of what the matrix above meets, a `Combination`.
     """
     if site.before:
         square, size, along, exponent = error_before(cell, layer, work, y, products.sums)
