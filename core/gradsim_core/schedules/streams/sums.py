@@ -1,8 +1,8 @@
 """Networks without branches: the error of h is known by |delta|^2 and z . delta, and its vector is not needed.
 
 The error of what the matrix above meets is a combination of that and of g, and the factors of both need sums over all
-neurons. So one pass keeps the sums of all products that |delta|^2 and z . delta are made of. With a the activation and y
-its error, of_g g + of_a a:
+neurons. So one pass keeps the sums of all products that |delta|^2 and z . delta are made of. With a the activation and
+y its error, of_g g + of_a a:
 
 * where a norm n of h comes before the activation, delta = (u - mean(u) - n (u . n) / N) inverse and
   h . delta = floor (u . n), with u = phi' y;
