@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from gradsim_core.lanes import LANES
+from gradsim_core.operations.across import NARROW
 from gradsim_core.operations.standardise import EPSILON
 from gradsim_core.parameters import Params
 from gradsim_core.schedules.radial_streams import schedule as radial
@@ -53,6 +54,7 @@ def form_of(network: Network, depth: int, width: int) -> Form:
         epsilon=EPSILON,
         alpha=scale_of(network, depth) if skip else 1.0,
         inner=inner_of(network, width),
+        narrow=not skip and width <= NARROW,
     )
 
 

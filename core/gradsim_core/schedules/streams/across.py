@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, absolute, convert, load, select, splat, store
-from gradsim_core.operations.across import NARROW
 
 from .norms import is_few, kept_norm, sum_up
 from .numbers import SEEN, inverse, item
 from .sites import place
-
-
-def is_narrow(form, width):
-    """Whether what comes back along vectors is carried from layer to layer (see `narrow`)."""
-    return not form.skip and width <= NARROW
 
 
 def farthest_of(a, start, width, mean):

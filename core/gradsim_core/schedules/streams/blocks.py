@@ -15,7 +15,6 @@ from gradsim_core.rng.philox import STREAM_BACKWARD, STREAM_INPUT, STREAM_READOU
 from gradsim_core.scaling.per_lane import scaled
 from gradsim_core.schedules.side_by_side import dot, fill, record, rows
 
-from .across import is_narrow
 from .adding import keep_error
 from .again import evaluate_again
 from .branches import branch
@@ -162,7 +161,7 @@ def run_block_backward(neuron, cell, group, layer, work):
     if layer > 1:
         site, length = site_at(form, cell.depth, layer - 1), sqrt(error.square)
         source = Source(cell, group, layer, STREAM_BACKWARD)
-        if is_narrow(form, cell.width):
+        if form.narrow:
             across = Scaled(length * weight.value, error.exponent + weight.power)
             leave_narrow(neuron, source, work, site, across, product_of_seen(cell, group, layer, work))
             return
@@ -182,7 +181,7 @@ def read_out(neuron, cell, group, work, broken):
     for i in range(0, rows(cell.width) * LANES, LANES):
         store(work.error, i, splat(load(work.error, i), 0.0))
     y = Combination(splat(zero, 1.0 / math.sqrt(cell.width)) + convert(broken, 1.0), zero, splat(zero, 0.0))
-    if is_narrow(work.form, cell.width):
+    if work.form.narrow:
         along = settled(y.of_g * products.inner, item(work, layer, SEEN_EXPONENT))
         leave_narrow(neuron, source, work, site, Scaled(y.of_g, zero), along)
     else:

@@ -12,7 +12,7 @@ from gradsim_core.scaling.per_lane import is_extreme
 from gradsim_core.scaling.per_vector import dphi_tail
 from gradsim_core.schedules.side_by_side import rows
 
-from .across import is_narrow, remove_along
+from .across import remove_along
 from .adding import Terms, add_affine, add_to_error, size_of
 from .again import Products, draw_g, evaluate_apart, evaluate_far, in_one_pass
 from .norms import Affine, kept_norm, through_norm
@@ -171,7 +171,7 @@ def multiply_any_range(neuron, source, layer, work, site, error, found):
             store(arrays.x, at + i, neuron.phi(h, neuron.alpha))
             store(arrays.slope, at + i, neuron.dphi(h, neuron.alpha))
     draw_g(source, work)
-    if is_narrow(work.form, width):
+    if work.form.narrow:
         remove_along(work, layer, width, site)
     of_g, of_x = (
         number(error.exponent - exponent, error.of_g, like),

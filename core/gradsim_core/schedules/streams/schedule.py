@@ -58,6 +58,8 @@ class Form(NamedTuple):
         The factor of every branch.
     inner
         How many numbers are between two matrices.
+    narrow
+        Whether the products of vectors with their errors are carried from layer to layer (see `narrow`).
     """
 
     skip: bool
@@ -69,6 +71,7 @@ class Form(NamedTuple):
     epsilon: float
     alpha: float
     inner: int
+    narrow: bool
 
 
 class StreamWork(NamedTuple):
