@@ -212,7 +212,7 @@ def _remarks(found: Recommendation) -> list[str]:
     if _may_leave_one_neuron(networks):
         remarks.append(
             f"Of {networks.width} neurons often one alone is live: a norm then lets only epsilon's share of the "
-            f"gradient through, which training rounds off. Take {_ENOUGH} neurons or more."
+            f"gradient through, which is lost to rounding in training. Take {_ENOUGH} neurons or more."
         )
     if networks.drawn_law != networks.law:
         remarks.append(

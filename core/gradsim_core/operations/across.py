@@ -15,7 +15,7 @@ NARROW = 32
 wider layers less than 10^-8."""
 
 
-def keep_across(v, e, n, centred):
+def remove_along(v, e, n, centred):
     """Replace e by its part orthogonal to v, and to the vector of ones if centred; v then becomes v - mean.
 
     The element m where |v| is largest is (e_m R - v_m S) / |v|^2, with the sums R of v_j^2 and S of v_j e_j over the
@@ -36,8 +36,10 @@ def keep_across(v, e, n, centred):
         |v|^2, or |b|^2. If it is 0 there is no direction, and e stays, or becomes e'.
     """
     m, mean, mean_e = 0, 0.0, 0.0
-    for j in range(n if centred else 0):
-        mean, mean_e = mean + v[j] / n, mean_e + e[j] / n
+    if centred:
+        mean = v[0]
+        for j in range(n):  # from v[0] on, so that the mean of equal elements is each of them
+            mean, mean_e = mean + (v[j] - v[0]) / n, mean_e + e[j] / n
     for j in range(n):
         m = j if abs(v[j] - mean) > abs(v[m] - mean) else m
     common = v[1 if m == 0 else 0] if centred and n > 1 else 0.0

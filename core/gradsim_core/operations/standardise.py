@@ -121,9 +121,10 @@ def standardise_columns_backward(error, z, block, inverse):
 
 
 def standardise_two_backward(error, size, inverse, epsilon):
-    """As `standardise_columns_backward` for two samples: of dC/dz^ less its mean only epsilon / (variance + epsilon).
+    """As `standardise_columns_backward` for two samples: (e_1 - e_2) / 2 inverse^3 epsilon, with opposite signs.
 
-    The rest cancels, since z^ and errors less their means have opposite signs in the two.
+    z^ and errors less their means have opposite signs in the two, so all else cancels. The caller may keep powers of
+    two of epsilon aside.
     """
     for i in range(0, size, LANES):
         factor = load(inverse, i)

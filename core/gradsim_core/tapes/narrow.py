@@ -11,7 +11,7 @@ import math
 
 from gradsim_core import jit
 from gradsim_core.lanes import LANES, convert, fma, lane_sum, load, splat
-from gradsim_core.operations.across import keep_across
+from gradsim_core.operations.across import remove_along
 from gradsim_core.operations.standardise import EPSILON
 from gradsim_core.schedules.along_neurons import multiply_by_slope
 
@@ -31,7 +31,7 @@ def inner(a, i, b, j, size):
     return lane_sum(total)
 
 
-def plus(a, number, exponent):
+def add_scaled(a, number, exponent):
     """The sum of a number and its exponent, and number 2^exponent."""
     if number == 0.0:
         return a
@@ -43,6 +43,8 @@ def plus(a, number, exponent):
 
 def is_larger(a, b):
     """Whether a number and its exponent are larger than another one; neither is negative."""
+    if a[0] == 0.0 or b[0] == 0.0:
+        return a[0] > b[0]
     unit = max(a[1], b[1])
     return a[0] * power(a[1] - unit) > b[0] * power(b[1] - unit)
 
@@ -50,7 +52,7 @@ def is_larger(a, b):
 def add_product(products, value, b, number, exponent):
     """Add number 2^exponent to the inner product of row b of a value."""
     old = products.numbers[value, b], products.exponents[value, b]
-    products.numbers[value, b], products.exponents[value, b] = plus(old, number, exponent)
+    products.numbers[value, b], products.exponents[value, b] = add_scaled(old, number, exponent)
 
 
 @jit.outlined
@@ -92,7 +94,7 @@ def split(products, v, error, b, n, centred):
     for j in range(v.row):
         products.vector[j] = v.array[v.start + b * v.row + j]
         products.across[j] = error.array[error.start + b * error.row + j]
-    return keep_across(products.vector, products.across, n, centred)
+    return remove_along(products.vector, products.across, n, centred)
 
 
 def write_row(numbers, factor, exponent, out, size):
@@ -174,11 +176,11 @@ def activate_backward_narrow(neuron, program, work, i, h, x, error, out):
                 unit = write_row(products.vector, along, exponent - x.exponents[b], row.y, h.row)
             change, of_change = curvature(h, x, b, row, n)
             unit_of_change = unit + max(h.exponents[b], x.exponents[b])
-            carried, terms = plus(carried, change, unit_of_change), plus(terms, of_change, unit_of_change)
+            carried, terms = add_scaled(carried, change, unit_of_change), add_scaled(terms, of_change, unit_of_change)
             unit, of_delta = multiply_by_slope(neuron, row, 0, unit)
             product = inner(h.array, h.start + b * h.row, row.delta, 0, h.row)
-            direct = plus(direct, product, unit + h.exponents[b])
-            size = plus(size, math.sqrt(of_delta * h.squares[b]), unit + h.exponents[b])
+            direct = add_scaled(direct, product, unit + h.exponents[b])
+            size = add_scaled(size, math.sqrt(of_delta * h.squares[b]), unit + h.exponents[b])
             add_part(out, b, row.delta, unit, of_delta)
         # Of two sums for one number, that of the smaller terms has less rounding.
         number, exponent = direct if is_larger(terms, size) else carried

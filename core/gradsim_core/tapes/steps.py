@@ -25,7 +25,7 @@ from .tape import BATCH, LAYER
 from .ties import answer_rows, known_at
 from .work import Block
 
-_PART = 20  # octaves of epsilon beside the unit 1 that errors take in, rather than their exponents
+_PART = 20  # octaves of the unit of epsilon that go into errors; the rest goes into their exponents
 
 
 def rows_at(field, program, value):

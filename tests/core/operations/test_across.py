@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from gradsim_core.operations.across import keep_across
+from gradsim_core.operations.across import remove_along
 
 
 @mp.workdps(300)
@@ -29,7 +29,7 @@ def test_the_largest_element_has_all_its_digits(others, centred):
         v, e = others * rng.standard_normal(n), rng.standard_normal(n)
         v[1] = 2.0 + abs(v[1])
         expected, vector, across = np.array(textbook(v, e, centred)), v.copy(), e.copy()
-        keep_across(vector, across, n, centred)
+        remove_along(vector, across, n, centred)
         np.testing.assert_allclose(across, expected, rtol=1e-11 if not centred else 0, atol=0 if not centred else 1e-13)
         np.testing.assert_allclose(across[1], expected[1], rtol=1e-11)
         if others == 1e-9 and not centred:
@@ -39,7 +39,7 @@ def test_the_largest_element_has_all_its_digits(others, centred):
 @pytest.mark.parametrize(("n", "centred"), [(1, False), (1, True), (2, True)])
 def test_few_elements_leave_nothing(n, centred):
     v, e = np.array([0.7, -0.2])[:n], np.array([0.3, 0.9])[:n]
-    keep_across(v, e, n, centred)
+    remove_along(v, e, n, centred)
     assert not e.any()
 
 
@@ -47,7 +47,7 @@ def test_one_live_element_is_along():
     v, e = np.array([0.0, 0.3, 0.0, 0.0]), np.array([0.1, 0.7, -0.2, 0.4])
     for centred in (False, True):
         across = e.copy()
-        keep_across(v.copy(), across, 4, centred)
+        remove_along(v.copy(), across, 4, centred)
         assert across[1] == 0.0
         assert across[0] != 0.0
 
@@ -55,7 +55,10 @@ def test_one_live_element_is_along():
 def test_a_vector_of_zeros_has_no_direction():
     e = np.array([0.1, 0.7, -0.2])
     across, centred = e.copy(), e.copy()
-    assert keep_across(np.zeros(3), across, 3, False) == 0.0
-    assert keep_across(np.zeros(3), centred, 3, True) == 0.0
+    assert remove_along(np.zeros(3), across, 3, False) == 0.0
+    assert remove_along(np.zeros(3), centred, 3, True) == 0.0
+    equal = np.arange(6.0)
+    assert remove_along(np.full(6, 0.5), equal, 6, True) == 0.0
+    np.testing.assert_array_equal(equal, np.arange(6.0) - 2.5)
     np.testing.assert_array_equal(across, e)
     np.testing.assert_allclose(centred, e - 0.2, atol=1e-15)

@@ -262,7 +262,7 @@ def test_planted_errors_are_caught(monkeypatch):
 
 @pytest.mark.parametrize("normalisation", ["layer", "rms"])
 def test_widths_on_both_sides_of_the_limit_have_one_law(normalisation):
-    """Mean ln|delta^1| at NARROW and NARROW + 1, which differ by less than 1 %: 4,096 networks each, 5 sigma."""
+    """Mean ln|delta^1| of 4,096 networks each at NARROW and NARROW + 1, within 5 standard errors, about 0.15."""
     means, errors_ = [], []
     for width in (NARROW, NARROW + 1):
         network = Network(normalisation=normalisation, placement="post")

@@ -145,9 +145,10 @@ def test_sums_have_the_numbers_of_vectors(name, normalisation, placement, monkey
     """Without branches, an error is known by sums; asked for more digits than they have, its vector is computed."""
     network = Network(normalisation=normalisation, placement=placement)
     options = {"width": NARROW + 1, "count": 16, "interpret": True}
-    of_sums, _ = block(name, network, **options)
     calls = []
     monkeypatch.setattr(errors, "add_affine", lambda *arguments: calls.append(add_affine(*arguments)))
+    of_sums, _ = block(name, network, **options)
+    assert not calls
     monkeypatch.setattr(sums, "_LEAST", 1e3)
     of_vectors, _ = block(name, network, **options)
     assert len(calls) == 4

@@ -36,10 +36,10 @@ def test_a_norm_after_which_relu_is_level():
 
 
 @pytest.mark.parametrize(("activation", "width", "told"), [("relu", 8, True), ("relu", 24, False), ("tanh", 8, False)])
-def test_gradients_that_training_rounds_off_are_told(activation, width, told):
+def test_gradients_lost_to_rounding_are_told(activation, width, told):
     """One of eight relu neurons is live alone in 3 % of layers, where a norm leaves nothing else of the gradient."""
     found = gs.recommend(activation, depth=8, width=width, normalisation="rms")
-    assert any("training rounds off" in each for each in found.advice) == told
+    assert any("lost to rounding" in each for each in found.advice) == told
 
 
 def test_a_boundary_with_a_norm_and_biases():

@@ -24,7 +24,7 @@ class Products(NamedTuple):
 
     inner: np.ndarray  # what the matrix above meets . g, float64
     total: np.ndarray  # sum of g where it meets a norm, else 0, float64
-    sums: tuple  # where an activation follows a norm: the four of `with_products`; without branches those of `sums`
+    sums: tuple  # with branches, where an activation follows a norm: those of `with_products`; without: those of `sums`
 
 
 @jit.inlined

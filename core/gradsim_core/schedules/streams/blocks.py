@@ -28,13 +28,13 @@ from .numbers import (
     ERROR_EXPONENT,
     ERROR_SQUARE,
     EXPONENT,
+    OUT_ALONG,
     OUT_FACTOR,
     OUT_INVERSE,
-    OUT_LEFT,
     OUT_MEAN,
     OUT_UNIT,
+    POST_ALONG,
     POST_INVERSE,
-    POST_LEFT,
     POST_UNIT,
     SEEN,
     SEEN_EXPONENT,
@@ -69,7 +69,7 @@ def standardise_stream_backward(cell, layer, work):
     product, left, k = convert(dot(work.error, 0, work.stream, start, width), 1.0), splat(like, 1.0), unit * 0.0
     of_x = number(k, product * scaled(item(work, layer, EXPONENT) * 2.0, splat(unit, 1.0 / width)), like)
     if is_few(work.form, width):
-        part = near_one(item(work, layer, POST_LEFT))
+        part = near_one(item(work, layer, POST_ALONG))
         of_x, left, k = convert(-product * part.value, like), like, part.power
     mean = sum_up(work.error, 0, width) / width if work.form.centred else like
     scale, square, along, z = convert(inverse, like), like, like, (layer - 1) * rows(width) * LANES
@@ -101,7 +101,7 @@ def branch_error(cell, layer, work):
     along, average, left, k = fma(-mean, convert(total, 1.0), along), total / cell.width, splat(like, 1.0), along * 0.0
     of_z, mean = convert(along * scale * scale / cell.width, like), convert(mean, like)
     if is_few(work.form, cell.width):
-        part = near_one(item(work, layer, OUT_LEFT))
+        part = near_one(item(work, layer, OUT_ALONG))
         of_z, left, k = convert(-along * part.value, like), like, part.power
     square = product = like
     for i in range(0, cell.width * LANES, LANES):

@@ -18,13 +18,13 @@ from .numbers import (
     EXPONENT,
     INVERSE_OF_Z,
     OF_X,
+    OUT_ALONG,
     OUT_FACTOR,
     OUT_INVERSE,
-    OUT_LEFT,
     OUT_MEAN,
     OUT_UNIT,
+    POST_ALONG,
     POST_INVERSE,
-    POST_LEFT,
     POST_UNIT,
     SHARE,
     SQUARE,
@@ -145,7 +145,7 @@ def standardise_branch(cell, layer, work, start, product):
     keep(work, layer, OUT_FACTOR, scaled(exponent, scale))
     keep(work, layer, OUT_INVERSE, norm.inverse)
     keep(work, layer, OUT_UNIT, norm.unit)
-    keep(work, layer, OUT_LEFT, norm.floor * inverse(variance * cell.width))
+    keep(work, layer, OUT_ALONG, norm.floor * inverse(variance * cell.width))
     return norm.mean, scale, exponent
 
 
@@ -163,7 +163,7 @@ def standardise_stream(cell, layer, work, moments, exponent):
         store(work.stream, i, (load(work.stream, i) - norm.mean) * scale)
     keep(work, layer, POST_INVERSE, norm.inverse)
     keep(work, layer, POST_UNIT, norm.unit)
-    keep(work, layer, POST_LEFT, norm.floor * inverse(norm.share * cell.width))
+    keep(work, layer, POST_ALONG, norm.floor * inverse(norm.share * cell.width))
     return norm.share * cell.width, exponent - norm.unit
 
 

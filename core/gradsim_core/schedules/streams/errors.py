@@ -44,7 +44,8 @@ def leave(neuron, source, work, site, y, products, skip):
     source : Source
         Of g; its layer is that above.
     work : StreamWork
-        Changes `error`, and keeps its square and exponent; overwrites `activated`.
+        Keeps the square of the error and its exponent; changes `error`, unless sums suffice (see `sums`); overwrites
+        `activated`.
     site : Site
     y : Combination
         The error of what the matrix above meets, a combination of it and of g.
@@ -82,9 +83,10 @@ def leave(neuron, source, work, site, y, products, skip):
 
 @jit.outlined
 def return_through_slopes(neuron, source, work, site, error, square, skip):
-    """Add to the error of the stream what comes back from the `Affine` error of a; |a - mean|^2 is `square` at most.
+    """Add to the error of the stream what comes back through phi' from the `Affine` error e of a.
 
-    Returns u . (x - mean), |u| and their exponent: u = phi' e, x is the stream, and mean that of a norm before phi.
+    |a - error.mean|^2 is bounded by `square`. Returns u . (x - m), |u| and their exponent, where u = phi' e, and m is
+    the mean of the stream x if a norm comes before the activation, else 0.
     """
     cell, layer = source.cell, source.layer - 1 if source.layer > 0 else source.cell.depth
     arrays, norm = work.activated, kept_norm(work, layer)

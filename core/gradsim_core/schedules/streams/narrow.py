@@ -88,9 +88,9 @@ def leave_narrow(neuron, source, work, site, across, along):
         Changes `error`; keeps its square, its product with the stream, and exponents; overwrites `activated`.
     site : Site
     across : Scaled
-        Of the error of what the matrix above meets: the factor of g without its part along it.
+        The factor of g, without its part along what the matrix above meets, in the error of that.
     along : Scaled
-        Its product with what the matrix meets.
+        The inner product of what the matrix meets with its error.
     """
     cell, layer = source.cell, source.layer - 1 if source.layer > 0 else source.cell.depth
     norm, none = kept_norm(work, layer), splat(load(work.error, 0), 0.0)
@@ -111,7 +111,7 @@ def leave_narrow(neuron, source, work, site, across, along):
     terms = fma(size_g, absolute(across), size_x * absolute(part))
     terms = sum_of_two(Scaled(absolute(along.value), along.exponent), settled(terms, exponent + of_a))
     product, length, k = return_through_slopes(neuron, source, work, site, affine, square, False)
-    along = the_sharper(carried, terms, *as_of_h(cell, work, layer, site, product, length, k))
+    along = more_precise(carried, terms, *as_of_h(cell, work, layer, site, product, length, k))
     if site.before:
         along = settled(along.value * norm.floor, along.exponent)
     keep(work, 0, PRODUCT, along.value)
@@ -128,7 +128,7 @@ def as_of_h(cell, work, layer, site, product, length, exponent):
     return settled(product * norm.inverse, exponent - norm.unit), settled(size, exponent - norm.unit)
 
 
-def the_sharper(a, terms_a, b, terms_b):
+def more_precise(a, terms_a, b, terms_b):
     """Of two sums for one number the one whose terms are smaller, so that less of it is rounding."""
     top = maximum(level(terms_a.value, terms_a.exponent), level(terms_b.value, terms_b.exponent))
     first = scaled(terms_a.exponent - top, terms_a.value) <= scaled(terms_b.exponent - top, terms_b.value)
@@ -136,10 +136,10 @@ def the_sharper(a, terms_a, b, terms_b):
 
 
 @jit.outlined
-def change_of_product(neuron, work, layer, width, at_site):
+def change_of_product(neuron, work, layer, width, place_of_a):
     """What an activation adds to the product of a vector and its error: the sum of (h phi' - phi) e.
 
-    e is a combination of g and a - mean; `at_site` has the site, the mean and the exponent of a.
+    e is a combination of g and a - mean; `place_of_a`: the site, the mean and the exponent of a.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def change_of_product(neuron, work, layer, width, at_site):
     of_g, of_x, size_g, size_x : float64 vectors
         The sums for g and a - mean in the place of e, and those of the sizes of their terms before they cancel.
     """
-    (site, mean, of_a), arrays, norm = at_site, work.activated, kept_norm(work, layer)
+    (site, mean, of_a), arrays, norm = place_of_a, work.activated, kept_norm(work, layer)
     at, start, zero = place(work, layer, width), layer * rows(width) * LANES, splat(norm.mean, 0.0)
     center, scale, exponent = zero, splat(zero, 1.0), item(work, layer, EXPONENT) - of_a
     if site.before:

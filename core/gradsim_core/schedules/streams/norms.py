@@ -133,7 +133,7 @@ def kept_norm(work, layer):
 
 
 def is_few(form, width):
-    """Whether vectors that the norm of a network makes have one direction: then only epsilon's share comes back."""
+    """Whether normalised vectors have a single direction, so that only epsilon's share of an error comes back."""
     return width <= (2 if form.centred else 1)
 
 

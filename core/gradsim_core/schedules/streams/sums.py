@@ -102,13 +102,13 @@ def leave_by_sums(neuron, cell, layer, work, site, y, products):
     """
     if site.before:
         square, size, along, exponent = error_before(cell, layer, work, y, products.sums)
-        u_u = products.sums[4]
+        u_u, v_v = products.sums[4], products.sums[6]
     else:
         square, size, along, exponent = error_after(cell, layer, work, y, products)
-        u_u = products.sums[3]
+        u_u, v_v = products.sums[3], products.sums[5]
     has_tail, zero = neuron.has_tails[1], size * 0.0
     unknown = select(square >= size * _LEAST, zero, splat(zero, 1.0))  # also where a sum has overflowed
-    if is_extreme(u_u, has_tail) or is_extreme(size, has_tail) or anywhere(unknown > 0.0):
+    if is_extreme(u_u, has_tail) or is_extreme(v_v, False) or is_extreme(size, has_tail) or anywhere(unknown > 0.0):
         return False
     unit = unit_at(level_of(square, 0.0), 100.0)
     keep(work, 0, ERROR_SQUARE, scaled(unit * -2.0, square))
