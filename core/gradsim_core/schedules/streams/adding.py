@@ -99,7 +99,7 @@ def error_at(work, terms, start, i, factors):
 
 
 def add_to_error(cell, layer, work, skip, terms, size):
-    """Add `Terms` of the level `size` to the error of the stream, or begin it with them; returns its square."""
+    """Add `Terms` of the level `size` to the error of the stream, or begin it with them."""
     own, like = item(work, 0, ERROR_EXPONENT), load(work.error, 0)
     old = level_of(item(work, 0, ERROR_SQUARE), own) if skip else splat(own, -per_lane.FAR)
     unit = unit_at(maximum(size, old), limit(like))
@@ -125,7 +125,6 @@ def add_to_error(cell, layer, work, skip, terms, size):
         store(work.error, stop - LANES, d)
         even, along = fma(d, d, even), fma(z_at(z, stop - LANES), d, along)
     keep_error(work, even + odd, (along + along_odd) * z.scale, unit)
-    return even + odd
 
 
 def add_affine(cell, layer, work, skip, affine, vector, size):
@@ -133,7 +132,7 @@ def add_affine(cell, layer, work, skip, affine, vector, size):
     p, at = vector
     zero = splat(affine.of_g, 0.0)
     terms = Terms(p, at, affine.mean_g, work.error, affine.of_g, zero, affine.of_x, affine.mean, zero, affine.exponent)
-    return add_to_error(cell, layer, work, skip, terms, size_of(affine, size, level_of(item(work, layer, SQUARE), 0.0)))
+    add_to_error(cell, layer, work, skip, terms, size_of(affine, size, level_of(item(work, layer, SQUARE), 0.0)))
 
 
 jit.register_leaves(__name__, inline=True)
